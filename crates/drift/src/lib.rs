@@ -62,6 +62,7 @@ pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_
 pub use row_counts::{RowCounts, RowHashes};
 pub use rule::{ColumnRule, Pattern};
 pub use side::{NumberSummary, QUANTILES, Scale, Side};
+pub use text_content::{Scored, auc};
 pub use verdict::{
     ColumnDrift, DatasetDrift, DatasetVerdict, Effect, EffectSize, Role, SegmentDrift, Status,
     Verdict,

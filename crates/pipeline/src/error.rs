@@ -160,6 +160,9 @@ pub enum Error {
     /// Data could not be read.
     #[error(transparent)]
     Data(#[from] trainyard_data::Error),
+    /// Predictions cannot be judged.
+    #[error(transparent)]
+    Quality(#[from] trainyard_quality::Error),
     /// Training failed.
     #[error(transparent)]
     Train(#[from] trainyard_train::Error),
@@ -235,6 +238,7 @@ impl Advise for Error {
             Self::Profile { source, .. } => source.advice(),
             Self::PartEnded { .. } => Fault::Program.into(),
             Self::Data(error) => error.advice(),
+            Self::Quality(error) => error.advice(),
             Self::Train(error) => error.advice(),
             Self::Mlflow(error) => error.advice(),
             Self::Signature(error) => error.advice(),

@@ -38,6 +38,7 @@ mod project;
 mod promote;
 mod provenance;
 mod python;
+pub mod quality;
 mod refusal;
 mod registry;
 mod releases;

@@ -5,3 +5,4 @@
 
 pub mod drift;
 mod number;
+pub mod quality;

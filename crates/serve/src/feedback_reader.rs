@@ -73,6 +73,13 @@ impl Facts {
         Some(&known.actual).filter(|actual| !actual.is_null())
     }
 
+    /// All that is known: the request's id, the row (from 0), and what was true of it.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64, &Value)> {
+        self.by_request.iter().flat_map(|(id, rows)| {
+            rows.iter().map(move |(row, known)| (id.as_str(), *row, &known.actual))
+        })
+    }
+
     /// Whether anything is known of a request.
     pub fn knows(&self, request_id: &str) -> bool {
         self.by_request.contains_key(request_id)

@@ -12,12 +12,12 @@ use serde_json::json;
 use trainyard_chart as chart;
 use trainyard_drift::{Options, Profile};
 use trainyard_models::{Explanation, LoadedModel};
+use trainyard_quality::metrics::Confusion;
+use trainyard_quality::metrics::ranking::Curve;
 
 use crate::column::Column;
 use crate::config::Task;
 use crate::metrics::Predictions;
-use crate::metrics::classification::Confusion;
-use crate::metrics::ranking::Curve;
 use crate::model::{Fitted, FittedModel};
 use crate::{Error, Result, judge};
 

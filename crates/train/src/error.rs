@@ -454,6 +454,12 @@ impl Advise for Error {
     }
 }
 
+impl From<trainyard_quality::Error> for Error {
+    fn from(error: trainyard_quality::Error) -> Self {
+        Self::Evaluation(error.to_string())
+    }
+}
+
 impl Error {
     /// An I/O error on `path`.
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {

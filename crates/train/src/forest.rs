@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
+use trainyard_base::random::FastRandom;
 
 use crate::matrix::Matrix;
 use crate::parameters::{Amount, ForestParams, MaxFeatures, SplitCriterion};
-use crate::random::FastRandom;
 use crate::tree::Tree;
 use crate::tree::builder::{Limits, grow};
 use crate::tree::criterion::{Classes, SquaredError};

@@ -34,7 +34,6 @@ mod parameters;
 mod preview;
 mod progress;
 mod proof;
-mod random;
 mod random_split;
 mod run;
 mod split;

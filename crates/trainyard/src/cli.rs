@@ -8,8 +8,8 @@ use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     approvals, audit, completions, deploy, gateway, health, help, init, man, model, monitor,
-    predict, profile, promote, registry, replay, retrain, run, serve, server, temporary, token,
-    train, up, user,
+    predict, profile, promote, quality, registry, replay, retrain, run, serve, server, temporary,
+    token, train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -66,6 +66,8 @@ enum Command {
     Up(up::Arguments),
     /// Compare production data with reference data and report drift
     Monitor(monitor::Arguments),
+    /// Say whether a model is still good, by labels or by estimates without them
+    Quality(quality::Arguments),
     /// Look for drift once, and train anew if it is time to
     Retrain(retrain::Arguments),
     /// Read a reference once and store what monitoring needs of it
@@ -190,6 +192,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
         Command::Up(arguments) => Box::pin(up::run(arguments)).await,
         Command::Monitor(arguments) => Box::pin(temporary::within(monitor::run(arguments))).await,
+        Command::Quality(arguments) => Box::pin(temporary::within(quality::run(arguments))).await,
         Command::Retrain(arguments) => Box::pin(retrain::run(arguments)).await,
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,

@@ -14,4 +14,4 @@ Exit codes:
   1  something failed on the way (a server not reached, a port in use, an unhealthy instance)
   2  wrong input (flags, trainyard.toml, data)
   3  the gate refused the version
-  4  the data has drifted, or nobody can tell (--fail-on-drift, --fail-on)";
+  4  the data has drifted or quality fell, or nobody can tell (--fail-on-drift, --fail-on)";

@@ -3,8 +3,13 @@
 use std::process::Command;
 
 /// Take data, return data.
-const ROOMS: [&str; 4] =
-    ["trainyard-data", "trainyard-drift", "trainyard-models", "trainyard-signature"];
+const ROOMS: [&str; 5] = [
+    "trainyard-data",
+    "trainyard-drift",
+    "trainyard-models",
+    "trainyard-quality",
+    "trainyard-signature",
+];
 
 /// What anything that speaks over a network is built on.
 const NETWORK: [&str; 8] = ["axum", "h2", "hyper", "mio", "reqwest", "rustls", "socket2", "tokio"];

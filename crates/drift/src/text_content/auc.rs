@@ -1,14 +1,14 @@
 //! The area under the ROC curve, and its standard error.
 
-/// The score of a text, and how often it occurs on each side.
-pub(super) type Scored = (f32, [u64; 2]);
+/// The score of a row or a text, and how often it occurs on each side.
+pub type Scored = (f32, [u64; 2]);
 
-/// The probability that a current text has a higher score than one of the reference (equal ones count
-/// half), and its standard error; `None` where a side has no text.
+/// The probability that a current row has a higher score than one of the reference (equal ones count
+/// half), and its standard error; `None` where a side has no row.
 ///
 /// The error is Hanley's and McNeil's (1982). Texts that occur several times count as fewer: Kish's
 /// effective number, (Σw)² / Σw².
-pub(super) fn auc(mut scored: Vec<Scored>) -> Option<(f64, f64)> {
+pub fn auc(mut scored: Vec<Scored>) -> Option<(f64, f64)> {
     scored.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let (mut below, mut wins) = (0_u64, 0.0);
     for equal in scored.chunk_by(|a, b| a.0 == b.0) {

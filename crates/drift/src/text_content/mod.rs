@@ -7,6 +7,7 @@ mod heavy;
 mod told_apart;
 mod words;
 
+pub use auc::{Scored, auc};
 pub(crate) use heavy::{Heavier, HeavyTexts};
 pub(crate) use told_apart::TextContent;
 pub(crate) use words::telling_words;

@@ -19,4 +19,5 @@ pub use markdown::markdown;
 pub use meta::Meta;
 pub use page::page;
 pub use prometheus::prometheus;
+pub(crate) use state::sign;
 pub use terminal::{coloured_text, text};

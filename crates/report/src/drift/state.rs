@@ -66,7 +66,7 @@ impl Counts {
 }
 
 /// The sign of a verdict on the dataset; it differs in form, not only in colour.
-pub(super) fn sign(verdict: DatasetVerdict) -> &'static str {
+pub(crate) fn sign(verdict: DatasetVerdict) -> &'static str {
     match verdict {
         DatasetVerdict::Stable => "●",
         DatasetVerdict::Warning => "◆",

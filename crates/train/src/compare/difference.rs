@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::normal::quantile_above;
+use trainyard_quality::interval::normal::quantile_above;
 
 /// Chance on each side of a 95 % interval, and so how often an equal model is called worse: half of the one time
 /// in twenty that is promised, as DeLong's test and the bootstrap are only nearly exact.

@@ -7,7 +7,7 @@
 //! data", Journal of Educational and Behavioral Statistics 37 (2012): a row is added to either kind, so that
 //! few rows, or none on which they differ, do not seem to prove equality.
 
-use super::normal::{quantile_above, upper_tail};
+use trainyard_quality::interval::normal::{quantile_above, upper_tail};
 
 /// From so many rows on which they differ, the normal distribution with continuity correction is used: the
 /// tail differs from the exact one by less than 10⁻⁴.

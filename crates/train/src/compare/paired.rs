@@ -2,15 +2,17 @@
 
 use arrow_array::{Array as _, ArrayRef, UInt64Array};
 use arrow_select::take::take;
+use trainyard_quality::interval::bootstrap;
+use trainyard_quality::interval::normal::quantile_above;
+use trainyard_quality::metrics::{Scorer, ranking};
 
 use super::delong::{self, Areas};
 use super::difference::{Difference, Method};
-use super::normal::quantile_above;
+use super::mcnemar;
 use super::pair::{Comparison, Pair};
-use super::scorer::Scorer;
-use super::{bootstrap, mcnemar};
+use super::scored::scorer;
 use crate::column::Column;
-use crate::metrics::{Predictions, Probabilities, greater_is_better, ranking};
+use crate::metrics::{Predictions, Probabilities, greater_is_better};
 use crate::{Error, Result};
 
 /// Fewer rows are not compared: not even ten differences among them would say anything.
@@ -40,8 +42,8 @@ pub fn compare(metric: &str, pair: Pair<'_>, level: f64) -> Result<Comparison> {
 }
 
 fn compare_rows(metric: &str, pair: Pair<'_>, level: f64) -> Result<Comparison> {
-    let Some(new) = Scorer::new(metric, &pair, pair.new)? else { return Ok(Comparison::NewLacks) };
-    let Some(old) = Scorer::new(metric, &pair, pair.old)? else { return Ok(Comparison::OldLacks) };
+    let Some(new) = scorer(metric, &pair, pair.new)? else { return Ok(Comparison::NewLacks) };
+    let Some(old) = scorer(metric, &pair, pair.old)? else { return Ok(Comparison::OldLacks) };
     match (metric, &new) {
         ("accuracy", _) => accuracy(pair, level),
         ("roc_auc", Scorer::Areas(areas)) if areas.len() == 1 => area(pair, level),
@@ -194,12 +196,12 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_array::{Float64Array, StringArray};
+    use trainyard_base::random::FastRandom;
 
     use super::super::difference::{LEVEL, Standing};
     use super::*;
     use crate::config::Task;
     use crate::metrics::{METRICS, evaluate, metrics_of};
-    use crate::random::FastRandom;
 
     fn labels(values: impl Iterator<Item = bool>) -> ArrayRef {
         Arc::new(StringArray::from_iter_values(values.map(|v| if v { "yes" } else { "no" })))

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use arrow_array::{Array as _, ArrayRef};
+use trainyard_quality::metrics::{Confusion, ranking, regression};
 
-use super::classification::Confusion;
 use super::predictions::Predictions;
-use super::{ranking, regression};
 use crate::column::Column;
 use crate::config::Task;
 use crate::{Error, Result};

@@ -28,11 +28,6 @@ pub const METRICS: [&str; 18] = [
 const OF_POSITIVE: [&str; 5] = ["average_precision", "brier", "f1", "precision", "recall"];
 const OF_QUANTITIES: [&str; 4] = ["mae", "mape", "r2", "rmse"];
 
-/// Whether a larger value of this metric is better.
-pub fn greater_is_better(metric: &str) -> bool {
-    !matches!(metric, "log_loss" | "brier" | "rmse" | "mae" | "mape")
-}
-
 /// Metrics that a task has: those of a positive class only where one is known.
 pub fn metrics_of(task: Task, has_positive: bool) -> Vec<&'static str> {
     let is_defined = |metric: &&str| match task {

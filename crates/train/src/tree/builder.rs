@@ -4,8 +4,9 @@
 //! looked at and one of them was not constant, cuts half-way between neighbouring values, a node
 //! closed when it is pure, too small or too deep.
 
+use trainyard_base::random::FastRandom;
+
 use crate::matrix::Matrix;
-use crate::random::FastRandom;
 
 use super::criterion::Criterion;
 use super::node::{LEAF, Node, Tree};

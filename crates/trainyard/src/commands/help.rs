@@ -27,7 +27,7 @@ struct Topic {
     text: &'static str,
 }
 
-const TOPICS: [Topic; 12] = [
+const TOPICS: [Topic; 13] = [
     Topic {
         name: "install",
         about: "binaries, wheels, packages and images, and how they are checked",
@@ -72,6 +72,11 @@ const TOPICS: [Topic; 12] = [
         name: "monitoring",
         about: "drift: methods, rules, options, reports",
         text: include_str!("../../../../docs/monitoring.md"),
+    },
+    Topic {
+        name: "quality",
+        about: "whether a model is still good: labels that come late, estimates before them",
+        text: include_str!("../../../../docs/quality.md"),
     },
     Topic {
         name: "tracking",

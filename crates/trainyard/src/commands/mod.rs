@@ -27,6 +27,7 @@ pub(crate) mod predict;
 pub(crate) mod profile;
 mod project;
 pub(crate) mod promote;
+pub(crate) mod quality;
 mod ready;
 pub(crate) mod registry;
 pub(crate) mod replay;

@@ -2,7 +2,7 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "init",
     "run",
     "train",
@@ -10,6 +10,7 @@ const VERBS: [&str; 21] = [
     "deploy",
     "up",
     "monitor",
+    "quality",
     "retrain",
     "serve",
     "predict",

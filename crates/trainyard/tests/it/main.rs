@@ -27,6 +27,7 @@ mod names;
 mod pages;
 mod predict;
 mod project;
+mod quality;
 mod releases;
 mod retrain;
 mod run;

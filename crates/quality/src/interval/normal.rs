@@ -1,13 +1,13 @@
 //! Tails of the standard normal distribution.
 
 /// 1 − Φ(z), without cancellation.
-pub(crate) fn upper_tail(z: f64) -> f64 {
+pub fn upper_tail(z: f64) -> f64 {
     0.5 * libm::erfc(z / std::f64::consts::SQRT_2)
 }
 
 /// The z above which a share of the distribution lies. `share` between 0 and ½; found by halving, as it is
 /// wanted a few times for a verdict.
-pub(crate) fn quantile_above(share: f64) -> f64 {
+pub fn quantile_above(share: f64) -> f64 {
     // Beyond 38 the tail is no double any more.
     let (mut low, mut high) = (0.0, 38.0);
     for _ in 0..100 {

@@ -10,13 +10,13 @@ const MT_SHIFT: usize = 397;
 
 /// `numpy.random.RandomState(seed)`: MT19937 with numpy's legacy seeding and shuffling.
 #[derive(Debug, Clone)]
-pub(crate) struct NumpyRandom {
+pub struct NumpyRandom {
     key: Vec<u32>,
     position: usize,
 }
 
 impl NumpyRandom {
-    pub(crate) fn new(seed: u32) -> Self {
+    pub fn new(seed: u32) -> Self {
         let mut key = Vec::with_capacity(MT_STATE_LENGTH);
         let mut word = seed;
         for position in 1..=MT_STATE_LENGTH as u32 {
@@ -64,7 +64,7 @@ impl NumpyRandom {
     }
 
     /// `RandomState.shuffle` of a one-dimensional array.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.interval(last as u32) as usize;
             items.swap(other, last);
@@ -72,7 +72,7 @@ impl NumpyRandom {
     }
 
     /// `RandomState.permutation(n)`.
-    pub(crate) fn permutation(&mut self, n: usize) -> Vec<usize> {
+    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut items: Vec<usize> = (0..n).collect();
         self.shuffle(&mut items);
         items
@@ -81,13 +81,13 @@ impl NumpyRandom {
 
 /// xoshiro256** by Blackman and Vigna, seeded with splitmix64.
 #[derive(Debug, Clone)]
-pub(crate) struct FastRandom {
+pub struct FastRandom {
     state: [u64; 4],
 }
 
 impl FastRandom {
     /// An independent stream for each pair of seed and stream number.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut word = seed ^ stream.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95);
         let mut next = || {
             word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -108,7 +108,7 @@ impl FastRandom {
     }
 
     /// Uniform in `0..bound` (Lemire's multiply and reject); 0 if `bound` is 0.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         let bound = bound as u64;
         loop {
             let wide = u128::from(self.next_u64()) * u128::from(bound);

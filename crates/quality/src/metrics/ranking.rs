@@ -1,12 +1,12 @@
 //! Metrics of probabilities: log loss, the area under the ROC curve, average precision, the Brier score.
 
-use super::predictions::Probabilities;
+use super::Probabilities;
 use super::ranked::Ranked;
 use crate::{Error, Result};
 
 /// Log loss and ROC AUC, and of the positive class average precision and Brier score. All are left out when a
 /// row is of a class the model does not know, areas when a class has no row.
-pub(crate) fn evaluate(
+pub fn evaluate(
     truth: &[String],
     probabilities: &Probabilities,
     positive: Option<&str>,
@@ -25,32 +25,23 @@ pub(crate) fn evaluate(
 }
 
 /// Each row's class as a position among those of the model; none if it does not know one of them.
-pub(crate) fn labels(
-    truth: &[String],
-    probabilities: &Probabilities,
-) -> Result<Option<Vec<usize>>> {
+pub fn labels(truth: &[String], probabilities: &Probabilities) -> Result<Option<Vec<usize>>> {
     let classes = probabilities.classes.len();
     if probabilities.values.len() != truth.len() * classes || classes < 2 {
-        return Err(Error::Evaluation(format!(
-            "{} probabilities for {} rows and {classes} classes",
-            probabilities.values.len(),
-            truth.len()
-        )));
+        let probabilities = probabilities.values.len();
+        return Err(Error::Probabilities { probabilities, rows: truth.len(), classes });
     }
     if let Some(position) =
         probabilities.values.iter().position(|value| !(0.0..=1.0).contains(value))
     {
-        return Err(Error::Evaluation(format!(
-            "row {}: {} is not a probability",
-            position / classes + 1,
-            probabilities.values[position]
-        )));
+        let value = probabilities.values[position];
+        return Err(Error::NotAProbability { row: position / classes + 1, value });
     }
     Ok(truth.iter().map(|label| probabilities.position(label)).collect())
 }
 
 /// Minus the logarithm of what was said of the true class, a row.
-pub(crate) fn log_losses(labels: &[usize], probabilities: &Probabilities) -> Vec<f64> {
+pub fn log_losses(labels: &[usize], probabilities: &Probabilities) -> Vec<f64> {
     let classes = probabilities.classes.len();
     let epsilon = probabilities.epsilon;
     let rows = labels.iter().zip(probabilities.values.chunks(classes));
@@ -58,22 +49,14 @@ pub(crate) fn log_losses(labels: &[usize], probabilities: &Probabilities) -> Vec
 }
 
 /// The squared distance of a class' probability from what is true, a row (`sklearn.metrics.brier_score_loss`).
-pub(crate) fn brier_losses(
-    class: usize,
-    labels: &[usize],
-    probabilities: &Probabilities,
-) -> Vec<f64> {
+pub fn brier_losses(class: usize, labels: &[usize], probabilities: &Probabilities) -> Vec<f64> {
     let distance = |(score, is_class): (f64, bool)| score - f64::from(u8::from(is_class));
     let scores = scores(class, labels, probabilities);
     scores.into_iter().map(|row| distance(row).powi(2)).collect()
 }
 
 /// The probability of a class and whether it is true, a row.
-pub(crate) fn scores(
-    class: usize,
-    labels: &[usize],
-    probabilities: &Probabilities,
-) -> Vec<(f64, bool)> {
+pub fn scores(class: usize, labels: &[usize], probabilities: &Probabilities) -> Vec<(f64, bool)> {
     let rows = labels.iter().zip(probabilities.values.chunks(probabilities.classes.len()));
     rows.map(|(&label, row)| (row[class], label == class)).collect()
 }
@@ -92,14 +75,14 @@ fn roc_auc(labels: &[usize], probabilities: &Probabilities) -> f64 {
 
 /// A ROC curve: rates of true and false positives as the threshold falls.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Curve {
+pub struct Curve {
     /// (false positives, true positives) after each different score, from (0, 0).
-    pub(crate) points: Vec<(f64, f64)>,
+    pub points: Vec<(f64, f64)>,
 }
 
 impl Curve {
     /// From scores and whether each row is of the class.
-    pub(crate) fn new(mut scores: Vec<(f64, bool)>) -> Self {
+    pub fn new(mut scores: Vec<(f64, bool)>) -> Self {
         scores.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut points = vec![(0.0, 0.0)];
         let (mut negatives, mut positives) = (0.0, 0.0);
@@ -117,7 +100,7 @@ impl Curve {
     }
 
     /// Area under the curve, between 0 and 1; NaN if all rows are of one kind.
-    pub(crate) fn area(&self) -> f64 {
+    pub fn area(&self) -> f64 {
         let Some(&(negatives, positives)) = self.points.last() else { return f64::NAN };
         let doubled: f64 = self
             .points
@@ -129,7 +112,7 @@ impl Curve {
     }
 
     /// The points as rates, for drawing.
-    pub(crate) fn rates(&self) -> Vec<(f64, f64)> {
+    pub fn rates(&self) -> Vec<(f64, f64)> {
         let Some(&(negatives, positives)) = self.points.last() else { return Vec::new() };
         self.points.iter().map(|(x, y)| (x / negatives, y / positives)).collect()
     }

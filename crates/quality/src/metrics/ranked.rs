@@ -2,7 +2,7 @@
 
 /// Rows from the highest score down.
 #[derive(Debug, Clone)]
-pub(crate) struct Ranked {
+pub struct Ranked {
     /// Row and whether it is of the class; rows of one score are neighbours.
     rows: Vec<(u32, bool)>,
     /// Where each run of equal scores ends.
@@ -11,7 +11,7 @@ pub(crate) struct Ranked {
 
 impl Ranked {
     /// From scores and whether each row is of the class.
-    pub(crate) fn new(scores: &[(f64, bool)]) -> Self {
+    pub fn new(scores: &[(f64, bool)]) -> Self {
         let mut order: Vec<u32> = (0..scores.len() as u32).collect();
         order.sort_by(|a, b| scores[*b as usize].0.total_cmp(&scores[*a as usize].0));
         let score = |position: usize| order.get(position).map(|row| scores[*row as usize].0);
@@ -38,7 +38,7 @@ impl Ranked {
 
     /// Area under the ROC curve: the chance that a row of the class has a higher score than another, ties
     /// counted half. NaN without both kinds.
-    pub(crate) fn roc_auc(&self, weights: &[u32]) -> f64 {
+    pub fn roc_auc(&self, weights: &[u32]) -> f64 {
         let (others, class) = self.totals(weights);
         let (mut above, mut area) = (0.0, 0.0);
         for (run_others, run_class) in self.runs(weights) {
@@ -50,7 +50,7 @@ impl Ranked {
 
     /// Average precision as scikit-learn sums it: precision at each score, weighted by the recall gained
     /// there. NaN without a row of the class.
-    pub(crate) fn average_precision(&self, weights: &[u32]) -> f64 {
+    pub fn average_precision(&self, weights: &[u32]) -> f64 {
         let (_, class) = self.totals(weights);
         let (mut others_above, mut class_above, mut sum) = (0.0, 0.0, 0.0);
         for (run_others, run_class) in self.runs(weights) {

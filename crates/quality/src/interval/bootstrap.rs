@@ -1,12 +1,12 @@
-//! The paired bootstrap: rows are drawn again with replacement, and both models are scored on each draw.
+//! The bootstrap: rows are drawn again with replacement, and what is asked for is computed on each draw.
 //!
 //! B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: the percentile interval.
-//! Both models are on the same drawn rows, so what is hard about a row is hard for both. Draws depend on the
+//! Two models that are compared are on the same drawn rows, so what is hard about a row is hard for both. Draws depend on the
 //! number of rows alone: the same models on the same rows get the same verdict.
 
 use rayon::prelude::*;
 
-use crate::random::FastRandom;
+use trainyard_base::random::FastRandom;
 
 /// Draws for few rows: the ends of the interval then vary by a twentieth of a standard error.
 const DRAWS_MAX: usize = 2_000;
@@ -19,21 +19,30 @@ const UNDEFINED_PERCENT_MAX: usize = 10;
 /// Names this use of the generator.
 const SEED: u64 = 13;
 
-/// What the draws say of a difference.
+/// What the draws say.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Interval {
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-    pub(crate) standard_error: f64,
+pub struct Interval {
+    pub low: f64,
+    pub high: f64,
+    pub standard_error: f64,
 }
 
-/// The interval of a difference that weights of the rows decide, with the chance of `level` on each side. None
-/// if it is undefined on too many draws.
-pub(crate) fn interval(
+/// The interval of what weights of the rows decide, with the chance of `level` on each side. None if it is
+/// undefined on too many draws.
+pub fn interval(
     rows: usize,
     level: f64,
-    difference: impl Fn(&[u32]) -> f64 + Sync,
+    of_draw: impl Fn(&[u32]) -> f64 + Sync,
 ) -> Option<Interval> {
+    intervals(rows, level, |weights| vec![of_draw(weights)]).into_iter().next().flatten()
+}
+
+/// The same of several figures, which are computed of each draw together.
+pub fn intervals(
+    rows: usize,
+    level: f64,
+    of_draw: impl Fn(&[u32]) -> Vec<f64> + Sync,
+) -> Vec<Option<Interval>> {
     let draws = (WORK_MAX / rows.max(1)).clamp(DRAWS_MIN, DRAWS_MAX);
     let draw = |draw: usize| {
         let mut random = FastRandom::new(SEED, draw as u64);
@@ -41,10 +50,16 @@ pub(crate) fn interval(
         for _ in 0..rows {
             weights[random.below(rows)] += 1;
         }
-        difference(&weights)
+        of_draw(&weights)
     };
-    let all: Vec<f64> = (0..draws).into_par_iter().map(draw).collect();
-    let mut found: Vec<f64> = all.into_iter().filter(|value| value.is_finite()).collect();
+    let all: Vec<Vec<f64>> = (0..draws).into_par_iter().map(draw).collect();
+    let figures = all.iter().map(Vec::len).min().unwrap_or(0);
+    (0..figures).map(|figure| summary(all.iter().map(|of| of[figure]), draws, level)).collect()
+}
+
+/// The interval of a figure from its values on the draws.
+fn summary(values: impl Iterator<Item = f64>, draws: usize, level: f64) -> Option<Interval> {
+    let mut found: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     if (draws - found.len()) * 100 > draws * UNDEFINED_PERCENT_MAX {
         return None;
     }
@@ -59,7 +74,7 @@ pub(crate) fn interval(
 }
 
 /// With linear interpolation between ranks, as numpy's default.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() as f64 - 1.0);
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
     match (sorted.get(below), sorted.get(above)) {

@@ -5,26 +5,28 @@ use std::fmt::Write as _;
 
 /// Counts of (true, predicted) label pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Confusion {
+pub struct Confusion {
     /// Labels that occur in the truth or the predictions, sorted (numbers by value).
-    pub(crate) labels: Vec<String>,
+    pub labels: Vec<String>,
     /// `counts[t][p]`: rows of class `t` that were predicted as `p`.
-    pub(crate) counts: Vec<Vec<u64>>,
+    pub counts: Vec<Vec<u64>>,
 }
 
 /// Precision, recall and F1 of one class; 0 where nothing defines them, as scikit-learn does.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct ClassScore {
-    pub(crate) precision: f64,
-    pub(crate) recall: f64,
-    pub(crate) f1: f64,
+pub struct ClassScore {
+    pub precision: f64,
+    pub recall: f64,
+    pub f1: f64,
     /// Rows that are of the class.
-    pub(crate) support: u64,
+    pub support: u64,
 }
 
 impl Confusion {
-    pub(crate) fn new(truth: &[String], predicted: &[String]) -> Self {
-        let different: BTreeSet<&String> = truth.iter().chain(predicted).collect();
+    pub fn new(truth: &[String], predicted: &[String]) -> Self {
+        // One by one: collecting would sort all rows first.
+        let mut different: BTreeSet<&String> = BTreeSet::new();
+        different.extend(truth.iter().chain(predicted));
         let mut labels: Vec<String> = different.into_iter().cloned().collect();
         if labels.iter().all(|label| label.parse::<f64>().is_ok()) {
             let value = |label: &String| label.parse::<f64>().unwrap_or(f64::NAN);
@@ -42,17 +44,17 @@ impl Confusion {
         Self { labels, counts }
     }
 
-    pub(crate) fn rows(&self) -> u64 {
+    pub fn rows(&self) -> u64 {
         self.counts.iter().flatten().sum()
     }
 
-    pub(crate) fn accuracy(&self) -> f64 {
+    pub fn accuracy(&self) -> f64 {
         let right: u64 = (0..self.labels.len()).map(|class| self.counts[class][class]).sum();
         right as f64 / self.rows() as f64
     }
 
     /// Scores of each class, in the order of the labels.
-    pub(crate) fn scores(&self) -> Vec<ClassScore> {
+    pub fn scores(&self) -> Vec<ClassScore> {
         (0..self.labels.len())
             .map(|class| {
                 let right = self.counts[class][class] as f64;
@@ -70,7 +72,7 @@ impl Confusion {
 
     /// All metrics; those of one class for `positive`, and none of them where neither truth nor predictions
     /// know it.
-    pub(crate) fn metrics(&self, positive: Option<&str>) -> Vec<(&'static str, f64)> {
+    pub fn metrics(&self, positive: Option<&str>) -> Vec<(&'static str, f64)> {
         let scores = self.scores();
         let of =
             |pick: fn(&ClassScore) -> f64| (macro_mean(&scores, pick), weighted(&scores, pick));
@@ -96,7 +98,7 @@ impl Confusion {
     }
 
     /// The table that scikit-learn's `classification_report` prints.
-    pub(crate) fn report(&self) -> String {
+    pub fn report(&self) -> String {
         let scores = self.scores();
         let width = self.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
         let width = width.max("weighted avg".len());

@@ -1,7 +1,7 @@
 //! Metrics of quantities: RMSE, MAE, R², MAPE.
 
 /// All four; R² is NaN for fewer than two rows. Formulas as in `sklearn.metrics`.
-pub(crate) fn evaluate(truth: &[f64], predicted: &[f64]) -> Vec<(&'static str, f64)> {
+pub fn evaluate(truth: &[f64], predicted: &[f64]) -> Vec<(&'static str, f64)> {
     let rows = truth.len() as f64;
     let pairs = || truth.iter().zip(predicted);
     let squared: f64 = pairs().map(|(t, p)| (t - p) * (t - p)).sum();
@@ -23,4 +23,10 @@ pub(crate) fn evaluate(truth: &[f64], predicted: &[f64]) -> Vec<(&'static str, f
         ("r2", r2),
         ("mape", relative / rows),
     ]
+}
+
+/// How much predictions are too high in the mean.
+pub fn bias(truth: &[f64], predicted: &[f64]) -> f64 {
+    let sum: f64 = truth.iter().zip(predicted).map(|(truth, predicted)| predicted - truth).sum();
+    sum / truth.len() as f64
 }

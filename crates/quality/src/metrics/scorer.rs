@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::pair::Pair;
+use super::ranked::Ranked;
+use super::{Confusion, Judged, Probabilities, ranking};
 use crate::Result;
-use crate::column::Column;
-use crate::config::Task;
-use crate::metrics::classification::Confusion;
-use crate::metrics::ranked::Ranked;
-use crate::metrics::{Predictions, numbers, ranking};
+
+/// Metrics that labels alone do not decide.
+const OF_PROBABILITIES: [&str; 4] = ["average_precision", "brier", "log_loss", "roc_auc"];
 
 /// What a metric needs of the rows.
-pub(crate) enum Scorer {
+#[derive(Debug, Clone)]
+pub enum Scorer {
     /// Of labels: (true, predicted) of each row, as positions in the names.
     Labels { metric: String, positive: Option<String>, names: Vec<String>, cells: Vec<(u32, u32)> },
     /// The mean of one loss a row, or its root.
@@ -26,54 +26,26 @@ pub(crate) enum Scorer {
 
 impl Scorer {
     /// Of predictions; none if the metric is not defined for them.
-    pub(crate) fn new(
-        metric: &str,
-        pair: &Pair<'_>,
-        predictions: &Predictions,
-    ) -> Result<Option<Self>> {
-        let truth = Column::read("truth", pair.truth)?;
-        let predicted = Column::read("prediction", &predictions.values)?;
-        if pair.task == Task::Regression {
-            return Ok(of_quantities(metric, &numbers(&truth)?, &numbers(&predicted)?));
+    pub fn new(metric: &str, judged: &Judged<'_>) -> Result<Option<Self>> {
+        judged.rows()?;
+        match *judged {
+            Judged::Quantities { truth, predicted } => Ok(of_quantities(metric, truth, predicted)),
+            Judged::Classes { truth, predicted, probabilities, positive } => match probabilities {
+                Some(probabilities) if OF_PROBABILITIES.contains(&metric) => {
+                    of_probabilities(metric, positive, truth, probabilities)
+                }
+                _ => Ok(of_labels(metric, positive, truth, predicted)),
+            },
         }
-        let texts = |column: &Column| -> Vec<String> {
-            (0..column.len()).map(|row| column.text(row)).collect()
-        };
-        let truth = texts(&truth);
-        if let Some(scorer) = of_labels(metric, pair.positive, &truth, &texts(&predicted)) {
-            return Ok(Some(scorer));
-        }
-        let Some(probabilities) = &predictions.probabilities else { return Ok(None) };
-        let Some(labels) = ranking::labels(&truth, probabilities)? else { return Ok(None) };
-        let ranked = |class| Ranked::new(&ranking::scores(class, &labels, probabilities));
-        let positive = pair.positive.and_then(|class| probabilities.position(class));
-        let classes = probabilities.classes.len();
-        Ok(match (metric, positive) {
-            ("log_loss", _) => {
-                let losses = ranking::log_losses(&labels, probabilities);
-                Some(Self::Mean { losses, is_root: false })
-            }
-            ("brier", Some(class)) => {
-                let losses = ranking::brier_losses(class, &labels, probabilities);
-                Some(Self::Mean { losses, is_root: false })
-            }
-            ("roc_auc", _) if classes == 2 => Some(Self::Areas(vec![ranked(1)])),
-            ("roc_auc", _) => Some(Self::Areas((0..classes).map(ranked).collect())),
-            ("average_precision", Some(class)) => Some(Self::Precision(ranked(class))),
-            _ => None,
-        })
     }
 
     /// The metric, each row counted as often as its weight says; NaN where that is not defined.
-    pub(crate) fn score(&self, weights: &[u32]) -> f64 {
+    pub fn score(&self, weights: &[u32]) -> f64 {
         match self {
-            Self::Labels { metric, positive, names, cells } => {
-                let mut counts = vec![vec![0_u64; names.len()]; names.len()];
-                for (&(truth, predicted), &weight) in cells.iter().zip(weights) {
-                    counts[truth as usize][predicted as usize] += u64::from(weight);
-                }
-                let confusion = Confusion { labels: names.clone(), counts };
-                let metrics = confusion.metrics(positive.as_deref());
+            Self::Labels { metric, positive, .. } => {
+                let metrics =
+                    self.confusion(weights).map(|found| found.metrics(positive.as_deref()));
+                let metrics = metrics.unwrap_or_default();
                 let found = metrics.iter().find(|(name, _)| name == metric);
                 found.map_or(f64::NAN, |(_, value)| *value)
             }
@@ -94,8 +66,19 @@ impl Scorer {
         }
     }
 
+    /// Counts of true and predicted labels, each row counted as often as its weight says; none where the metric is
+    /// not one of labels.
+    pub fn confusion(&self, weights: &[u32]) -> Option<Confusion> {
+        let Self::Labels { names, cells, .. } = self else { return None };
+        let mut counts = vec![vec![0_u64; names.len()]; names.len()];
+        for (&(truth, predicted), &weight) in cells.iter().zip(weights) {
+            counts[truth as usize][predicted as usize] += u64::from(weight);
+        }
+        Some(Confusion { labels: names.clone(), counts })
+    }
+
     /// On how many rows two models differ in what this metric looks at.
-    pub(crate) fn differing(&self, other: &Self) -> usize {
+    pub fn differing(&self, other: &Self) -> usize {
         let count =
             |differ: &mut dyn Iterator<Item = bool>| differ.filter(|differ| *differ).count();
         match (self, other) {
@@ -117,7 +100,7 @@ impl Scorer {
     }
 
     /// Whether the metric is between 0 and 1.
-    pub(crate) fn is_share(&self) -> bool {
+    pub fn is_share(&self) -> bool {
         matches!(self, Self::Labels { .. } | Self::Areas(_) | Self::Precision(_))
     }
 }
@@ -135,6 +118,32 @@ fn mean(values: &[f64], weights: &[u32]) -> f64 {
     sum / total
 }
 
+fn of_probabilities(
+    metric: &str,
+    positive: Option<&str>,
+    truth: &[String],
+    probabilities: &Probabilities,
+) -> Result<Option<Scorer>> {
+    let Some(labels) = ranking::labels(truth, probabilities)? else { return Ok(None) };
+    let ranked = |class| Ranked::new(&ranking::scores(class, &labels, probabilities));
+    let positive = positive.and_then(|class| probabilities.position(class));
+    let classes = probabilities.classes.len();
+    Ok(match (metric, positive) {
+        ("log_loss", _) => {
+            let losses = ranking::log_losses(&labels, probabilities);
+            Some(Scorer::Mean { losses, is_root: false })
+        }
+        ("brier", Some(class)) => {
+            let losses = ranking::brier_losses(class, &labels, probabilities);
+            Some(Scorer::Mean { losses, is_root: false })
+        }
+        ("roc_auc", _) if classes == 2 => Some(Scorer::Areas(vec![ranked(1)])),
+        ("roc_auc", _) => Some(Scorer::Areas((0..classes).map(ranked).collect())),
+        ("average_precision", Some(class)) => Some(Scorer::Precision(ranked(class))),
+        _ => None,
+    })
+}
+
 fn of_quantities(metric: &str, truth: &[f64], predicted: &[f64]) -> Option<Scorer> {
     let losses = |loss: fn(f64, f64) -> f64| -> Vec<f64> {
         truth.iter().zip(predicted).map(|(truth, predicted)| loss(*truth, *predicted)).collect()
@@ -143,6 +152,7 @@ fn of_quantities(metric: &str, truth: &[f64], predicted: &[f64]) -> Option<Score
     match metric {
         "mae" => Some(mean(|t, p| (t - p).abs())),
         "mape" => Some(mean(|t, p| (p - t).abs() / t.abs().max(f64::EPSILON))),
+        "bias" => Some(mean(|t, p| p - t)),
         "rmse" => Some(Scorer::Mean { losses: losses(|t, p| (t - p) * (t - p)), is_root: true }),
         "r2" => {
             let squared = losses(|t, p| (t - p) * (t - p));

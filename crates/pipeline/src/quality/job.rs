@@ -1,0 +1,300 @@
+//! `trainyard quality`: which tables are read, what is found in them, what it means.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use trainyard_base::words::log_columns::{MODEL_VERSION, REQUEST_ID, TIME};
+use trainyard_data::{Columns, RowFilter};
+use trainyard_report::quality::{self as report, Labels, Part, QualityReport};
+use trainyard_serve::{Facts, LogReading};
+
+use super::answers::Roles;
+use super::columns::{check_rows, lacks};
+use super::found::{Asked, Rows, parts_of};
+use super::inputs::{change, inputs};
+use super::labels::{Joined, LabelTable};
+use super::options::{QualityOptions, Task};
+use super::part::{Before, Judge, Sides};
+use super::tables::{ID, evenly, in_column, open};
+use super::verdict::verdict;
+use crate::monitor::LogFilter;
+use crate::registry::in_service;
+use crate::{Error, FILE_NAME, Project, Result};
+
+/// Labelled predictions of which what the model saw is held in memory, at most.
+const INPUT_ROWS_MAX: usize = 100_000;
+/// Columns of what was true, where none is named.
+const ACTUAL: &str = "actual";
+const PAGE: &str = "reports/quality.html";
+
+/// What is judged.
+#[derive(Debug)]
+pub struct QualityJob {
+    project: Option<Project>,
+    options: QualityOptions,
+}
+
+impl QualityJob {
+    /// Predictions that are named, or the log of the project in `folder`.
+    pub fn open(
+        folder: &Path,
+        tracking_uri: Option<&str>,
+        options: QualityOptions,
+    ) -> Result<Self> {
+        let project = if options.predictions.is_some() && !folder.join(FILE_NAME).is_file() {
+            None
+        } else {
+            Some(Project::open(folder, tracking_uri)?)
+        };
+        Ok(Self { project, options })
+    }
+
+    /// Reads, judges and estimates.
+    pub async fn judge(&self) -> Result<QualityReport> {
+        let (title, figures, rows) = Box::pin(self.in_service()).await?;
+        let source = self.source();
+        let _reading = LogReading::begin(Path::new(&source));
+        let ids = self.options.ids().map_or(ID, |(of_predictions, _)| of_predictions);
+        let columns = open(&source, rows, &[ids])?;
+        check_rows(&columns, &source)?;
+        let mut report = self.judge_tables(&columns, &source, figures)?;
+        report.title = title;
+        Ok(report)
+    }
+
+    /// Writes the page; returns where it is.
+    pub fn write(&self, report: &QualityReport) -> Result<PathBuf> {
+        let path = match (&self.options.output, &self.project) {
+            (Some(path), _) => path.clone(),
+            (None, Some(project)) => project.path(PAGE),
+            (None, None) => PathBuf::from(PAGE),
+        };
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+        }
+        let page = report::page(report);
+        std::fs::write(&path, page).map_err(|source| Error::io(&path, source))?;
+        Ok(path)
+    }
+
+    /// Why it is to end with exit code 4, if its verdict is one that is not accepted.
+    pub fn fails(&self, report: &QualityReport) -> Option<String> {
+        let is_refused = self.options.fail_on.iter().any(|choice| choice.holds(report.verdict, 0));
+        let why = report.reasons.first().cloned().unwrap_or_default();
+        is_refused.then(|| format!("the verdict is {}: {why}", report.verdict.name()))
+    }
+
+    fn source(&self) -> String {
+        match (&self.options.predictions, &self.project) {
+            (Some(source), _) => source.clone(),
+            (None, Some(project)) => project.prediction_log().to_string_lossy().into_owned(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Of a project: the model's name, the figures of its holdout, and which predictions are its own.
+    async fn in_service(&self) -> Result<(String, BTreeMap<String, f64>, RowFilter)> {
+        let mut rows = RowFilter {
+            time_column: self.options.time_column.clone(),
+            since: self.options.since.clone(),
+            until: self.options.until.clone(),
+            conditions: self.options.conditions.clone(),
+        };
+        if rows.since.is_some() || rows.until.is_some() {
+            rows.time_column.get_or_insert_with(|| TIME.to_owned());
+        }
+        let Some(project) = self.project.as_ref().filter(|_| self.options.predictions.is_none())
+        else {
+            return Ok(("Quality".to_owned(), BTreeMap::new(), rows));
+        };
+        let tracking = project.tracking()?;
+        let (_resolved, version, _uri) = in_service(project, &tracking).await?;
+        let filter = LogFilter { model: Some(version.name.clone()), ..LogFilter::default() };
+        rows.conditions.extend(filter.rows().conditions);
+        let mut figures = BTreeMap::new();
+        if let Some(run_id) = version.run_id.as_deref().filter(|id| !id.is_empty()) {
+            let run = tracking.runs.get(run_id).await?;
+            figures.extend(run.data.metrics.into_iter().map(|metric| (metric.key, metric.value)));
+        }
+        Ok((version.name, figures, rows))
+    }
+
+    fn judge_tables(
+        &self,
+        columns: &Columns,
+        source: &str,
+        figures: BTreeMap<String, f64>,
+    ) -> Result<QualityReport> {
+        let mut notes = Vec::new();
+        let mut roles = Roles::of(columns, source, &self.options)?;
+        let mut joined = self.labels(columns, source)?;
+        let has_versions = columns.names().iter().any(|name| name == MODEL_VERSION);
+        let versions = has_versions.then(|| MODEL_VERSION.to_owned());
+        let parts: Vec<String> =
+            versions.into_iter().chain(self.options.segments.iter().cloned()).collect();
+        let mut names = Vec::new();
+        let mut before = match &self.options.reference {
+            None => Before { figures, reference: None, estimator: None, why_not: None },
+            Some(reference) => {
+                let table = open(reference, RowFilter::default(), &[])?;
+                check_rows(&table, reference)?;
+                names = inputs(&table, columns, &self.others(&roles))?;
+                let target = self.target(&table, reference)?;
+                let (roles_there, inputs) = (roles.clone(), names.as_slice());
+                let parts = parts.as_slice();
+                let asked = Asked {
+                    columns: &table,
+                    source: reference,
+                    roles: &roles_there,
+                    parts,
+                    inputs,
+                };
+                let before = Before::read(asked, &target, figures)?;
+                roles.classes = before.classes();
+                before
+            }
+        };
+        before.figures.extend(self.options.before.iter().cloned());
+        if let Some(why) = &before.why_not {
+            notes.push(format!("nothing is estimated before labels come: {why}"));
+        }
+        let asked = Asked { columns, source, roles: &roles, parts: &parts, inputs: &names };
+        let labelled = match &mut joined {
+            None => None,
+            Some(joined) => {
+                let is_large = joined.positions.len() > INPUT_ROWS_MAX;
+                let inputs: &[String] = if is_large { &[] } else { asked.inputs };
+                let asked = Asked { inputs, ..asked };
+                let truth = std::mem::take(&mut joined.truth);
+                Some(Rows::read(asked, &joined.positions, Some(truth))?)
+            }
+        };
+        let sample = Rows::read(asked, &evenly(columns), None)?;
+        let counts = match &joined {
+            None => Labels { predictions: columns.rows() as u64, ..Labels::default() },
+            Some(joined) => joined.counts,
+        };
+        let metrics = self.judged_by(&roles);
+        let judge = Judge { before: &before, metrics: &metrics, margin: self.options.margin() };
+        let sides = [labelled.as_ref(), Some(&sample), before.reference.as_ref()];
+        let mut all =
+            vec![judge.part("", counts.predictions, Sides { own: None, ..sides_of(sides) })?];
+        for (place, column) in parts.iter().enumerate() {
+            let values = parts_of(columns, column)?;
+            if values.is_empty() {
+                notes.push(format!("{column:?} has no values, or too many to be parts"));
+            }
+            // One version alone is what all predictions are.
+            if column != MODEL_VERSION || values.len() > 1 {
+                all.extend(judge_parts(judge, sides, (place, column.as_str()), values)?);
+            }
+        }
+        let change = match &before.reference {
+            Some(reference) => change(&names, reference, &sample)?,
+            None => None,
+        };
+        let (verdict, reasons) = verdict(&all, change.as_ref(), &counts, self.options.margin());
+        let labels = self.options.labels.clone().unwrap_or_else(|| "feedback".to_owned());
+        Ok(QualityReport {
+            title: String::new(),
+            predictions: source.to_owned(),
+            labels: joined.map(|_joined| labels),
+            reference: self.options.reference.clone(),
+            time: Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
+            counts,
+            parts: all,
+            change,
+            verdict,
+            reasons,
+            notes,
+        })
+    }
+
+    /// What the verdict looks at.
+    fn judged_by(&self, roles: &Roles) -> Vec<String> {
+        if !self.options.metrics.is_empty() {
+            return self.options.metrics.clone();
+        }
+        let usual = match roles.task {
+            Task::Classification => ["accuracy", "roc_auc"],
+            Task::Regression => ["mae", "rmse"],
+        };
+        usual.map(str::to_owned).to_vec()
+    }
+
+    /// Columns that are no input of the model.
+    fn others<'a>(&'a self, roles: &'a Roles) -> Vec<&'a str> {
+        let given = [&self.options.target, &self.options.time_column];
+        let target =
+            self.project.as_ref().and_then(|project| project.config.train.target.as_deref());
+        let ids = self.options.ids().map_or([ID, ID], |(one, other)| [one, other]);
+        let given = given.into_iter().flatten().map(String::as_str);
+        roles.names().chain(given).chain(target).chain(ids).chain([ACTUAL]).collect()
+    }
+
+    /// The column of what was true in a table.
+    fn target(&self, columns: &Columns, source: &str) -> Result<String> {
+        let has = |name: &str| columns.names().iter().any(|column| column == name);
+        let of_project = self.project.as_ref().and_then(|p| p.config.train.target.as_deref());
+        let usual = || [Some(ACTUAL), of_project].into_iter().flatten().find(|name| has(name));
+        match &self.options.target {
+            Some(name) => Ok(name.clone()),
+            None => usual().map(str::to_owned).ok_or_else(|| lacks(columns, source, ACTUAL)),
+        }
+    }
+
+    /// Predictions with labels: of a table, of feedback beside a log, or those that have them in a column.
+    fn labels(&self, predictions: &Columns, source: &str) -> Result<Option<Joined>> {
+        let has = |columns: &Columns, name: &str| columns.names().iter().any(|n| n == name);
+        if let Some(labels) = &self.options.labels {
+            let (of_predictions, of_labels) = match self.options.ids() {
+                Some(ids) => ids,
+                None if has(predictions, REQUEST_ID) => (REQUEST_ID, ID),
+                None => (ID, ID),
+            };
+            let table = open(labels, RowFilter::default(), &[of_labels])?;
+            check_rows(&table, labels)?;
+            let target = self.target(&table, labels)?;
+            let table = LabelTable::read(&table, labels, of_labels, &target)?;
+            return table.join(predictions, source, of_predictions).map(Some);
+        }
+        if let Ok(target) = self.target(predictions, source)
+            && has(predictions, &target)
+        {
+            return in_column(predictions, source, &target).map(Some);
+        }
+        let log = Path::new(source);
+        if !log.is_dir() || !has(predictions, REQUEST_ID) {
+            return Ok(None);
+        }
+        let facts = Facts::read(log).map_err(|source| Error::io(log, source))?;
+        if facts.is_empty() {
+            return Ok(None);
+        }
+        LabelTable::of_feedback(&facts).join(predictions, source, REQUEST_ID).map(Some)
+    }
+}
+
+/// Labelled predictions, predictions as they came, and the reference.
+type AllRows<'a> = [Option<&'a Rows>; 3];
+
+fn sides_of([labelled, sample, own]: AllRows<'_>) -> Sides<'_> {
+    Sides { labelled, sample, own }
+}
+
+/// Judges each value of a column, given with its place among the columns of parts.
+fn judge_parts(
+    judge: Judge<'_>,
+    sides: AllRows<'_>,
+    (place, column): (usize, &str),
+    values: Vec<(String, u64)>,
+) -> Result<Vec<Part>> {
+    let title = if column == MODEL_VERSION { "version" } else { column };
+    let of = |(value, predictions): (String, u64)| {
+        let parts = sides.map(|side| side.and_then(|side| side.part(place, &value)));
+        let sides = parts.each_ref().map(Option::as_ref);
+        judge.part(&format!("{title} = {value}"), predictions, sides_of(sides))
+    };
+    values.into_iter().map(of).collect()
+}

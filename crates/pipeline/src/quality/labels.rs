@@ -1,0 +1,146 @@
+//! Labels of predictions, found by their id, whenever they come.
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array as _, ArrayRef, StringArray};
+use arrow_cast::cast;
+use serde_json::Value;
+use trainyard_data::Columns;
+use trainyard_data::arrow_schema::DataType;
+use trainyard_quality::{Found, LabelIndex};
+use trainyard_report::quality::Labels;
+use trainyard_serve::Facts;
+
+use super::columns::{arrow, gather, texts, wanted};
+use crate::{Error, Result};
+
+/// The column of labels with the row of a request that has several.
+const ROW: &str = "row";
+
+/// Labels at once: the ids of more do not fit into one column of texts, which holds two gigabytes.
+const LABELS_MAX: usize = 50_000_000;
+
+/// Labels as they were read.
+pub(super) struct LabelTable {
+    /// Id of each.
+    ids: StringArray,
+    /// The row within the request, if that is known.
+    rows: Option<Vec<u64>>,
+    /// What was true, as texts.
+    truth: Vec<Option<String>>,
+}
+
+/// Predictions with labels.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    /// Where they are among the predictions, rising.
+    pub(super) positions: Vec<u32>,
+    /// What was true of each.
+    pub(super) truth: Vec<String>,
+    pub(super) counts: Labels,
+}
+
+impl LabelTable {
+    /// From a table with these columns.
+    pub(super) fn read(columns: &Columns, source: &str, id: &str, target: &str) -> Result<Self> {
+        if columns.rows() > LABELS_MAX {
+            return Err(Error::Missing {
+                what: format!("{source} has {} labels", columns.rows()),
+                hint: format!("give at most {LABELS_MAX} at once, such as those of a month"),
+            });
+        }
+        let all: Vec<u32> = (0..columns.rows() as u32).collect();
+        let ids = as_texts(&wanted(columns, source, id, &all)?)?;
+        let truth = texts(&wanted(columns, source, target, &all)?)?;
+        let rows = match gather(columns, ROW, &all)? {
+            None => None,
+            Some(rows) => {
+                let rows = cast(&rows, &DataType::Int64).map_err(arrow)?;
+                let row = |row: Option<i64>| row.and_then(|row| u64::try_from(row).ok());
+                let rows = rows.as_primitive::<Int64Type>().iter();
+                Some(rows.map(|value| row(value).unwrap_or(0)).collect())
+            }
+        };
+        Ok(Self { ids, rows, truth })
+    }
+
+    /// From what clients of a model server said.
+    pub(super) fn of_feedback(facts: &Facts) -> Self {
+        let (mut ids, mut rows, mut truth) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, row, actual) in facts.all() {
+            ids.push(id);
+            rows.push(row);
+            truth.push(match actual {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) => number.as_f64().map(|number| number.to_string()),
+                Value::Bool(is_true) => Some(is_true.to_string()),
+                _ => None,
+            });
+        }
+        Self { ids: StringArray::from(ids), rows: Some(rows), truth }
+    }
+
+    /// Finds the predictions that these are of. `id` is the column of the predictions.
+    pub(super) fn join(mut self, predictions: &Columns, source: &str, id: &str) -> Result<Joined> {
+        let known = self.ids.iter().zip(&self.truth);
+        let ids: Vec<Option<&str>> = known.map(|(id, truth)| truth.as_ref().and(id)).collect();
+        let mut index = LabelIndex::new(ids.into_iter(), self.rows.as_deref());
+        let mut joined = Joined::default();
+        let mut labels: Vec<u32> = Vec::new();
+        let (mut position, mut row, mut repeated) = (0_u32, 0_u64, 0_u64);
+        let mut before = String::new();
+        let mut failed = None;
+        let found = predictions.for_each_piece(id, |piece| {
+            let texts = match as_texts(&piece) {
+                Ok(texts) => texts,
+                Err(error) => {
+                    failed = Some(error);
+                    return;
+                }
+            };
+            for id in &texts {
+                if let Some(id) = id {
+                    // Rows of one request stand together in a log.
+                    if id == before {
+                        row += 1;
+                    } else {
+                        row = 0;
+                        before.clear();
+                        before.push_str(id);
+                    }
+                    match index.take(id, row) {
+                        Found::Nothing => {}
+                        Found::Taken => repeated += 1,
+                        Found::Label(label) => {
+                            joined.positions.push(position);
+                            labels.push(label);
+                        }
+                    }
+                }
+                position += 1;
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if !found {
+            return Err(super::columns::lacks(predictions, source, id));
+        }
+        joined.counts = Labels {
+            predictions: u64::from(position),
+            labelled: labels.len() as u64,
+            labels: self.ids.len() as u64,
+            superseded: index.superseded() as u64,
+            repeated,
+        };
+        // Nothing without a truth is in the index.
+        let truth = |label: u32| self.truth[label as usize].take().unwrap_or_default();
+        joined.truth = labels.into_iter().map(truth).collect();
+        Ok(joined)
+    }
+}
+
+/// Ids as texts, whatever they are.
+fn as_texts(array: &ArrayRef) -> Result<StringArray> {
+    Ok(cast(array, &DataType::Utf8).map_err(arrow)?.as_string::<i32>().clone())
+}

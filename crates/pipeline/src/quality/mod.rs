@@ -1,0 +1,15 @@
+//! Whether a model is still good: predictions with labels as far as there are any, and estimates where not.
+
+mod answers;
+mod columns;
+mod found;
+mod inputs;
+mod job;
+mod labels;
+mod options;
+mod part;
+mod tables;
+mod verdict;
+
+pub use job::QualityJob;
+pub use options::{QualityOptions, Task};

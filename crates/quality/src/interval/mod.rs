@@ -1,0 +1,5 @@
+//! How sure a figure is.
+
+pub mod bootstrap;
+pub mod normal;
+pub mod wilson;
