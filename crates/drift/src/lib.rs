@@ -12,6 +12,7 @@
 //!   after the other, so that a dataset need not be in memory as a whole.
 //! - [`ColumnBuilder`] reads a column piece by piece; what does not fit in memory goes to temporary files.
 
+mod alert;
 mod checks;
 mod choice;
 mod column;
@@ -44,6 +45,7 @@ mod too_few;
 mod values;
 mod verdict;
 
+pub use alert::{AlertRule, Episode, News, Range, Series, Silence, Told, episodes, news};
 pub use choice::UnknownName;
 pub use column::Column;
 pub use column_builder::ColumnBuilder;
