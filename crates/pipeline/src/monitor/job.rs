@@ -38,13 +38,15 @@ const EXPERIMENT: &str = "/monitoring";
 /// What is compared, and by which settings.
 #[derive(Debug, Clone)]
 pub struct MonitorJob {
-    project: Option<Project>,
-    tracking: Option<Tracking>,
-    settings: Settings,
+    pub(super) project: Option<Project>,
+    pub(super) tracking: Option<Tracking>,
+    pub(super) settings: Settings,
     /// Whether the user named both sides: they are no affair of the project's then.
-    names_sides: bool,
+    pub(super) names_sides: bool,
     /// Whether it is a part of another: that may be empty.
-    is_segment: bool,
+    pub(super) is_segment: bool,
+    /// Whether what versions before that in production predicted counts too.
+    pub(super) has_all_versions: bool,
 }
 
 impl MonitorJob {
@@ -71,6 +73,7 @@ impl MonitorJob {
             // Files that a flag names are where the user stands.
             settings.report = Some(project.path(settings.report()));
             settings.prometheus = settings.prometheus.map(|path| project.path(path));
+            settings.history = settings.history.map(|path| project.path(path));
         }
         let names_sides =
             project.is_none() || (flags.reference.is_some() && flags.current.is_some());
@@ -81,7 +84,14 @@ impl MonitorJob {
             (None, Some(uri)) => Some(trainyard_tracking::open(uri, OpenOptions::default())?),
             (None, None) => None,
         };
-        Ok(Self { project, tracking, settings, names_sides, is_segment: false })
+        Ok(Self {
+            project,
+            tracking,
+            settings,
+            names_sides,
+            is_segment: false,
+            has_all_versions: false,
+        })
     }
 
     /// The deployment of a project against what its model learned from.
@@ -92,6 +102,7 @@ impl MonitorJob {
             settings: project.config.monitor.clone(),
             names_sides: false,
             is_segment: false,
+            has_all_versions: false,
         }
     }
 
@@ -145,7 +156,7 @@ impl MonitorJob {
         Ok(segments)
     }
 
-    async fn sides(&self, since: Option<DateTime<Utc>>) -> Result<Sides> {
+    pub(super) async fn sides(&self, since: Option<DateTime<Utc>>) -> Result<Sides> {
         match (&self.project, &self.tracking) {
             (Some(project), Some(tracking)) if !self.names_sides => {
                 Box::pin(self.deployment(project, tracking, since)).await
@@ -197,7 +208,7 @@ impl MonitorJob {
         };
         // A log that the project names may be of a server that calls the model otherwise.
         let served_as = self.settings.current.is_none().then(|| version.name.clone());
-        let number = Some(version.version.clone());
+        let number = (!self.has_all_versions).then(|| version.version.clone());
         let filter = LogFilter { model: served_as, version: number, since };
         let rows = self.settings.rows(now);
         let (current, current_name) = if let Some(source) = &self.settings.current {
@@ -281,7 +292,7 @@ impl MonitorJob {
     }
 
     /// How columns are compared: target and predictions of a project are known.
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         let options = self.settings.options();
         match &self.project {
             Some(project) => Options {
@@ -330,12 +341,17 @@ impl MonitorJob {
         let model = config.map(|config| KeyValue::new("trainyard.model", &config.model.name));
         let version = monitored.version.as_ref();
         let version = version.map(|version| KeyValue::new("trainyard.model_version", version));
-        let experiment = match config {
-            Some(config) => config.monitoring_experiment(),
-            None => EXPERIMENT.to_owned(),
-        };
+        let experiment = self.experiment();
         let tags = model.into_iter().chain(version).collect();
         log_run(tracking, &experiment, monitored, tags, Utc::now()).await.map(Some)
+    }
+
+    /// The experiment that looks are logged in.
+    pub(super) fn experiment(&self) -> String {
+        match &self.project {
+            Some(project) => project.config.monitoring_experiment(),
+            None => EXPERIMENT.to_owned(),
+        }
     }
 
     /// Writes the page of a project and logs the comparison.

@@ -40,6 +40,7 @@ pub(crate) mod up;
 mod up_install;
 mod upstream_tls;
 mod watch;
+mod windows;
 
 pub(crate) use listener::listen;
 pub(crate) use server_signals::server_signals;

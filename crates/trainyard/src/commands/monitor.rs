@@ -8,6 +8,7 @@ use trainyard_pipeline::monitor::{MonitorJob, Monitored, Settings};
 use trainyard_report::drift as report;
 
 use super::project::TrackingArguments;
+use super::windows;
 use crate::exit::DRIFT;
 use crate::failure::Failure;
 use crate::printer::{self, Columns};
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// Where the page is written [default: reports/drift.html]
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
+    /// Say how often the rules on windows would have fired, by what is kept of windows, and stop
+    #[arg(long, conflicts_with = "print_config", help_heading = "Windows")]
+    try_rules: bool,
     /// Print a [monitor] table that says how this reference would be compared, and stop
     #[arg(long, help_heading = "Output")]
     print_config: bool,
@@ -69,6 +73,23 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if arguments.print_config {
         printer::line(job.starter().await?.trim_end());
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(length) = job.window() {
+        let is_json = match arguments.format {
+            Format::Json => true,
+            _ if arguments.json => true,
+            Format::Text => false,
+            Format::Evidently | Format::Markdown => {
+                return Err(Failure::input("of windows there is text and JSON")
+                    .hint("leave --format or --window out"));
+            }
+        };
+        let page = arguments.output.as_deref();
+        let asked = windows::Asked { try_rules: arguments.try_rules, is_json, no_log: *no_log };
+        return Box::pin(windows::run(&job, length, asked, page)).await;
+    }
+    if arguments.try_rules {
+        return Err(Failure::input("rules are tried on windows").hint("say --window 1d, too"));
     }
     let columns = Columns::new();
     let monitored = job.compare(None, &|done, total| columns.show(done, total)).await?;
