@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
-use trainyard_base::words::log_columns::PREDICTION;
+use trainyard_base::words::log_columns::{PREDICTION, TIME};
 use trainyard_data::arrow_schema::Schema;
 use trainyard_data::{STDIN, write_atomically};
 use trainyard_drift::{Compat, Correction, Options, SegmentDrift};
@@ -45,8 +45,8 @@ pub struct MonitorJob {
     pub(super) names_sides: bool,
     /// Whether it is a part of another: that may be empty.
     pub(super) is_segment: bool,
-    /// Whether what versions before that in production predicted counts too.
-    pub(super) has_all_versions: bool,
+    /// Whether it is about windows: all versions count then, and times are read.
+    pub(super) is_of_windows: bool,
 }
 
 impl MonitorJob {
@@ -90,7 +90,7 @@ impl MonitorJob {
             settings,
             names_sides,
             is_segment: false,
-            has_all_versions: false,
+            is_of_windows: false,
         })
     }
 
@@ -102,7 +102,7 @@ impl MonitorJob {
             settings: project.config.monitor.clone(),
             names_sides: false,
             is_segment: false,
-            has_all_versions: false,
+            is_of_windows: false,
         }
     }
 
@@ -208,7 +208,7 @@ impl MonitorJob {
         };
         // A log that the project names may be of a server that calls the model otherwise.
         let served_as = self.settings.current.is_none().then(|| version.name.clone());
-        let number = (!self.has_all_versions).then(|| version.version.clone());
+        let number = (!self.is_of_windows).then(|| version.version.clone());
         let filter = LogFilter { model: served_as, version: number, since };
         let rows = self.settings.rows(now);
         let (current, current_name) = if let Some(source) = &self.settings.current {
@@ -279,8 +279,15 @@ impl MonitorJob {
     /// How sides are read, without their rows being chosen.
     fn reading(&self) -> Reading {
         let options = self.settings.options();
+        let mut columns = self.settings.columns.clone();
+        if let Some(columns) = &mut columns
+            && self.is_of_windows
+        {
+            // Windows are made by it, whatever is compared.
+            columns.push(self.settings.time_column.clone().unwrap_or_else(|| TIME.to_owned()));
+        }
         Reading {
-            columns: self.settings.columns.clone(),
+            columns,
             memory: Some(self.settings.memory()),
             allow_no_rows: self.is_segment,
             table_only: options.compat == Compat::Evidently

@@ -31,6 +31,7 @@ pub use profile::{Profiled, profile_of, write_profile};
 pub use rules::MaxAge;
 pub use settings::{COMPARISON_FLAGS, Settings};
 pub use text_options::{Delimiter, ShortRows};
+pub use trainyard_drift::WindowLength;
 
 pub(crate) use log::{LogFilter, last as last_logged};
 pub(crate) use served::wait_for_log;

@@ -27,6 +27,8 @@ pub(crate) struct Arguments {
     folder: PathBuf,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    windows: windows::WindowArguments,
     /// A file with a [monitor] table, as in trainyard.toml; flags go over it
     #[arg(long, value_name = "FILE", help_heading = "Method")]
     config: Option<PathBuf>,
@@ -39,9 +41,6 @@ pub(crate) struct Arguments {
     /// Where the page is written [default: reports/drift.html]
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// Say how often the rules on windows would have fired, by what is kept of windows, and stop
-    #[arg(long, conflicts_with = "print_config", help_heading = "Windows")]
-    try_rules: bool,
     /// Print a [monitor] table that says how this reference would be compared, and stop
     #[arg(long, help_heading = "Output")]
     print_config: bool,
@@ -66,7 +65,7 @@ enum Format {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { folder, config, tracking, no_log, .. } = &arguments;
+    let Arguments { folder, config, tracking, no_log, windows, .. } = &arguments;
     let flags = Settings { report: arguments.output.clone(), ..arguments.settings.clone() };
     let tracking_uri = tracking.tracking_uri.as_deref();
     let job = MonitorJob::open(folder, tracking_uri, config.as_deref(), flags)?;
@@ -75,20 +74,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(length) = job.window() {
-        let is_json = match arguments.format {
-            Format::Json => true,
-            _ if arguments.json => true,
-            Format::Text => false,
-            Format::Evidently | Format::Markdown => {
-                return Err(Failure::input("of windows there is text and JSON")
-                    .hint("leave --format or --window out"));
-            }
-        };
+        if matches!(arguments.format, Format::Evidently | Format::Markdown) {
+            return Err(Failure::input("of windows there is text and JSON")
+                .hint("leave --format or --window out"));
+        }
+        let is_json = arguments.json || matches!(arguments.format, Format::Json);
         let page = arguments.output.as_deref();
-        let asked = windows::Asked { try_rules: arguments.try_rules, is_json, no_log: *no_log };
+        let asked = windows::Asked { try_rules: windows.try_rules, is_json, no_log: *no_log };
         return Box::pin(windows::run(&job, length, asked, page)).await;
     }
-    if arguments.try_rules {
+    if windows.try_rules {
         return Err(Failure::input("rules are tried on windows").hint("say --window 1d, too"));
     }
     let columns = Columns::new();

@@ -3,13 +3,22 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use trainyard_drift::WindowLength;
-use trainyard_pipeline::monitor::{MonitorJob, tried};
+use clap::Args;
+use trainyard_pipeline::monitor::{MonitorJob, WindowLength, tried};
 use trainyard_report::drift as report;
 
 use crate::exit::DRIFT;
 use crate::failure::Failure;
 use crate::printer::{self, Columns};
+
+/// Flags of windows beside those that a file may hold.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Windows")]
+pub(super) struct WindowArguments {
+    /// Say how often the rules on windows would have fired, by what is kept of windows, and stop
+    #[arg(long, conflicts_with = "print_config")]
+    pub(super) try_rules: bool,
+}
 
 /// What is wanted of a look.
 #[derive(Debug, Clone, Copy)]

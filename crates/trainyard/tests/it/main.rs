@@ -37,4 +37,5 @@ mod up_soak;
 mod upstream;
 mod waiting_server;
 mod watch;
+mod windows;
 mod workflow;

@@ -95,7 +95,8 @@ impl History {
     }
 
     pub(super) fn of(&self, window: Window) -> Option<&KeptWindow> {
-        self.windows.iter().find(|kept| kept.result.window == window)
+        let place = self.windows.binary_search_by_key(&window, |kept| kept.result.window);
+        self.windows.get(place.ok()?)
     }
 
     /// Puts windows in their places, instead of what was there; returns those that are too old to be kept.

@@ -138,7 +138,7 @@ impl MonitorJob {
 
     /// The job that reads what windows are made of: all versions of a log, and no others than its files.
     fn of_windows(&self) -> Self {
-        let mut job = Self { has_all_versions: true, ..self.clone() };
+        let mut job = Self { is_of_windows: true, ..self.clone() };
         if let Some(project) = &job.project
             && !job.names_sides
             && job.settings.current.is_none()
@@ -178,7 +178,7 @@ impl MonitorJob {
         if let WindowLength::Rows(rows) = length {
             return Placed::by_rows(sides.current.rows(), rows);
         }
-        let log_time = sides.current.is_prediction_log().then_some(TIME);
+        let log_time = sides.current.names().contains(&TIME).then_some(TIME);
         let column = self.settings.time_column.as_deref().or(log_time);
         let column = column.ok_or_else(|| Error::Missing {
             what: format!("windows of {length} need a column of times"),

@@ -54,8 +54,9 @@ pub(super) fn pass(
     memory: u64,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<Option<Seen>>> {
-    let Plan { options, names, left_out, .. } =
+    let Plan { options, mut names, left_out, .. } =
         plan(sides, &Options { is_window: true, ..options.clone() });
+    names.retain(|name| Some(name) != placed.column.as_ref());
     let wanted: Vec<usize> = (0..is_wanted.len()).filter(|&place| is_wanted[place]).collect();
     let cells = wanted.len().saturating_mul(names.len());
     if cells > CELLS_MAX {

@@ -40,6 +40,8 @@ pub(super) struct Placed {
     runs: Vec<(usize, u32)>,
     /// Rows without a time.
     pub(super) untimed: u64,
+    /// The column that they were placed by, which is not compared: later windows have later times.
+    pub(super) column: Option<String>,
 }
 
 /// Rows that are placed one after the other.
@@ -90,7 +92,7 @@ impl Placing {
     }
 
     /// Puts the windows in order.
-    fn finish(self) -> Placed {
+    fn finish(self, column: &str) -> Placed {
         let mut order: Vec<usize> = (0..self.found.len()).collect();
         order.sort_by_key(|&place| self.found[place].window);
         let mut places = vec![NOWHERE; self.found.len()];
@@ -104,6 +106,7 @@ impl Placing {
             windows: order.iter().map(|&place| self.found[place]).collect(),
             runs: self.runs.into_iter().map(moved).collect(),
             untimed: self.untimed,
+            column: Some(column.to_owned()),
         }
     }
 }
@@ -139,7 +142,7 @@ impl Placed {
         if !found {
             return Err(no_times(column, "current has no such column"));
         }
-        Ok(placing.finish())
+        Ok(placing.finish(column))
     }
 
     /// Places so many rows in the order in which they come.
@@ -156,7 +159,7 @@ impl Placed {
         let windows: Vec<Found> = (0..count).map(window).collect();
         let run = |(place, found): (usize, &Found)| (found.rows as usize, place as u32);
         let runs = windows.iter().enumerate().map(run).collect();
-        Ok(Self { windows, runs, untimed: 0 })
+        Ok(Self { windows, runs, untimed: 0, column: None })
     }
 
     /// Leaves rows out that are not in wanted windows.
