@@ -1,13 +1,18 @@
 //! The prediction log: what was asked and answered, as Parquet segments.
 
 mod entry;
+mod failure;
+mod journal;
+mod logged;
 mod prediction_log;
 mod reading;
+mod recovery;
 mod retention;
 mod segment;
 mod upload;
 mod writer;
 
 pub(crate) use entry::Entry;
+pub(crate) use logged::Logged;
 pub(crate) use prediction_log::PredictionLog;
 pub use reading::LogReading;

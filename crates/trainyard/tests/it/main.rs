@@ -17,6 +17,7 @@ mod gateway;
 mod gc;
 mod help;
 mod image;
+mod log_killed;
 mod monitor;
 mod names;
 mod pages;
