@@ -136,7 +136,7 @@ mod tests {
     const DAY: i64 = 86_400_000;
 
     fn points(values: impl IntoIterator<Item = f64>) -> Vec<Point> {
-        let point = |(day, value)| {
+        let point = |(day, value): (usize, f64)| {
             let begins = day as i64 * DAY;
             let window = Window { begins, ends: begins + DAY };
             Point { window, value, reference: Some(10.0), is_alarming: false, rows: 100 }

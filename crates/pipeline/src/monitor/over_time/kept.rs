@@ -35,6 +35,8 @@ pub struct KeptWindow {
     pub result: WindowResult,
     /// The times of its rows added up, to tell whether others came since.
     pub(super) time_sum: i64,
+    /// The settings by which it was looked at, as a hash.
+    pub(super) settings: String,
 }
 
 /// All windows that were looked at.
@@ -52,8 +54,6 @@ pub struct History {
     pub current: String,
     /// How long they are.
     pub window: WindowLength,
-    /// The settings by which they were looked at, as a hash.
-    pub(super) settings: String,
     /// The run that has them as metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
@@ -73,7 +73,6 @@ impl History {
             reference: String::new(),
             current: String::new(),
             window,
-            settings: String::new(),
             run_id: None,
             told: Vec::new(),
             windows: Vec::new(),
@@ -90,7 +89,7 @@ impl History {
     pub(super) fn wants(&self, found: &Found, settings: &str) -> bool {
         let Some(kept) = self.of(found.window) else { return true };
         let is_same = kept.result.rows == found.rows && kept.time_sum == found.time_sum;
-        let is_changed = !is_same || kept.result.is_open || self.settings != settings;
+        let is_changed = !is_same || kept.result.is_open || kept.settings != settings;
         found.rows >= kept.result.rows && is_changed
     }
 
@@ -213,13 +212,12 @@ mod tests {
 
     fn kept(found: &Found, is_open: bool) -> KeptWindow {
         let result = WindowResult { is_open, ..WindowResult::new(found.window, found.rows) };
-        KeptWindow { result, time_sum: found.time_sum }
+        KeptWindow { result, time_sum: found.time_sum, settings: "a".to_owned() }
     }
 
     #[test]
     fn late_rows_reopen_their_window_and_removed_ones_do_not() {
         let mut history = History::new(WindowLength::Time(60_000));
-        history.settings = "a".to_owned();
         history.put(vec![kept(&found(10, 5, 7), false), kept(&found(0, 5, 7), true)]);
         assert!(history.wants(&found(20, 1, 1), "a"), "new");
         assert!(history.wants(&found(0, 5, 7), "a"), "open");

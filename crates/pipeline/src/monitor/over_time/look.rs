@@ -26,6 +26,9 @@ use crate::{Error, Result};
 /// Where histories are kept, in the folder of a prediction log or beside the page.
 const FOLDER: &str = "windows";
 
+/// Characters of a hash of settings: nobody wants two settings to have one.
+const HASH_CHARS: usize = 16;
+
 /// What is known of all windows after a look.
 #[derive(Debug, Serialize)]
 pub struct OverTime {
@@ -96,14 +99,14 @@ impl MonitorJob {
                 result.add_change(change, None);
             }
             folder.write_summary(found.window, &summary)?;
-            looked.push(KeptWindow { result, time_sum: found.time_sum });
+            let (time_sum, settings) = (found.time_sum, settings.clone());
+            looked.push(KeptWindow { result, time_sum, settings });
         }
         history.title.clone_from(&sides.meta.title);
         history.reference.clone_from(&sides.meta.reference);
         history.current.clone_from(&sides.meta.current);
         Box::pin(job.add_segments(sides, length, &mut looked)).await?;
         let looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
-        history.settings = settings;
         folder.remove(&history.put(looked));
         folder.write(&history)?;
         let (alerts, news) = job.judged(&history, now);
@@ -245,7 +248,9 @@ impl MonitorJob {
             ..self.settings.clone()
         };
         let text = format!("{decisive:?} {} {}", sides.meta.reference, sides.reference.rows());
-        hex::encode(Sha256::digest(text))
+        let mut hash = hex::encode(Sha256::digest(text));
+        hash.truncate(HASH_CHARS);
+        hash
     }
 
     /// What the rules say of a history at this time, and what of it is news.

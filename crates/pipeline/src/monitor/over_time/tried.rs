@@ -70,7 +70,7 @@ mod tests {
                 result.extend(["x", "y"].map(|column| {
                     Measure::new(About::Quality, "accuracy", value).of_column(column)
                 }));
-                KeptWindow { result, time_sum: 0 }
+                KeptWindow { result, time_sum: 0, settings: String::new() }
             };
         history.put((0..90).map(day).collect());
         let rule = |metric: &str| AlertRule {
