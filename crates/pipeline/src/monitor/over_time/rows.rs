@@ -177,6 +177,18 @@ impl Placed {
         let share = memory / self.windows.len().max(1) as u64;
         let mut builders: Vec<ColumnBuilder> =
             self.windows.iter().map(|_| ColumnBuilder::new(share)).collect();
+        let found = self.for_each_part(data, name, |place, part| builders[place].push(part))?;
+        Ok(found.then(|| builders.into_iter().map(ColumnBuilder::finish).collect()))
+    }
+
+    /// Calls `each` with the place of a window and further rows of a column in it, in the order in which they come, so
+    /// that several columns have their rows in one order; `false` if there is no such column.
+    pub(super) fn for_each_part(
+        &self,
+        data: &Data,
+        name: &str,
+        mut each: impl FnMut(usize, ArrayRef),
+    ) -> Result<bool> {
         let mut runs = self.runs.iter().copied();
         let mut run = (0, NOWHERE);
         let mut outcome = Ok(());
@@ -198,7 +210,7 @@ impl Placed {
             }
             for (place, ranges) in parts {
                 match part(&piece, &ranges) {
-                    Ok(part) => builders[place as usize].push(part),
+                    Ok(part) => each(place as usize, part),
                     Err(error) => outcome = Err(error),
                 }
             }
@@ -207,7 +219,7 @@ impl Placed {
             what: format!("the column {name:?} cannot be cut into windows: {error}"),
             hint: "leave it out with --columns".to_owned(),
         })?;
-        Ok(found.then(|| builders.into_iter().map(ColumnBuilder::finish).collect()))
+        Ok(found)
     }
 }
 
