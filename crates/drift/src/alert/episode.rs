@@ -111,7 +111,8 @@ fn beyond(rule: &AlertRule, point: &Point, before: &[Point]) -> Option<Range> {
 
 fn has_lasted(rule: &AlertRule, streak: &Streak, window: Window) -> bool {
     let lasted = window.ends.saturating_sub(streak.began.begins);
-    let is_long = rule.lasting.is_none_or(|wanted| lasted as i128 >= wanted.as_millis() as i128);
+    let is_long =
+        rule.lasting.is_none_or(|wanted| i128::from(lasted) >= wanted.as_millis() as i128);
     is_long && streak.windows >= rule.windows.unwrap_or(1)
 }
 

@@ -78,12 +78,10 @@ impl MonitorJob {
         placed.keep(&is_wanted);
         let before = |place: usize| -> Option<Profile> {
             let window = placed.windows[place].window;
+            let kept = || history.windows.iter().rev().map(|kept| kept.result.window);
             let last = match place.checked_sub(1) {
                 Some(last) => placed.windows[last].window,
-                None => {
-                    let kept = history.windows.iter().map(|kept| kept.result.window);
-                    kept.rev().find(|one| *one < window)?
-                }
+                None => kept().find(|one| *one < window)?,
             };
             folder.summary(last)
         };
