@@ -12,6 +12,7 @@
 //!   after the other, so that a dataset need not be in memory as a whole.
 //! - [`ColumnBuilder`] reads a column piece by piece; what does not fit in memory goes to temporary files.
 
+mod alert;
 mod checks;
 mod choice;
 mod column;
@@ -27,6 +28,7 @@ mod kind;
 mod labels;
 mod method;
 mod options;
+mod over_time;
 mod pandas_note;
 mod profile;
 mod profile_file;
@@ -43,6 +45,7 @@ mod too_few;
 mod values;
 mod verdict;
 
+pub use alert::{AlertRule, Episode, News, Range, Series, Silence, Told, episodes, news};
 pub use choice::UnknownName;
 pub use column::Column;
 pub use column_builder::ColumnBuilder;
@@ -56,6 +59,7 @@ pub use freshness::Freshness;
 pub use kind::Kind;
 pub use method::{Method, SMALL_SAMPLE_MAX, ScoreKind};
 pub use options::{Bins, Correction, MIN_SAMPLES, Options};
+pub use over_time::{About, Measure, NoWindowLength, Window, WindowLength, WindowResult, metric};
 pub use pandas_note::with_pandas_types;
 pub use profile::{Pin, Profile};
 pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_VERSION};

@@ -12,6 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Serialize;
 use sha2::Sha256;
 use trainyard_base::{Advise as _, Fault};
+use trainyard_drift::{Episode, Told};
 
 use crate::event::Step;
 use crate::notify_config::{Notify, Occasion};
@@ -46,6 +47,8 @@ pub enum Happened {
     MonitorFailed { reason: String },
     /// Clients are not served although they should be.
     Outage { reason: String },
+    /// Windows of production data are beyond what the rules want, or no more.
+    Alert { text: String, began: Vec<Episode>, over: Vec<Told> },
 }
 
 impl Happened {
@@ -60,6 +63,7 @@ impl Happened {
             Self::DeployFailed { .. } => Occasion::DeployFailed,
             Self::MonitorFailed { .. } => Occasion::MonitorFailed,
             Self::Outage { .. } => Occasion::Outage,
+            Self::Alert { .. } => Occasion::Alert,
         }
     }
 
@@ -129,6 +133,7 @@ impl Happened {
                 format!("{model}: drift could not be looked for: {reason}")
             }
             Self::Outage { reason } => format!("{model} does not serve: {reason}"),
+            Self::Alert { text, .. } => format!("{model}: {text}"),
         }
     }
 }

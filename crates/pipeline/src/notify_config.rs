@@ -37,6 +37,8 @@ pub enum Occasion {
     MonitorFailed,
     /// Clients are not served although they should be.
     Outage,
+    /// Windows of production data are beyond what the rules want, or no more.
+    Alert,
 }
 
 impl Default for Notify {
@@ -54,6 +56,7 @@ impl Default for Notify {
                 Occasion::DeployFailed,
                 Occasion::MonitorFailed,
                 Occasion::Outage,
+                Occasion::Alert,
             ],
         }
     }

@@ -16,7 +16,7 @@ use crate::serve_environment::{self, TokenSource, Value};
 const WORKERS_MAX: usize = 256;
 
 /// Flags of `serve` that the deployer sets, and what a project writes instead.
-const FLAGS: [(&str, &str); 20] = [
+const FLAGS: [(&str, &str); 21] = [
     ("--host", "the deployer gives each instance an address"),
     ("--port", "the deployer gives each instance an address"),
     ("-p", "the deployer gives each instance an address"),
@@ -34,6 +34,7 @@ const FLAGS: [(&str, &str); 20] = [
     ("--python", "write `python` under [serve]"),
     ("--lenient", "write `lenient` under [serve]"),
     ("--memory-limit", "write `memory_limit` under [serve]"),
+    ("--prediction-log-commit", "write `log.commit = true` under [serve]"),
     ("--prediction-log-keep", "write `log.keep` under [serve]"),
     ("--prediction-log-keep-size", "write `log.max_size` under [serve]"),
     ("--prediction-log-max", "write `log.quota` under [serve]"),
@@ -82,6 +83,8 @@ pub struct LogLimits {
     pub max_size: Option<String>,
     /// Nothing more is written where there is more than this.
     pub quota: Option<String>,
+    /// Whether answers wait until their rows are durable.
+    pub commit: bool,
 }
 
 impl LogLimits {
@@ -102,6 +105,9 @@ impl LogLimits {
             if let Some(bytes) = bytes(&format!("log.{key}"), text.as_deref())? {
                 arguments.extend([flag.to_owned(), bytes.to_string()]);
             }
+        }
+        if self.commit {
+            arguments.push("--prediction-log-commit".to_owned());
         }
         Ok(arguments)
     }
@@ -249,7 +255,7 @@ mod tests {
     fn keys_are_flags_of_serve() {
         let config = parse(
             "python_workers = 2\npython = \"/usr/bin/python3\"\nlenient = true\n\
-             memory_limit = \"1GiB\"\nlog = { keep = \"30d\", max_size = \"10GiB\", quota = \"20GiB\" }\n\
+             memory_limit = \"1GiB\"\nlog = { keep = \"30d\", max_size = \"10GiB\", quota = \"20GiB\", commit = true }\n\
              replicas = 3\nenv = { MODE = \"fast\" }\nextra_args = [\"--max-requests\", \"9\"]\n\
              models = { wine = \"models:/Wine@Production\" }\n",
         )
@@ -260,7 +266,7 @@ mod tests {
             config.arguments().unwrap().join(" "),
             "--lenient --memory-limit 1073741824 --python-workers 2 --python /usr/bin/python3 \
              --python-env MODE --prediction-log-keep 2592000s \
-             --prediction-log-keep-size 10737418240 --prediction-log-max 21474836480"
+             --prediction-log-keep-size 10737418240 --prediction-log-max 21474836480 --prediction-log-commit"
         );
         let config = parse("").unwrap();
         assert_eq!((config.replicas(), config.arguments()), (1, Ok(Vec::new())));

@@ -189,6 +189,8 @@ pub struct LogOptions {
     /// Bytes that the folder may take, feedback included; beyond that, predictions are dropped and
     /// counted and feedback is refused. In any case a part of the disk is left free.
     pub bytes_max: Option<u64>,
+    /// Whether answers wait until their rows are durable in the folder.
+    pub commits: bool,
     /// What is removed from the folder, feedback included; a bucket has rules of its own for that.
     pub retention: Retention,
 }
@@ -219,6 +221,7 @@ impl LogOptions {
             segment_age_max: Duration::from_mins(1),
             queue_max: 8192,
             bytes_max: None,
+            commits: false,
             retention: Retention::default(),
         }
     }

@@ -41,18 +41,21 @@ pub struct Monitored {
 /// the sort's second copy.
 const BYTES_A_VALUE: u64 = 24;
 
-/// Compares the sides column by column, as many at once as the memory allows.
-/// `progress` is told how many columns of how many are done.
+/// Which columns of two sides are compared, and how.
+pub(super) struct Plan {
+    pub(super) options: Options,
+    pub(super) names: Vec<String>,
+    /// Finding on columns that are left out.
+    pub(super) left_out: Option<Finding>,
+    /// Whether current is a prediction log.
+    pub(super) is_log: bool,
+}
+
+/// Decides by the names of both sides.
 ///
-/// A prediction log holds no truth: columns that only the reference has (the target) are left out
-/// then, not reported missing. A column that cannot be read fails; the others go on.
-pub(super) fn compare(
-    sides: &Sides,
-    options: &Options,
-    quality: &Quality,
-    memory: u64,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<DatasetDrift> {
+/// A prediction log holds no truth: columns that only the reference has (the target) are left out then, not
+/// reported missing.
+pub(super) fn plan(sides: &Sides, options: &Options) -> Plan {
     let Sides { reference, current, .. } = sides;
     let mut options = with_pandas_types(options, current.pandas());
     let (before, after) = (reference.names(), current.names());
@@ -72,11 +75,30 @@ pub(super) fn compare(
         options = profile.pinned(&options);
     }
     let names = column_names(before, after, &options);
-    let quality = Quality { may_repeat: is_log, ..quality.clone() };
-    let rows = reference.rows() + current.rows();
+    Plan { options, names, left_out, is_log }
+}
+
+/// How many columns are compared at once in so many bytes of memory, and the bytes for one side of one.
+pub(super) fn threads_and_memory(sides: &Sides, memory: u64) -> (usize, u64) {
+    let rows = sides.reference.rows() + sides.current.rows();
     let threads = (memory / (rows * BYTES_A_VALUE).max(1))
         .clamp(1, rayon::current_num_threads() as u64) as usize;
-    let memory = memory / threads as u64 / 2;
+    (threads, memory / threads as u64 / 2)
+}
+
+/// Compares the sides column by column, as many at once as the memory allows.
+/// `progress` is told how many columns of how many are done. A column that cannot be read fails; the others go on.
+pub(super) fn compare(
+    sides: &Sides,
+    options: &Options,
+    quality: &Quality,
+    memory: u64,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<DatasetDrift> {
+    let Sides { reference, current, .. } = sides;
+    let Plan { options, names, left_out, is_log } = plan(sides, options);
+    let quality = Quality { may_repeat: is_log, ..quality.clone() };
+    let (threads, memory) = threads_and_memory(sides, memory);
     let done = AtomicUsize::new(0);
     let column = |name: &String| {
         let read = |side: &Data| side.column(name, &options, memory);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
-use trainyard_base::words::log_columns::PREDICTION;
+use trainyard_base::words::log_columns::{PREDICTION, TIME};
 use trainyard_data::arrow_schema::Schema;
 use trainyard_data::{STDIN, write_atomically};
 use trainyard_drift::{Compat, Correction, Options, SegmentDrift};
@@ -38,13 +38,15 @@ const EXPERIMENT: &str = "/monitoring";
 /// What is compared, and by which settings.
 #[derive(Debug, Clone)]
 pub struct MonitorJob {
-    project: Option<Project>,
-    tracking: Option<Tracking>,
-    settings: Settings,
+    pub(super) project: Option<Project>,
+    pub(super) tracking: Option<Tracking>,
+    pub(super) settings: Settings,
     /// Whether the user named both sides: they are no affair of the project's then.
-    names_sides: bool,
+    pub(super) names_sides: bool,
     /// Whether it is a part of another: that may be empty.
-    is_segment: bool,
+    pub(super) is_segment: bool,
+    /// Whether it is about windows: all versions count then, and times are read.
+    pub(super) is_of_windows: bool,
 }
 
 impl MonitorJob {
@@ -71,6 +73,7 @@ impl MonitorJob {
             // Files that a flag names are where the user stands.
             settings.report = Some(project.path(settings.report()));
             settings.prometheus = settings.prometheus.map(|path| project.path(path));
+            settings.history = settings.history.map(|path| project.path(path));
         }
         let names_sides =
             project.is_none() || (flags.reference.is_some() && flags.current.is_some());
@@ -81,7 +84,14 @@ impl MonitorJob {
             (None, Some(uri)) => Some(trainyard_tracking::open(uri, OpenOptions::default())?),
             (None, None) => None,
         };
-        Ok(Self { project, tracking, settings, names_sides, is_segment: false })
+        Ok(Self {
+            project,
+            tracking,
+            settings,
+            names_sides,
+            is_segment: false,
+            is_of_windows: false,
+        })
     }
 
     /// These columns of a table that was scored, against what the model learned from; outside of any project.
@@ -98,7 +108,14 @@ impl MonitorJob {
             ..Settings::default()
         };
         let tracking = Some(tracking.clone());
-        Self { project: None, tracking, settings, names_sides: true, is_segment: false }
+        Self {
+            project: None,
+            tracking,
+            settings,
+            names_sides: true,
+            is_segment: false,
+            is_of_windows: false,
+        }
     }
 
     /// The deployment of a project against what its model learned from.
@@ -109,6 +126,7 @@ impl MonitorJob {
             settings: project.config.monitor.clone(),
             names_sides: false,
             is_segment: false,
+            is_of_windows: false,
         }
     }
 
@@ -162,7 +180,7 @@ impl MonitorJob {
         Ok(segments)
     }
 
-    async fn sides(&self, since: Option<DateTime<Utc>>) -> Result<Sides> {
+    pub(super) async fn sides(&self, since: Option<DateTime<Utc>>) -> Result<Sides> {
         match (&self.project, &self.tracking) {
             (Some(project), Some(tracking)) if !self.names_sides => {
                 Box::pin(self.deployment(project, tracking, since)).await
@@ -214,7 +232,7 @@ impl MonitorJob {
         };
         // A log that the project names may be of a server that calls the model otherwise.
         let served_as = self.settings.current.is_none().then(|| version.name.clone());
-        let number = Some(version.version.clone());
+        let number = (!self.is_of_windows).then(|| version.version.clone());
         let filter = LogFilter { model: served_as, version: number, since };
         let rows = self.settings.rows(now);
         let (current, current_name) = if let Some(source) = &self.settings.current {
@@ -285,8 +303,15 @@ impl MonitorJob {
     /// How sides are read, without their rows being chosen.
     fn reading(&self) -> Reading {
         let options = self.settings.options();
+        let mut columns = self.settings.columns.clone();
+        if let Some(columns) = &mut columns
+            && self.is_of_windows
+        {
+            // Windows are made by it, whatever is compared.
+            columns.push(self.settings.time_column.clone().unwrap_or_else(|| TIME.to_owned()));
+        }
         Reading {
-            columns: self.settings.columns.clone(),
+            columns,
             memory: Some(self.settings.memory()),
             allow_no_rows: self.is_segment,
             table_only: options.compat == Compat::Evidently
@@ -298,7 +323,7 @@ impl MonitorJob {
     }
 
     /// How columns are compared: target and predictions of a project are known.
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         let options = self.settings.options();
         match &self.project {
             Some(project) => Options {
@@ -347,12 +372,17 @@ impl MonitorJob {
         let model = config.map(|config| KeyValue::new("trainyard.model", &config.model.name));
         let version = monitored.version.as_ref();
         let version = version.map(|version| KeyValue::new("trainyard.model_version", version));
-        let experiment = match config {
-            Some(config) => config.monitoring_experiment(),
-            None => EXPERIMENT.to_owned(),
-        };
+        let experiment = self.experiment();
         let tags = model.into_iter().chain(version).collect();
         log_run(tracking, &experiment, monitored, tags, Utc::now()).await.map(Some)
+    }
+
+    /// The experiment that looks are logged in.
+    pub(super) fn experiment(&self) -> String {
+        match &self.project {
+            Some(project) => project.config.monitoring_experiment(),
+            None => EXPERIMENT.to_owned(),
+        }
     }
 
     /// Writes the page of a project and logs the comparison.

@@ -63,7 +63,7 @@ pub(super) async fn log_run(
 }
 
 /// Metrics of one batch, as MLflow limits it.
-const BATCH_MAX: usize = 1000;
+pub(super) const BATCH_MAX: usize = 1000;
 
 /// Scores and counts. The verdict is a number as MLflow has no others: 0 stable, 1 warning, 2 drift,
 /// 3 broken, so that an alert is a threshold.
@@ -88,7 +88,7 @@ fn metrics_of(drift: &DatasetDrift, time: i64) -> Vec<Metric> {
 }
 
 /// A column's name with what MLflow does not allow in a metric's name replaced.
-fn metric_name(column: &str) -> String {
+pub(super) fn metric_name(column: &str) -> String {
     const CHARACTERS_MAX: usize = 200;
     column
         .chars()

@@ -14,9 +14,10 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::{Deserialize, Deserializer, de};
 use trainyard_base::duration;
-use trainyard_data::{Decimal, Natural, ReadOptions, RowFilter, RowRule};
+use trainyard_data::{Decimal, Natural, ReadOptions, RowFilter, RowRule, instant};
 use trainyard_drift::{
-    Bins, ColumnRule, Compat, Correction, IGNORED_PREFIX, Kind, Method, Options,
+    AlertRule, Bins, ColumnRule, Compat, Correction, IGNORED_PREFIX, Kind, Method, Options,
+    Silence, WindowLength,
 };
 
 use super::bytes::{Bytes, half_of_free};
@@ -60,6 +61,21 @@ pub struct Settings {
     /// Column of current that holds the time [default: that of a prediction log]
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     pub time_column: Option<String>,
+    /// Look at each window of time by itself, and keep what is found: 1h, 1d, 1w, or 10000 rows
+    #[arg(long, value_name = "LENGTH", help_heading = "Windows")]
+    pub window: Option<WindowLength>,
+    /// Folder that results of windows are kept in [default: windows in the folder of the prediction log, else
+    /// beside the page]
+    #[arg(long, value_name = "DIR", help_heading = "Windows")]
+    pub history: Option<PathBuf>,
+    /// What is told of windows: `[[monitor.alert]]`; the usual rules if none is written.
+    #[serde(rename = "alert")]
+    #[arg(skip)]
+    pub alerts: Option<Vec<AlertRule>>,
+    /// What is not told of: `[[monitor.silence]]`.
+    #[serde(rename = "silence")]
+    #[arg(skip)]
+    pub silences: Vec<Silence>,
     /// What separates fields of CSV: a character, or tab [default: told by the file]
     #[serde(deserialize_with = "name")]
     #[arg(long, value_name = "CHARACTER", help_heading = "Data")]
@@ -190,10 +206,12 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 20] = [
+pub const COMPARISON_FLAGS: [&str; 22] = [
     "reference",
     "current",
     "segments",
+    "window",
+    "history",
     "drift_share",
     "correct",
     "bins",
@@ -259,6 +277,10 @@ impl Settings {
             since: self.since.or(below.since),
             until: self.until.or(below.until),
             time_column: self.time_column.or(below.time_column),
+            window: self.window.or(below.window),
+            history: self.history.or(below.history),
+            alerts: self.alerts.or(below.alerts),
+            silences: [below.silences, self.silences].concat(),
             delimiter: self.delimiter.or(below.delimiter),
             decimal: self.decimal.or(below.decimal),
             null: self.null.or(below.null),
@@ -334,6 +356,14 @@ impl Settings {
         }
         for text in self.checks.iter().flatten() {
             RowRule::parse(text).map_err(|error| format!("monitor.checks: {error}"))?;
+        }
+        for rule in self.alerts.iter().flatten() {
+            rule.check().map_err(|error| format!("monitor.alert: {error}"))?;
+        }
+        for until in self.silences.iter().filter_map(|silence| silence.until.as_ref()) {
+            if instant(until).is_none() {
+                return Err(format!("monitor.silence: until = {until:?} is no time; 2026-01-31"));
+            }
         }
         if let Some(bins) = self.bins
             && !(2..=Bins::MAX).contains(&bins)

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use futures::StreamExt as _;
 use rayon::prelude::*;
 use tokio::io::AsyncWriteExt as _;
@@ -242,6 +242,15 @@ impl Data {
         match &self.columns {
             Stored::Table(columns) => columns.pandas(),
             Stored::Profile(_) => None,
+        }
+    }
+
+    /// Calls `each` with the pieces of a column in the order of its rows; `false` if there is no such column, or no
+    /// rows any more.
+    pub(super) fn for_each_piece(&self, name: &str, each: impl FnMut(ArrayRef)) -> Result<bool> {
+        match &self.columns {
+            Stored::Table(columns) => Ok(columns.for_each_piece(name, each)?),
+            Stored::Profile(_) => Ok(false),
         }
     }
 

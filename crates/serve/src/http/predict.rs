@@ -14,7 +14,7 @@ use super::body::Format;
 use super::error::Refusal;
 use super::parquet;
 use super::response::{JSON, Response, response};
-use crate::log::Entry;
+use crate::log::{Entry, Logged};
 use crate::python::{Pool, Question, Wanted};
 use crate::served_model::{Engine, ServedModel};
 use crate::server::Server;
@@ -25,6 +25,9 @@ use crate::{answer, blocking, clock};
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
 const X_MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
+
+/// Whether the rows of an answer are in the prediction log; only where it is known.
+const X_PREDICTION_LOGGED: HeaderName = HeaderName::from_static("x-prediction-logged");
 
 /// A request that waits to be answered.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub(crate) async fn predict(
     let version = Arc::clone(&served.version);
     // A small file of Parquet may be much work.
     let is_small = request.body.len() <= INLINE_BYTES_MAX && request.format != Format::Parquet;
-    let (answer, admission) = match &served.engine {
+    let (answer, admission, logged) = match &served.engine {
         Engine::Native(predictor) if is_small => native(server, &served, &**predictor, request)?,
         Engine::Native(_) => {
             let server = Arc::clone(server);
@@ -57,7 +60,13 @@ pub(crate) async fn predict(
         }
         Engine::Python(pool) => by_worker(server, &served, pool, request).await?,
     };
-    Ok(answered(answer, admission, &version))
+    let logged = logged.known().await;
+    let mut response = answered(answer, admission, &version);
+    if let Some(is_logged) = logged {
+        let said = HeaderValue::from_static(if is_logged { "yes" } else { "no" });
+        response.headers_mut().insert(X_PREDICTION_LOGGED, said);
+    }
+    Ok(response)
 }
 
 /// The response with an answer, which says the version that gave it, also while versions change.
@@ -107,13 +116,13 @@ fn native(
     served: &ServedModel,
     predictor: &dyn Predictor,
     mut request: PredictRequest,
-) -> Result<(Bytes, Admission), Refusal> {
+) -> Result<(Bytes, Admission, Logged), Refusal> {
     let enforced = read(served, &mut request)?;
     let bytes_max = server.options.limits.answer_bytes_max;
     let prediction = predict_rows(predictor, &enforced.batch, bytes_max)?;
     let answer = write(server, served, &request, &enforced, &prediction)?;
-    record(server, served, request.request_id, enforced.batch, Some(prediction));
-    Ok((answer, request.admission))
+    let logged = record(server, served, request.request_id, enforced.batch, Some(prediction));
+    Ok((answer, request.admission, logged))
 }
 
 /// Requests of more rows than this are tried with one row first, to know how large the answer will be.
@@ -139,7 +148,7 @@ async fn by_worker(
     served: &Arc<ServedModel>,
     pool: &Pool,
     mut request: PredictRequest,
-) -> Result<(Bytes, Admission), Refusal> {
+) -> Result<(Bytes, Admission, Logged), Refusal> {
     let protocol = request.protocol;
     let wanted = Wanted {
         scoring: protocol != Protocol::OpenInference,
@@ -168,8 +177,8 @@ async fn by_worker(
         }
         _ => answered.scoring,
     };
-    record(server, served, request.request_id, enforced.batch, answered.prediction);
-    Ok((answer, request.admission))
+    let logged = record(server, served, request.request_id, enforced.batch, answered.prediction);
+    Ok((answer, request.admission, logged))
 }
 
 /// Counts the rows that were predicted, and logs them unless they were asked by whoever releases this
@@ -180,18 +189,20 @@ fn record(
     request_id: Arc<str>,
     input: RecordBatch,
     prediction: Option<Prediction>,
-) {
+) -> Logged {
     server.metrics.rows.fetch_add(input.num_rows() as u64, Ordering::Relaxed);
     if let (Some(log), Some(prediction)) = (&server.log, prediction)
         && server.options.probe_id.as_deref() != Some(&*request_id)
     {
-        log.push(Entry {
+        return log.push(Entry {
             request_id,
             time_ms: clock::now().timestamp_millis(),
             model: Arc::clone(&served.name),
             version: Arc::clone(&served.version),
             input,
             prediction,
+            committed: None,
         });
     }
+    Logged::Unsaid
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use tokio::sync::oneshot::Sender;
 use trainyard_models::Prediction;
 
 /// One answered request.
@@ -16,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) version: Arc<str>,
     pub(crate) input: RecordBatch,
     pub(crate) prediction: Prediction,
+    /// Who waits until it is committed.
+    pub(crate) committed: Option<Sender<bool>>,
 }
 
 impl Entry {

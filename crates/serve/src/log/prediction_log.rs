@@ -2,14 +2,17 @@
 //!
 //! A request hands over pointers to its columns and goes on; a thread of its own writes
 //! ([`super::writer`]). When the thread cannot keep up, or the disk has no room, requests are dropped and
-//! counted, never slowed.
+//! counted, never slowed, and their answers say so. Where rows are committed, answers wait for the disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
+use tokio::sync::oneshot;
+
 use super::entry::Entry;
+use super::logged::Logged;
 use super::upload::Uploader;
 use super::writer::{Out, write};
 use super::{reading, segment};
@@ -30,6 +33,8 @@ pub(crate) struct PredictionLog {
     /// Bytes of the entries that are not written yet.
     waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
+    /// Whether answers wait until their rows are durable.
+    commits: bool,
 }
 
 /// Ends when every [`PredictionLog`] is gone and the last segment is whole.
@@ -55,7 +60,7 @@ impl PredictionLog {
         let asked = Arc::clone(&flush);
         let waiting = Arc::new(AtomicUsize::new(0));
         let written = Arc::clone(&waiting);
-        let path = options.dir.clone();
+        let (path, commits) = (options.dir.clone(), options.commits);
         let uploader = match options.store.clone() {
             Some(store) => {
                 let runtime = tokio::runtime::Handle::current();
@@ -72,7 +77,7 @@ impl PredictionLog {
                 out.finish();
             })
             .map_err(|source| Error::Io { path, source })?;
-        Ok((Self { queue, flush, waiting, metrics }, thread))
+        Ok((Self { queue, flush, waiting, metrics, commits }, thread))
     }
 
     /// Asks the writer to close the open segment within a tick, so that readers see what was
@@ -81,23 +86,31 @@ impl PredictionLog {
         self.flush.store(true, Ordering::Release);
     }
 
-    /// Hands an entry over, or drops and counts it.
-    pub(crate) fn push(&self, entry: Entry) {
+    /// Hands an entry over, or drops and counts it; what is answered waits where rows are committed first.
+    pub(crate) fn push(&self, mut entry: Entry) -> Logged {
         let rows = entry.input.num_rows() as u64;
         let bytes = entry.bytes();
         if self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             self.metrics.log_dropped.fetch_add(rows, Ordering::Relaxed);
-            return;
+            return Logged::Dropped;
         }
+        let logged = if self.commits {
+            let (committed, waits) = oneshot::channel();
+            entry.committed = Some(committed);
+            Logged::Waits(waits)
+        } else {
+            Logged::Unsaid
+        };
         // Counted first, so that the writer never takes off what is not on yet.
         self.metrics.log_queued.fetch_add(1, Ordering::Relaxed);
         match self.queue.try_send(entry) {
-            Ok(()) => {}
+            Ok(()) => logged,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.waiting.fetch_sub(bytes, Ordering::Relaxed);
                 self.metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
                 self.metrics.log_dropped.fetch_add(rows, Ordering::Relaxed);
+                Logged::Dropped
             }
         }
     }

@@ -15,25 +15,15 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::concat::concat;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use trainyard_base::file::{Access, NewFile, UNFINISHED};
 use trainyard_base::words::log_columns;
 use trainyard_models::Prediction;
 
 use super::entry::Entry;
+use super::failure::Failure;
+use super::journal::Journal;
 use crate::answer;
-
-/// Why a segment is not written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error(transparent)]
-    Arrow(#[from] ArrowError),
-    #[error(transparent)]
-    Parquet(#[from] ParquetError),
-    #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
-}
 
 /// A hidden file so old belongs to a server that was killed.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
@@ -49,19 +39,34 @@ pub(crate) struct Segment {
     schema: SchemaRef,
     rows: usize,
     pub(crate) opened: Instant,
+    /// Where its rows are durable before it is whole, if they are.
+    journal: Option<Journal>,
 }
 
 impl Segment {
-    pub(crate) fn create(dir: &Path, schema: SchemaRef) -> Result<Self, Failure> {
+    /// A new one, with a journal if what is written to it is to be durable at once.
+    pub(crate) fn create(
+        dir: &Path,
+        schema: SchemaRef,
+        has_journal: bool,
+    ) -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let process = std::process::id();
         let number = SEQUENCE.fetch_add(1, Ordering::Relaxed);
         // The random part sets processes of other machines and containers apart.
         let random = uuid::Uuid::new_v4().as_fields().0;
         let name = format!("predictions-{now:013}-{process}-{random:08x}-{number:06}.parquet");
-        let path = dir.join(name);
-        let io = |source| Failure::Io { path: path.clone(), source };
-        let mut file = NewFile::beside(&path, Access::Private).map_err(io)?;
+        let mut segment = Self::at(&dir.join(name), schema)?;
+        if has_journal {
+            segment.journal = Some(Journal::create(&segment.path, &segment.schema)?);
+        }
+        Ok(segment)
+    }
+
+    /// One that is to be in this place.
+    pub(super) fn at(path: &Path, schema: SchemaRef) -> Result<Self, Failure> {
+        let io = |source| Failure::Io { path: path.to_owned(), source };
+        let mut file = NewFile::beside(path, Access::Private).map_err(io)?;
         let written = file.file().try_clone().map_err(io)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
@@ -69,10 +74,11 @@ impl Segment {
         Ok(Self {
             writer: ArrowWriter::try_new(written, Arc::clone(&schema), Some(properties))?,
             file,
-            path,
+            path: path.to_owned(),
             schema,
             rows: 0,
             opened: Instant::now(),
+            journal: None,
         })
     }
 
@@ -89,7 +95,11 @@ impl Segment {
         &self.schema
     }
 
+    /// Adds rows, which are durable then if it has a journal.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+        if let Some(journal) = &mut self.journal {
+            journal.commit(batch)?;
+        }
         self.rows += batch.num_rows();
         Ok(self.writer.write(batch)?)
     }
@@ -97,11 +107,14 @@ impl Segment {
     /// Makes the segment whole and visible, and says where it is.
     pub(crate) fn close(mut self) -> Result<PathBuf, Failure> {
         self.writer.finish()?;
-        let Self { file, path, .. } = self;
-        match file.put_in_place() {
-            Ok(()) => Ok(path),
-            Err(source) => Err(Failure::Io { path, source }),
+        let Self { file, path, journal, .. } = self;
+        if let Err(source) = file.put_in_place() {
+            return Err(Failure::Io { path, source });
         }
+        if let Some(journal) = journal {
+            journal.remove();
+        }
+        Ok(path)
     }
 }
 

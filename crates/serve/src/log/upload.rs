@@ -15,7 +15,7 @@ use object_store::buffered::BufWriter;
 use tokio::io::AsyncWriteExt as _;
 use tokio::runtime::Handle;
 
-use super::segment::Failure;
+use super::failure::Failure;
 use crate::metrics::Metrics;
 use crate::options::LogStore;
 

@@ -10,8 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
+use super::failure::Failure;
+use super::recovery::recover;
 use super::retention::Sweeper;
-use super::segment::{Failure, Kind, Segment, batch};
+use super::segment::{Kind, Segment, batch};
 use super::upload::{Uploader, Whole};
 use crate::disk_quota::DiskQuota;
 use crate::metrics::Metrics;
@@ -51,23 +53,33 @@ struct Line {
 /// Tables that are written at once: one for each model of the process and type of its answers.
 const LINES_MAX: usize = 64;
 
+/// Requests that are committed together: a disk syncs so many as fast as one.
+const GROUP_MAX: usize = 1024;
+
+/// How often journals are looked for that a server which shared the folder left.
+const RECOVER_EVERY: Duration = Duration::from_mins(1);
+
 /// Writes entries until no one is left who could hand one over.
 pub(super) fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
     let mut lines: Vec<Line> = Vec::new();
     let mut sweeper = Sweeper::new(&out.options);
+    out.recover();
+    let mut recovered = Instant::now();
     let mut tick = Instant::now() + TICK;
     loop {
         let received = entries.recv_timeout(tick.saturating_duration_since(Instant::now()));
         let open = !matches!(received, Err(RecvTimeoutError::Disconnected));
         let now = Instant::now();
         if let Ok(entry) = received {
-            out.metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
-            let line = out.line_of(&mut lines, &entry);
-            line.used = now;
-            line.chunk_rows += entry.input.num_rows();
-            line.chunk.push(entry);
-            if line.chunk_rows >= CHUNK_ROWS {
-                out.flush(line, SEGMENTS_BYTES_MAX, false);
+            out.take(&mut lines, entry, now);
+            if out.options.commits {
+                // Whatever waits is committed with it.
+                for entry in entries.try_iter().take(GROUP_MAX) {
+                    out.take(&mut lines, entry, now);
+                }
+                for line in &mut lines {
+                    out.flush(line, SEGMENTS_BYTES_MAX, false);
+                }
             }
         }
         if open && now < tick {
@@ -79,6 +91,10 @@ pub(super) fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
         for line in &mut lines {
             out.flush(line, share, close);
         }
+        if out.options.commits && recovered.elapsed() >= RECOVER_EVERY {
+            out.recover();
+            recovered = Instant::now();
+        }
         let removed = sweeper.look(close);
         out.metrics.log_removed.fetch_add(removed, Ordering::Relaxed);
         if !open {
@@ -88,6 +104,25 @@ pub(super) fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
 }
 
 impl Out {
+    /// Makes segments of what killed servers left.
+    fn recover(&self) {
+        if self.uploader.is_none() {
+            self.metrics.log_rows.fetch_add(recover(&self.options.dir), Ordering::Relaxed);
+        }
+    }
+
+    /// Puts an entry to those of its kind.
+    fn take(&self, lines: &mut Vec<Line>, entry: Entry, now: Instant) {
+        self.metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
+        let line = self.line_of(lines, &entry);
+        line.used = now;
+        line.chunk_rows += entry.input.num_rows();
+        line.chunk.push(entry);
+        if line.chunk_rows >= CHUNK_ROWS {
+            self.flush(line, SEGMENTS_BYTES_MAX, false);
+        }
+    }
+
     /// The line of an entry's kind; a new one may take the place of the one that waited longest.
     fn line_of<'l>(&self, lines: &'l mut Vec<Line>, entry: &Entry) -> &'l mut Line {
         let kind = Kind::of(entry);
@@ -110,16 +145,20 @@ impl Out {
         if !line.chunk.is_empty() {
             let rows: u64 = line.chunk.iter().map(|entry| entry.input.num_rows() as u64).sum();
             let bytes: usize = line.chunk.iter().map(Entry::bytes).sum();
-            if self.quota.take(0).is_ok() {
-                if let Err(error) = self.append(&mut line.segment, &line.chunk) {
-                    // What the segment held before is lost with it.
-                    let lost = rows + line.segment.take().map_or(0, |broken| broken.rows() as u64);
-                    self.failed(lost, &error);
-                }
-            } else {
+            let is_kept = if self.quota.take(0).is_err() {
                 self.metrics.log_dropped.fetch_add(rows, Ordering::Relaxed);
+                false
+            } else if let Err(error) = self.append(&mut line.segment, &line.chunk) {
+                // What the segment held before is lost with it, unless it has a journal.
+                let lost = rows + line.segment.take().map_or(0, |broken| broken.rows() as u64);
+                self.failed(lost, &error);
+                false
+            } else {
+                true
+            };
+            for waiting in line.chunk.drain(..).filter_map(|entry| entry.committed) {
+                let _nobody_waits = waiting.send(is_kept);
             }
-            line.chunk.clear();
             line.chunk_rows = 0;
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
         }
@@ -140,7 +179,11 @@ impl Out {
         }
         let open = match segment {
             Some(open) => open,
-            none => none.insert(Segment::create(&self.options.dir, batch.schema())?),
+            none => none.insert(Segment::create(
+                &self.options.dir,
+                batch.schema(),
+                self.options.commits,
+            )?),
         };
         open.write(&batch)
     }

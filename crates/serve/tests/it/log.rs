@@ -172,6 +172,24 @@ async fn nobody_else_may_read_the_log() {
 }
 
 #[tokio::test]
+async fn where_rows_are_committed_an_answer_says_whether_its_own_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = folder("iris_columns");
+    let log = LogOptions { commits: true, ..LogOptions::new(directory.path()) };
+    for (bytes_max, expected) in [(None, "yes"), (Some(4000), "no")] {
+        options.log = Some(LogOptions { bytes_max, ..log.clone() });
+        let server = Running::ready(options.clone()).await;
+        let answer = server.post("/predict", record(3.0)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.headers["x-prediction-logged"], expected);
+        server.stop().await;
+        assert_eq!(rows(directory.path()), 1);
+        // What is there leaves no room for the next.
+        std::fs::write(directory.path().join(".large"), vec![0; 4000]).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_full_log_refuses_feedback_drops_predictions_and_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("old.parquet"), vec![0; 4000]).unwrap();

@@ -57,6 +57,7 @@ mod upgrade;
 mod upstream_tls;
 pub(crate) mod user;
 mod watch;
+mod windows;
 
 pub(crate) use listener::listen;
 pub(crate) use server_signals::server_signals;

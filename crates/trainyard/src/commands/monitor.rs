@@ -9,6 +9,7 @@ use trainyard_pipeline::monitor::{MonitorJob, Monitored, Settings};
 use trainyard_report::drift as report;
 
 use super::project::TrackingArguments;
+use super::windows;
 use crate::exit::DRIFT;
 use crate::failure::Failure;
 use crate::printer::{self, Columns};
@@ -27,6 +28,8 @@ pub(crate) struct Arguments {
     folder: PathBuf,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    windows: windows::WindowArguments,
     /// A file with a [monitor] table, as in trainyard.toml; flags go over it
     #[arg(long, value_name = "FILE", help_heading = "Method")]
     config: Option<PathBuf>,
@@ -63,13 +66,26 @@ enum Format {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { folder, config, tracking, no_log, .. } = &arguments;
+    let Arguments { folder, config, tracking, no_log, windows, .. } = &arguments;
     let flags = Settings { report: arguments.output.clone(), ..arguments.settings.clone() };
     let tracking_uri = tracking.tracking_uri.as_deref();
     let job = MonitorJob::open(folder, tracking_uri, config.as_deref(), flags)?;
     if arguments.print_config {
         printer::line(job.starter().await?.trim_end());
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(length) = job.window() {
+        if matches!(arguments.format, Format::Evidently | Format::Markdown) {
+            return Err(Failure::input("of windows there is text and JSON")
+                .hint("leave --format or --window out"));
+        }
+        let is_json = arguments.json || matches!(arguments.format, Format::Json);
+        let page = arguments.output.as_deref();
+        let asked = windows::Asked { try_rules: windows.try_rules, is_json, no_log: *no_log };
+        return Box::pin(windows::run(&job, length, asked, page)).await;
+    }
+    if windows.try_rules {
+        return Err(Failure::input("rules are tried on windows").hint("say --window 1d, too"));
     }
     let columns = Columns::new();
     let monitored = job.compare(None, &|done, total| columns.show(done, total)).await?;

@@ -21,6 +21,9 @@ pub(super) struct LogArguments {
     /// 1 GiB of a large one
     #[arg(long, value_parser = size::parse, value_name = "BYTES")]
     prediction_log_max: Option<u64>,
+    /// Answer when what was predicted is durable in the prediction log, as x-prediction-logged then says
+    #[arg(long)]
+    prediction_log_commit: bool,
     /// Remove from the prediction log and its feedback what is older, as in 30d
     #[arg(long, value_parser = trainyard_base::duration::parse, value_name = "TIME")]
     prediction_log_keep: Option<Duration>,
@@ -46,7 +49,14 @@ impl LogArguments {
             return Err(Failure::input("--prediction-log-keep is for a folder, not for a bucket")
                 .hint("set a lifecycle rule on the bucket"));
         }
+        if log.store.is_some() && self.prediction_log_commit {
+            return Err(Failure::input(
+                "--prediction-log-commit is for a folder, not for a bucket",
+            )
+            .hint("log to a folder, and copy whole segments to the bucket"));
+        }
         log.bytes_max = self.prediction_log_max;
+        log.commits = self.prediction_log_commit;
         log.retention = retention;
         Ok(Some(log))
     }

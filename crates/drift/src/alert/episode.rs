@@ -1,0 +1,214 @@
+//! Episodes: from when to when a series was beyond what a rule wants.
+
+use serde::{Deserialize, Serialize};
+
+use super::range::{Range, range};
+use super::rule::AlertRule;
+use super::series::{Point, Series, series};
+use crate::over_time::{Window, WindowResult};
+
+/// A series was beyond long enough for its rule to fire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Episode {
+    /// The rule's title.
+    pub rule: String,
+    /// What was beyond.
+    pub series: Series,
+    /// The first window that was beyond.
+    pub began: Window,
+    /// The window with which it had lasted long enough.
+    pub fired: Window,
+    /// The first window that was not beyond any more; none while it goes on.
+    pub ended: Option<Window>,
+    /// The last value that was beyond.
+    pub value: f64,
+    /// What was wanted then; without ends where the measure itself is alarming.
+    pub range: Range,
+}
+
+/// All episodes of a history, by rule and series, the earliest first.
+pub fn episodes(rules: &[AlertRule], history: &[WindowResult]) -> Vec<Episode> {
+    let all = series(history);
+    let mut found = Vec::new();
+    for rule in rules {
+        for (series, points) in all.iter().filter(|(series, _)| rule.is_about(series)) {
+            of_series(rule, series, points, &mut found);
+        }
+    }
+    found
+}
+
+/// A streak of windows that are beyond.
+struct Streak {
+    began: Window,
+    fired: Option<Window>,
+    windows: usize,
+    last: (f64, Range),
+}
+
+fn of_series(rule: &AlertRule, series: &Series, points: &[Point], found: &mut Vec<Episode>) {
+    let mut ordinary: Vec<Point> = Vec::with_capacity(points.len());
+    let mut streak: Option<Streak> = None;
+    let episode = |streak: &Streak, ended: Option<Window>| {
+        Some(Episode {
+            rule: rule.title().to_owned(),
+            series: series.clone(),
+            began: streak.began,
+            fired: streak.fired?,
+            ended,
+            value: streak.last.0,
+            range: streak.last.1,
+        })
+    };
+    for (at, point) in points.iter().enumerate() {
+        // Too few to be judged, or to be learned from.
+        if point.rows < rule.min_rows {
+            continue;
+        }
+        let Some(beyond) = beyond(rule, point, recent(rule, &points[..at], &ordinary)) else {
+            ordinary.push(*point);
+            if let Some(ended) = streak.take() {
+                found.extend(episode(&ended, Some(point.window)));
+            }
+            continue;
+        };
+        let current = streak.get_or_insert_with(|| Streak {
+            began: point.window,
+            fired: None,
+            windows: 0,
+            last: (point.value, beyond),
+        });
+        current.windows += 1;
+        current.last = (point.value, beyond);
+        if current.fired.is_none() && has_lasted(rule, current, point.window) {
+            current.fired = Some(point.window);
+        }
+    }
+    found.extend(streak.and_then(|streak| episode(&streak, None)));
+}
+
+/// The ordinary points among the last ones. What was beyond is no measure of what is usual; where all has been beyond
+/// for as long as one looks back, nobody can say any more, and the new level becomes the usual one. How many weeks
+/// count by weekday is told by time.
+fn recent<'p>(rule: &AlertRule, before: &[Point], ordinary: &'p [Point]) -> &'p [Point] {
+    let looked_at = before.len().saturating_sub(rule.history());
+    match before.get(looked_at) {
+        Some(oldest) if !rule.by_weekday => {
+            let from = ordinary.partition_point(|one| one.window < oldest.window);
+            &ordinary[from..]
+        }
+        _ => ordinary,
+    }
+}
+
+/// The range that a point is beyond of; `None` where it is not, or nobody can say.
+fn beyond(rule: &AlertRule, point: &Point, before: &[Point]) -> Option<Range> {
+    if !rule.has_bound() {
+        return point.is_alarming.then(Range::default);
+    }
+    range(rule, point, before).filter(|range| !range.holds(point.value))
+}
+
+fn has_lasted(rule: &AlertRule, streak: &Streak, window: Window) -> bool {
+    let lasted = window.ends.saturating_sub(streak.began.begins);
+    let is_long =
+        rule.lasting.is_none_or(|wanted| i128::from(lasted) >= wanted.as_millis() as i128);
+    is_long && streak.windows >= rule.windows.unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::over_time::{About, Measure};
+
+    const DAY: i64 = 86_400_000;
+
+    /// A window a day, with an accuracy each.
+    fn history(values: &[f64]) -> Vec<WindowResult> {
+        let day = |(day, value): (usize, &f64)| {
+            let begins = day as i64 * DAY;
+            let mut result = WindowResult::new(Window { begins, ends: begins + DAY }, 1000);
+            let measure = Measure::new(About::Quality, "accuracy", *value).beside(Some(0.9));
+            result.extend([measure.alarming(*value < 0.5)]);
+            result
+        };
+        values.iter().enumerate().map(day).collect()
+    }
+
+    fn days(rule: AlertRule, values: &[f64]) -> Vec<(i64, i64, Option<i64>)> {
+        let rule = AlertRule { metric: Some("accuracy".to_owned()), ..rule };
+        let day = |window: Window| window.begins / DAY;
+        let of = |one: &Episode| (day(one.began), day(one.fired), one.ended.map(day));
+        episodes(&[rule], &history(values)).iter().map(of).collect()
+    }
+
+    #[test]
+    fn it_fires_when_it_lasts_and_ends_when_it_is_over() {
+        let values = [0.9, 0.7, 0.9, 0.7, 0.7, 0.7, 0.9, 0.7, 0.7];
+        let below = || AlertRule { below: Some(0.8), ..AlertRule::default() };
+        let each = [(1, 1, Some(2)), (3, 3, Some(6)), (7, 7, None)];
+        assert_eq!(days(below(), &values), each);
+        let two_days = Some(Duration::from_hours(48));
+        let lasting = AlertRule { lasting: two_days, ..below() };
+        assert_eq!(days(lasting, &values), [(3, 4, Some(6)), (7, 8, None)]);
+        let windows = AlertRule { windows: Some(3), ..below() };
+        assert_eq!(days(windows, &values), [(3, 5, Some(6))]);
+        let relative = AlertRule { below_reference: Some(0.1), ..AlertRule::default() };
+        assert_eq!(days(relative, &values), each);
+    }
+
+    #[test]
+    fn a_measure_may_say_itself_that_it_is_alarming() {
+        assert_eq!(days(AlertRule::default(), &[0.9, 0.4, 0.9]), [(1, 1, Some(2))]);
+        let few = AlertRule { min_rows: 1001, ..AlertRule::default() };
+        assert!(days(few, &[0.9, 0.4]).is_empty());
+    }
+
+    #[test]
+    fn open_windows_are_not_judged() {
+        let mut history = history(&[0.9, 0.4]);
+        history[1].is_open = true;
+        assert!(episodes(&AlertRule::usual(), &history).is_empty());
+        history[1].is_open = false;
+        assert_eq!(episodes(&AlertRule::usual(), &history).len(), 1);
+    }
+
+    #[test]
+    fn a_new_level_is_told_and_becomes_usual_when_it_stays() {
+        let rule = AlertRule { deviations: Some(5.0), history: Some(14), ..AlertRule::default() };
+        let values: Vec<f64> =
+            (0..60).map(|day| f64::from(day % 3) + if day < 20 { 0.0 } else { 100.0 }).collect();
+        let found = days(rule, &values);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].0, found[0].1), (20, 20));
+        assert!(found[0].2.is_some_and(|ended| (26..=34).contains(&ended)), "{found:?}");
+    }
+
+    #[test]
+    fn a_hundred_quiet_days_with_weekends_are_quiet() {
+        // A congruential generator: 20 seeds of 128 days, four weeks to learn from.
+        let mut state = 1_u64;
+        let mut uniform = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let mut alarms = 0;
+        for _seed in 0..20 {
+            let results: Vec<WindowResult> = (0..128)
+                .map(|day| {
+                    let noise: f64 = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+                    let usual = if day % 7 < 2 { 1500.0 } else { 5000.0 };
+                    let rows = usual + 70.0 * noise;
+                    let window = Window { begins: day * DAY, ends: (day + 1) * DAY };
+                    let mut result = WindowResult::new(window, rows as u64);
+                    result.extend([Measure::new(About::Data, "rows", rows)]);
+                    result
+                })
+                .collect();
+            alarms += episodes(&AlertRule::usual(), &results).len();
+        }
+        assert!(alarms <= 1, "{alarms} alarms in 2000 quiet days");
+    }
+}

@@ -1,0 +1,186 @@
+//! What of the episodes is news: one message for what began and what is over, whatever the number of series.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::episode::Episode;
+use super::series::Series;
+use crate::over_time::{Window, WindowLength};
+
+/// Series that a message names of one cause, and causes; the rest is counted.
+const NAMED_MAX: usize = 3;
+const CAUSES_MAX: usize = 10;
+
+/// What somebody was told of and that is not over, as far as they know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Title of the rule.
+    pub rule: String,
+    /// What is beyond.
+    pub series: Series,
+    /// Since when.
+    pub began: Window,
+}
+
+/// What is to be told now.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct News {
+    /// What goes on and was not told.
+    pub began: Vec<Episode>,
+    /// What was told and is over.
+    pub over: Vec<Told>,
+    /// What somebody knows of once this is told.
+    pub told: Vec<Told>,
+}
+
+/// What of the episodes is news to somebody who was told of `told`; of what is silenced only that it is over.
+pub fn news(episodes: &[Episode], told: &[Told], is_silenced: impl Fn(&Episode) -> bool) -> News {
+    let ongoing: Vec<&Episode> = episodes.iter().filter(|one| one.ended.is_none()).collect();
+    let is_of = |known: &Told, one: &Episode| known.rule == one.rule && known.series == one.series;
+    let (kept, over): (Vec<Told>, Vec<Told>) = told
+        .iter()
+        .cloned()
+        .partition(|known| ongoing.iter().copied().any(|one| is_of(known, one)));
+    let is_new = |one: &&Episode| !told.iter().any(|known| is_of(known, one)) && !is_silenced(one);
+    let began: Vec<Episode> = ongoing.iter().copied().filter(is_new).cloned().collect();
+    let further = began.iter().map(|one| Told {
+        rule: one.rule.clone(),
+        series: one.series.clone(),
+        began: one.began,
+    });
+    let told = kept.into_iter().chain(further).collect();
+    News { began, over, told }
+}
+
+impl News {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.began.is_empty() && self.over.is_empty()
+    }
+
+    /// The message: a line for all that is wrong with one column, the table as a whole first, and what is over.
+    pub fn text(&self, length: WindowLength) -> String {
+        let mut causes: BTreeMap<Option<&str>, Vec<&Episode>> = BTreeMap::new();
+        for one in &self.began {
+            causes.entry(one.series.column.as_deref()).or_default().push(one);
+        }
+        let mut lines: Vec<String> =
+            causes.values().take(CAUSES_MAX).map(|cause| line(cause, length)).collect();
+        if causes.len() > CAUSES_MAX {
+            lines.push(format!("{} more columns", causes.len() - CAUSES_MAX));
+        }
+        let over: Vec<String> =
+            self.over.iter().take(CAUSES_MAX).map(|one| one.series.to_string()).collect();
+        if !over.is_empty() {
+            let mut text = format!("back to what is usual: {}", over.join(", "));
+            if self.over.len() > CAUSES_MAX {
+                // Writing to a String cannot fail.
+                let _infallible = write!(text, " and {} more", self.over.len() - CAUSES_MAX);
+            }
+            lines.push(text);
+        }
+        lines.join("; ")
+    }
+}
+
+/// What is wrong with one column, or with the whole.
+fn line(cause: &[&Episode], length: WindowLength) -> String {
+    let said: Vec<String> = cause.iter().take(NAMED_MAX).map(|one| sentence(one)).collect();
+    let since = cause.iter().map(|one| one.began).min().map(|window| window.name(length));
+    let mut text = said.join(", ");
+    if cause.len() > NAMED_MAX {
+        let _infallible = write!(text, " and {} more", cause.len() - NAMED_MAX);
+    }
+    if let Some(since) = since {
+        let _infallible = write!(text, ", since {since}");
+    }
+    text
+}
+
+/// One series and how far it is beyond.
+fn sentence(one: &Episode) -> String {
+    let (series, value) = (&one.series, short(one.value));
+    match (one.range.low, one.range.high) {
+        (Some(low), _) if one.value < low => format!("{series} is {value}, below {}", short(low)),
+        (_, Some(high)) if one.value > high => {
+            format!("{series} is {value}, above {}", short(high))
+        }
+        _ => format!("{series} is {value}"),
+    }
+}
+
+/// A number in four digits or so.
+fn short(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1000.0 || value == value.trunc() {
+        format!("{value:.0}")
+    } else if size >= 0.001 {
+        let text = format!("{value:.4}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{value:.1e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Range;
+    use crate::over_time::About;
+
+    fn episode(metric: &str, column: Option<&str>, is_over: bool) -> Episode {
+        let window = |day: i64| Window { begins: day * 86_400_000, ends: (day + 1) * 86_400_000 };
+        Episode {
+            rule: "r".to_owned(),
+            series: Series {
+                about: About::Drift,
+                metric: metric.to_owned(),
+                segment: None,
+                version: None,
+                column: column.map(str::to_owned),
+            },
+            began: window(0),
+            fired: window(1),
+            ended: is_over.then(|| window(3)),
+            value: 0.25,
+            range: Range { low: None, high: Some(0.1) },
+        }
+    }
+
+    #[test]
+    fn one_message_says_what_began_and_what_is_over_and_nothing_is_said_twice() {
+        let first = [
+            episode("drift_score", Some("x"), false),
+            episode("missing_share", Some("x"), false),
+            episode("verdict", None, false),
+            episode("drift_score", Some("y"), true),
+        ];
+        let told = news(&first, &[], |_| false);
+        let day: WindowLength = "1d".parse().unwrap();
+        assert_eq!(
+            told.text(day),
+            "verdict is 0.25, above 0.1, since 1970-01-01; drift_score of x is 0.25, above 0.1, \
+             missing_share of x is 0.25, above 0.1, since 1970-01-01"
+        );
+        assert!(news(&first, &told.told, |_| false).is_empty());
+        let later = [episode("verdict", None, false), episode("drift_score", Some("x"), true)];
+        let then = news(&later, &told.told, |_| false);
+        assert_eq!((then.began.len(), then.over.len(), then.told.len()), (0, 2, 1));
+        assert_eq!(then.text(day), "back to what is usual: drift_score of x, missing_share of x");
+    }
+
+    #[test]
+    fn what_is_silenced_is_told_when_the_silence_ends() {
+        let all = [episode("verdict", None, false)];
+        let silent = news(&all, &[], |_| true);
+        assert!(silent.is_empty() && silent.told.is_empty());
+        assert_eq!(news(&all, &silent.told, |_| false).began.len(), 1);
+        // Somebody who knows is told that it is over, silence or not.
+        let known = news(&all, &[], |_| false).told;
+        assert!(news(&all, &known, |_| true).is_empty());
+        let over = [episode("verdict", None, true)];
+        assert_eq!(news(&over, &known, |_| true).over.len(), 1);
+    }
+}

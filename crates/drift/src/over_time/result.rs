@@ -1,0 +1,70 @@
+//! One window's result: what is kept of a window once its rows have been looked at.
+//!
+//! It is a list of [`Measure`]s, whatever they are about: drift and change come from the comparison of columns, quality
+//! and estimates from whoever knows labels and probabilities. Alerts, metric histories and pages read this list alone.
+
+use serde::{Deserialize, Serialize};
+
+use super::measure::{About, Measure};
+use super::window::Window;
+
+/// One window's result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowResult {
+    /// Which window.
+    pub window: Window,
+    /// Rows of it.
+    pub rows: u64,
+    /// Rows of it that have a label; none where nobody asked for labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labelled: Option<u64>,
+    /// Whether rows may still come: it had not ended when it was looked at. Nothing is alerted on it.
+    #[serde(default)]
+    pub is_open: bool,
+    /// What was measured, finite numbers alone.
+    pub measures: Vec<Measure>,
+    /// What is to be said beside numbers, a sentence each: serious findings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+impl WindowResult {
+    /// A window of which nothing is measured yet.
+    pub fn new(window: Window, rows: u64) -> Self {
+        Self {
+            window,
+            rows,
+            labelled: None,
+            is_open: false,
+            measures: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Adds measures; what is not a finite number is none.
+    pub fn extend(&mut self, measures: impl IntoIterator<Item = Measure>) {
+        self.measures.extend(measures.into_iter().filter(|measure| measure.value.is_finite()));
+    }
+
+    /// The measure of this name of the whole table, all versions together.
+    pub fn whole(&self, about: About, metric: &str) -> Option<&Measure> {
+        self.measures.iter().find(|measure| {
+            measure.about == about
+                && measure.metric == metric
+                && measure.segment.is_none()
+                && measure.version.is_none()
+                && measure.column.is_none()
+        })
+    }
+
+    /// The measure of this name of a column, all segments and versions together.
+    pub fn of_column(&self, about: About, metric: &str, column: &str) -> Option<&Measure> {
+        self.measures.iter().find(|measure| {
+            measure.about == about
+                && measure.metric == metric
+                && measure.segment.is_none()
+                && measure.version.is_none()
+                && measure.column.as_deref() == Some(column)
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! What is kept of windows beside the log: their results in one file, and a summary of each.
+//!
+//! They are kept longer than rows: a window of which rows were removed stays as it was.
+
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use trainyard_base::file::{Access, replace};
+use trainyard_drift::{Profile, Told, Window, WindowLength, WindowResult};
+
+use super::rows::Found;
+use crate::{Error, Result};
+
+/// The file of results, that of the lock, and how summaries begin and end.
+const RESULTS: &str = "windows.json";
+const LOCK: &str = ".lock";
+
+/// Version of the file that is written, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// Bytes of results: a kilobyte for each of a thousand columns and hundreds of windows.
+const RESULTS_BYTES_MAX: u64 = 512 << 20;
+
+/// Windows that are kept, the newest: two years of hours.
+const KEPT_MAX: usize = 20_000;
+
+/// A window that was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptWindow {
+    /// What was found.
+    #[serde(flatten)]
+    pub result: WindowResult,
+    /// The times of its rows added up, to tell whether others came since.
+    pub(super) time_sum: i64,
+    /// The settings by which it was looked at, as a hash.
+    pub(super) settings: String,
+}
+
+/// All windows that were looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// `trainyard.windows`.
+    pub schema: String,
+    /// 1.
+    pub schema_version: u32,
+    /// The model, if it is known.
+    pub title: String,
+    /// What windows are compared with.
+    pub reference: String,
+    /// Where their rows come from.
+    pub current: String,
+    /// How long they are.
+    pub window: WindowLength,
+    /// The run that has them as metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// Alerts that somebody was told of.
+    #[serde(default)]
+    pub told: Vec<Told>,
+    /// The windows, in the order of time.
+    pub windows: Vec<KeptWindow>,
+}
+
+impl History {
+    pub(super) fn new(window: WindowLength) -> Self {
+        Self {
+            schema: "trainyard.windows".to_owned(),
+            schema_version: VERSION,
+            title: String::new(),
+            reference: String::new(),
+            current: String::new(),
+            window,
+            run_id: None,
+            told: Vec::new(),
+            windows: Vec::new(),
+        }
+    }
+
+    /// The results alone.
+    pub fn results(&self) -> Vec<WindowResult> {
+        self.windows.iter().map(|kept| kept.result.clone()).collect()
+    }
+
+    /// Whether a window is to be looked at (again): it is new, was open, has more rows or other ones, or the settings
+    /// changed. One with fewer rows than it had stays as it is: rows are removed with time.
+    pub(super) fn wants(&self, found: &Found, settings: &str) -> bool {
+        let Some(kept) = self.of(found.window) else { return true };
+        let is_same = kept.result.rows == found.rows && kept.time_sum == found.time_sum;
+        let is_changed = !is_same || kept.result.is_open || kept.settings != settings;
+        found.rows >= kept.result.rows && is_changed
+    }
+
+    pub(super) fn of(&self, window: Window) -> Option<&KeptWindow> {
+        let place = self.windows.binary_search_by_key(&window, |kept| kept.result.window);
+        self.windows.get(place.ok()?)
+    }
+
+    /// Puts windows in their places, instead of what was there; returns those that are too old to be kept.
+    pub(super) fn put(&mut self, looked: Vec<KeptWindow>) -> Vec<Window> {
+        let windows: BTreeSet<Window> = looked.iter().map(|kept| kept.result.window).collect();
+        self.windows.retain(|kept| !windows.contains(&kept.result.window));
+        self.windows.extend(looked);
+        self.windows.sort_by_key(|kept| kept.result.window);
+        let old = self.windows.len().saturating_sub(KEPT_MAX);
+        self.windows.drain(..old).map(|kept| kept.result.window).collect()
+    }
+}
+
+/// The folder of a history; one look at a time has it.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// The folder of windows of a length below this one.
+    ///
+    /// # Errors
+    ///
+    /// Where another look has it.
+    pub(super) fn open(below: &Path, length: WindowLength) -> Result<Self> {
+        let path = below.join(length.to_string().replace(' ', "-"));
+        std::fs::create_dir_all(&path).map_err(|source| Error::io(&path, source))?;
+        let file = path.join(LOCK);
+        let lock = File::options().create(true).append(true).open(&file);
+        let lock = lock.map_err(|source| Error::io(&file, source))?;
+        match lock.try_lock() {
+            // Some network disks have no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::Missing {
+                what: format!("somebody looks at the windows in {} already", path.display()),
+                hint: "wait until it is done, or keep others with --history DIR".to_owned(),
+            }),
+        }
+    }
+
+    /// What was found before; none where nobody looked.
+    pub(super) fn read(&self, length: WindowLength) -> Result<History> {
+        let path = self.path.join(RESULTS);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(History::new(length));
+            }
+            Err(error) => return Err(Error::io(&path, error)),
+        };
+        let bytes = file.metadata().map_err(|source| Error::io(&path, source))?.len();
+        let wrong = |reason: String| Error::Missing {
+            what: format!("{}: {reason}", path.display()),
+            hint: "move the folder away: windows are then looked at anew, as far as there are rows"
+                .to_owned(),
+        };
+        if bytes > RESULTS_BYTES_MAX {
+            return Err(wrong(format!("{bytes} bytes, and at most {RESULTS_BYTES_MAX} are read")));
+        }
+        let history: History = serde_json::from_reader(BufReader::new(file))
+            .map_err(|error| wrong(format!("it is damaged: {error}")))?;
+        if history.schema_version != VERSION {
+            let found = history.schema_version;
+            return Err(wrong(format!("it has version {found}, this program reads {VERSION}")));
+        }
+        Ok(history)
+    }
+
+    /// Keeps results, durably: the old ones or the new ones are there.
+    pub(super) fn write(&self, history: &History) -> Result<()> {
+        let path = self.path.join(RESULTS);
+        let bytes = serde_json::to_vec(history)
+            .map_err(|error| Error::io(&path, std::io::Error::other(error)))?;
+        replace(&path, &bytes, Access::Private).map_err(|source| Error::io(&path, source))
+    }
+
+    /// Keeps the summary of a window.
+    pub(super) fn write_summary(&self, window: Window, summary: &Profile) -> Result<()> {
+        let path = self.summary_path(window);
+        let mut bytes = Vec::new();
+        summary
+            .write(&mut bytes)
+            .map_err(|source| Error::Profile { path: path.clone(), source })?;
+        replace(&path, &bytes, Access::Private).map_err(|source| Error::io(&path, source))
+    }
+
+    /// The summary of a window; none where it is not there or damaged: what is held to it is then not held to it.
+    pub(super) fn summary(&self, window: Window) -> Option<Profile> {
+        let file = File::open(self.summary_path(window)).ok()?;
+        Profile::read(&mut BufReader::new(file)).ok()
+    }
+
+    /// Removes the summaries of windows that are not kept.
+    pub(super) fn remove(&self, windows: &[Window]) {
+        for window in windows {
+            let _gone_already = std::fs::remove_file(self.summary_path(*window));
+        }
+    }
+
+    fn summary_path(&self, window: Window) -> PathBuf {
+        self.path.join(format!("summary-{}.profile", window.begins))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(begins: i64, rows: u64, time_sum: i64) -> Found {
+        Found { window: Window { begins, ends: begins + 10 }, rows, time_sum }
+    }
+
+    fn kept(found: &Found, is_open: bool) -> KeptWindow {
+        let result = WindowResult { is_open, ..WindowResult::new(found.window, found.rows) };
+        KeptWindow { result, time_sum: found.time_sum, settings: "a".to_owned() }
+    }
+
+    #[test]
+    fn late_rows_reopen_their_window_and_removed_ones_do_not() {
+        let mut history = History::new(WindowLength::Time(60_000));
+        history.put(vec![kept(&found(10, 5, 7), false), kept(&found(0, 5, 7), true)]);
+        assert!(history.wants(&found(20, 1, 1), "a"), "new");
+        assert!(history.wants(&found(0, 5, 7), "a"), "open");
+        assert!(!history.wants(&found(10, 5, 7), "a"), "known");
+        assert!(history.wants(&found(10, 6, 9), "a"), "a late row");
+        assert!(history.wants(&found(10, 5, 8), "a"), "other rows");
+        assert!(history.wants(&found(10, 5, 7), "b"), "other settings");
+        assert!(!history.wants(&found(10, 4, 5), "b"), "rows were removed");
+        assert!(!history.wants(&found(10, 4, 5), "a"), "rows were removed");
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back_by_one_at_a_time() {
+        let below = tempfile::tempdir().unwrap();
+        let length = WindowLength::Rows(100);
+        let folder = Folder::open(below.path(), length).unwrap();
+        assert!(Folder::open(below.path(), length).unwrap_err().to_string().contains("already"));
+        assert_eq!(folder.read(length).unwrap(), History::new(length));
+        let mut history = History::new(length);
+        history.put(vec![kept(&found(0, 5, 7), false)]);
+        folder.write(&history).unwrap();
+        assert_eq!(folder.read(length).unwrap(), history);
+        let window = Window { begins: 0, ends: 10 };
+        assert!(folder.summary(window).is_none());
+        folder.write_summary(window, &Profile::default()).unwrap();
+        assert_eq!(folder.summary(window), Some(Profile::default()));
+        folder.remove(&[window]);
+        assert!(folder.summary(window).is_none());
+        std::fs::write(folder.path.join(RESULTS), "{").unwrap();
+        assert!(folder.read(length).unwrap_err().to_string().contains("damaged"));
+    }
+}

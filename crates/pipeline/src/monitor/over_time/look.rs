@@ -1,0 +1,321 @@
+//! A look at all windows: which are new or reopened, what is found in them, and what of it is news.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use trainyard_base::words::log_columns::TIME;
+use trainyard_data::{STDIN, instant};
+use trainyard_drift::{
+    AlertRule, Correction, Episode, News, Options, Profile, Window, WindowLength, WindowResult,
+    episodes, news,
+};
+use trainyard_serve::LogReading;
+
+use super::super::comparison::{Sides, compare};
+use super::super::job::MonitorJob;
+use super::super::quality::Quality;
+use super::super::segments::conditions;
+use super::super::settings::Settings;
+use super::kept::{Folder, History, KeptWindow};
+use super::pass::{Seen, pass};
+use super::rows::Placed;
+use crate::{Error, Result};
+
+/// Where histories are kept, in the folder of a prediction log or beside the page.
+const FOLDER: &str = "windows";
+
+/// Characters of a hash of settings: nobody wants two settings to have one.
+const HASH_CHARS: usize = 16;
+
+/// What is known of all windows after a look.
+#[derive(Debug, Serialize)]
+pub struct OverTime {
+    /// All windows, those of earlier looks too.
+    #[serde(flatten)]
+    pub history: History,
+    /// What was beyond what the rules want, over all windows.
+    pub alerts: Vec<Episode>,
+    /// What somebody is to be told.
+    #[serde(skip)]
+    pub news: News,
+    /// The windows that were looked at now.
+    pub looked_at: Vec<Window>,
+    /// Rows without a time, which are in no window.
+    pub rows_without_time: u64,
+    #[serde(skip)]
+    pub(super) folder: Folder,
+}
+
+impl MonitorJob {
+    /// The length of windows that is asked for, by flag or file.
+    pub fn window(&self) -> Option<WindowLength> {
+        self.settings.window
+    }
+
+    /// Looks at the windows that are new, were open, or have other rows than before, and keeps what is found.
+    /// `progress` is told how many columns of how many are done.
+    pub async fn over_time(
+        &self,
+        length: WindowLength,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<OverTime> {
+        let now = Utc::now();
+        self.check_windows(length)?;
+        let job = self.of_windows();
+        let folder = Folder::open(&job.history_below(), length)?;
+        let mut history = folder.read(length)?;
+        let sides = Box::pin(job.sides(None)).await?;
+        let mut placed = job.placed(&sides, length)?;
+        let settings = job.settings_hash(&sides);
+        let span = Span::of(&job.settings, now, length);
+        let is_wanted: Vec<bool> = placed
+            .windows
+            .iter()
+            .map(|found| span.holds(found.window) && history.wants(found, &settings))
+            .collect();
+        placed.keep(&is_wanted);
+        let before = |place: usize| -> Option<Profile> {
+            let window = placed.windows[place].window;
+            let kept = || history.windows.iter().rev().map(|kept| kept.result.window);
+            let last = match place.checked_sub(1) {
+                Some(last) => placed.windows[last].window,
+                None => kept().find(|one| *one < window)?,
+            };
+            folder.summary(last)
+        };
+        let memory = job.settings.memory();
+        let seen = pass(&sides, &placed, &is_wanted, &before, &job.options(), memory, progress)?;
+        let mut looked = Vec::new();
+        for (found, seen) in placed.windows.iter().zip(seen) {
+            let Some(Seen { drift, changes, summary }) = seen else { continue };
+            let mut result = WindowResult::new(found.window, found.rows);
+            result.is_open = span.is_open(found.window, found.rows);
+            result.add_drift(&drift, None);
+            for change in &changes {
+                result.add_change(change, None);
+            }
+            folder.write_summary(found.window, &summary)?;
+            let (time_sum, settings) = (found.time_sum, settings.clone());
+            looked.push(KeptWindow { result, time_sum, settings });
+        }
+        history.title.clone_from(&sides.meta.title);
+        history.reference.clone_from(&sides.meta.reference);
+        history.current.clone_from(&sides.meta.current);
+        Box::pin(job.add_segments(sides, length, &mut looked)).await?;
+        let looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
+        folder.remove(&history.put(looked));
+        folder.write(&history)?;
+        let (alerts, news) = job.judged(&history, now);
+        let rows_without_time = placed.untimed;
+        Ok(OverTime { history, alerts, news, looked_at, rows_without_time, folder })
+    }
+
+    /// What was kept, without a look.
+    pub fn kept(&self, length: WindowLength) -> Result<History> {
+        Folder::open(&self.of_windows().history_below(), length)?.read(length)
+    }
+
+    /// The rules that count.
+    pub fn rules(&self) -> Vec<AlertRule> {
+        self.settings.alerts.clone().unwrap_or_else(AlertRule::usual)
+    }
+
+    /// Rules that flags and file together must keep.
+    fn check_windows(&self, length: WindowLength) -> Result<()> {
+        let wrong = |reason: &str| Err(Error::Settings(reason.to_owned()));
+        if length.milliseconds().is_some() {
+            return Ok(());
+        }
+        if self.settings.segments.is_some() {
+            return wrong("--segment needs windows of time: --window 1d");
+        }
+        if self.rules().iter().any(|rule| rule.lasting.is_some()) {
+            return wrong("monitor.alert: `for` needs windows of time; say `windows = 2`");
+        }
+        Ok(())
+    }
+
+    /// The job that reads what windows are made of: all versions of a log, and no others than its files.
+    fn of_windows(&self) -> Self {
+        let mut job = Self { is_of_windows: true, ..self.clone() };
+        if let Some(project) = &job.project
+            && !job.names_sides
+            && job.settings.current.is_none()
+        {
+            let log = project.prediction_log().to_string_lossy().into_owned();
+            job.settings.current = Some(log);
+        }
+        job
+    }
+
+    /// The folder below which histories are: that of a prediction log, or that of the page.
+    fn history_below(&self) -> PathBuf {
+        if let Some(folder) = &self.settings.history {
+            return folder.clone();
+        }
+        let source = self.settings.current.as_deref().unwrap_or_default();
+        let source = match &self.project {
+            Some(project) if !self.names_sides => project.source(source),
+            _ => source.to_owned(),
+        };
+        let path = Path::new(&source);
+        if source != STDIN && path.is_dir() && LogReading::begin(path).is_some() {
+            return path.join(FOLDER);
+        }
+        let page = self.settings.report();
+        page.parent().unwrap_or(Path::new("")).join(FOLDER)
+    }
+
+    /// Puts the rows of current into windows.
+    fn placed(&self, sides: &Sides, length: WindowLength) -> Result<Placed> {
+        if sides.current.profile().is_some() {
+            return Err(Error::Missing {
+                what: "a profile has no rows that could be put into windows".to_owned(),
+                hint: "give the table, or the folder of the prediction log".to_owned(),
+            });
+        }
+        if let WindowLength::Rows(rows) = length {
+            return Placed::by_rows(sides.current.rows(), rows);
+        }
+        let log_time = sides.current.names().contains(&TIME).then_some(TIME);
+        let column = self.settings.time_column.as_deref().or(log_time);
+        let column = column.ok_or_else(|| Error::Missing {
+            what: format!("windows of {length} need a column of times"),
+            hint: "name it with --time-column, or count rows: --window '10000 rows'".to_owned(),
+        })?;
+        Placed::by_time(&sides.current, column, length)
+    }
+
+    /// Adds what is found in parts of the windows that were looked at.
+    async fn add_segments(
+        &self,
+        sides: Sides,
+        length: WindowLength,
+        looked: &mut [KeptWindow],
+    ) -> Result<()> {
+        let Some(asked) = &self.settings.segments else { return Ok(()) };
+        if looked.is_empty() {
+            return Ok(());
+        }
+        let memory = self.settings.memory();
+        let options = Options { correction: Correction::None, ..self.options() };
+        let whole = compare(&sides, &options, &Quality::default(), memory, &|_, _| {})?;
+        drop(sides);
+        for name in conditions(asked, &whole)? {
+            let mut job = Self { is_segment: true, ..self.clone() };
+            job.settings.conditions.get_or_insert_default().push(name.clone());
+            let sides = Box::pin(job.sides(None)).await?;
+            let mut placed = job.placed(&sides, length)?;
+            let is_wanted: Vec<bool> = placed
+                .windows
+                .iter()
+                .map(|found| looked.iter().any(|kept| kept.result.window == found.window))
+                .collect();
+            placed.keep(&is_wanted);
+            let seen = pass(&sides, &placed, &is_wanted, &|_| None, &options, memory, &|_, _| {})?;
+            for (found, seen) in placed.windows.iter().zip(seen) {
+                let place = looked.iter_mut().find(|kept| kept.result.window == found.window);
+                let (Some(kept), Some(seen)) = (place, seen) else { continue };
+                kept.result.add_drift(&seen.drift, Some(&name));
+                for change in &seen.changes {
+                    kept.result.add_change(change, Some(&name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What decides of what is found, as a hash: when it changes, windows are looked at anew.
+    fn settings_hash(&self, sides: &Sides) -> String {
+        let decisive = Settings {
+            current: None,
+            since: None,
+            until: None,
+            window: None,
+            history: None,
+            alerts: None,
+            silences: Vec::new(),
+            memory: None,
+            prometheus: None,
+            fail_on: Vec::new(),
+            fail_on_drift: false,
+            report: None,
+            requests: None,
+            ..self.settings.clone()
+        };
+        let text = format!("{decisive:?} {} {}", sides.meta.reference, sides.reference.rows());
+        let mut hash = hex::encode(Sha256::digest(text));
+        hash.truncate(HASH_CHARS);
+        hash
+    }
+
+    /// What the rules say of a history at this time, and what of it is news.
+    fn judged(&self, history: &History, now: DateTime<Utc>) -> (Vec<Episode>, News) {
+        let found = episodes(&self.rules(), &history.results());
+        let now = now.timestamp_micros();
+        let silences: Vec<_> = self
+            .settings
+            .silences
+            .iter()
+            .filter(|one| one.until.as_deref().and_then(instant).is_none_or(|until| now < until))
+            .collect();
+        let told = news(&found, &history.told, |one| silences.iter().any(|by| by.covers(one)));
+        (found, told)
+    }
+}
+
+impl OverTime {
+    /// All that is known, as JSON.
+    pub fn json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|error| Error::io("windows.json", std::io::Error::other(error)))
+    }
+
+    /// Keeps that the news were told.
+    pub fn remember_told(&mut self) -> Result<()> {
+        if self.news.is_empty() {
+            return Ok(());
+        }
+        self.history.told.clone_from(&self.news.told);
+        self.folder.write(&self.history)
+    }
+
+    /// The last window that rows cannot come to any more.
+    pub fn last_closed(&self) -> Option<&WindowResult> {
+        self.history.windows.iter().rev().map(|kept| &kept.result).find(|result| !result.is_open)
+    }
+}
+
+/// The stretch of time that whole windows must lie in, milliseconds since 1970.
+struct Span {
+    length: WindowLength,
+    since: Option<i64>,
+    /// Rows may come after it.
+    until: i64,
+}
+
+impl Span {
+    fn of(settings: &Settings, now: DateTime<Utc>, length: WindowLength) -> Self {
+        let rows = settings.rows(now);
+        let milliseconds = |text: Option<&String>| Some(instant(text?)?.div_euclid(1000));
+        let now = now.timestamp_millis();
+        let until = milliseconds(rows.until.as_ref()).map_or(now, |until| until.min(now));
+        Self { length, since: milliseconds(rows.since.as_ref()), until }
+    }
+
+    /// Whether all of a window's rows were read.
+    fn holds(&self, window: Window) -> bool {
+        let is_of_time = self.length.milliseconds().is_some();
+        !is_of_time || self.since.is_none_or(|since| since <= window.begins)
+    }
+
+    /// Whether rows may still come.
+    fn is_open(&self, window: Window, rows: u64) -> bool {
+        match self.length {
+            WindowLength::Time(_) => window.ends > self.until,
+            WindowLength::Rows(length) => rows < length,
+        }
+    }
+}

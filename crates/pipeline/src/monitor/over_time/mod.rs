@@ -1,0 +1,13 @@
+//! Windows one after the other: each compared with the reference and with the one before it, kept, and alerted on.
+
+mod kept;
+mod look;
+mod metrics;
+mod outcome;
+mod pass;
+mod rows;
+mod tried;
+
+pub use kept::{History, KeptWindow};
+pub use look::OverTime;
+pub use tried::tried;

@@ -1,0 +1,72 @@
+//! What follows from a look at windows: the page, metrics for Prometheus, messages, and a failure where one is wanted.
+
+use std::path::{Path, PathBuf};
+
+use trainyard_data::write_atomically;
+use trainyard_drift::{About, DatasetVerdict, metric};
+use trainyard_report::drift::{self as report, Meta};
+
+use super::super::job::MonitorJob;
+use super::look::OverTime;
+use crate::Result;
+use crate::notify::{Happened, notify};
+
+/// The page, beside that of single comparisons.
+const PAGE: &str = "windows.html";
+
+impl MonitorJob {
+    /// Writes the page, here or beside that of single comparisons, and, where the settings want them, the metrics.
+    /// Returns where the page is.
+    pub fn write_windows(&self, over_time: &OverTime, page: Option<&Path>) -> Result<PathBuf> {
+        let history = &over_time.history;
+        let (results, length, alerts) = (history.results(), history.window, &over_time.alerts);
+        let meta = Meta {
+            title: history.title.clone(),
+            reference: history.reference.clone(),
+            current: history.current.clone(),
+            time: String::new(),
+        };
+        let usual = || self.settings.report().with_file_name(PAGE);
+        let path = page.map_or_else(usual, Path::to_path_buf);
+        let html = report::windows_page(&results, length, alerts, &meta);
+        write_atomically(&path, |file| file.write_all(html.as_bytes()))?;
+        if let Some(path) = &self.settings.prometheus {
+            let metrics = report::windows_prometheus(&results, length, alerts, &meta.title);
+            write_atomically(path, |file| file.write_all(metrics.as_bytes()))?;
+        }
+        Ok(path)
+    }
+
+    /// Tells whom the project names what is news, in one message, and keeps that it was told.
+    pub async fn tell(&self, over_time: &mut OverTime) -> Result<()> {
+        if over_time.news.is_empty() {
+            return Ok(());
+        }
+        if let Some(project) = &self.project {
+            let news = &over_time.news;
+            let alert = Happened::Alert {
+                text: news.text(over_time.history.window),
+                began: news.began.clone(),
+                over: news.over.clone(),
+            };
+            notify(project, &[alert]).await;
+        }
+        over_time.remember_told()
+    }
+
+    /// Why a look is to end with exit code 4, if the verdict on the last closed window is one that is not accepted.
+    pub fn windows_fail(&self, over_time: &OverTime) -> Option<String> {
+        let last = over_time.last_closed()?;
+        let value = last.whole(About::Drift, metric::VERDICT)?.value;
+        let verdict = DatasetVerdict::ALL.into_iter().find(|one| f64::from(*one as u8) == value)?;
+        let serious = last.whole(About::Data, metric::SERIOUS_FINDINGS);
+        let serious = serious.map_or(0, |measure| measure.value as usize);
+        let fails_on = self.settings.fails_on(&[], false);
+        let name = last.window.name(over_time.history.window);
+        let fails = fails_on.iter().any(|choice| choice.holds(verdict, serious));
+        fails.then(|| match last.remarks.first() {
+            Some(remark) => format!("the verdict on {name} is {}: {remark}", verdict.name()),
+            None => format!("the verdict on {name} is {}", verdict.name()),
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! All windows in one pass over the columns: each with the reference, and with the window before it.
+//!
+//! A column is read once and cut into windows; what is kept of it is what was found, and a summary of at most so many
+//! numbers and labels. The summaries are what the next window is held to, whether it is looked at now or next week.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use trainyard_drift::{
+    Column, ColumnDrift, DatasetDrift, Options, Profile, compare_columns, conclude, unreadable,
+};
+
+use super::super::comparison::{Plan, Sides, plan, threads_and_memory};
+use super::rows::Placed;
+use crate::{Error, Result};
+
+/// Distinct numbers of a column that a window's summary keeps: ranks are right to 1 in 2,000.
+const SUMMARY_POINTS: usize = 1000;
+
+/// Distinct labels of a column that a summary keeps; a column with more is left out of it: these are texts or ids.
+const SUMMARY_LABELS_MAX: u64 = 10_000;
+
+/// Windows times columns: each keeps about a kilobyte until the look is over.
+const CELLS_MAX: usize = 500_000;
+
+/// What was found in one window.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// The window against the reference.
+    pub(super) drift: DatasetDrift,
+    /// Its columns against those of the window before, where there is one.
+    pub(super) changes: Vec<ColumnDrift>,
+    pub(super) summary: Profile,
+}
+
+/// One column in one window.
+struct Cell {
+    drift: ColumnDrift,
+    change: Option<ColumnDrift>,
+    summary: Option<Column>,
+}
+
+/// The summary of the window before a window, by the latter's place, where it is kept from another look.
+pub(super) type Before<'a> = &'a (dyn Fn(usize) -> Option<Profile> + Sync);
+
+/// Looks at the wanted windows, of which there is one entry each; the others have none.
+pub(super) fn pass(
+    sides: &Sides,
+    placed: &Placed,
+    is_wanted: &[bool],
+    kept_before: Before<'_>,
+    options: &Options,
+    memory: u64,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<Option<Seen>>> {
+    let Plan { options, mut names, left_out, .. } =
+        plan(sides, &Options { is_window: true, ..options.clone() });
+    names.retain(|name| Some(name) != placed.column.as_ref());
+    let wanted: Vec<usize> = (0..is_wanted.len()).filter(|&place| is_wanted[place]).collect();
+    let cells = wanted.len().saturating_mul(names.len());
+    if cells > CELLS_MAX {
+        return Err(Error::Missing {
+            what: format!(
+                "{} windows of {} columns are too many at once",
+                wanted.len(),
+                names.len()
+            ),
+            hint: "look at fewer columns with --columns, or at fewer windows with --since"
+                .to_owned(),
+        });
+    }
+    let (threads, memory) = threads_and_memory(sides, memory);
+    let before: Vec<Option<Profile>> = wanted
+        .iter()
+        .map(|&place| {
+            let is_looked_at = place > 0 && is_wanted[place - 1];
+            if is_looked_at { None } else { kept_before(place) }
+        })
+        .collect();
+    let done = AtomicUsize::new(0);
+    let column = |name: &String| {
+        let cells = of_column(sides, placed, name, &wanted, &before, &options, memory);
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
+        cells
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
+    let columns: Vec<Vec<Cell>> = pool.install(|| names.par_iter().map(column).collect());
+    let mut by_window: Vec<Vec<Cell>> =
+        wanted.iter().map(|_| Vec::with_capacity(names.len())).collect();
+    for cells in columns {
+        for (window, cell) in by_window.iter_mut().zip(cells) {
+            window.push(cell);
+        }
+    }
+    let mut seen: Vec<Option<Seen>> = is_wanted.iter().map(|_| None).collect();
+    for (&place, cells) in wanted.iter().zip(by_window) {
+        let rows = placed.windows[place].rows;
+        let mut one = together(&names, cells, sides.reference.rows(), rows, &options);
+        one.drift.findings.extend(left_out.clone());
+        seen[place] = Some(one);
+    }
+    Ok(seen)
+}
+
+/// A column in all wanted windows.
+fn of_column(
+    sides: &Sides,
+    placed: &Placed,
+    name: &str,
+    wanted: &[usize],
+    before: &[Option<Profile>],
+    options: &Options,
+    memory: u64,
+) -> Vec<Cell> {
+    let reference = sides.reference.column(name, options, memory);
+    let windows = reference.and_then(|old| Ok((old, placed.cut(&sides.current, name, memory)?)));
+    let (reference, mut windows) = match windows {
+        Ok(both) => both,
+        Err(error) => {
+            let failed = |_: &usize| Cell {
+                drift: unreadable(name, &error.message(), options),
+                change: None,
+                summary: None,
+            };
+            return wanted.iter().map(failed).collect();
+        }
+    };
+    let mut cells: Vec<Cell> = Vec::with_capacity(wanted.len());
+    let mut last: Option<(usize, Option<Column>)> = None;
+    for (&place, kept) in wanted.iter().zip(before) {
+        // Each is dropped once it is looked at.
+        let current =
+            windows.as_mut().map(|all| std::mem::replace(&mut all[place], Column::new(&[])));
+        let mut drift = compare_columns(name, reference.as_ref(), current.as_ref(), options);
+        // Charts are drawn of single comparisons.
+        drift.distribution = None;
+        drift.words = Vec::new();
+        let summary = current.as_ref().and_then(summary);
+        let of_last = match &last {
+            Some((at, column)) if at + 1 == place => column.as_ref(),
+            _ => kept.as_ref().and_then(|profile| profile.column(name)),
+        };
+        let change = of_last.zip(summary.as_ref()).map(|(old, new)| {
+            let kinds = [(name.to_owned(), drift.kind)].into();
+            let options = Options { kinds, rules: BTreeMap::new(), ..options.clone() };
+            compare_columns(name, Some(old), Some(new), &options)
+        });
+        last = Some((place, summary.clone()));
+        cells.push(Cell { drift, change, summary });
+    }
+    cells
+}
+
+/// What is kept of a column in a window.
+fn summary(column: &Column) -> Option<Column> {
+    let quantised = column.quantised(SUMMARY_POINTS);
+    (quantised.distinct() <= SUMMARY_LABELS_MAX).then_some(quantised)
+}
+
+/// The columns of a window together.
+fn together(
+    names: &[String],
+    cells: Vec<Cell>,
+    reference_rows: u64,
+    rows: u64,
+    options: &Options,
+) -> Seen {
+    let mut columns = Vec::with_capacity(cells.len());
+    let (mut changes, mut kept) = (Vec::new(), Vec::new());
+    for (name, cell) in names.iter().zip(cells) {
+        columns.push(cell.drift);
+        changes.extend(cell.change);
+        // What cannot be read has other rows, and no profile could hold it.
+        let whole = cell.summary.filter(|column| column.rows() == rows);
+        kept.extend(whole.map(|column| (name.clone(), column)));
+    }
+    let drift = conclude(columns, reference_rows, rows, options);
+    Seen { drift, changes, summary: Profile::from_columns(rows, kept) }
+}

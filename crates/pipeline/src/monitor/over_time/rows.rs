@@ -1,0 +1,333 @@
+//! Which window each row lies in, and columns cut into windows by it.
+//!
+//! Rows of a log come in the order of their time but for a few, so what is remembered are runs of rows in one window,
+//! not rows. A column is read once, whatever the number of windows.
+
+use std::collections::BTreeMap;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array as _, ArrayRef, UInt32Array};
+use arrow_cast::cast;
+use arrow_select::take::take;
+use trainyard_data::arrow_schema::{ArrowError, DataType, TimeUnit};
+use trainyard_drift::{Column, ColumnBuilder, Window, WindowLength};
+
+use super::super::source::Data;
+use crate::{Error, Result};
+
+/// Windows of one look: two years of hours.
+const WINDOWS_MAX: usize = 20_000;
+
+/// The place of rows that are in no window that is looked at.
+const NOWHERE: u32 = u32::MAX;
+
+/// A window that rows lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) window: Window,
+    pub(super) rows: u64,
+    /// The times of its rows, added up: with their number it tells whether rows came since.
+    pub(super) time_sum: i64,
+}
+
+/// The windows of a table, and where each row lies.
+#[derive(Debug)]
+pub(super) struct Placed {
+    /// In the order of time.
+    pub(super) windows: Vec<Found>,
+    /// How many rows one after the other lie in which window.
+    runs: Vec<(usize, u32)>,
+    /// Rows without a time.
+    pub(super) untimed: u64,
+    /// The column that they were placed by, which is not compared: later windows have later times.
+    pub(super) column: Option<String>,
+}
+
+/// Rows that are placed one after the other.
+struct Placing {
+    length: WindowLength,
+    /// The place of each window, by where it begins, in the order in which they were found.
+    places: BTreeMap<i64, u32>,
+    found: Vec<Found>,
+    runs: Vec<(usize, u32)>,
+    untimed: u64,
+}
+
+impl Placing {
+    fn add(&mut self, time: Option<i64>) -> Result<()> {
+        let Some(time) = time else {
+            self.untimed += 1;
+            self.run(NOWHERE);
+            return Ok(());
+        };
+        // Mostly it is the window of the row before.
+        let last = self.runs.last().and_then(|(_, place)| self.found.get(*place as usize));
+        let is_last = |found: &&Found| found.window.begins <= time && time < found.window.ends;
+        let window = match last.filter(is_last) {
+            Some(found) => found.window,
+            None => self.length.window_of(time),
+        };
+        let next = self.found.len();
+        let place = *self.places.entry(window.begins).or_insert(next as u32);
+        if place as usize == next {
+            if next == WINDOWS_MAX {
+                return Err(too_many(next + 1));
+            }
+            self.found.push(Found { window, rows: 0, time_sum: 0 });
+        }
+        if let Some(found) = self.found.get_mut(place as usize) {
+            found.rows += 1;
+            found.time_sum = found.time_sum.wrapping_add(time);
+        }
+        self.run(place);
+        Ok(())
+    }
+
+    fn run(&mut self, place: u32) {
+        match self.runs.last_mut() {
+            Some((rows, last)) if *last == place => *rows += 1,
+            _ => self.runs.push((1, place)),
+        }
+    }
+
+    /// Puts the windows in order.
+    fn finish(self, column: &str) -> Placed {
+        let mut order: Vec<usize> = (0..self.found.len()).collect();
+        order.sort_by_key(|&place| self.found[place].window);
+        let mut places = vec![NOWHERE; self.found.len()];
+        for (new, &old) in order.iter().enumerate() {
+            places[old] = new as u32;
+        }
+        let moved = |(rows, place): (usize, u32)| {
+            (rows, places.get(place as usize).copied().unwrap_or(NOWHERE))
+        };
+        Placed {
+            windows: order.iter().map(|&place| self.found[place]).collect(),
+            runs: self.runs.into_iter().map(moved).collect(),
+            untimed: self.untimed,
+            column: Some(column.to_owned()),
+        }
+    }
+}
+
+fn too_many(windows: usize) -> Error {
+    Error::Missing {
+        what: format!("{windows} windows: at most {WINDOWS_MAX} are looked at"),
+        hint: "make them longer with --window, or look at fewer with --since".to_owned(),
+    }
+}
+
+impl Placed {
+    /// Places rows by a column of times.
+    pub(super) fn by_time(data: &Data, column: &str, length: WindowLength) -> Result<Self> {
+        let mut placing = Placing {
+            length,
+            places: BTreeMap::new(),
+            found: Vec::new(),
+            runs: Vec::new(),
+            untimed: 0,
+        };
+        let mut outcome = Ok(());
+        let found = data.for_each_piece(column, |piece| {
+            if outcome.is_ok() {
+                outcome =
+                    times(&piece).map_err(|reason| no_times(column, &reason)).and_then(|times| {
+                        let times = times.as_primitive::<TimestampMillisecondType>();
+                        times.iter().try_for_each(|time| placing.add(time))
+                    });
+            }
+        })?;
+        outcome?;
+        if !found {
+            return Err(no_times(column, "current has no such column"));
+        }
+        Ok(placing.finish(column))
+    }
+
+    /// Places so many rows in the order in which they come.
+    pub(super) fn by_rows(rows: u64, length: u64) -> Result<Self> {
+        let count = rows.div_ceil(length.max(1)) as usize;
+        if count > WINDOWS_MAX {
+            return Err(too_many(count));
+        }
+        let window = |number: usize| {
+            let begins = number as u64 * length;
+            let window = Window { begins: begins as i64, ends: (begins + length) as i64 };
+            Found { window, rows: length.min(rows - begins), time_sum: 0 }
+        };
+        let windows: Vec<Found> = (0..count).map(window).collect();
+        let run = |(place, found): (usize, &Found)| (found.rows as usize, place as u32);
+        let runs = windows.iter().enumerate().map(run).collect();
+        Ok(Self { windows, runs, untimed: 0, column: None })
+    }
+
+    /// Leaves rows out that are not in wanted windows.
+    pub(super) fn keep(&mut self, is_wanted: &[bool]) {
+        for (_, place) in &mut self.runs {
+            if is_wanted.get(*place as usize) != Some(&true) {
+                *place = NOWHERE;
+            }
+        }
+    }
+
+    /// A column cut into windows, in about so many bytes of memory; `None` if there is no such column. Windows that
+    /// were left out have no rows.
+    pub(super) fn cut(&self, data: &Data, name: &str, memory: u64) -> Result<Option<Vec<Column>>> {
+        let share = memory / self.windows.len().max(1) as u64;
+        let mut builders: Vec<ColumnBuilder> =
+            self.windows.iter().map(|_| ColumnBuilder::new(share)).collect();
+        let found = self.for_each_part(data, name, |place, part| builders[place].push(part))?;
+        Ok(found.then(|| builders.into_iter().map(ColumnBuilder::finish).collect()))
+    }
+
+    /// Calls `each` with the place of a window and further rows of a column in it, in the order in which they come, so
+    /// that several columns have their rows in one order; `false` if there is no such column.
+    pub(super) fn for_each_part(
+        &self,
+        data: &Data,
+        name: &str,
+        mut each: impl FnMut(usize, ArrayRef),
+    ) -> Result<bool> {
+        let mut runs = self.runs.iter().copied();
+        let mut run = (0, NOWHERE);
+        let mut outcome = Ok(());
+        let found = data.for_each_piece(name, |piece| {
+            let mut parts: BTreeMap<u32, Vec<(usize, usize)>> = BTreeMap::new();
+            let mut at = 0;
+            while at < piece.len() {
+                if run.0 == 0 {
+                    let Some(next) = runs.next() else { break };
+                    run = next;
+                    continue;
+                }
+                let rows = run.0.min(piece.len() - at);
+                if run.1 != NOWHERE {
+                    parts.entry(run.1).or_default().push((at, rows));
+                }
+                at += rows;
+                run.0 -= rows;
+            }
+            for (place, ranges) in parts {
+                match part(&piece, &ranges) {
+                    Ok(part) => each(place as usize, part),
+                    Err(error) => outcome = Err(error),
+                }
+            }
+        })?;
+        outcome.map_err(|error| Error::Missing {
+            what: format!("the column {name:?} cannot be cut into windows: {error}"),
+            hint: "leave it out with --columns".to_owned(),
+        })?;
+        Ok(found)
+    }
+}
+
+/// Rows of a piece, by where they begin and how many they are.
+fn part(piece: &ArrayRef, ranges: &[(usize, usize)]) -> Result<ArrayRef, ArrowError> {
+    if let [(at, rows)] = ranges {
+        return Ok(piece.slice(*at, *rows));
+    }
+    let rows = ranges.iter().flat_map(|(at, rows)| *at..*at + *rows).map(|row| row as u32);
+    take(piece.as_ref(), &UInt32Array::from_iter_values(rows), None)
+}
+
+/// A column of times in milliseconds since 1970, or why it is none.
+fn times(piece: &ArrayRef) -> Result<ArrayRef, String> {
+    let is_time = |data_type: &DataType| {
+        matches!(
+            data_type,
+            DataType::Timestamp(..)
+                | DataType::Date32
+                | DataType::Date64
+                | DataType::Utf8
+                | DataType::LargeUtf8
+        )
+    };
+    let data_type = match piece.data_type() {
+        DataType::Dictionary(_, values) => values.as_ref(),
+        other => other,
+    };
+    if !is_time(data_type) {
+        return Err(format!("it holds no times, but {data_type}"));
+    }
+    // Text without a zone is UTC, and so are times without one.
+    cast(piece, &DataType::Timestamp(TimeUnit::Millisecond, None))
+        .map_err(|error| error.to_string())
+}
+
+fn no_times(column: &str, reason: &str) -> Error {
+    Error::Missing {
+        what: format!("windows of time cannot be made by {column:?}: {reason}"),
+        hint: "name a column of times with --time-column, or count rows: --window '10000 rows'"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray};
+
+    use super::*;
+
+    fn data(times: &[Option<&str>]) -> Data {
+        let values = Float64Array::from_iter_values((0..times.len()).map(|row| row as f64));
+        let columns: [(&str, ArrayRef); 2] =
+            [("time", Arc::new(StringArray::from(times.to_vec()))), ("x", Arc::new(values))];
+        RecordBatch::try_from_iter(columns).unwrap().into()
+    }
+
+    const TIMES: [Option<&str>; 6] = [
+        Some("2026-02-03T00:00:00"),
+        Some("2026-02-03T23:59:59Z"),
+        Some("2026-02-05T01:00:00+02:00"),
+        None,
+        Some("2026-02-03T12:00:00"),
+        Some("2026-02-02"),
+    ];
+
+    #[test]
+    fn rows_go_to_their_windows_whatever_their_order() {
+        let (data, day) = (data(&TIMES), "1d".parse().unwrap());
+        let mut placed = Placed::by_time(&data, "time", day).unwrap();
+        let found = |placed: &Placed| {
+            let windows = placed.windows.iter();
+            windows.map(|found| (found.window.name(day), found.rows)).collect::<Vec<_>>()
+        };
+        let expected = [("2026-02-02", 1), ("2026-02-03", 3), ("2026-02-04", 1)];
+        assert_eq!(found(&placed), expected.map(|(name, rows)| (name.to_owned(), rows)));
+        assert_eq!(placed.untimed, 1);
+        let sums = |placed: &Placed| {
+            let columns = placed.cut(&data, "x", 1 << 20).unwrap().unwrap();
+            let of = |column: &Column| (column.rows(), column.count_between(3.5, 4.5));
+            columns.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(sums(&placed), [(1, 0), (3, 1), (1, 0)]);
+        assert!(placed.cut(&data, "y", 1 << 20).unwrap().is_none());
+        placed.keep(&[false, true, false]);
+        assert_eq!(sums(&placed), [(0, 0), (3, 1), (0, 0)]);
+    }
+
+    #[test]
+    fn windows_of_rows_are_filled_one_after_the_other() {
+        let placed = Placed::by_rows(6, 4).unwrap();
+        let rows: Vec<u64> = placed.windows.iter().map(|found| found.rows).collect();
+        assert_eq!(rows, [4, 2]);
+        let columns = placed.cut(&data(&TIMES), "x", 1 << 20).unwrap().unwrap();
+        assert_eq!(columns.iter().map(Column::rows).collect::<Vec<_>>(), [4, 2]);
+        let error = Placed::by_rows(1 << 40, 10).unwrap_err().to_string();
+        assert!(error.contains("at most 20000"), "{error}");
+    }
+
+    #[test]
+    fn numbers_are_no_times() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let data = Data::from(RecordBatch::try_from_iter([("n", column)]).unwrap());
+        for (name, reason) in [("n", "holds no times"), ("m", "no such column")] {
+            let error = Placed::by_time(&data, name, "1d".parse().unwrap()).unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+    }
+}

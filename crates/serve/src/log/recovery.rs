@@ -1,0 +1,142 @@
+//! Journals that a killed server left become segments: every row that was acknowledged is in the log, once.
+//!
+//! A journal whose segment is there is removed: its server was killed between the two. What ends within a row was never
+//! acknowledged. Several servers may share a folder; the lock on a journal says whose it is.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use arrow_ipc::reader::StreamReader;
+
+use super::failure::Failure;
+use super::journal::segment_of;
+use super::segment::Segment;
+
+/// Makes segments of the journals in a folder that nobody writes any more. Returns how many rows were in them.
+pub(super) fn recover(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let mut rows = 0;
+    for journal in entries.flatten().map(|entry| entry.path()) {
+        let Some(segment) = segment_of(&journal) else { continue };
+        match of_one(&journal, &segment) {
+            Ok(0) => {}
+            Ok(recovered) => {
+                rows += recovered;
+                tracing::info!(rows = recovered, segment = %segment.display(), "recovered predictions");
+            }
+            Err(error) => {
+                tracing::error!(journal = %journal.display(), %error, "predictions wait to be recovered");
+            }
+        }
+    }
+    rows
+}
+
+/// The rows that came into a segment of the journal, which is removed then.
+fn of_one(journal: &Path, segment: &Path) -> Result<u64, Failure> {
+    let failed = |source: io::Error| Failure::Io { path: journal.to_owned(), source };
+    let Ok(file) = File::open(journal) else { return Ok(0) };
+    // Its server lives, or another one recovers it, or did.
+    if file.try_lock().is_err() || file.metadata().map_err(failed)?.nlink() == 0 {
+        return Ok(0);
+    }
+    let mut rows = 0;
+    if !segment.try_exists().map_err(failed)? {
+        rows = write(&file, segment)?;
+    }
+    std::fs::remove_file(journal).map_err(failed)?;
+    Ok(rows)
+}
+
+/// Writes the whole batches of a journal to a segment.
+fn write(journal: &File, segment: &Path) -> Result<u64, Failure> {
+    // One that ends within its schema holds nothing.
+    let Ok(batches) = StreamReader::try_new(BufReader::new(journal), None) else { return Ok(0) };
+    let mut whole = None;
+    let mut rows = 0;
+    for batch in batches.map_while(Result::ok) {
+        let segment = match &mut whole {
+            Some(segment) => segment,
+            none => none.insert(Segment::at(segment, batch.schema())?),
+        };
+        segment.write(&batch)?;
+        rows += batch.num_rows() as u64;
+    }
+    if let Some(segment) = whole {
+        segment.close()?;
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::super::journal::Journal;
+    use super::*;
+
+    fn batch(from: i64) -> RecordBatch {
+        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(from..from + 10));
+        RecordBatch::try_from_iter([("x", values)]).unwrap()
+    }
+
+    fn rows(segment: &Path) -> usize {
+        let file = File::open(segment).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+        reader.map(|batch| batch.unwrap().num_rows()).sum()
+    }
+
+    /// The journal that is in the folder.
+    fn left(dir: &Path) -> Option<std::path::PathBuf> {
+        let mut paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        paths.find(|path| segment_of(path).is_some())
+    }
+
+    #[test]
+    fn what_was_committed_is_recovered_once_and_half_a_row_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let segment = dir.join("predictions-1-7-0-0.parquet");
+        let mut journal = Journal::create(&segment, batch(0).schema_ref()).unwrap();
+        journal.commit(&batch(0)).unwrap();
+        journal.commit(&batch(10)).unwrap();
+        assert_eq!(recover(dir), 0, "its server lives");
+        drop(journal);
+        let path = left(dir).unwrap();
+        let mut torn = File::options().append(true).open(&path).unwrap();
+        torn.write_all(&[255, 255, 255, 255, 200, 0, 0, 0, 1, 2]).unwrap();
+        drop(torn);
+        let copy = std::fs::read(&path).unwrap();
+        assert_eq!(recover(dir), 20);
+        assert_eq!((rows(&segment), left(dir)), (20, None));
+        // Killed after the segment was put in its place, before the journal was removed.
+        std::fs::write(&path, copy).unwrap();
+        assert_eq!(recover(dir), 0);
+        assert_eq!((rows(&segment), left(dir)), (20, None));
+        // Killed before anything was in it.
+        std::fs::write(&path, [1, 2]).unwrap();
+        std::fs::remove_file(&segment).unwrap();
+        assert_eq!((recover(dir), left(dir)), (0, None));
+    }
+
+    #[test]
+    fn a_segment_that_is_whole_needs_no_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut segment = Segment::create(folder.path(), batch(0).schema(), true).unwrap();
+        segment.write(&batch(0)).unwrap();
+        assert!(left(folder.path()).is_some());
+        let path = segment.close().unwrap();
+        assert_eq!((rows(&path), left(folder.path())), (10, None));
+        // One that is given up leaves its rows to be recovered.
+        let mut segment = Segment::create(folder.path(), batch(0).schema(), true).unwrap();
+        segment.write(&batch(0)).unwrap();
+        drop(segment);
+        assert_eq!(recover(folder.path()), 10);
+    }
+}

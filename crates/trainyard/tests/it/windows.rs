@@ -1,0 +1,194 @@
+//! `trainyard monitor --window`: production data over time, kept, told, and tried.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::Value;
+use trainyard_testkit::run_python;
+
+use crate::project::{TestProject, stdout_of, trainyard};
+use crate::watch::{SECRET, receiver};
+
+const ROWS_A_DAY: u32 = 200;
+
+/// So many rows of each of these days of February 2026, in which `x` moved by so much, and `n` with it.
+fn days(days: &[(u32, u32, f64)]) -> String {
+    let mut text = String::from("time,x,n,side\n");
+    for (day, rows, shift) in days {
+        for row in 0..*rows {
+            let x = f64::from(row % ROWS_A_DAY) / f64::from(ROWS_A_DAY) + shift;
+            let (hour, minute) = (row % 24, row % 60);
+            let side = if row % 2 == 0 { "left" } else { "right" };
+            let n = row % 4 + if *shift > 0.0 { 10 } else { 0 };
+            writeln!(text, "2026-02-{day:02}T{hour:02}:{minute:02}:00,{x},{n},{side}").unwrap();
+        }
+    }
+    text
+}
+
+/// As many rows on each of these days as on others, the fifth being odd.
+fn usual(last: u32) -> Vec<(u32, u32, f64)> {
+    (1..=last).map(|day| (day, ROWS_A_DAY, if day == 5 { 3.0 } else { 0.0 })).collect()
+}
+
+fn write(folder: &Path, current: &[(u32, u32, f64)]) {
+    let reference: Vec<_> = (1..=10).map(|day| (day, ROWS_A_DAY, 0.0)).collect();
+    std::fs::write(folder.join("reference.csv"), days(&reference)).unwrap();
+    std::fs::write(folder.join("current.csv"), days(current)).unwrap();
+}
+
+const SIDES: [&str; 5] = ["monitor", "--reference", "reference.csv", "--current", "current.csv"];
+
+fn monitor(folder: &Path, further: &[&str]) -> Output {
+    trainyard().current_dir(folder).args(SIDES).args(further).output().unwrap()
+}
+
+fn looked(folder: &Path, further: &[&str]) -> Value {
+    let window = ["--window", "1d", "--time-column", "time", "--json"];
+    let further = [window.as_slice(), further].concat();
+    serde_json::from_str(&stdout_of(&monitor(folder, &further), 0)).unwrap()
+}
+
+/// When a window begins, by the day of February 2026.
+fn begins(day: i64) -> i64 {
+    1_769_904_000_000 + (day - 1) * 86_400_000
+}
+
+fn looked_at(looked: &Value) -> Vec<i64> {
+    let windows = looked["looked_at"].as_array().unwrap();
+    windows.iter().map(|window| window["begins"].as_i64().unwrap()).collect()
+}
+
+fn measure(window: &Value, metric: &str, column: Option<&str>, segment: Option<&str>) -> f64 {
+    let is_wanted = |measure: &&Value| {
+        measure["metric"] == metric
+            && measure["about"] != "change"
+            && measure["column"].as_str() == column
+            && measure["segment"].as_str() == segment
+    };
+    let found = window["measures"].as_array().unwrap().iter().find(is_wanted);
+    found.unwrap_or_else(|| panic!("no {metric} in {window}"))["value"].as_f64().unwrap()
+}
+
+#[test]
+fn windows_are_kept_and_late_rows_reopen_theirs_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, &usual(6));
+    let uri = format!("sqlite:///{}", folder.join("mlflow.db").display());
+    let logged = ["--tracking-uri", uri.as_str(), "--segment", "side", "--prometheus", "m.prom"];
+    let first = looked(folder, &logged);
+    assert_eq!(looked_at(&first), (1..=6).map(begins).collect::<Vec<_>>());
+    let windows = first["windows"].as_array().unwrap();
+    for (day, window) in (1..).zip(windows) {
+        let is_odd = day == 5;
+        assert_eq!(window["rows"], ROWS_A_DAY);
+        assert_eq!(measure(window, "verdict", None, None) >= 1.0, is_odd, "{window}");
+        assert_eq!(measure(window, "drift_score", Some("x"), None) > 1.0, is_odd, "{window}");
+        let left = measure(window, "rows", None, Some("\"side\" = \"left\""));
+        assert_eq!(left, f64::from(ROWS_A_DAY / 2));
+    }
+    let metrics = std::fs::read_to_string(folder.join("m.prom")).unwrap();
+    assert!(metrics.contains("trainyard_window_alerts{model=\"\"} 0"), "{metrics}");
+    let page = std::fs::read_to_string(folder.join("reports/windows.html")).unwrap();
+    assert!(page.contains("2026-02-05") && page.contains("● No alert"), "{page}");
+
+    let again = looked(folder, &logged);
+    assert!(looked_at(&again).is_empty(), "nothing is new");
+    assert_eq!(again["windows"], first["windows"]);
+
+    // A late row of the third day, and the first day is removed.
+    let mut late = usual(6);
+    late.remove(0);
+    late.push((3, 1, 0.0));
+    write(folder, &late);
+    let then = looked(folder, &logged);
+    assert_eq!(looked_at(&then), [begins(3)]);
+    assert_eq!(then["windows"].as_array().unwrap().len(), 6);
+    assert_eq!(then["windows"][2]["rows"], ROWS_A_DAY + 1);
+    assert_eq!(then["windows"][0], first["windows"][0]);
+    assert_eq!(then["run_id"], first["run_id"]);
+
+    let script = "import sys, mlflow\n\
+        history = mlflow.MlflowClient(sys.argv[1]).get_metric_history(sys.argv[2], 'rows')\n\
+        print(sorted(int(one.value) for one in history))\n\
+        print(max(history, key=lambda one: one.value).timestamp)";
+    let run_id = then["run_id"].as_str().unwrap();
+    let history = run_python(script, &[&uri, run_id], &[]);
+    let expected = format!("[200, 200, 200, 200, 200, 200, 201]\n{}", begins(3));
+    assert_eq!(history.trim(), expected);
+
+    let tried = monitor(folder, &["--window", "1d", "--try-rules"]);
+    let tried = stdout_of(&tried, 0);
+    assert!(tried.contains("verdict would have fired once in 6 days: 2026-02-05"), "{tried}");
+    assert!(tried.contains("estimate would not have fired in 6 days"), "{tried}");
+}
+
+#[test]
+fn an_alert_is_told_once_and_so_is_that_it_is_over() {
+    let (url, received) = receiver();
+    let mut project = TestProject::iris();
+    project.edit(
+        "# [notify]  ",
+        "[notify]\nwebhook_url_env = \"HOOK\"\nwebhook_secret_env = \"HOOK_SECRET\"\n#  ",
+    );
+    project.edit(
+        "[watch]",
+        "[[monitor.alert]]\nmetric = \"drift_score\"\ncolumn = \"x\"\nabove = 0.3\n\n[watch]",
+    );
+    project.env = vec![("HOOK".to_owned(), url), ("HOOK_SECRET".to_owned(), SECRET.to_owned())];
+    let look = |last: u32| {
+        write(project.path(), &usual(last));
+        let window = ["--window", "1d", "--time-column", "time", "--no-log"];
+        let output = project.run(&[SIDES.as_slice(), window.as_slice()].concat());
+        stdout_of(&output, 0)
+    };
+    let heard = || -> Value {
+        let delivery = received.recv_timeout(Duration::from_secs(60)).unwrap();
+        serde_json::from_str(&delivery.body).unwrap()
+    };
+    let said = look(5);
+    assert!(said.contains("Alerts") && said.contains("drift_score of x"), "{said}");
+    let told = heard();
+    assert_eq!(told["type"], "alert");
+    let text = told["text"].as_str().unwrap();
+    assert!(text.starts_with("IrisClassifier: drift_score of x is "), "{text}");
+    assert!(text.ends_with("above 0.3, since 2026-02-05"), "{text}");
+    // The next message is that it is over: nothing is told twice.
+    look(5);
+    look(6);
+    let told = heard();
+    assert_eq!(told["text"], "IrisClassifier: back to what is usual: drift_score of x");
+    look(6);
+    assert!(received.try_recv().is_err(), "nothing is told twice");
+}
+
+#[test]
+fn windows_of_rows_need_no_times_and_mistakes_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, &usual(6));
+    let rows = monitor(folder, &["--window", "500 rows", "--columns", "x,n"]);
+    let said = stdout_of(&rows, 0);
+    assert!(said.contains("rows 1–500") && said.contains("rows 1001–1500"), "{said}");
+    assert!(said.lines().any(|line| line.contains("1001–1500") && line.contains("open")), "{said}");
+
+    let rule = "[monitor]\n[[monitor.alert]]\nabove = 1\n";
+    std::fs::write(folder.join("monitor.toml"), rule).unwrap();
+    let mistakes: [(&[&str], &str); 6] = [
+        (&["--window", "1d", "--columns", "x"], "--time-column"),
+        (&["--window", "1d", "--time-column", "x"], "holds no times"),
+        (&["--window", "5 rows"], "no length of windows"),
+        (&["--try-rules"], "--window"),
+        (&["--window", "1w", "--try-rules"], "no windows are kept yet"),
+        (&["--window", "1d", "--config", "monitor.toml"], "no `metric`"),
+    ];
+    for (arguments, expected) in mistakes {
+        let output = monitor(folder, arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
