@@ -36,7 +36,7 @@ const GUARDED: &[(&str, &[&str])] = &[
     ),
 ];
 /// What is not MLflow's.
-const OWN: &[&str] = &["service-accounts", "tokens"];
+const OWN: &[&str] = &["service-accounts", "sessions", "sign-in", "tokens"];
 
 /// Whether a request for this path is checked later, by what it is about.
 pub(crate) fn is_guarded(path: &str) -> bool {
