@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    approvals, audit, deploy, gateway, health, init, monitor, profile, promote, registry, retrain,
-    run, serve, server, temporary, token, train, up, user,
+    approvals, audit, deploy, gateway, health, init, login, monitor, profile, promote, registry,
+    retrain, run, serve, server, temporary, token, train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -83,6 +83,8 @@ enum Command {
     Token(token::Arguments),
     /// Make, list and remove users of a tracking server, and their tokens
     User(user::Arguments),
+    /// Sign in at a tracking server, and print a token for MLflow's clients
+    Login(login::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
@@ -171,6 +173,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Audit(arguments) => Box::pin(audit::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::User(arguments) => Box::pin(user::run(arguments)).await,
+        Command::Login(arguments) => Box::pin(login::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }

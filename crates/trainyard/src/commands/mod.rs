@@ -16,6 +16,7 @@ pub(crate) mod health_subject;
 mod import;
 pub(crate) mod init;
 mod listener;
+pub(crate) mod login;
 mod moment;
 pub(crate) mod monitor;
 pub(crate) mod profile;

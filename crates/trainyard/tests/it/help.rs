@@ -2,7 +2,7 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "init",
     "run",
     "train",
@@ -15,6 +15,7 @@ const VERBS: [&str; 16] = [
     "server",
     "token",
     "user",
+    "login",
     "health",
     "registry",
     "approvals",

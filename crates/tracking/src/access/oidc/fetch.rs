@@ -1,7 +1,6 @@
 //! What is asked of providers over HTTP: small documents, soon, from where the settings say and nowhere else.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use trainyard_mlflow::Error;
-use url::{Host, Url};
+use url::Url;
 
 use super::refused::Refused;
 
@@ -27,28 +26,6 @@ const AT_A_TIME_MAX: usize = 8;
 const WAITING_MAX: usize = 64;
 /// What is shown of an answer that is an error.
 const SHOWN_CHARACTERS_MAX: usize = 200;
-
-/// A URL that may be asked: https, or http of this machine, where nobody listens on the way.
-pub(super) fn checked_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        let host = url.host_str().unwrap_or_default();
-        return Err(format!("the URL of {host} has a name, password or fragment in it"));
-    }
-    let is_local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if is_local => {}
-        "http" => return Err(format!("{text} goes over http, where others read along; use https")),
-        other => return Err(format!("{text} is of the scheme {other}; https is wanted")),
-    }
-    Ok(url)
-}
 
 /// Asks providers.
 pub(super) struct Fetcher {
@@ -205,28 +182,6 @@ pub(super) fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_is_asked_where_others_read_along() {
-        for (text, is_fine) in [
-            ("https://id.example.com/realms/x", true),
-            ("http://127.0.0.1:8000", true),
-            ("http://localhost:8000/a", true),
-            ("http://[::1]:8000", true),
-            ("http://id.example.com", false),
-            ("http://localhost.example.com", false),
-            ("http://10.0.0.1", false),
-            ("ftp://id.example.com", false),
-            ("file:///etc/passwd", false),
-            ("https://ada:secret@id.example.com", false),
-            ("https://id.example.com/#a", false),
-            ("id.example.com", false),
-        ] {
-            let checked = checked_url(text);
-            assert_eq!(checked.is_ok(), is_fine, "{text}");
-            assert!(!checked.is_err_and(|error| error.contains("secret")), "{text}");
-        }
-    }
 
     #[test]
     fn what_others_say_is_short_and_on_one_line() {

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use trainyard_base::leaky_bucket::{Buckets, Rule};
+use trainyard_mlflow::provider_url;
 use url::Url;
 
 use super::claims::{Expected, verified};
-use super::fetch::{Fetcher, checked_url};
+use super::fetch::Fetcher;
 use super::jwk::{self, Algorithm, Jwk};
 use super::jwt::Unverified;
 use super::refused::Refused;
@@ -53,7 +54,7 @@ impl Addresses {
         let is_secure = issuer.starts_with("https://");
         let address = |name: &str| {
             let Some(text) = text(name) else { return Ok(None) };
-            let url = checked_url(text).map_err(|error| format!("{name}: {error}"))?;
+            let url = provider_url(text).map_err(|error| format!("{name}: {error}"))?;
             if is_secure && url.scheme() != "https" {
                 return Err(format!("{name} goes over http, where others read along"));
             }

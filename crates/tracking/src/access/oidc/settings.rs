@@ -28,10 +28,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use trainyard_mlflow::{Error, Result};
+use trainyard_mlflow::{Error, Result, provider_url};
 use url::Url;
 
-use super::fetch::checked_url;
 use crate::access::scope::check_scope;
 use crate::error::invalid;
 
@@ -204,8 +203,8 @@ impl OidcConfig {
             );
         }
         if let Some(url) = &self.public_url {
-            let checked =
-                checked_url(url).map_err(|error| Error::invalid(format!("public_url: {error}")))?;
+            let checked = provider_url(url)
+                .map_err(|error| Error::invalid(format!("public_url: {error}")))?;
             if checked.query().is_some() {
                 return invalid!("public_url has a query: {url}");
             }
@@ -255,7 +254,7 @@ impl Issuer {
         if self.name.is_empty() || self.name.len() > 32 || !self.name.chars().all(is_name) {
             return invalid!("name is 1 to 32 of a to z, 0 to 9 and '-', not {:?}", self.name);
         }
-        checked_url(&self.url).map_err(Error::invalid)?;
+        provider_url(&self.url).map_err(Error::invalid)?;
         if self.accounts.is_empty() && self.client_id.is_none() && self.audiences.is_empty() {
             return invalid!(
                 "client_id is missing, by which its tokens are known to be for this server"
@@ -298,7 +297,10 @@ impl Issuer {
 
     /// Its URL, which was checked.
     pub(super) fn discovery_url(&self) -> std::result::Result<Url, String> {
-        checked_url(&format!("{}/.well-known/openid-configuration", self.url.trim_end_matches('/')))
+        provider_url(&format!(
+            "{}/.well-known/openid-configuration",
+            self.url.trim_end_matches('/')
+        ))
     }
 }
 
