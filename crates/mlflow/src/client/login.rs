@@ -57,6 +57,29 @@ pub struct DeviceCode {
     pause: Duration,
 }
 
+/// What a provider says of somebody.
+#[derive(Clone)]
+pub struct ProviderToken {
+    /// Who it is, signed.
+    pub token: String,
+    /// What the server may ask for more of them with.
+    pub access_token: Option<String>,
+}
+
+/// Without either.
+impl std::fmt::Debug for ProviderToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderToken").finish_non_exhaustive()
+    }
+}
+
+impl ProviderToken {
+    /// One that says everything.
+    pub fn alone(token: impl Into<String>) -> Self {
+        Self { token: token.into(), access_token: None }
+    }
+}
+
 /// A token of the server.
 #[derive(Clone, Deserialize)]
 pub struct LoginToken {
@@ -178,9 +201,10 @@ impl Login {
     }
 
     /// A token of the server for one of a provider, which was just made.
-    pub async fn exchange(&self, token: &str) -> Result<LoginToken> {
+    pub async fn exchange(&self, token: &ProviderToken) -> Result<LoginToken> {
         let path = "/api/3.0/trainyard/sign-in/token";
-        self.server.create(path, &json!({ "token": token.trim() })).await
+        let body = json!({ "token": token.token.trim(), "access_token": token.access_token });
+        self.server.create(path, &body).await
     }
 }
 
@@ -228,7 +252,7 @@ impl SignInProvider {
     }
 
     /// The token of a CI job that may ask for one (GitHub Actions with `id-token: write`); none elsewhere.
-    pub async fn token_of_job(&self) -> Result<Option<String>> {
+    pub async fn token_of_job(&self) -> Result<Option<ProviderToken>> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (Some(audience), Some(url), Some(request_token)) = (
             &self.audience,
@@ -245,7 +269,7 @@ impl SignInProvider {
         shown.set_query(None);
         let (status, answer) = asked(&shown, request).await?;
         match text(&answer, "value") {
-            Some(token) => Ok(Some(token.to_owned())),
+            Some(token) => Ok(Some(ProviderToken::alone(token))),
             None => Err(failed(format!("{shown} answers with {status} and no token"))),
         }
     }
@@ -253,7 +277,7 @@ impl SignInProvider {
 
 impl DeviceCode {
     /// Waits until the code was entered; the token of whoever did.
-    pub async fn entered(self) -> Result<String> {
+    pub async fn entered(self) -> Result<ProviderToken> {
         let client = provider_client(self.token_url.as_str())?;
         let form = [
             ("grant_type", DEVICE_GRANT),
@@ -265,7 +289,10 @@ impl DeviceCode {
             sleep(pause).await;
             let (_status, answer) = posted(&client, &self.token_url, &form).await?;
             match (text(&answer, "id_token"), text(&answer, "error")) {
-                (Some(token), _) => return Ok(token.to_owned()),
+                (Some(token), _) => {
+                    let access_token = text(&answer, "access_token").map(str::to_owned);
+                    return Ok(ProviderToken { token: token.to_owned(), access_token });
+                }
                 (None, Some("authorization_pending")) => {}
                 // RFC 8628, 3.5.
                 (None, Some("slow_down")) => pause += Duration::from_secs(PAUSE_SECONDS),

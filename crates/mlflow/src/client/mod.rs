@@ -22,6 +22,6 @@ mod runs;
 mod settings;
 
 pub use credentials::Credentials;
-pub use login::{DeviceCode, Login, LoginToken, LoginTokenInfo, SignInProvider};
+pub use login::{DeviceCode, Login, LoginToken, LoginTokenInfo, ProviderToken, SignInProvider};
 pub use rest::RestClient;
 pub use settings::Settings;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_mlflow::client::{Login, LoginToken, SignInProvider};
+use trainyard_mlflow::client::{Login, LoginToken, ProviderToken, SignInProvider};
 
 use super::hash_password::read_secret;
 use crate::failure::Failure;
@@ -36,9 +36,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// A provider's token: of the job that this runs in, or of whoever enters a code.
-async fn token(login: &Login, arguments: &Arguments) -> Result<String, Failure> {
+async fn token(login: &Login, arguments: &Arguments) -> Result<ProviderToken, Failure> {
     if arguments.token_stdin {
-        return read_secret().map_err(|error| Failure::runtime(format!("stdin: {error}")));
+        let token = read_secret();
+        let token = token.map_err(|error| Failure::runtime(format!("stdin: {error}")))?;
+        return Ok(ProviderToken::alone(token));
     }
     let mut providers = login.providers().await?;
     if let Some(name) = &arguments.provider {

@@ -151,19 +151,31 @@ pub(super) async fn claims(
         return Err(Refused::provider(format!("{address} answers without an id_token")));
     };
     let ours = std::slice::from_ref(client_id);
-    let mut claims = provider.verified(token, ours, Some(&flow.nonce)).await?;
-    if says_enough(&claims, issuer) {
+    let claims = provider.verified(token, ours, Some(&flow.nonce)).await?;
+    completed(provider, claims, text("access_token")).await
+}
+
+/// Claims, and what the provider says of the same person where it is asked with a token of theirs: many put little into
+/// what they sign.
+pub(super) async fn completed(
+    provider: &Provider,
+    mut claims: Map<String, Value>,
+    access_token: Option<&str>,
+) -> Result<Map<String, Value>, Refused> {
+    if says_enough(&claims, &provider.issuer) {
         return Ok(claims);
     }
-    if let (Some(address), Some(access_token)) = (&addresses.userinfo, text("access_token")) {
-        let more = provider.fetcher.get_as(address, access_token).await?;
-        // OpenID Connect Core, 5.3.4: it may be somebody else's.
-        if subject(&more)? != subject(&claims)? {
-            return Err(Refused::provider(format!("{address} tells of somebody else")));
-        }
-        for (name, value) in more {
-            claims.entry(name).or_insert(value);
-        }
+    let addresses = provider.addresses().await?;
+    let (Some(address), Some(access_token)) = (&addresses.userinfo, access_token) else {
+        return Ok(claims);
+    };
+    let more = provider.fetcher.get_as(address, access_token).await?;
+    // OpenID Connect Core, 5.3.4: it may be somebody else's.
+    if subject(&more)? != subject(&claims)? {
+        return Err(Refused::provider(format!("{address} tells of somebody else")));
+    }
+    for (name, value) in more {
+        claims.entry(name).or_insert(value);
     }
     Ok(claims)
 }

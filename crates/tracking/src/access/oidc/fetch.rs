@@ -17,7 +17,7 @@ use super::refused::Refused;
 /// Largest document: keys of a large provider are some 30 kB.
 const DOCUMENT_BYTES_MAX: usize = 512 << 10;
 /// Time for a whole answer: somebody waits in front of a page.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Time to be connected.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// Requests to providers at a time.

@@ -12,7 +12,7 @@ use trainyard_mlflow::{Error, Result};
 use super::claims::{end_millis, issued_millis};
 use super::code_flow::{self, Begun, Returned};
 use super::fetch::Fetcher;
-use super::identity::{Person, account, person};
+use super::identity::{Person, account, person, says_enough, subject};
 use super::jwt::Unverified;
 use super::people::{enter, unchanged};
 use super::provider::Provider;
@@ -50,7 +50,8 @@ pub(crate) struct Admitted {
 #[derive(Debug, Clone)]
 struct Judged {
     actor: Actor,
-    user_id: i64,
+    /// The provider and what it calls them; none of a service account.
+    person: Option<(String, String)>,
     /// Milliseconds since the Unix epoch.
     end: i64,
 }
@@ -160,9 +161,15 @@ impl Oidc {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The id of a user who is there.
-    fn id_of(&self, username: &str) -> Option<i64> {
-        self.directory.index().users.get(username).map(|user| user.row.id)
+    /// Whether a token that was right still is: whoever was removed may have been followed by another of the name.
+    fn still_holds(&self, judged: &Judged) -> bool {
+        let index = self.directory.index();
+        let name = judged.actor.name.as_str();
+        judged.end > now_millis()
+            && match &judged.person {
+                Some((issuer, subject)) => index.username_of(issuer, subject) == Some(name),
+                None => index.users.contains_key(name),
+            }
     }
 
     /// Whom a token lets in.
@@ -170,21 +177,29 @@ impl Oidc {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.judged().get(&digest).cloned();
         if let Some(known) = known
-            && known.end > now_millis()
-            && self.id_of(&known.actor.name) == Some(known.user_id)
+            && self.still_holds(&known)
         {
             return Ok(known.actor);
         }
         let (provider, claims) = self.verified(token).await?;
-        let admitted = self.admitted(provider, &claims).await?;
-        let Some(user_id) = self.id_of(&admitted.username) else {
+        let end = end_millis(&claims);
+        let is_person = provider.issuer.accounts.is_empty();
+        let called = subject(&claims)?.to_owned();
+        let person = is_person.then(|| (provider.issuer.url.clone(), called));
+        // A token for access is one to ask with, too; one that is not leaves its claims as they are.
+        let admitted = self.admitted(provider, claims, Some(token)).await?;
+        if !self.directory.index().users.contains_key(&admitted.username) {
             return Err(Refused::person(format!(
                 "there is no user '{}' any more",
                 admitted.username
             )));
-        };
+        }
         let actor = Actor::bearer(admitted.username, admitted.token, admitted.scope);
-        let judged = Judged { actor: actor.clone(), user_id, end: end_millis(&claims) };
+        self.remember(digest, Judged { actor: actor.clone(), person, end });
+        Ok(actor)
+    }
+
+    fn remember(&self, digest: [u8; 32], judged: Judged) {
         let mut remembered = self.judged();
         if remembered.len() >= REMEMBERED_MAX {
             let now = now_millis();
@@ -194,16 +209,20 @@ impl Oidc {
             remembered.clear();
         }
         remembered.insert(digest, judged);
-        Ok(actor)
     }
 
-    /// Whom a token lets in that was just made, for a token of ours in its place.
-    pub(crate) async fn exchange(&self, token: &str) -> Result<Admitted, Refused> {
+    /// Whom a token lets in that was just made, for a token of ours in its place. With another one, for access, the
+    /// provider is asked for more of them if need be.
+    pub(crate) async fn exchange(
+        &self,
+        token: &str,
+        access_token: Option<&str>,
+    ) -> Result<Admitted, Refused> {
         let (provider, claims) = self.verified(token).await?;
         if now_millis() - issued_millis(&claims) > EXCHANGED_MILLIS_MAX {
             return Err(Refused::token("the token was made some time ago; sign in again"));
         }
-        self.admitted(provider, &claims).await
+        self.admitted(provider, claims, access_token).await
     }
 
     async fn verified(&self, token: &str) -> Result<(&Provider, Map<String, Value>), Refused> {
@@ -220,17 +239,23 @@ impl Oidc {
     async fn admitted(
         &self,
         provider: &Provider,
-        claims: &Map<String, Value>,
+        claims: Map<String, Value>,
+        access_token: Option<&str>,
     ) -> Result<Admitted, Refused> {
         let issuer = &provider.issuer;
-        let subject = super::identity::subject(claims)?;
-        let token = format!("{}:{subject}", issuer.name);
+        let token = format!("{}:{}", issuer.name, subject(&claims)?);
         if !issuer.accounts.is_empty() {
-            let account = account(claims, issuer)?;
+            let account = account(&claims, issuer)?;
             let (username, scope) = (account.user.clone(), account.scope.clone());
             return Ok(Admitted { username, scope, hours: account.hours, token });
         }
-        let username = self.entered(person(claims, issuer)?).await?;
+        let completed = match access_token {
+            Some(_) if !says_enough(&claims, issuer) => {
+                code_flow::completed(provider, claims.clone(), access_token).await.unwrap_or(claims)
+            }
+            _ => claims,
+        };
+        let username = self.entered(person(&completed, issuer)?).await?;
         Ok(Admitted { username, scope: PERSONS_SCOPE.to_owned(), hours: PERSONS_HOURS, token })
     }
 

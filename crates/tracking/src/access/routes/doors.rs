@@ -210,7 +210,12 @@ pub(super) async fn finish(
             signed_in(&users, &parts, &name, &next).await
         }
         Err(refused) => {
-            attempt.was_wrong();
+            // What is no word of the provider's is counted where it is refused.
+            if matches!(refused, Refused::Token(_)) {
+                drop(attempt);
+            } else {
+                attempt.was_wrong();
+            }
             not_signed_in(&users, &parts, refused)
         }
     }
@@ -293,7 +298,10 @@ pub(super) async fn offers(State(users): State<Users>) -> Response {
 pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: Asked) -> Answer {
     let from = address(&parts);
     let admitted = match &users.sign_in.oidc {
-        Some(oidc) => oidc.exchange(asked.text("token")?).await,
+        Some(oidc) => {
+            let access_token = asked.optional_text("access_token", "access_token")?;
+            oidc.exchange(asked.text("token")?, access_token).await
+        }
         None => Err(Refused::Token("this server has no sign-in provider".to_owned())),
     };
     let admitted = match admitted {
