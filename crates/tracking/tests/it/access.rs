@@ -47,10 +47,14 @@ impl Team {
         Self::at("127.0.0.1:0", folder, &config)
     }
 
-    /// A server at an address that takes the word of sign-in providers.
+    /// A server at an address that takes the word of sign-in providers. There is a file `client-secret` beside the
+    /// settings.
     pub(crate) fn with_providers(address: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let oidc = Some(OidcConfig::parse(settings).unwrap());
+        let file = folder.path().join("oidc.toml");
+        std::fs::write(&file, settings).unwrap();
+        std::fs::write(folder.path().join("client-secret"), "between us\n").unwrap();
+        let oidc = Some(OidcConfig::read(&file).unwrap());
         let config = AccessConfig { oidc, ..config(folder.path(), "READ") };
         Self::at(address, folder, &config)
     }

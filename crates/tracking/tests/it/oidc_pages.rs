@@ -253,7 +253,7 @@ fn a_browser_signs_in_at_a_real_provider() {
     let settings = format!(
         "public_url = 'http://127.0.0.1:{of_server}'\n[[issuer]]\nname = 'mock'\n\
          url = 'http://127.0.0.1:{of_provider}'\nclient_id = 'trainyard'\n\
-         roles = {{ team = ['scientists'] }}\n"
+         client_secret_file = 'client-secret'\nroles = {{ team = ['scientists'] }}\n"
     );
     let team = Team::with_providers(&format!("127.0.0.1:{of_server}"), &settings);
     let page = browser::dom_after(&format!("{}/sign-in/mock?next=/account", team.server.url), 5000);

@@ -19,6 +19,7 @@ mod gc;
 mod help;
 mod image;
 mod import;
+mod login;
 mod monitor;
 mod names;
 mod pages;

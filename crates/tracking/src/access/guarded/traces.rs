@@ -17,6 +17,8 @@ use crate::access::permission::Action;
 use crate::access::resource::{ANY, Kind};
 use crate::access::rights::{Rights, denied, on, within};
 
+/// Traces that are looked up at a time: what the store takes.
+const LOOKED_UP_MAX: usize = 100;
 /// What a trace says of other things, and which of them it is about.
 const OTHERS: [(&str, Kind); 2] =
     [("mlflow.sourceRun", Kind::Run), ("mlflow.modelId", Kind::LoggedModel)];
@@ -88,12 +90,11 @@ impl Guarded {
         }
         let distinct: BTreeSet<&str> = trace_ids.filter(|id| !id.is_empty()).collect();
         let ids: Vec<String> = distinct.into_iter().map(str::to_owned).collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        for info in self.inner_traces()?.get_infos(&ids, None).await? {
-            if info.experiment_id != experiment_id {
-                self.inside(&info.experiment_id, Kind::Trace, Action::Update)?;
+        for ids in ids.chunks(LOOKED_UP_MAX) {
+            for info in self.inner_traces()?.get_infos(ids, None).await? {
+                if info.experiment_id != experiment_id {
+                    self.inside(&info.experiment_id, Kind::Trace, Action::Update)?;
+                }
             }
         }
         Ok(())
