@@ -2,7 +2,7 @@
 //! nobody else may look into them.
 
 use std::fs::Permissions;
-use std::io::Result;
+use std::io::{ErrorKind, Result};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,13 @@ impl TemporaryFolder {
     pub fn below(state: &Path) -> Result<Self> {
         let parent = state.join("tmp");
         remove_left_overs(&parent);
-        std::fs::create_dir_all(&parent)?;
+        match std::fs::create_dir(&parent) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            // A temporary folder that is gone was taken away from work that is to end: it is not made anew.
+            Err(error) if state == tempfile::env::temp_dir() => return Err(error),
+            Err(_its_parents_are_missing) => std::fs::create_dir_all(&parent)?,
+        }
         make(&format!("{}-", std::process::id()), &parent)
     }
 

@@ -297,7 +297,7 @@ impl MonitorJob {
     fn temporary(&self) -> PathBuf {
         match &self.project {
             Some(project) => project.state_folder(),
-            None => tempfile::env::temp_dir().join("trainyard"),
+            None => tempfile::env::temp_dir(),
         }
     }
 

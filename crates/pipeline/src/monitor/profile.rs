@@ -38,7 +38,7 @@ pub async fn profile_of(
         text: Box::new(settings.text()),
         ..Reading::default()
     };
-    let temporary = tempfile::env::temp_dir().join("trainyard");
+    let temporary = tempfile::env::temp_dir();
     let mut merged: Option<Profile> = None;
     let mut notes = Vec::new();
     for source in sources {

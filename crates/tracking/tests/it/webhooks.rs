@@ -396,12 +396,12 @@ client.create_webhook(name="by-upstream", url=sys.argv[2], description="left", s
                       events=["model_version.created", "model_version_alias.created"])
 "#;
 
-const READ: &str = r#"
+const READ: &str = r"
 import sys
 from mlflow import MlflowClient
 client = MlflowClient(tracking_uri=sys.argv[1], registry_uri=sys.argv[1])
 print([(w.name, w.secret) for w in client.list_webhooks()])
-"#;
+";
 
 #[test]
 fn webhooks_that_upstream_left_go_on_and_upstream_reads_ours() {

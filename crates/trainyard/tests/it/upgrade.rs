@@ -29,11 +29,11 @@ assert half == [], half
 print(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 "#;
 
-const SAME: &str = r#"
+const SAME: &str = r"
 import sqlite3, sys
 one, other = (list(sqlite3.connect(path).iterdump()) for path in sys.argv[1:])
 print(one == other)
-"#;
+";
 
 fn path(folder: &Path, name: &str) -> String {
     folder.join(name).display().to_string()
