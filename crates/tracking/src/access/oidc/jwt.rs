@@ -8,7 +8,7 @@ use super::jwk::Algorithm;
 use super::refused::Refused;
 
 /// Longest token: a person's, with a hundred groups, has some 8 kB.
-pub(crate) const TOKEN_BYTES_MAX: usize = 16 << 10;
+const TOKEN_BYTES_MAX: usize = 16 << 10;
 /// Kinds of tokens that are no word of who somebody is, though a provider signs them.
 const OTHER_KINDS: [&str; 3] = ["logout+jwt", "secevent+jwt", "dpop+jwt"];
 

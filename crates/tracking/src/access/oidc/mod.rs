@@ -19,7 +19,7 @@ mod service;
 mod settings;
 
 pub(crate) use code_flow::Returned;
-pub(crate) use jwt::{TOKEN_BYTES_MAX, is_jwt};
+pub(crate) use jwt::is_jwt;
 pub(crate) use people::{identities, join};
 pub(crate) use refused::Refused;
 pub(crate) use service::Oidc;

@@ -129,9 +129,8 @@ impl Provider {
         (at.elapsed() < FAILED_FOR).then(|| refused.clone())
     }
 
-    /// Notes a failure, once for the log however many wait.
+    /// Notes a failure.
     fn failed(&self, refused: Refused) -> Refused {
-        tracing::warn!(issuer = self.issuer.name, error = %refused, "a sign-in provider could not be asked");
         self.known().failed = Some((refused.clone(), Instant::now()));
         refused
     }
