@@ -33,6 +33,7 @@ mod serve_keys;
 mod server;
 mod server_killed;
 mod signals;
+mod team;
 mod tls;
 mod token;
 mod up;
