@@ -110,6 +110,13 @@ pub(super) fn is_secure(headers: &HeaderMap, oidc: Option<&Oidc>) -> bool {
         .is_none_or(|origin| !origin.starts_with("http://") || is_local_origin(origin))
 }
 
+/// The same where a page is only looked at, which browsers say less with: they tell of sites over https and on this
+/// machine alone. For a cookie that a plain connection may see.
+pub(super) fn is_surely_secure(headers: &HeaderMap, oidc: Option<&Oidc>) -> bool {
+    let tells_of_sites = || text(headers, "sec-fetch-site").is_some();
+    oidc.and_then(Oidc::is_secure).unwrap_or_else(tells_of_sites)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +186,18 @@ mod tests {
         assert!(!is(Method::POST, &[("x-csrf-token", "session_0")]));
         let site = [("sec-fetch-site", "same-site"), ("origin", "https://m.example.com")];
         assert!(!is(Method::POST, &site), "a neighbour's page");
+    }
+
+    #[test]
+    fn cookies_are_secure_but_where_a_browser_could_not_bring_them_back() {
+        let of = |headers: &[(&'static str, &'static str)]| {
+            let request = parts(Method::POST, "/", headers);
+            (is_secure(&request.headers, None), is_surely_secure(&request.headers, None))
+        };
+        assert_eq!(of(&[]), (true, false));
+        assert_eq!(of(&[("origin", "https://m"), ("sec-fetch-site", "none")]), (true, true));
+        assert_eq!(of(&[("origin", "http://10.0.0.5:5000")]), (false, false));
+        assert_eq!(of(&[("origin", "http://127.0.0.1:5000")]), (true, false));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl<'a> Browser<'a> {
         let cookies = cookies.join("; ");
         let mut headers = vec![HTML];
         if !cookies.is_empty() {
-            headers.push(("Cookie", &cookies));
+            headers.push(("Cookie", cookies.as_str()));
         }
         headers.extend(more);
         let body = (method != "GET").then_some(body.as_bytes());

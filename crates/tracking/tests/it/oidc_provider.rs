@@ -47,7 +47,7 @@ impl Key {
     }
 
     fn public(&self) -> Value {
-        let point = self.pair.public_key().as_ref();
+        let point: &[u8] = self.pair.public_key().as_ref();
         let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         json!({
             "kty": "EC", "crv": "P-256", "kid": self.kid, "use": "sig",

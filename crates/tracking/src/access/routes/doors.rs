@@ -11,7 +11,7 @@ use trainyard_mlflow::Error;
 
 use super::asked::{Answer, Asked, Refusal, Users, answer, done};
 use super::users::{allow, self_or_admin};
-use crate::access::browser::{checked_next, is_csrf, is_secure, see_other};
+use crate::access::browser::{checked_next, is_csrf, is_secure, is_surely_secure, see_other};
 use crate::access::oidc::{Oidc, Refused, Returned};
 use crate::access::pages::{AccountPage, SignInPage};
 use crate::access::rights::Rights;
@@ -75,7 +75,7 @@ fn sign_in_page(
         next,
         problem,
     };
-    let is_safe = is_secure(headers, sign_in.oidc.as_ref());
+    let is_safe = is_surely_secure(headers, sign_in.oidc.as_ref());
     with_cookie(
         pages::sign_in(status, &page),
         cookies::set(cookies::FORM, &kept, FLOW_SECONDS, is_safe),
