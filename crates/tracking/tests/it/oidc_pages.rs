@@ -201,6 +201,12 @@ fn a_session_is_its_browsers_alone_until_it_is_ended() {
     assert_eq!(location(&bob.post("/sign-out", &[("csrf", csrf.as_str())])), "/sign-in");
     let mut stolen = before;
     assert_eq!(stolen.get(CURRENT).status, 401, "a copy of the cookie is worth nothing");
+    // One more than there may be ends the oldest.
+    for _ in 0..22 {
+        assert_eq!(sign_in(&mut bob, PASSWORD).status, 303);
+    }
+    let listed = team.admin("GET", "/api/3.0/trainyard/sessions/list?username=bob", &Value::Null);
+    assert_eq!(listed["sessions"].as_array().unwrap().len(), 20);
     for end in ["delete", "password", "remove"] {
         assert_eq!(sign_in(&mut bob, PASSWORD).status, 303, "{end}");
         assert_eq!(bob.get(CURRENT).status, 200);
