@@ -81,9 +81,6 @@ pub(crate) struct IdentityRow {
 /// Somebody who is signed in on pages, without the secret of their browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct SessionRow {
-    /// SHA-256 of the secret, in hex; by its beginning it is named.
-    #[serde(skip)]
-    pub(crate) digest: String,
     pub(crate) username: String,
     /// Milliseconds since the Unix epoch.
     pub(crate) created_at: i64,

@@ -21,16 +21,15 @@ const OF_USER_MAX: i64 = 20;
 const MARK: &str = "session_";
 const MILLIS_OF_HOUR: i64 = 60 * 60 * 1000;
 
-const SESSION: &str = "SELECT s.digest, u.username, s.created_at, s.expires_at, s.address \
+const SESSION: &str = "SELECT u.username, s.created_at, s.expires_at, s.address \
      FROM trainyard_sessions s JOIN users u ON u.id = s.user_id";
 
 fn row(row: &dyn Row) -> StoreResult<SessionRow> {
     Ok(SessionRow {
-        digest: row.need_text(0)?,
-        username: row.text_or_empty(1)?,
-        created_at: row.need_int(2)?,
-        expires_at: row.need_int(3)?,
-        address: row.need_text(4)?,
+        username: row.text_or_empty(0)?,
+        created_at: row.need_int(1)?,
+        expires_at: row.need_int(2)?,
+        address: row.need_text(3)?,
     })
 }
 
