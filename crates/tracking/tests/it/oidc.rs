@@ -115,6 +115,30 @@ fn nobody_is_let_in_by_what_a_provider_did_not_sign_for_this_server() {
 }
 
 #[test]
+fn several_providers_speak_each_for_their_own_people() {
+    let (one, two) = (Provider::start(), Provider::start());
+    let more = format!(
+        "[[issuer]]\nname = 'partner'\nurl = '{}'\nclient_id = 'trainyard'\n\
+         allowed_groups = ['guests']\n",
+        two.url
+    );
+    let team = people(&one, &more);
+    assert_eq!(current(&team, &one.token(&json!({}))).json()["user"]["username"], "ada");
+    // The same subject is somebody else there.
+    let guest = json!({ "preferred_username": "bob", "groups": ["guests"] });
+    assert_eq!(current(&team, &two.token(&guest)).json()["user"]["username"], "bob");
+    let stranger = json!({ "sub": "2", "preferred_username": "eve", "groups": ["team"] });
+    let refused = current(&team, &two.token(&stranger));
+    assert_eq!(refused.status, 401);
+    assert!(refused.text().contains("none of the groups"), "{}", refused.text());
+    for speaks_for_another in
+        [two.token(&json!({ "iss": one.url })), two.token(&json!({ "iss": one.url, "sub": "3" }))]
+    {
+        assert_eq!(current(&team, &speaks_for_another).status, 401);
+    }
+}
+
+#[test]
 fn keys_change_while_the_server_runs_and_strangers_do_not_make_it_ask() {
     let provider = Provider::start();
     let team = people(&provider, "");
