@@ -24,6 +24,7 @@ mod logged_models;
 pub mod metadata_hosts;
 mod model_versions;
 mod page;
+mod provider_url;
 mod registered_models;
 pub mod resolve;
 mod runs;
@@ -44,6 +45,7 @@ pub use logged_models::{
 };
 pub use model_versions::{CreateModelVersion, ModelVersions, SearchModelVersions};
 pub use page::Page;
+pub use provider_url::provider_url;
 pub use registered_models::{RegisteredModels, SearchRegisteredModels};
 pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun};
 pub use traces::{

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn ada() -> Origin {
-        let actor = Actor { name: "ada".to_owned(), kind: ActorKind::User, token: None };
+        let actor = Actor::user("ada");
         let address = "::ffff:10.0.0.7".parse().ok();
         Origin::of_request(actor, address, HeaderValue::from_static("r1"))
     }
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn machines_and_strangers_are_no_persons() {
         let of = |name: &str, kind| {
-            let actor = Actor { name: name.to_owned(), kind, token: None };
+            let actor = Actor { kind, ..Actor::user(name) };
             Origin::of_request(actor, None, HeaderValue::from_static("r")).is_person()
         };
         assert!(of("ada", ActorKind::User));

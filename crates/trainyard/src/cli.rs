@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    approvals, audit, completions, deploy, gateway, health, help, init, man, model, monitor,
+    approvals, audit, completions, deploy, gateway, health, help, init, login, man, model, monitor,
     predict, profile, promote, quality, registry, replay, retrain, run, serve, server, temporary,
     token, train, up, user,
 };
@@ -92,6 +92,8 @@ enum Command {
     Token(token::Arguments),
     /// Make, list and remove users of a tracking server, and their tokens
     User(user::Arguments),
+    /// Sign in at a tracking server, and print a token for MLflow's clients
+    Login(login::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
     /// Read a page of the manual
@@ -205,6 +207,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Audit(arguments) => Box::pin(audit::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::User(arguments) => Box::pin(user::run(arguments)).await,
+        Command::Login(arguments) => Box::pin(login::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Help(arguments) => help::run(&arguments, &verbs(), long_help),
         Command::Completions(arguments) => Ok(completions::run(&arguments, &mut command())),

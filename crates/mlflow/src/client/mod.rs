@@ -10,6 +10,7 @@ mod credentials;
 mod experiments;
 mod http;
 mod logged_models;
+mod login;
 mod model_versions;
 mod refusal;
 mod registered_models;
@@ -21,5 +22,6 @@ mod runs;
 mod settings;
 
 pub use credentials::Credentials;
+pub use login::{DeviceCode, Login, LoginToken, LoginTokenInfo, ProviderToken, SignInProvider};
 pub use rest::RestClient;
 pub use settings::Settings;

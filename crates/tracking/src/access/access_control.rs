@@ -10,6 +10,7 @@ use trainyard_mlflow::{Error, Result, Tracking};
 use super::config::AccessConfig;
 use super::directory::Directory;
 use super::guarded::guarded;
+use super::oidc::{self, Oidc};
 use super::permission::Permission;
 use super::rows::UserRow;
 use super::sign_in::SignIn;
@@ -55,6 +56,9 @@ impl AccessControl {
     pub async fn open(config: &AccessConfig) -> crate::Result<Self> {
         let control = Self::open_without_admin(config).await?;
         control.bootstrap(config).await?;
+        if let Some(oidc) = &control.sign_in.oidc {
+            oidc.make_accounts().await?;
+        }
         Ok(control)
     }
 
@@ -62,10 +66,15 @@ impl AccessControl {
     pub async fn open_without_admin(config: &AccessConfig) -> crate::Result<Self> {
         let uri: TrackingUri = config.database_uri.parse()?;
         let default_permission = Permission::read(&config.default_permission)?;
+        let (oidc, prefix) = (config.oidc.clone(), config.static_prefix.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let directory = Directory::open(&uri, ReadLimits::default(), default_permission)?;
             let directory = Arc::new(directory);
-            let sign_in = Arc::new(SignIn::new(Arc::clone(&directory))?);
+            let oidc = match &oidc {
+                Some(oidc) => Some(Oidc::new(oidc, Arc::clone(&directory))?),
+                None => None,
+            };
+            let sign_in = Arc::new(SignIn::new(Arc::clone(&directory), oidc, prefix)?);
             Ok::<_, crate::Error>(Self { directory, sign_in })
         });
         let control = opened.await.map_err(|error| {
@@ -83,6 +92,10 @@ impl AccessControl {
             ));
         };
         if self.directory.index().users.contains_key(&name) {
+            return Ok(());
+        }
+        let has_others = config.oidc.as_ref().is_some_and(oidc::OidcConfig::names_admins);
+        if has_others && config.admin_password.is_none() {
             return Ok(());
         }
         let Some(secret) = config.admin_password.clone().filter(|secret| secret != WELL_KNOWN)
@@ -152,6 +165,19 @@ impl AccessControl {
         self.directory
             .change(move |connection| users_sql::set_admin(connection, &name, is_admin))
             .await
+    }
+
+    /// Says that somebody of a provider is a user: `issuer` is its URL, and `subject` what it calls them.
+    pub async fn link(&self, name: &str, issuer: &str, subject: &str) -> Result<()> {
+        let [name, issuer, subject] = [name, issuer, subject].map(str::to_owned);
+        self.directory
+            .change(move |connection| oidc::join(connection, &name, &issuer, &subject))
+            .await
+    }
+
+    /// Ends all sessions of a user on pages; returns how many there were.
+    pub async fn end_sessions(&self, name: &str) -> Result<usize> {
+        self.sign_in.sessions.end_all(name).await
     }
 
     /// Removes a user, with what they were granted and their tokens.

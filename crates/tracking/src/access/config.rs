@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use trainyard_mlflow::uri::TrackingUri;
 use trainyard_mlflow::{Error, Result};
 
+use super::oidc::OidcConfig;
 use super::permission::Permission;
 use crate::error::invalid;
 use crate::store::files_of;
@@ -34,6 +35,10 @@ pub struct AccessConfig {
     pub admin_username: Option<String>,
     /// Their password then.
     pub admin_password: Option<String>,
+    /// Who else says who somebody is.
+    pub oidc: Option<OidcConfig>,
+    /// The path below which the server is: "" or `/mlflow`.
+    pub static_prefix: String,
 }
 
 /// Without passwords.
@@ -54,6 +59,8 @@ impl Default for AccessConfig {
             default_permission: "READ".to_owned(),
             admin_username: Some("admin".to_owned()),
             admin_password: None,
+            oidc: None,
+            static_prefix: String::new(),
         }
     }
 }
@@ -85,6 +92,7 @@ impl AccessConfig {
         if let Ok(TrackingUri::Sqlite(path)) = self.database_uri.parse() {
             files.extend(files_of(&path));
         }
+        files.extend(self.oidc.iter().flat_map(OidcConfig::private_files).cloned());
         files
     }
 
@@ -119,7 +127,14 @@ impl AccessConfig {
             tracing::warn!("read_database_uri is not used: users and roles are kept in memory");
         }
         let (admin_username, admin_password) = (given("admin_username"), given("admin_password"));
-        Ok(Self { database_uri, default_permission, admin_username, admin_password })
+        let given = Self {
+            database_uri,
+            default_permission,
+            admin_username,
+            admin_password,
+            ..Self::default()
+        };
+        Ok(given)
     }
 }
 

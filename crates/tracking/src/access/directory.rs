@@ -15,7 +15,7 @@ use trainyard_mlflow::uri::TrackingUri;
 use super::index::{Index, Tables};
 use super::permission::Permission;
 use super::schema::prepare;
-use super::{roles_sql, users_sql};
+use super::{oidc, roles_sql, users_sql};
 use crate::error::{Error, Result};
 use crate::store::database::Connection;
 use crate::store::{Database, ReadLimits, Reading};
@@ -130,6 +130,15 @@ impl Directory {
         Ok(changed)
     }
 
+    /// Changes rows of which nothing is known here, all or nothing.
+    pub(crate) async fn write<T, F>(&self, work: F) -> mlflow::Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        Ok(self.database.write(work).await?)
+    }
+
     /// Changes the grants of one user's own role, which is all that is read again. `work` tells its id.
     pub(crate) async fn change_own_role<F>(&self, username: &str, work: F) -> mlflow::Result<()>
     where
@@ -172,5 +181,6 @@ fn read_tables(connection: &mut dyn Connection) -> Result<Tables> {
         grants: roles_sql::grants(connection)?,
         assignments: roles_sql::assignments(connection)?,
         tokens: users_sql::tokens(connection)?,
+        identities: oidc::identities(connection)?,
     })
 }

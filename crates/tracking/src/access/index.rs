@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::permission::{Action, Permission};
 use super::resource::{ANY, Kind};
-use super::rows::{AssignmentRow, GrantRow, RoleRow, RoleWithGrants, TokenRow, UserRow};
+use super::rows::{
+    AssignmentRow, GrantRow, IdentityRow, RoleRow, RoleWithGrants, TokenRow, UserRow,
+};
 use super::schema::WORKSPACE;
 
 /// What the tables hold.
@@ -19,6 +21,7 @@ pub(crate) struct Tables {
     pub(crate) grants: Vec<GrantRow>,
     pub(crate) assignments: Vec<AssignmentRow>,
     pub(crate) tokens: Vec<TokenRow>,
+    pub(crate) identities: Vec<IdentityRow>,
 }
 
 /// A user with the ids of their roles.
@@ -93,6 +96,8 @@ pub(crate) struct Index {
     pub(crate) roles: HashMap<i64, Role>,
     tokens_by_digest: HashMap<String, TokenRow>,
     tokens_by_name: HashMap<String, String>,
+    /// Names of users by provider and what it calls them.
+    identities: HashMap<(String, String), String>,
     /// Patterns of aliases that some role has a grant on: they are not everybody's who may change the model.
     kept_aliases: HashSet<String>,
 }
@@ -120,6 +125,9 @@ impl Index {
         for token in tables.tokens {
             index.tokens_by_name.insert(token.name.clone(), token.digest.clone());
             index.tokens_by_digest.insert(token.digest.clone(), token);
+        }
+        for identity in tables.identities {
+            index.identities.insert((identity.issuer, identity.subject), identity.username);
         }
         index
     }
@@ -185,6 +193,12 @@ impl Index {
     /// The token of this name.
     pub(crate) fn token_of_name(&self, name: &str) -> Option<&TokenRow> {
         self.token(self.tokens_by_name.get(name)?)
+    }
+
+    /// The name of somebody of a provider, by what it calls them.
+    pub(crate) fn username_of(&self, issuer: &str, subject: &str) -> Option<&str> {
+        let key = (issuer.to_owned(), subject.to_owned());
+        self.identities.get(&key).map(String::as_str)
     }
 
     /// All tokens, in no order.

@@ -1,17 +1,21 @@
 //! Users, roles and permissions, with MLflow's own tables, API and rules, and tokens and aliases beyond them.
 //!
 //! ```text
-//! request ─► sign_in (who is it?) ─► routes (users, roles, tokens)      ─► directory ─► tables
-//!                                 └► API, pages ─► guarded ─► store          │
-//!                                                     └► rights ─► index ◄───┘
+//! request ─► sign_in (who is it?) ─► routes (users, roles, tokens, pages to sign in on) ─► directory ─► tables
+//!               └► oidc, sessions └► API, pages ─► guarded ─► store                           │
+//!                                                     └► rights ─► index ◄────────────────────┘
 //! ```
 
 mod access_control;
+mod browser;
 mod config;
+mod cookies;
 mod directory;
 mod guarded;
 mod index;
+mod oidc;
 mod open_routes;
+mod pages;
 mod password;
 mod permission;
 mod resource;
@@ -20,9 +24,12 @@ mod roles_sql;
 mod routes;
 mod rows;
 mod schema;
+mod scope;
+mod sessions;
 mod sign_in;
 mod token;
 mod users_sql;
 
 pub use access_control::{AccessControl, NewToken};
 pub use config::AccessConfig;
+pub use oidc::OidcConfig;

@@ -9,34 +9,43 @@ const GUARDED: &[(&str, &[&str])] = &[
             "artifacts",
             "experiments",
             "gateway-proxy",
+            "get-trace-artifact",
             "logged-models",
             "metrics",
             "model-versions",
             "registered-models",
             "runs",
             "server-info",
+            "traces",
             "upload-artifact",
             "users",
         ],
     ),
-    ("3.0", &["roles", "server-info", "ui-telemetry", "users"]),
+    (
+        "3.0",
+        &[
+            "datasets",
+            "get-trace-artifact",
+            "roles",
+            "scorers",
+            "server-info",
+            "traces",
+            "ui-telemetry",
+            "users",
+        ],
+    ),
 ];
 /// What is not MLflow's.
-const OWN: &[&str] = &["service-accounts", "tokens"];
+const OWN: &[&str] = &["service-accounts", "sessions", "sign-in", "tokens"];
 
 /// Whether a request for this path is checked later, by what it is about.
 pub(crate) fn is_guarded(path: &str) -> bool {
-    let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
+    let mut names = path.split('/').filter(|name| !name.is_empty());
     // A static prefix comes before.
-    while let Some(name) = names.next() {
-        match name {
-            "api" | "ajax-api" => return is_guarded_api(&names.collect::<Vec<_>>()),
-            // Traces in OpenTelemetry's own form.
-            "v1" if names.peek() == Some(&"traces") => return false,
-            _ => {}
-        }
+    if names.any(|name| matches!(name, "api" | "ajax-api")) {
+        return is_guarded_api(&names.collect::<Vec<_>>());
     }
-    // Pages ask the same store.
+    // Pages ask the same store, and so do spans in OpenTelemetry's own form.
     true
 }
 
@@ -73,9 +82,11 @@ mod tests {
             ("/prefix/api/2.0/mlflow/webhooks/1", false),
             ("//api//2.0//mlflow//webhooks", false),
             ("/api/2.0/mlflow/roles/list", false),
-            ("/api/3.0/mlflow/traces", false),
-            ("/v1/traces", false),
-            ("/prefix/v1/traces", false),
+            ("/api/3.0/mlflow/traces", true),
+            ("/api/3.0/mlflow/datasets/create", true),
+            ("/api/3.0/mlflow/gateway/secrets/list", false),
+            ("/v1/traces", true),
+            ("/prefix/v1/traces", true),
             ("/api/trainyard/approvals", true),
             ("/api/3.0/trainyard/audit", false),
             ("/api/9.9/new", false),

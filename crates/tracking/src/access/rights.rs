@@ -7,10 +7,8 @@ use super::index::{Index, Requirement, User};
 use super::permission::{Action, Permission};
 use super::resource::{ANY, Kind};
 use super::schema::WORKSPACE;
+use super::scope::ADMIN;
 use crate::server::actor;
-
-/// The scope of a token that may do with users and roles whatever its owner may.
-pub(crate) const ADMIN: &str = "ADMIN";
 
 /// A sender's rights at one time.
 #[derive(Debug)]
@@ -94,7 +92,10 @@ impl Directory {
         let user = index.users.get(&sender.name).ok_or_else(denied)?;
         let mut is_admin = user.row.is_admin;
         let mut ceiling = Permission::Manage;
-        if let Some(token) = &sender.token {
+        if let Some(scope) = &sender.scope {
+            is_admin &= scope == ADMIN;
+            ceiling = ceiling_of(scope);
+        } else if let Some(token) = &sender.token {
             let token = index.token_of_name(token).ok_or_else(denied)?;
             is_admin &= token.scope == ADMIN;
             ceiling = ceiling_of(&token.scope);

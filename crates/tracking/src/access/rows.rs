@@ -67,3 +67,25 @@ pub(crate) struct TokenRow {
     /// The same; none if it does not end by itself.
     pub(crate) expires_at: Option<i64>,
 }
+
+/// Who somebody of a provider of sign-ins is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdentityRow {
+    /// The provider's URL.
+    pub(crate) issuer: String,
+    /// What it calls them.
+    pub(crate) subject: String,
+    pub(crate) username: String,
+}
+
+/// Somebody who is signed in on pages, without the secret of their browser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct SessionRow {
+    pub(crate) username: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) created_at: i64,
+    /// The same.
+    pub(crate) expires_at: i64,
+    /// Where they signed in from.
+    pub(crate) address: String,
+}

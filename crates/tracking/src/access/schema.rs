@@ -70,6 +70,13 @@ const OURS: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS trainyard_tokens (name VARCHAR(255) NOT NULL PRIMARY KEY, \
      user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, digest VARCHAR(64) NOT NULL UNIQUE, \
      scope VARCHAR(32) NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT)",
+    "CREATE TABLE IF NOT EXISTS trainyard_identities (issuer VARCHAR(512) NOT NULL, \
+     subject VARCHAR(255) NOT NULL, user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, \
+     PRIMARY KEY (issuer, subject))",
+    "CREATE TABLE IF NOT EXISTS trainyard_sessions (digest VARCHAR(64) NOT NULL PRIMARY KEY, \
+     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, created_at BIGINT NOT NULL, \
+     expires_at BIGINT NOT NULL, address VARCHAR(64) NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS idx_trainyard_sessions_user_id ON trainyard_sessions (user_id)",
     // Grows with each change, which is how other servers over the same database notice.
     "CREATE TABLE IF NOT EXISTS trainyard_access (id INTEGER NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",
     "INSERT INTO trainyard_access (id, version) VALUES (1, 1) ON CONFLICT (id) DO NOTHING",

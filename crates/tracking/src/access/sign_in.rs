@@ -1,4 +1,5 @@
-//! Who sent a request: somebody with a password, or a token of somebody.
+//! Who sent a request: somebody with a password, a token of somebody, of ours or of a provider of sign-ins, or a
+//! browser that is signed in.
 //!
 //! A password's hash is dear on purpose, also when a stranger asks for it: few are computed at a time, few
 //! requests wait for one, those that present the same share it, an address has few wrong answers, and what was
@@ -19,15 +20,17 @@ use tokio::sync::Semaphore;
 use trainyard_mlflow::Result;
 
 use super::directory::Directory;
+use super::oidc::{Oidc, Refused, is_jwt};
 use super::open_routes::is_guarded;
 use super::rights::denied;
-use super::{password, token, users_sql};
+use super::sessions::Sessions;
+use super::{browser, cookies, password, token, users_sql};
 use crate::api::error_answer;
 use crate::server::Authorize;
 use crate::server::actor::{Actor, acting_as};
 use crate::server::auth::Kind;
 use crate::server::keyed_lock::KeyedLock;
-use crate::server::login_limit::LoginLimit;
+use crate::server::login_limit::{LoginLimit, Try};
 use crate::server::presented::Presented;
 use crate::server::verdict::{Verdict, address, admit};
 use crate::store::now_millis;
@@ -76,6 +79,10 @@ struct Known {
 /// Lets those in who are in the directory.
 pub(crate) struct SignIn {
     directory: Arc<Directory>,
+    pub(crate) sessions: Sessions,
+    pub(crate) oidc: Option<Oidc>,
+    /// The path below which the server is.
+    pub(crate) prefix: String,
     remembered: Mutex<HashMap<[u8; 32], Outcome>>,
     login_limit: Arc<LoginLimit>,
     turns: KeyedLock,
@@ -95,9 +102,16 @@ impl fmt::Debug for SignIn {
 
 impl SignIn {
     /// Takes the time of one hash.
-    pub(crate) fn new(directory: Arc<Directory>) -> Result<Self> {
+    pub(crate) fn new(
+        directory: Arc<Directory>,
+        oidc: Option<Oidc>,
+        prefix: String,
+    ) -> Result<Self> {
         Ok(Self {
+            sessions: Sessions::new(Arc::clone(&directory)),
             directory,
+            oidc,
+            prefix,
             remembered: Mutex::default(),
             login_limit: Arc::default(),
             turns: KeyedLock::default(),
@@ -161,7 +175,70 @@ impl SignIn {
         (!is_over).then(|| Actor::token(token.username.as_str(), token.name.as_str()))
     }
 
+    /// What is thought of a token of a provider.
+    async fn judge_jwt(&self, oidc: &Oidc, token: &str, address: IpAddr) -> Verdict {
+        match oidc.judge(token).await {
+            Ok(actor) => Verdict::Right(actor),
+            Err(refused) => self.refusal(refused, address),
+        }
+    }
+
+    /// One try of an address that wants to sign in otherwise than by a password; `Err` is how long to wait.
+    pub(crate) fn attempt(&self, address: IpAddr) -> std::result::Result<Try, Duration> {
+        self.login_limit.take(address, "")
+    }
+
+    /// The same of whoever a provider's word does not let in. Who presents what is no word of one has few tries.
+    pub(crate) fn refusal(&self, refused: Refused, address: IpAddr) -> Verdict {
+        match refused {
+            Refused::Token(reason) => match self.login_limit.take(address, "") {
+                Ok(attempt) => {
+                    attempt.was_wrong();
+                    tracing::warn!(kind = "token", %address, reason, "refused wrong credentials");
+                    Verdict::Refused(reason)
+                }
+                Err(wait) => Verdict::Wait(wait),
+            },
+            Refused::Person(reason) => {
+                tracing::warn!(%address, reason, "somebody may not sign in");
+                Verdict::Refused(reason)
+            }
+            Refused::Provider(reason) => {
+                tracing::warn!(reason, "a sign-in needs a provider");
+                let told = "the sign-in provider cannot be asked now; the server's log says why";
+                Verdict::Unavailable(told.to_owned())
+            }
+            Refused::Busy => Verdict::Unavailable(refused.to_string()),
+        }
+    }
+
+    /// Who is signed in in a browser; none if nobody is. What a page of another site asks for is refused.
+    async fn of_session(
+        &self,
+        request: &Parts,
+    ) -> std::result::Result<Option<Verdict>, Box<Response>> {
+        let Some(secret) = cookies::value(&request.headers, cookies::SESSION) else {
+            return Ok(None);
+        };
+        let found = self.sessions.of(secret).await;
+        let found = found.map_err(|error| Box::new(error_answer(error)))?;
+        let Some(session) = found else { return Ok(None) };
+        let is_own = browser::is_open(&self.prefix, request.uri.path())
+            || browser::is_own(request, secret, self.oidc.as_ref());
+        if !is_own {
+            return Err(Box::new(error_answer(browser::foreign())));
+        }
+        Ok(Some(Verdict::Right(Actor::user(session.username))))
+    }
+
     async fn judge(&self, value: &HeaderValue, address: IpAddr) -> Verdict {
+        if let Some(oidc) = &self.oidc
+            && let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' '))
+            && scheme.eq_ignore_ascii_case("bearer")
+            && is_jwt(token.trim())
+        {
+            return self.judge_jwt(oidc, token.trim(), address).await;
+        }
         let Some(presented) = Presented::read(value) else { return Verdict::Wrong };
         if presented.kind == Kind::Token || presented.secret.starts_with(token::MARK) {
             // Clients that know no tokens send one as the password of its owner.
@@ -273,8 +350,14 @@ impl Authorize for SignIn {
         let address = address(request);
         let verdict = match request.headers.get(header::AUTHORIZATION) {
             Some(value) => Some(self.judge(value, address).await),
-            None => None,
+            None => self.of_session(request).await?,
         };
+        if verdict.is_none() && browser::is_open(&self.prefix, request.uri.path()) {
+            return Ok(Actor::anonymous());
+        }
+        if verdict.is_none() && browser::wants_page(request) {
+            return Err(Box::new(browser::to_sign_in(&self.prefix, &request.uri)));
+        }
         let actor = admit(verdict, address)?;
         if !is_guarded(request.uri.path()) {
             let look = async { self.directory.rights(|rights| rights.is_admin) };

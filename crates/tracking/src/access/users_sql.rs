@@ -83,9 +83,10 @@ pub(crate) fn create_user(
     user(connection, name)
 }
 
-/// Replaces what is kept of a password.
+/// Replaces what is kept of a password. Who is signed in on pages by the one before is not any more.
 pub(crate) fn set_password(connection: &mut dyn Connection, name: &str, kept: &str) -> Result<()> {
     let user = user(connection, name)?;
+    connection.execute("DELETE FROM trainyard_sessions WHERE user_id = ?1", &[user.id.into()])?;
     let sql = "UPDATE users SET password_hash = ?1 WHERE id = ?2";
     connection.execute(sql, &[kept.into(), user.id.into()])?;
     Ok(())
@@ -122,7 +123,8 @@ pub(crate) fn delete_user(connection: &mut dyn Connection, name: &str) -> Result
         connection.execute(&sql, &by_role)?;
     }
     connection.execute("DELETE FROM roles WHERE name = ?1", &by_role)?;
-    let ours = ["user_role_assignments", "trainyard_tokens"];
+    let ours =
+        ["user_role_assignments", "trainyard_tokens", "trainyard_identities", "trainyard_sessions"];
     for table in OLD_TABLES.iter().copied().chain(ours) {
         connection
             .execute(&format!("DELETE FROM {table} WHERE user_id = ?1"), &[user.id.into()])?;
@@ -170,6 +172,14 @@ pub(crate) fn create_token(connection: &mut dyn Connection, token: &TokenRow) ->
         return Err(Error::already_exists(message).into());
     }
     Ok(TokenRow { user_id: owner.id, ..token.clone() })
+}
+
+/// Removes the tokens of sign-ins that ended before a time: nobody gave them a name by which to look for them.
+pub(crate) fn delete_ended_logins(connection: &mut dyn Connection, now: i64) -> Result<()> {
+    let sql =
+        "DELETE FROM trainyard_tokens WHERE expires_at <= ?1 AND substr(name, 1, 6) = 'login-'";
+    connection.execute(sql, &[now.into()])?;
+    Ok(())
 }
 
 /// Removes a token, which from then on lets nobody in.

@@ -20,22 +20,34 @@ pub struct Actor {
     pub kind: ActorKind,
     /// The token's name, never its secret.
     pub token: Option<String>,
+    /// The most that a token may do which is not one of ours: no table says it.
+    pub scope: Option<String>,
 }
 
 impl Actor {
     /// A user who signed in.
     pub fn user(name: impl Into<String>) -> Self {
-        Self { name: name.into(), kind: ActorKind::User, token: None }
+        Self { name: name.into(), kind: ActorKind::User, token: None, scope: None }
     }
 
     /// A token of `owner`.
     pub fn token(owner: impl Into<String>, token: impl Into<String>) -> Self {
-        Self { name: owner.into(), kind: ActorKind::Token, token: Some(token.into()) }
+        let (name, token) = (owner.into(), Some(token.into()));
+        Self { name, kind: ActorKind::Token, token, scope: None }
+    }
+
+    /// A token that a provider of sign-ins made for `owner`, and the most that it may do.
+    pub fn bearer(
+        owner: impl Into<String>,
+        token: impl Into<String>,
+        scope: impl Into<String>,
+    ) -> Self {
+        Self { scope: Some(scope.into()), ..Self::token(owner, token) }
     }
 
     /// Whoever asks a server that asks nobody.
     pub fn anonymous() -> Self {
-        Self { name: String::new(), kind: ActorKind::Anonymous, token: None }
+        Self { name: String::new(), kind: ActorKind::Anonymous, token: None, scope: None }
     }
 }
 

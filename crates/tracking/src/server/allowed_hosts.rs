@@ -50,7 +50,7 @@ fn is_unique_local(address: Ipv6Addr) -> bool {
 }
 
 /// Whether an origin is a page of this machine.
-pub(super) fn is_local_origin(origin: &str) -> bool {
+pub(crate) fn is_local_origin(origin: &str) -> bool {
     let Some((scheme, host)) = origin.split_once("://") else { return false };
     matches!(scheme, "http" | "https") && is_local_host(host)
 }
@@ -63,7 +63,7 @@ pub(super) fn is_local_host(host: &str) -> bool {
 }
 
 /// Whether an origin is this server's own address, as the client wrote it.
-pub(super) fn is_own_origin(origin: &str, host: &str) -> bool {
+pub(crate) fn is_own_origin(origin: &str, host: &str) -> bool {
     let Some((_scheme, address)) = origin.split_once("://") else { return false };
     !host.is_empty() && address.eq_ignore_ascii_case(host)
 }

@@ -7,7 +7,7 @@
 //! ```
 
 pub mod actor;
-mod allowed_hosts;
+pub(crate) mod allowed_hosts;
 mod answer_memory;
 mod artifacts_only;
 pub mod auth;

@@ -21,6 +21,10 @@ pub(crate) enum Verdict {
     Wait(Duration),
     /// Too many others wait for a check.
     Busy,
+    /// They are nobody's, and their sender may know why.
+    Refused(String),
+    /// Whoever could tell cannot be asked.
+    Unavailable(String),
 }
 
 /// Where a request comes from.
@@ -49,6 +53,10 @@ pub(crate) fn admit(verdict: Option<Verdict>, address: IpAddr) -> Result<Actor, 
             let mut answer = error_answer(error);
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             answer
+        }
+        Some(Verdict::Refused(reason)) => unauthenticated(&reason),
+        Some(Verdict::Unavailable(reason)) => {
+            error_answer(Error::api(ErrorCode::TemporarilyUnavailable, reason))
         }
         Some(Verdict::Busy) => error_answer(Error::api(
             ErrorCode::TemporarilyUnavailable,

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trainyard_testkit::postgres::PostgresServer;
 use trainyard_testkit::run_python;
-use trainyard_tracking::access::{AccessConfig, AccessControl};
+use trainyard_tracking::access::{AccessConfig, AccessControl, OidcConfig};
 
 use crate::http::{Answer, Request, send};
 use crate::served::Served;
@@ -21,8 +21,8 @@ pub(crate) const PASSWORD: &str = "difference engine 1";
 /// A server with users of its own.
 pub(crate) struct Team {
     pub(crate) server: Served,
-    runtime: Runtime,
-    control: AccessControl,
+    pub(crate) runtime: Runtime,
+    pub(crate) control: AccessControl,
     folder: TempDir,
 }
 
@@ -32,6 +32,7 @@ fn config(folder: &Path, default_permission: &str) -> AccessConfig {
         default_permission: default_permission.to_owned(),
         admin_username: Some("admin".to_owned()),
         admin_password: Some(PASSWORD.to_owned()),
+        ..AccessConfig::default()
     }
 }
 
@@ -42,14 +43,36 @@ impl Team {
 
     /// A server over a folder in which there may be a database of users.
     fn over(folder: TempDir, default_permission: &str) -> Self {
-        let runtime = Runtime::new().unwrap();
         let config = config(folder.path(), default_permission);
-        let control = runtime.block_on(AccessControl::open(&config)).unwrap();
-        Self { server: Served::guarded(&control), runtime, control, folder }
+        Self::at("127.0.0.1:0", folder, &config)
+    }
+
+    /// A server at an address that takes the word of sign-in providers. There is a file `client-secret` beside the
+    /// settings.
+    pub(crate) fn with_providers(address: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("oidc.toml");
+        std::fs::write(&file, settings).unwrap();
+        std::fs::write(folder.path().join("client-secret"), "between us\n").unwrap();
+        let oidc = Some(OidcConfig::read(&file).unwrap());
+        let config = AccessConfig { oidc, ..config(folder.path(), "READ") };
+        Self::at(address, folder, &config)
+    }
+
+    fn at(address: &str, folder: TempDir, config: &AccessConfig) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let control = runtime.block_on(AccessControl::open(config)).unwrap();
+        Self { server: Served::guarded_at(address, &control), runtime, control, folder }
     }
 
     /// The answer to what somebody asks, with a header of theirs.
-    fn ask(&self, authorization: &str, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn ask(
+        &self,
+        authorization: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Answer {
         let body = body.to_string();
         let headers = vec![("Authorization", authorization), ("Content-Type", "application/json")];
         let body = (method != "GET").then_some(body.as_bytes());
@@ -57,13 +80,13 @@ impl Team {
     }
 
     /// What the administrator does, which succeeds.
-    fn admin(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn admin(&self, method: &str, path: &str, body: &Value) -> Value {
         let answer = self.ask(&basic("admin", PASSWORD), method, path, body);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()
     }
 
-    fn create_user(&self, name: &str) -> String {
+    pub(crate) fn create_user(&self, name: &str) -> String {
         self.admin(
             "POST",
             "/api/2.0/mlflow/users/create",
@@ -72,7 +95,7 @@ impl Team {
         basic(name, PASSWORD)
     }
 
-    fn grant(&self, name: &str, kind: &str, id: &str, permission: &str) {
+    pub(crate) fn grant(&self, name: &str, kind: &str, id: &str, permission: &str) {
         let body = json!({
             "username": name, "resource_type": kind, "resource_id": id, "permission": permission,
         });
@@ -80,7 +103,7 @@ impl Team {
     }
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 

@@ -45,6 +45,11 @@ impl Served {
 
     /// A server whose store does for each sender what is theirs to do.
     pub(crate) fn guarded(control: &AccessControl) -> Self {
+        Self::guarded_at("127.0.0.1:0", control)
+    }
+
+    /// The same, listening at an address.
+    pub(crate) fn guarded_at(address: &str, control: &AccessControl) -> Self {
         let options = ServerOptions {
             authorize: Some(control.authorize()),
             more_routes: control.routes(),
@@ -54,7 +59,8 @@ impl Served {
         let destination = directory.path().join("mlartifacts");
         let artifacts = ArtifactStorage::open(&destination.to_string_lossy());
         let tracking = store(directory.path(), Arc::new(artifacts.expect("a destination")));
-        Self::run(directory, control.guard(tracking), options, Router::new())
+        let opened = (control.guard(tracking), Router::new());
+        Self::listening(address, directory, opened.into(), options)
     }
 
     /// A server that keeps its artifacts elsewhere.

@@ -10,8 +10,8 @@ use trainyard_tracking::server::auth::{self, Kind};
 use crate::failure::Failure;
 use crate::printer;
 
-/// Longest line that is read.
-const LINE_BYTES_MAX: u64 = 4096;
+/// Longest line that is read: tokens of sign-in providers are the longest secrets.
+const LINE_BYTES_MAX: u64 = 16 << 10;
 
 /// Make a line for --auth-file from a password or token on stdin.
 ///

@@ -19,6 +19,7 @@ pub(crate) mod help;
 mod import;
 pub(crate) mod init;
 mod listener;
+pub(crate) mod login;
 pub(crate) mod man;
 pub(crate) mod model;
 mod moment;

@@ -10,7 +10,7 @@ use trainyard_base::Budget;
 use trainyard_mlflow::WebhookLog;
 use trainyard_net::{Allowed, descriptors};
 use trainyard_storage::{DirectAccess, DirectTransfers};
-use trainyard_tracking::access::{AccessConfig, AccessControl};
+use trainyard_tracking::access::{AccessConfig, AccessControl, OidcConfig};
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{
     Authorize, CONNECTIONS_MAX, HostPolicy, Limits, Opened, ServerOptions, ui,
@@ -91,6 +91,9 @@ pub(crate) struct Arguments {
     /// Users and tokens that may use the server; lines from `trainyard server hash-password`
     #[arg(long, env = "TRAINYARD_AUTH_FILE", value_name = "FILE", help_heading = "Security")]
     auth_file: Option<PathBuf>,
+    /// Sign-in providers (OpenID Connect) besides the users of --app-name basic-auth, in TOML
+    #[arg(long, env = "TRAINYARD_OIDC", value_name = "FILE", help_heading = "Security")]
+    oidc: Option<PathBuf>,
     /// Which changes are written down for `trainyard audit`: off; changes of the registry and of experiments; or all,
     /// with runs and their tags
     #[arg(
@@ -408,12 +411,23 @@ impl Arguments {
 
     /// Users and permissions, if they are asked for.
     fn access(&self) -> Result<Option<AccessConfig>, Failure> {
-        let access = self.unused.access()?;
+        let mut access = self.unused.access()?;
         if access.is_some() && self.auth_file.is_some() {
             return Err(Failure::input(
                 "--auth-file and --app-name basic-auth are two ways to sign in, of which a server has one",
             )
             .hint("`trainyard user create NAME` makes a user of a line of --auth-file"));
+        }
+        let Some(config) = &mut access else {
+            if self.oidc.is_some() {
+                return Err(Failure::input("--oidc says who is who, and this server asks nobody")
+                    .hint("add --app-name basic-auth"));
+            }
+            return Ok(None);
+        };
+        config.static_prefix = self.static_prefix.clone().unwrap_or_default();
+        if let Some(file) = &self.oidc {
+            config.oidc = Some(OidcConfig::read(file)?);
         }
         Ok(access)
     }

@@ -40,6 +40,23 @@ enum Action {
     Token(TokenArguments),
     /// Take a token away
     RevokeToken(NameArguments),
+    /// Say that somebody of a sign-in provider is a user who is here already
+    Link(LinkArguments),
+    /// End all sessions of a user on pages
+    SignOut(NameArguments),
+}
+
+#[derive(Debug, Args)]
+struct LinkArguments {
+    /// The user
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// URL of the provider, as --oidc has it
+    #[arg(long, value_name = "URL")]
+    issuer: String,
+    /// What the provider calls them (`sub`)
+    #[arg(long, value_name = "SUBJECT")]
+    subject: String,
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +131,11 @@ async fn act(control: &AccessControl, action: Action) -> Result<(), Failure> {
             );
         }
         Action::RevokeToken(token) => control.delete_token(&token.name).await?,
+        Action::Link(link) => control.link(&link.name, &link.issuer, &link.subject).await?,
+        Action::SignOut(user) => {
+            let ended = control.end_sessions(&user.name).await?;
+            printer::note(&format!("ended {ended}"));
+        }
     }
     Ok(())
 }

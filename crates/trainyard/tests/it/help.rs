@@ -2,7 +2,7 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 23] = [
     "init",
     "run",
     "train",
@@ -19,6 +19,7 @@ const VERBS: [&str; 22] = [
     "server",
     "token",
     "user",
+    "login",
     "health",
     "registry",
     "approvals",

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trainyard_mlflow::entities::{RegisteredModel, Tag};
-use trainyard_mlflow::{Error, Result, Tracking};
+use trainyard_mlflow::{Error, EvaluationDatasets, Result, Traces, Tracing, Tracking};
 
 use crate::access::directory::Directory;
 use crate::access::permission::Action;
@@ -26,15 +26,15 @@ pub(super) struct Guarded {
 
 /// The same store for senders of requests.
 pub(crate) fn guarded(inner: Tracking, directory: Arc<Directory>) -> Tracking {
-    // Traces are looked at by nobody but administrators: their routes are closed to others.
-    let tracing = inner.tracing.clone();
+    let has_tracing = inner.tracing.is_some();
     let guarded = Arc::new(Guarded {
         inner,
         directory,
         experiments_of_runs: Mutex::default(),
         experiments_of_models: Mutex::default(),
     });
-    Tracking { tracing, ..Tracking::new(Arc::clone(&guarded), guarded) }
+    let tracking = Tracking::new(Arc::clone(&guarded), Arc::clone(&guarded) as _);
+    if has_tracing { tracking.with_tracing(guarded) } else { tracking }
 }
 
 fn known(list: &Mutex<HashMap<String, String>>) -> MutexGuard<'_, HashMap<String, String>> {
@@ -52,7 +52,7 @@ fn remember(list: &Mutex<HashMap<String, String>>, id: &str, experiment_id: &str
 
 /// A thing that is not there is refused like one that is not theirs: nobody learns which ids there are. Not for
 /// those from whom nothing is kept.
-fn hidden(error: Error) -> Error {
+pub(super) fn hidden(error: Error) -> Error {
     if error.is_not_found() { denied() } else { error }
 }
 
@@ -82,6 +82,20 @@ impl Family {
 }
 
 impl Guarded {
+    fn tracing(&self) -> Result<&Tracing> {
+        self.inner.tracing.as_ref().ok_or_else(|| Error::internal("this server keeps no traces"))
+    }
+
+    /// The store's traces.
+    pub(super) fn inner_traces(&self) -> Result<&dyn Traces> {
+        Ok(&*self.tracing()?.traces)
+    }
+
+    /// The store's datasets.
+    pub(super) fn inner_datasets(&self) -> Result<&dyn EvaluationDatasets> {
+        Ok(&*self.tracing()?.evaluation_datasets)
+    }
+
     /// Whether nothing is kept from the sender, and nothing need be looked up.
     pub(super) fn sees_everything(&self) -> Result<bool> {
         self.directory.hides_nothing()

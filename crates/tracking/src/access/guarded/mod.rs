@@ -4,6 +4,7 @@
 //! and the store, and not by route: a way to a run that is made tomorrow leads through here, too.
 
 mod artifacts;
+mod evaluation_datasets;
 mod experiments;
 mod governance;
 mod guard;
@@ -12,5 +13,6 @@ mod logged_models;
 mod model_versions;
 mod registered_models;
 mod runs;
+mod traces;
 
 pub(crate) use guard::guarded;

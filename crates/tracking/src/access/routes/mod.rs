@@ -1,6 +1,7 @@
 //! The API of users, roles and permissions: upstream's paths, messages and rules, and tokens beside them.
 
 mod asked;
+mod doors;
 mod grants;
 mod roles;
 mod router;

@@ -1,4 +1,4 @@
-//! Every route of users, roles, permissions and tokens, for clients and, as a twin, for pages.
+//! Every route of users, roles, permissions, tokens and sign-ins, for clients and, as a twin, for pages.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{delete, get, patch, post};
 
 use super::asked::Users;
-use super::{grants, roles, tokens, users};
+use super::{doors, grants, roles, tokens, users};
 use crate::access::directory::Directory;
 use crate::access::sign_in::SignIn;
 
@@ -19,6 +19,11 @@ pub(crate) fn router(directory: Arc<Directory>, sign_in: Arc<SignIn>) -> Router 
         .nest("/ajax-api/3.0/mlflow", third())
         .nest("/api/3.0/trainyard", own())
         .nest("/ajax-api/3.0/trainyard", own())
+        .route("/sign-in", get(doors::show).post(doors::enter))
+        .route("/sign-in/{issuer}", get(doors::begin))
+        .route("/sign-in/{issuer}/callback", get(doors::finish))
+        .route("/sign-out", post(doors::leave))
+        .route("/account", get(doors::account))
         .with_state(Users { directory, sign_in })
 }
 
@@ -60,5 +65,9 @@ fn own() -> Router<Users> {
         .route("/tokens/create", post(tokens::create))
         .route("/tokens/list", get(tokens::list))
         .route("/tokens/delete", delete(tokens::delete))
+        .route("/sign-in", get(doors::offers))
+        .route("/sign-in/token", post(doors::exchange))
+        .route("/sessions/list", get(doors::sessions))
+        .route("/sessions/delete", delete(doors::end_sessions))
         .route("/service-accounts/create", post(tokens::create_account))
 }

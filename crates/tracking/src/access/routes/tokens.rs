@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::asked::{Answer, Asked, Users, answer, done};
 use super::users::{allow, self_or_admin};
-use crate::access::rights::{ADMIN, Rights, denied};
+use crate::access::rights::{Rights, denied};
 use crate::access::rows::TokenRow;
+use crate::access::scope::ADMIN;
 use crate::access::{token, users_sql};
 use crate::server::actor::{ActorKind, current};
 

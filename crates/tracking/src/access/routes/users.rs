@@ -105,10 +105,10 @@ pub(super) async fn update_password(State(users): State<Users>, asked: Asked) ->
         let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         match users.sign_in.password(name.to_owned(), current.to_owned(), nowhere).await {
             Verdict::Right(_) => {}
-            Verdict::Wrong => {
+            Verdict::Wrong | Verdict::Refused(_) => {
                 return Err(Error::invalid("Current password does not match.").into());
             }
-            Verdict::Wait(_) | Verdict::Busy => {
+            Verdict::Wait(_) | Verdict::Busy | Verdict::Unavailable(_) => {
                 let message = "too many passwords are being checked; try again";
                 return Err(Error::api(ErrorCode::TemporarilyUnavailable, message).into());
             }

@@ -1,0 +1,360 @@
+//! `sign-in`, `sign-out` and `account`: how browsers, and programs with a provider's token, come in and go.
+
+use axum::Json;
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::json;
+use trainyard_mlflow::Error;
+
+use super::asked::{Answer, Asked, Refusal, Users, answer, done};
+use super::users::{allow, self_or_admin};
+use crate::access::browser::{checked_next, is_csrf, is_secure, is_surely_secure, see_other};
+use crate::access::oidc::{Oidc, Refused, Returned};
+use crate::access::pages::{AccountPage, SignInPage};
+use crate::access::rights::Rights;
+use crate::access::rows::TokenRow;
+use crate::access::sessions::{csrf, secret};
+use crate::access::{cookies, pages, token, users_sql};
+use crate::api::error_answer;
+use crate::server::verdict::{Verdict, address, admit};
+use crate::store::now_millis;
+
+/// Largest form: a name, a password, and where to go on to.
+const FORM_BYTES_MAX: usize = 16 << 10;
+/// Time to sign in at a provider, or to fill in the form.
+const FLOW_SECONDS: i64 = 600;
+/// Hours of a session where no settings say how many.
+const SESSION_HOURS: i64 = 12;
+const TOO_MANY: &str = "too many sign-ins from this address failed; try again later";
+
+/// The last value of a name in a query or a form.
+fn field(text: &str, name: &str) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(text.as_bytes());
+    pairs.filter(|(key, _)| key == name).last().map(|(_, value)| value.into_owned())
+}
+
+fn query(request: &Request, name: &str) -> Option<String> {
+    field(request.uri().query().unwrap_or_default(), name)
+}
+
+/// The text of a form that was posted; none if it is no form, or too large.
+async fn form(request: Request) -> Option<(Parts, String)> {
+    let (parts, body) = request.into_parts();
+    let kind = parts.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return None;
+    }
+    let body = to_bytes(body, FORM_BYTES_MAX).await.ok()?;
+    Some((parts, String::from_utf8(body.to_vec()).ok()?))
+}
+
+fn with_cookie(mut answer: Response, cookie: HeaderValue) -> Response {
+    answer.headers_mut().append(header::SET_COOKIE, cookie);
+    answer
+}
+
+/// The page to sign in on, whose form knows what the cookie beside it is.
+fn sign_in_page(
+    users: &Users,
+    headers: &HeaderMap,
+    status: StatusCode,
+    next: &str,
+    problem: Option<&str>,
+) -> Response {
+    let sign_in = &users.sign_in;
+    let kept = cookies::value(headers, cookies::FORM).filter(|kept| kept.len() == secret().len());
+    let kept = kept.map_or_else(secret, str::to_owned);
+    let offers = sign_in.oidc.iter().flat_map(Oidc::offers);
+    let page = SignInPage {
+        prefix: &sign_in.prefix,
+        providers: offers.filter(|offer| offer.has_pages).map(|offer| offer.name).collect(),
+        csrf: &csrf(&kept),
+        next,
+        problem,
+    };
+    let is_safe = is_surely_secure(headers, sign_in.oidc.as_ref());
+    with_cookie(
+        pages::sign_in(status, &page),
+        cookies::set(cookies::FORM, &kept, FLOW_SECONDS, is_safe),
+    )
+}
+
+pub(super) async fn show(State(users): State<Users>, request: Request) -> Response {
+    let next = query(&request, "next").unwrap_or_default();
+    let next = checked_next(&users.sign_in.prefix, &next);
+    sign_in_page(&users, request.headers(), StatusCode::OK, &next, None)
+}
+
+/// A name and a password of a form.
+pub(super) async fn enter(State(users): State<Users>, request: Request) -> Response {
+    let Some((parts, text)) = form(request).await else {
+        let problem = "this is no form to sign in by";
+        return pages::refused(StatusCode::BAD_REQUEST, &users.sign_in.prefix, problem);
+    };
+    let headers = &parts.headers;
+    let next = field(&text, "next").unwrap_or_default();
+    let next = checked_next(&users.sign_in.prefix, &next);
+    let again = |status, problem: &str| sign_in_page(&users, headers, status, &next, Some(problem));
+    let given = field(&text, "csrf").unwrap_or_default();
+    let is_ours = cookies::value(headers, cookies::FORM).is_some_and(|kept| is_csrf(&given, kept));
+    if !is_ours {
+        return again(
+            StatusCode::FORBIDDEN,
+            "the form is too old, or of another browser; try again",
+        );
+    }
+    let name = field(&text, "username").unwrap_or_default();
+    let password = field(&text, "password").unwrap_or_default();
+    let verdict = users.sign_in.password(name.clone(), password, address(&parts)).await;
+    match verdict {
+        Verdict::Right(_) => signed_in(&users, &parts, &name, &next).await,
+        Verdict::Wait(wait) => {
+            let problem =
+                format!("too many wrong passwords; try again in {} s", wait.as_secs() + 1);
+            again(StatusCode::TOO_MANY_REQUESTS, &problem)
+        }
+        Verdict::Busy | Verdict::Unavailable(_) => again(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many passwords are being checked; try again",
+        ),
+        Verdict::Wrong | Verdict::Refused(_) => {
+            again(StatusCode::UNAUTHORIZED, "wrong name or password")
+        }
+    }
+}
+
+/// Opens a session, and sends the browser on.
+async fn signed_in(users: &Users, parts: &Parts, name: &str, next: &str) -> Response {
+    let sign_in = &users.sign_in;
+    let hours = sign_in.oidc.as_ref().map_or(SESSION_HOURS, |oidc| oidc.session_hours);
+    let is_safe = is_secure(&parts.headers, sign_in.oidc.as_ref());
+    match sign_in.sessions.open(name, address(parts), hours).await {
+        Ok(secret) => {
+            let cookie = cookies::set(cookies::SESSION, &secret, hours * 60 * 60, is_safe);
+            let answer = with_cookie(see_other(next), cookie);
+            let answer = with_cookie(answer, cookies::set(cookies::FLOW, "", 0, is_safe));
+            with_cookie(answer, cookies::set(cookies::FORM, "", 0, is_safe))
+        }
+        Err(error) => error_answer(error),
+    }
+}
+
+/// The page of somebody whom a provider did not let in.
+fn not_signed_in(users: &Users, parts: &Parts, refused: Refused) -> Response {
+    let verdict = users.sign_in.refusal(refused, address(parts));
+    let (status, problem) = match verdict {
+        Verdict::Refused(reason) => (StatusCode::FORBIDDEN, reason),
+        Verdict::Unavailable(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+        _ => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY.to_owned()),
+    };
+    let is_safe = is_secure(&parts.headers, users.sign_in.oidc.as_ref());
+    let answer = pages::refused(status, &users.sign_in.prefix, &problem);
+    with_cookie(answer, cookies::set(cookies::FLOW, "", 0, is_safe))
+}
+
+fn no_provider() -> Refused {
+    Refused::Token("there is no sign-in provider of this name".to_owned())
+}
+
+/// Sends a browser to a provider.
+pub(super) async fn begin(
+    State(users): State<Users>,
+    Path(issuer): Path<String>,
+    request: Request,
+) -> Response {
+    let next = checked_next(&users.sign_in.prefix, &query(&request, "next").unwrap_or_default());
+    let (parts, _no_body) = request.into_parts();
+    let begun = match &users.sign_in.oidc {
+        Some(oidc) => oidc.begin(&issuer, &next).await,
+        None => Err(no_provider()),
+    };
+    match begun {
+        Ok(begun) => {
+            let is_safe = is_secure(&parts.headers, users.sign_in.oidc.as_ref());
+            let cookie = cookies::set(cookies::FLOW, &begun.cookie, FLOW_SECONDS, is_safe);
+            with_cookie(see_other(&begun.location), cookie)
+        }
+        Err(refused) => not_signed_in(&users, &parts, refused),
+    }
+}
+
+/// A browser that comes back from a provider.
+pub(super) async fn finish(
+    State(users): State<Users>,
+    Path(issuer): Path<String>,
+    request: Request,
+) -> Response {
+    let returned = Returned {
+        code: query(&request, "code"),
+        state: query(&request, "state"),
+        error: query(&request, "error"),
+        iss: query(&request, "iss"),
+    };
+    let (parts, _no_body) = request.into_parts();
+    // Each asks the provider, whoever comes with a cookie of their own making.
+    let Ok(attempt) = users.sign_in.attempt(address(&parts)) else {
+        return pages::refused(StatusCode::TOO_MANY_REQUESTS, &users.sign_in.prefix, TOO_MANY);
+    };
+    let cookie = cookies::value(&parts.headers, cookies::FLOW);
+    let finished = match &users.sign_in.oidc {
+        Some(oidc) => oidc.finish(&issuer, cookie, &returned).await,
+        None => Err(no_provider()),
+    };
+    match finished {
+        Ok((name, next)) => {
+            drop(attempt);
+            let next = checked_next(&users.sign_in.prefix, &next);
+            signed_in(&users, &parts, &name, &next).await
+        }
+        Err(refused) => {
+            // What is no word of the provider's is counted where it is refused.
+            if matches!(refused, Refused::Token(_)) {
+                drop(attempt);
+            } else {
+                attempt.was_wrong();
+            }
+            not_signed_in(&users, &parts, refused)
+        }
+    }
+}
+
+/// Ends the session of a form, or all of whoever it is of.
+pub(super) async fn leave(State(users): State<Users>, request: Request) -> Response {
+    let prefix = users.sign_in.prefix.clone();
+    let problem = "the form is not of this browser's session";
+    let Some((parts, text)) = form(request).await else {
+        return pages::refused(StatusCode::BAD_REQUEST, &prefix, problem);
+    };
+    let given = field(&text, "csrf").unwrap_or_default();
+    let Some(secret) =
+        cookies::value(&parts.headers, cookies::SESSION).filter(|secret| is_csrf(&given, secret))
+    else {
+        return pages::refused(StatusCode::FORBIDDEN, &prefix, problem);
+    };
+    let sessions = &users.sign_in.sessions;
+    let ended = match sessions.of(secret).await {
+        Ok(Some(session)) if field(&text, "all").is_some() => {
+            sessions.end_all(&session.username).await.map(|_ended| ())
+        }
+        Ok(_) => sessions.end(secret).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ended {
+        return error_answer(error);
+    }
+    let is_safe = is_secure(&parts.headers, users.sign_in.oidc.as_ref());
+    let gone = cookies::set(cookies::SESSION, "", 0, is_safe);
+    with_cookie(see_other(&format!("{prefix}/sign-in")), gone)
+}
+
+/// Somebody's own page.
+pub(super) async fn account(
+    State(users): State<Users>,
+    headers: HeaderMap,
+) -> std::result::Result<Response, Refusal> {
+    let look = |rights: &Rights<'_>| {
+        let name = rights.user.row.username.clone();
+        let roles = rights.index.roles_of(rights.user).map(|role| role.row.name.clone());
+        let roles: Vec<String> = roles.filter(|name| !name.starts_with("__user_")).collect();
+        let tokens = rights.index.tokens().filter(|token| token.username == name).cloned();
+        let mut tokens: Vec<TokenRow> = tokens.collect();
+        tokens.sort_by(|one, other| one.name.cmp(&other.name));
+        (name, rights.is_admin, roles, tokens)
+    };
+    let (username, is_admin, roles, tokens) = users.directory.rights(look)?;
+    let sessions = users.sign_in.sessions.of_user(&username).await?;
+    Ok(pages::account(&AccountPage {
+        prefix: &users.sign_in.prefix,
+        username: &username,
+        is_admin,
+        roles,
+        sessions,
+        tokens,
+        csrf: cookies::value(&headers, cookies::SESSION).map(csrf),
+    }))
+}
+
+/// Providers, for `trainyard login`.
+pub(super) async fn offers(State(users): State<Users>) -> Response {
+    let offers = users.sign_in.oidc.iter().flat_map(Oidc::offers);
+    let offers: Vec<_> = offers
+        .map(|offer| {
+            json!({
+                "name": offer.name,
+                "url": offer.url,
+                "device_client_id": offer.device_client_id,
+                "scopes": offer.scopes,
+                "audience": offer.audience,
+            })
+        })
+        .collect();
+    Json(json!({ "issuers": offers })).into_response()
+}
+
+/// A token of ours for a provider's, which was just made and soon ends.
+pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: Asked) -> Answer {
+    let from = address(&parts);
+    let admitted = match &users.sign_in.oidc {
+        Some(oidc) => {
+            let access_token = asked.optional_text("access_token", "access_token")?;
+            oidc.exchange(asked.text("token")?, access_token).await
+        }
+        None => Err(Refused::Token("this server has no sign-in provider".to_owned())),
+    };
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        Err(refused) => {
+            let verdict = users.sign_in.refusal(refused, from);
+            return Ok(
+                admit(Some(verdict), from).map_or_else(|answer| *answer, |_actor| no_content())
+            );
+        }
+    };
+    let (secret, row) = token::for_login(&admitted.username, &admitted.scope, admitted.hours);
+    tracing::info!(token = row.name, of = admitted.token, "made a token for a sign-in");
+    let made = users.directory.change(move |connection| {
+        users_sql::delete_ended_logins(connection, now_millis())?;
+        users_sql::create_token(connection, &row)
+    });
+    answer(&json!({ "token": made.await?, "secret": secret }))
+}
+
+fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Who is signed in on pages: oneself, or anybody for an administrator.
+pub(super) async fn sessions(State(users): State<Users>, asked: Asked) -> Answer {
+    let name = name_of(&users, &asked)?;
+    answer(&json!({ "sessions": users.sign_in.sessions.of_user(&name).await? }))
+}
+
+pub(super) async fn end_sessions(State(users): State<Users>, asked: Asked) -> Answer {
+    let name = name_of(&users, &asked)?;
+    users.sign_in.sessions.end_all(&name).await?;
+    done()
+}
+
+/// Whose sessions are meant, if the sender may look at them.
+fn name_of(users: &Users, asked: &Asked) -> std::result::Result<String, Error> {
+    let sender = users.directory.rights(|rights| rights.user.row.username.clone())?;
+    let name = asked.optional_text("username", "username")?.unwrap_or(&sender).to_owned();
+    allow(users.directory.rights(|rights| self_or_admin(rights, &name))?)?;
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_as_browsers_write_them() {
+        let text = "a=1&b=x+y%26z&a=2";
+        assert_eq!(field(text, "a").as_deref(), Some("2"));
+        assert_eq!(field(text, "b").as_deref(), Some("x y&z"));
+        assert_eq!(field(text, "c"), None);
+    }
+}

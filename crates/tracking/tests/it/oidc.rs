@@ -1,0 +1,276 @@
+//! Programs with tokens of sign-in providers: whom they let in, as what, and what providers cannot do to the server.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::access::{PASSWORD, Team, basic};
+use crate::http::{Answer, Request, send};
+use crate::oidc_provider::{Key, Mood, Provider};
+
+const CURRENT: &str = "/api/2.0/mlflow/users/current";
+
+/// People of a provider, with more lines of its own.
+fn people(provider: &Provider, more: &str) -> Team {
+    let settings = format!(
+        "public_url = 'http://127.0.0.1:1'\n[[issuer]]\nname = 'company'\nurl = '{}'\n\
+         client_id = 'trainyard'\n{more}\n",
+        provider.url
+    );
+    Team::with_providers("127.0.0.1:0", &settings)
+}
+
+/// Who a token is of here.
+fn current(team: &Team, token: &str) -> Answer {
+    current_at(&team.server.url, token)
+}
+
+fn current_at(url: &str, token: &str) -> Answer {
+    let bearer = format!("Bearer {token}");
+    let headers = vec![("Authorization", bearer.as_str())];
+    send(url, &Request { method: "GET", path: CURRENT, headers, body: None })
+}
+
+#[test]
+fn a_token_lets_in_whom_it_is_of_with_the_roles_of_their_groups() {
+    let provider = Provider::start();
+    let team = people(&provider, "roles = { team = ['scientists'] }\nadmin_groups = ['ops']");
+    let roles = || {
+        let path = "/api/3.0/mlflow/users/roles/list?username=ada";
+        team.admin("GET", path, &Value::Null).to_string().contains("scientists")
+    };
+    for (groups, is_scientist, is_admin) in
+        [(json!(["team"]), true, false), (json!([]), false, false), (json!(["ops"]), false, true)]
+    {
+        let answer = current(&team, &provider.token(&json!({ "groups": groups })));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["user"]["username"], "ada");
+        assert_eq!(answer.json()["user"]["is_admin"], is_admin, "{groups}");
+        assert_eq!(roles(), is_scientist, "{groups}");
+    }
+    // An administrator's token changes no users: that takes somebody who signs in.
+    let admin = provider.token(&json!({ "groups": ["ops"] }));
+    let body = json!({ "username": "bob", "password": PASSWORD });
+    let bearer = format!("Bearer {admin}");
+    let create = team.ask(&bearer, "POST", "/api/2.0/mlflow/users/create", &body);
+    assert_eq!(create.status, 403, "{}", create.text());
+    // Whoever is removed is not somebody else of the same name.
+    team.admin("DELETE", "/api/2.0/mlflow/users/delete", &json!({ "username": "ada" }));
+    let other = current(&team, &provider.token(&json!({ "sub": "2" })));
+    assert_eq!(other.json()["user"]["username"], "ada");
+    let first = current(&team, &admin);
+    assert_eq!(first.status, 401, "{}", first.text());
+}
+
+#[test]
+fn nobody_is_let_in_by_what_a_provider_did_not_sign_for_this_server() {
+    let provider = Provider::start();
+    let team = people(&provider, "");
+    assert_eq!(current(&team, &provider.token(&json!({}))).status, 200);
+    let good = provider.claims(&json!({}));
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let unsigned = format!("{}.{}.", part(&json!({ "alg": "none" })), part(&good));
+    let with_public_key = {
+        let header = json!({ "alg": "HS256", "kid": "first" });
+        let message = format!("{}.{}", part(&header), part(&good));
+        let secret = provider.public_key().to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(message.as_bytes());
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    };
+    let impostor = Key::new("first");
+    let stranger = Key::new("second");
+    let with_its_own_key = stranger.signed(
+        &json!({ "alg": "ES256", "jwk": provider.public_key(), "jku": "http://127.0.0.1:9/" }),
+        &good,
+    );
+    let genuine = provider.token(&json!({}));
+    let (message, _signature) = genuine.rsplit_once('.').unwrap();
+    let forged = [
+        unsigned,
+        with_public_key,
+        impostor.token(&good),
+        stranger.token(&good),
+        with_its_own_key,
+        format!("{message}."),
+        format!("{message}.AAAA"),
+        provider.token(&json!({ "aud": "other" })),
+        provider.token(&json!({ "iss": "https://other.example.com" })),
+        provider.token(&json!({ "exp": 1_000_000_000 })),
+        provider.token(&json!({ "exp": null })),
+        provider.token(&json!({ "exp": "9999999999" })),
+        provider.token(&json!({ "nbf": 9_999_999_999_u64 })),
+        provider.token(&json!({ "sub": null })),
+    ];
+    for token in &forged {
+        let answer = current(&team, token);
+        assert_eq!(answer.status, 401, "{token}: {}", answer.text());
+        assert!(!answer.text().contains(token.as_str()), "a token is nobody's to read");
+        assert_eq!(answer.json()["error_code"], "UNAUTHENTICATED");
+    }
+    assert!(current(&team, &forged[9]).text().contains("expired"));
+    assert_eq!(current(&team, &provider.token(&json!({}))).status, 200, "others go on");
+}
+
+#[test]
+fn several_providers_speak_each_for_their_own_people() {
+    let (one, two) = (Provider::start(), Provider::start());
+    let more = format!(
+        "[[issuer]]\nname = 'partner'\nurl = '{}'\nclient_id = 'trainyard'\n\
+         allowed_groups = ['guests']\n",
+        two.url
+    );
+    let team = people(&one, &more);
+    assert_eq!(current(&team, &one.token(&json!({}))).json()["user"]["username"], "ada");
+    // The same subject is somebody else there.
+    let guest = json!({ "preferred_username": "bob", "groups": ["guests"] });
+    assert_eq!(current(&team, &two.token(&guest)).json()["user"]["username"], "bob");
+    let stranger = json!({ "sub": "2", "preferred_username": "eve", "groups": ["team"] });
+    let refused = current(&team, &two.token(&stranger));
+    assert_eq!(refused.status, 401);
+    assert!(refused.text().contains("none of the groups"), "{}", refused.text());
+    for speaks_for_another in
+        [two.token(&json!({ "iss": one.url })), two.token(&json!({ "iss": one.url, "sub": "3" }))]
+    {
+        assert_eq!(current(&team, &speaks_for_another).status, 401);
+    }
+}
+
+#[test]
+fn keys_change_while_the_server_runs_and_strangers_do_not_make_it_ask() {
+    let provider = Provider::start();
+    let team = people(&provider, "");
+    assert_eq!(current(&team, &provider.token(&json!({}))).status, 200);
+    let before = provider.token(&json!({ "jti": "of the key before" }));
+    provider.set_key(Key::new("second"));
+    let answer = current(&team, &provider.token(&json!({})));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(current(&team, &before).status, 401, "a key that was taken back");
+    let stranger = Key::new("of nobody");
+    for number in 0..40 {
+        let claims = provider.claims(&json!({ "jti": number }));
+        let status = current(&team, &stranger.token(&claims)).status;
+        assert!([401, 429].contains(&status), "{status}");
+    }
+    assert!(provider.asked("/keys") <= 13, "{}", provider.asked("/keys"));
+    assert_eq!(provider.asked("/.well-known/openid-configuration"), 1);
+}
+
+#[test]
+fn a_name_is_not_taken_over_by_whoever_claims_it() {
+    let provider = Provider::start();
+    let token = provider.token(&json!({}));
+    let team = people(&provider, "");
+    team.create_user("ada");
+    let refused = current(&team, &token);
+    assert_eq!(refused.status, 401);
+    assert!(refused.text().contains("trainyard user link ada"), "{}", refused.text());
+    let admin = provider.token(&json!({ "sub": "2", "preferred_username": "admin" }));
+    assert_eq!(current(&team, &admin).status, 401);
+    team.runtime.block_on(team.control.link("ada", &provider.url, "1")).unwrap();
+    assert_eq!(current(&team, &token).json()["user"]["username"], "ada");
+
+    let trusting = people(&provider, "link_users = true");
+    trusting.create_user("ada");
+    assert_eq!(current(&trusting, &token).json()["user"]["username"], "ada");
+    assert_eq!(current(&trusting, &admin).status, 401, "an administrator is nobody by a name");
+}
+
+#[test]
+fn a_workflow_is_a_service_account_by_its_claims() {
+    let provider = Provider::start();
+    let settings = format!(
+        "[[issuer]]\nname = 'actions'\nurl = '{}'\naudiences = ['https://mlflow.example.com']\n\
+         [[issuer.account]]\nuser = 'release'\nscope = 'MANAGE'\nhours = 2\n\
+         claims = {{ repository = 'example/iris', environment = 'production' }}\n\
+         [[issuer.account]]\nuser = 'ci'\nscope = 'READ'\n\
+         claims = {{ repository = 'example/iris', ref = 'refs/heads/*' }}\n",
+        provider.url
+    );
+    let team = Team::with_providers("127.0.0.1:0", &settings);
+    let job = |more: Value| {
+        let mut claims = json!({
+            "aud": "https://mlflow.example.com", "sub": "repo:example/iris:ref:refs/heads/main",
+            "repository": "example/iris", "ref": "refs/heads/main",
+        });
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        provider.token(&claims)
+    };
+    let make = |token: &str| {
+        let body = json!({ "name": format!("by {}", token.len()) });
+        team.ask(&format!("Bearer {token}"), "POST", "/api/2.0/mlflow/experiments/create", &body)
+            .status
+    };
+    let ci = job(json!({}));
+    assert_eq!(current(&team, &ci).json()["user"]["username"], "ci");
+    assert_eq!(make(&ci), 403, "its scope is to read");
+    let release = job(json!({ "environment": "production" }));
+    assert_eq!(current(&team, &release).json()["user"]["username"], "release");
+    assert_eq!(make(&release), 200);
+    for other in [
+        json!({ "repository": "example/iris-fork" }),
+        json!({ "ref": "refs/pull/7/merge" }),
+        json!({ "aud": "trainyard" }),
+    ] {
+        let answer = current(&team, &job(other.clone()));
+        assert_eq!(answer.status, 401, "{other}");
+    }
+    // A job outlives such a token, so it is given one of ours for it, which may no more.
+    let exchange = |token: &str| {
+        let path = "/api/3.0/trainyard/sign-in/token";
+        team.ask(&format!("Bearer {token}"), "POST", path, &json!({ "token": token }))
+    };
+    let answer = exchange(&ci);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let secret = answer.json()["secret"].as_str().unwrap().to_owned();
+    assert_eq!(current(&team, &secret).json()["user"]["username"], "ci");
+    assert_eq!(make(&secret), 403);
+    let life = answer.json()["token"]["expires_at"].as_i64().unwrap()
+        - answer.json()["token"]["created_at"].as_i64().unwrap();
+    assert_eq!(life, 60 * 60 * 1000);
+    // One that was made long ago may have been found somewhere.
+    assert_eq!(exchange(&job(json!({ "iat": 1_700_000_000 }))).status, 401);
+}
+
+#[test]
+fn a_provider_that_is_away_slow_or_hostile_holds_up_nobody_else() {
+    for (mood, document) in [
+        (Mood::Silent, json!({})),
+        (Mood::Endless, json!({})),
+        (Mood::Redirecting, json!({})),
+        (Mood::Html, json!({})),
+        (Mood::Honest, json!({ "jwks_uri": "http://keys.example.com/" })),
+        (Mood::Honest, json!({ "issuer": "https://other.example.com" })),
+    ] {
+        let provider = Provider::start();
+        provider.set_mood(mood);
+        provider.set_document(document.clone());
+        let team = people(&provider, "");
+        let token = provider.token(&json!({}));
+        let url = team.server.url.clone();
+        let waiting = std::thread::spawn(move || current_at(&url, &token));
+        let admin = team.ask(&basic("admin", PASSWORD), "GET", CURRENT, &Value::Null);
+        assert_eq!(admin.status, 200, "{mood:?}");
+        let answer = waiting.join().unwrap();
+        assert_eq!(answer.status, 503, "{mood:?} {document}: {}", answer.text());
+        assert!(answer.text().contains("provider"), "{}", answer.text());
+        assert!(!answer.text().contains(&provider.url), "what there is inside is for the log");
+        // Others are not kept waiting for what just failed.
+        assert_eq!(current(&team, &provider.token(&json!({ "sub": "2" }))).status, 503);
+        assert!(provider.asked("/.well-known/openid-configuration") <= 2, "{mood:?}");
+    }
+}
+
+#[test]
+fn what_is_known_of_a_provider_goes_on_without_it() {
+    let provider = Provider::start();
+    let team = people(&provider, "");
+    assert_eq!(current(&team, &provider.token(&json!({}))).status, 200);
+    let later = provider.token(&json!({ "sub": "2", "preferred_username": "bob" }));
+    drop(provider);
+    assert_eq!(current(&team, &later).json()["user"]["username"], "bob");
+}
