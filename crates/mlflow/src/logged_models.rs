@@ -77,6 +77,11 @@ pub trait LoggedModels: Send + Sync {
     async fn finalize(&self, model_id: &str, status: LoggedModelStatus) -> Result<LoggedModel>;
     async fn delete(&self, model_id: &str) -> Result<()>;
     async fn set_tags(&self, model_id: &str, tags: Vec<Tag>) -> Result<()>;
+    /// Sets the tag that says which versions are made of a model. It belongs to making a version: whoever may do
+    /// that need not be one who may change the model.
+    async fn set_versions_tag(&self, model_id: &str, tag: Tag) -> Result<()> {
+        self.set_tags(model_id, vec![tag]).await
+    }
     async fn delete_tag(&self, model_id: &str, key: &str) -> Result<()>;
     /// Adds params, each once.
     async fn log_params(&self, model_id: &str, params: Vec<Param>) -> Result<()>;

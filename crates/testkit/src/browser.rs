@@ -48,10 +48,12 @@ pub fn dom(url: &str) -> String {
 }
 
 /// The page's DOM once its scripts have had `milliseconds` of their own time, in which waiting for
-/// answers does not count: for pages that fetch what they show.
-pub fn dom_after(url: &str, milliseconds: u32) -> String {
+/// answers does not count: for pages that fetch what they show. What was asked and answered is written to
+/// `log`, in Chromium's own form: JSON, a line an event.
+pub fn dom_after(url: &str, milliseconds: u32, log: &Path) -> String {
     let budget = format!("--virtual-time-budget={milliseconds}");
-    let output = chromium(&[budget, "--dump-dom".to_owned(), url.to_owned()]);
+    let log = format!("--log-net-log={}", log.display());
+    let output = chromium(&[budget, log, "--dump-dom".to_owned(), url.to_owned()]);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -83,7 +83,7 @@ async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<
     let value = python::spaced_json(&versions)
         .map_err(|error| Error::internal(format!("a tag that is no JSON: {error}")))?;
     let tag = KeyValue { key: MODEL_VERSIONS_TAG.to_owned(), value };
-    api.tracking.logged_models.set_tags(model_id, vec![tag]).await?;
+    api.tracking.logged_models.set_versions_tag(model_id, tag).await?;
     Ok(())
 }
 

@@ -391,7 +391,7 @@ async fn a_root_may_climb_and_what_is_below_it_not() {
 #[tokio::test]
 async fn paths_that_climb_are_refused_everywhere() {
     let Fixture { storage, .. } = fixture();
-    for path in ["../x", "/etc/passwd", "a/../../b", "a\\b", "a\0b"] {
+    for path in ["../x", "/etc/passwd", "a/../../b", "a\\..\\b", "a\0b"] {
         assert!(storage.list(ROOT, path).await.is_err(), "{path}");
         assert!(storage.open(ROOT, path, None).await.is_err(), "{path}");
         assert!(storage.upload(ROOT, path, once("x")).await.is_err(), "{path}");

@@ -4,7 +4,10 @@
 //! what its chain of hashes says ([`crate::audit`]). Rows may only go that a checkpoint, itself in the
 //! chain, speaks of.
 
+use std::collections::HashSet;
+
 use super::audit::{Auditor, Change};
+use super::audit_search::carried;
 use super::database::{Connection, Dialect};
 use crate::audit::{BEGIN, LOG};
 use crate::error::Result;
@@ -99,16 +102,34 @@ fn prepare_within(connection: &mut dyn Connection, audited: Audited) -> Result<(
 }
 
 /// Aliases that point elsewhere than the log says: those from before there was one, and those that another
-/// program moved, or this one while it wrote nothing down.
+/// program moved, or this one while it wrote nothing down. Where an alias's events went, the last checkpoint
+/// speaks for them.
 fn changed_past_the_log(connection: &mut dyn Connection) -> Result<Vec<Change>> {
-    let sql = "SELECT a.name, a.alias, CAST(a.version AS TEXT) FROM registered_model_aliases a \
+    let sql = "SELECT a.name, a.alias, CAST(a.version AS TEXT), \
+        (SELECT max(x.id) FROM trainyard_audit x WHERE x.subject = 'model:' || a.name \
+        AND x.part = 'alias:' || a.alias) FROM registered_model_aliases a \
         WHERE a.workspace = ?1 AND NOT EXISTS (SELECT 1 FROM trainyard_audit e WHERE e.id = \
         (SELECT max(x.id) FROM trainyard_audit x WHERE x.subject = 'model:' || a.name \
         AND x.part = 'alias:' || a.alias) AND e.after = CAST(a.version AS TEXT)) \
         ORDER BY a.name, a.alias";
-    connection.rows(sql, &[super::schema::WORKSPACE.into()], |row| {
-        let (model, alias) = (row.need_text(0)?, row.need_text(1)?);
-        let change = Change::of_model("alias.found", &model).part("alias", &alias);
-        Ok(change.after(row.need_text(2)?))
-    })
+    let found = connection.rows(sql, &[super::schema::WORKSPACE.into()], |row| {
+        let pointing = (row.need_text(0)?, row.need_text(1)?, row.need_text(2)?);
+        Ok((pointing, row.int(3)?.is_some()))
+    })?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let carried: HashSet<_> = carried(connection, None)?
+        .into_iter()
+        .map(|alias| (alias.model, alias.alias, alias.version))
+        .collect();
+    let mut changes = Vec::new();
+    for (pointing, has_events) in found {
+        if has_events || !carried.contains(&pointing) {
+            let (model, alias, version) = pointing;
+            let change = Change::of_model("alias.found", &model).part("alias", &alias);
+            changes.push(change.after(version));
+        }
+    }
+    Ok(changes)
 }

@@ -175,7 +175,10 @@ fn last_moves(
 }
 
 /// What the last checkpoint says of aliases whose events went.
-fn carried(connection: &mut dyn Connection, model: Option<&str>) -> Result<Vec<AliasAt>> {
+pub(super) fn carried(
+    connection: &mut dyn Connection,
+    model: Option<&str>,
+) -> Result<Vec<AliasAt>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM trainyard_audit e WHERE e.subject = ?1 AND e.action = ?2 \
          ORDER BY e.id DESC LIMIT 1"

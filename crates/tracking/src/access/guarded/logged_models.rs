@@ -50,6 +50,11 @@ impl LoggedModels for Guarded {
         self.inner.logged_models.set_tags(model_id, tags).await
     }
 
+    async fn set_versions_tag(&self, model_id: &str, tag: Tag) -> Result<()> {
+        self.logged_model(model_id, Action::Read).await?;
+        self.inner.logged_models.set_versions_tag(model_id, tag).await
+    }
+
     async fn delete_tag(&self, model_id: &str, key: &str) -> Result<()> {
         // As upstream has it: what is taken from a model is an update for runs and a deletion here.
         self.logged_model(model_id, Action::Delete).await?;
