@@ -46,6 +46,19 @@ impl WindowResult {
         self.measures.extend(measures.into_iter().filter(|measure| measure.value.is_finite()));
     }
 
+    /// Puts what labels and estimates say in the place of what they said; whether it is something else.
+    pub fn put_quality(&mut self, labelled: Option<u64>, measures: Vec<Measure>) -> bool {
+        let is_of_data =
+            |measure: &Measure| !matches!(measure.about, About::Quality | About::Estimate);
+        let mut other = self.clone();
+        other.labelled = labelled;
+        other.measures.retain(is_of_data);
+        other.extend(measures);
+        let is_other = other != *self;
+        *self = other;
+        is_other
+    }
+
     /// The measure of this name of the whole table, all versions together.
     pub fn whole(&self, about: About, metric: &str) -> Option<&Measure> {
         self.measures.iter().find(|measure| {

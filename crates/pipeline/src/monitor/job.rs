@@ -74,6 +74,9 @@ impl MonitorJob {
             settings.report = Some(project.path(settings.report()));
             settings.prometheus = settings.prometheus.map(|path| project.path(path));
             settings.history = settings.history.map(|path| project.path(path));
+            settings.labels = settings.labels.map(|source| project.source(&source));
+            let reference = settings.labelled_reference;
+            settings.labelled_reference = reference.map(|source| project.source(&source));
         }
         let names_sides =
             project.is_none() || (flags.reference.is_some() && flags.current.is_some());

@@ -68,6 +68,20 @@ pub struct Settings {
     /// beside the page]
     #[arg(long, value_name = "DIR", help_heading = "Windows")]
     pub history: Option<PathBuf>,
+    /// Labels of current, by which windows are judged: a CSV or Parquet file, folder or glob, with the id of each
+    /// prediction and what was true [default: feedback beside the log]
+    #[arg(long, value_name = "SOURCE", help_heading = "Windows")]
+    pub labels: Option<String>,
+    /// The id that current and labels share: one name, or CURRENT=LABELS [default: request_id, or that of the log]
+    #[arg(long, value_name = "COLUMN", help_heading = "Windows")]
+    pub on: Option<String>,
+    /// Column of what was true, in labels and labelled reference [default: actual, or the project's target]
+    #[arg(long, value_name = "COLUMN", help_heading = "Windows")]
+    pub target: Option<String>,
+    /// Labelled rows that the model did not learn from, such as a scored holdout: what quality was, and what estimates
+    /// before labels learn from
+    #[arg(long, value_name = "SOURCE", help_heading = "Windows")]
+    pub labelled_reference: Option<String>,
     /// What is told of windows: `[[monitor.alert]]`; the usual rules if none is written.
     #[serde(rename = "alert")]
     #[arg(skip)]
@@ -206,12 +220,16 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 22] = [
+pub const COMPARISON_FLAGS: [&str; 26] = [
     "reference",
     "current",
     "segments",
     "window",
     "history",
+    "labels",
+    "on",
+    "target",
+    "labelled_reference",
     "drift_share",
     "correct",
     "bins",
@@ -279,6 +297,10 @@ impl Settings {
             time_column: self.time_column.or(below.time_column),
             window: self.window.or(below.window),
             history: self.history.or(below.history),
+            labels: self.labels.or(below.labels),
+            on: self.on.or(below.on),
+            target: self.target.or(below.target),
+            labelled_reference: self.labelled_reference.or(below.labelled_reference),
             alerts: self.alerts.or(below.alerts),
             silences: [below.silences, self.silences].concat(),
             delimiter: self.delimiter.or(below.delimiter),

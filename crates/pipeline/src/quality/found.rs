@@ -17,6 +17,8 @@ const PARTS_MAX: usize = 20;
 /// Rows of a table.
 #[derive(Debug)]
 pub(super) struct Rows {
+    /// Where they are in the table, rising.
+    pub(super) positions: Vec<u32>,
     pub(super) answers: Answers,
     /// For each column of parts the value of each row; empty where the table has no such column.
     parts: Vec<Vec<Option<String>>>,
@@ -61,7 +63,7 @@ impl Rows {
             // A column of another sort is seen when both sides are held together.
             features.push(found.unwrap_or_else(|| Feature::Labels(vec![None; kept.len()])));
         }
-        Ok(Self { answers, parts: of_parts, features })
+        Ok(Self { positions: kept, answers, parts: of_parts, features })
     }
 
     /// The rows of a part; none where the table has no such column, or the part no rows.
@@ -72,8 +74,25 @@ impl Rows {
         if rows.is_empty() {
             return None;
         }
-        let features = self.features.iter().map(|feature| part_of(feature, &rows)).collect();
-        Some(Self { answers: self.answers.part(&rows), parts: Vec::new(), features })
+        Some(self.of(&rows))
+    }
+
+    /// Some of the rows, by their places among these, which rise.
+    pub(super) fn of(&self, rows: &[usize]) -> Self {
+        let some = |values: &Vec<Option<String>>| {
+            rows.iter().filter_map(|row| values.get(*row)).cloned().collect()
+        };
+        Self {
+            positions: rows.iter().map(|row| self.positions[*row]).collect(),
+            answers: self.answers.part(rows),
+            parts: self.parts.iter().map(some).collect(),
+            features: self.features.iter().map(|feature| part_of(feature, rows)).collect(),
+        }
+    }
+
+    /// The values of a column of parts.
+    pub(super) fn values(&self, column: usize) -> impl Iterator<Item = &str> {
+        self.parts.get(column).into_iter().flatten().flatten().map(String::as_str)
     }
 }
 

@@ -13,6 +13,7 @@ use super::answers::Roles;
 use super::columns::{check_rows, lacks};
 use super::found::{Asked, Rows, parts_of};
 use super::inputs::{change, inputs};
+use super::known::Known;
 use super::labels::{Joined, LabelTable};
 use super::options::{QualityOptions, Task};
 use super::part::{Before, Judge, Sides};
@@ -35,7 +36,24 @@ pub struct QualityJob {
     options: QualityOptions,
 }
 
+/// Predictions that are open.
+pub(super) struct Predictions {
+    /// The model, if it is known.
+    title: String,
+    pub(super) columns: Columns,
+    pub(super) source: String,
+    /// What metrics were on the holdout.
+    pub(super) figures: BTreeMap<String, f64>,
+    /// Nothing of a log is removed meanwhile.
+    _log: Option<LogReading>,
+}
+
 impl QualityJob {
+    /// A job of predictions that are named, or of the log of a project.
+    pub(crate) fn of(project: Option<Project>, options: QualityOptions) -> Self {
+        Self { project, options }
+    }
+
     /// Predictions that are named, or the log of the project in `folder`.
     pub fn open(
         folder: &Path,
@@ -52,15 +70,27 @@ impl QualityJob {
 
     /// Reads, judges and estimates.
     pub async fn judge(&self) -> Result<QualityReport> {
+        let predictions = Box::pin(self.predictions()).await?;
+        let Predictions { title, columns, source, figures, .. } = &predictions;
+        let mut report = self.judge_tables(columns, source, figures.clone())?;
+        report.title.clone_from(title);
+        Ok(report)
+    }
+
+    /// Opens the predictions.
+    pub(super) async fn predictions(&self) -> Result<Predictions> {
         let (title, figures, rows) = Box::pin(self.in_service()).await?;
         let source = self.source();
-        let _reading = LogReading::begin(Path::new(&source));
+        let log = LogReading::begin(Path::new(&source));
         let ids = self.options.ids().map_or(ID, |(of_predictions, _)| of_predictions);
         let columns = open(&source, rows, &[ids])?;
         check_rows(&columns, &source)?;
-        let mut report = self.judge_tables(&columns, &source, figures)?;
-        report.title = title;
-        Ok(report)
+        Ok(Predictions { title, columns, source, figures, _log: log })
+    }
+
+    /// The column that holds the time of predictions.
+    pub(super) fn time_column(&self) -> &str {
+        self.options.time_column.as_deref().unwrap_or(TIME)
     }
 
     /// Writes the page; returns where it is.
@@ -126,6 +156,51 @@ impl QualityJob {
         source: &str,
         figures: BTreeMap<String, f64>,
     ) -> Result<QualityReport> {
+        let mut known = self.known(columns, source, figures)?;
+        let mut notes = std::mem::take(&mut known.notes);
+        let (judge, reference) = (known.judge(), known.before.reference.as_ref());
+        let sides = [known.labelled.as_ref(), Some(&known.sample), reference];
+        let counts = &known.counts;
+        let mut all =
+            vec![judge.part("", counts.predictions, Sides { own: None, ..sides_of(sides) })?];
+        for (place, column) in known.parts.iter().enumerate() {
+            let values = parts_of(columns, column)?;
+            if values.is_empty() {
+                notes.push(format!("{column:?} has no values, or too many to be parts"));
+            }
+            // One version alone is what all predictions are.
+            if column != MODEL_VERSION || values.len() > 1 {
+                all.extend(judge_parts(judge, sides, (place, column.as_str()), values)?);
+            }
+        }
+        let change = match reference {
+            Some(reference) => change(&known.inputs, reference, &known.sample)?,
+            None => None,
+        };
+        let (verdict, reasons) = verdict(&all, change.as_ref(), counts, known.margin);
+        let labels = self.options.labels.clone().unwrap_or_else(|| "feedback".to_owned());
+        Ok(QualityReport {
+            title: String::new(),
+            predictions: source.to_owned(),
+            labels: known.labelled.is_some().then_some(labels),
+            reference: self.options.reference.clone(),
+            time: Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
+            counts: known.counts,
+            parts: all,
+            change,
+            verdict,
+            reasons,
+            notes,
+        })
+    }
+
+    /// Reads labels and reference, and of predictions what is judged.
+    pub(super) fn known(
+        &self,
+        columns: &Columns,
+        source: &str,
+        figures: BTreeMap<String, f64>,
+    ) -> Result<Known> {
         let mut notes = Vec::new();
         let mut roles = Roles::of(columns, source, &self.options)?;
         let mut joined = self.labels(columns, source)?;
@@ -176,39 +251,9 @@ impl QualityJob {
             Some(joined) => joined.counts,
         };
         let metrics = self.judged_by(&roles);
-        let judge = Judge { before: &before, metrics: &metrics, margin: self.options.margin() };
-        let sides = [labelled.as_ref(), Some(&sample), before.reference.as_ref()];
-        let mut all =
-            vec![judge.part("", counts.predictions, Sides { own: None, ..sides_of(sides) })?];
-        for (place, column) in parts.iter().enumerate() {
-            let values = parts_of(columns, column)?;
-            if values.is_empty() {
-                notes.push(format!("{column:?} has no values, or too many to be parts"));
-            }
-            // One version alone is what all predictions are.
-            if column != MODEL_VERSION || values.len() > 1 {
-                all.extend(judge_parts(judge, sides, (place, column.as_str()), values)?);
-            }
-        }
-        let change = match &before.reference {
-            Some(reference) => change(&names, reference, &sample)?,
-            None => None,
-        };
-        let (verdict, reasons) = verdict(&all, change.as_ref(), &counts, self.options.margin());
-        let labels = self.options.labels.clone().unwrap_or_else(|| "feedback".to_owned());
-        Ok(QualityReport {
-            title: String::new(),
-            predictions: source.to_owned(),
-            labels: joined.map(|_joined| labels),
-            reference: self.options.reference.clone(),
-            time: Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
-            counts,
-            parts: all,
-            change,
-            verdict,
-            reasons,
-            notes,
-        })
+        let margin = self.options.margin();
+        let inputs = names;
+        Ok(Known { before, labelled, sample, counts, metrics, margin, parts, inputs, notes })
     }
 
     /// What the verdict looks at.

@@ -5,11 +5,15 @@ mod columns;
 mod found;
 mod inputs;
 mod job;
+mod known;
 mod labels;
 mod options;
 mod part;
 mod tables;
 mod verdict;
+mod windows;
 
 pub use job::QualityJob;
 pub use options::{QualityOptions, Task};
+
+pub(crate) use windows::WindowQuality;

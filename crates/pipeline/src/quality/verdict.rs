@@ -58,6 +58,21 @@ pub(super) fn verdict(
     (verdict, reasons)
 }
 
+/// Whether the whole band of an estimate is worse than the reference, and no label contradicts it.
+pub(super) fn is_expected_worse(expected: &Expected, margin: f64) -> bool {
+    let estimate = &expected.estimate;
+    // Losses are better when they are small; only regressions have such estimates.
+    let is_loss = trainyard_quality::estimate::LOSSES.contains(&estimate.metric);
+    let is_worse = expected.before.is_some_and(|before| {
+        if is_loss {
+            estimate.low > before * (1.0 + margin)
+        } else {
+            estimate.high < before - margin
+        }
+    });
+    is_worse && !expected.is_contradicted
+}
+
 /// Estimates whose whole band is worse than the reference, and such as labels contradict.
 fn of_estimates(all: &[Expected], margin: f64) -> Vec<(DatasetVerdict, String)> {
     let mut reasons = Vec::new();
@@ -71,16 +86,7 @@ fn of_estimates(all: &[Expected], margin: f64) -> Vec<(DatasetVerdict, String)> 
             );
             reasons.push((DatasetVerdict::Warning, why));
         }
-        // Losses are better when they are small; only regressions have such estimates.
-        let is_loss = trainyard_quality::estimate::LOSSES.contains(&estimate.metric);
-        let is_worse = expected.before.is_some_and(|before| {
-            if is_loss {
-                estimate.low > before * (1.0 + margin)
-            } else {
-                estimate.high < before - margin
-            }
-        });
-        if is_worse && !expected.is_contradicted {
+        if is_expected_worse(expected, margin) {
             let why = format!(
                 "{} is expected to be {:.4} by the inputs, worse than {:.4} on the reference",
                 estimate.metric,

@@ -127,6 +127,59 @@ fn windows_are_kept_and_late_rows_reopen_theirs_alone() {
 }
 
 #[test]
+fn labels_that_come_late_judge_their_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let said = |row: u32| if row.is_multiple_of(3) { "yes" } else { "no" };
+    let turned = |row: u32| if row.is_multiple_of(3) { "no" } else { "yes" };
+    let x = |row: u32| row * 37 % 101;
+    let mut current = String::from("time,request_id,x,prediction\n");
+    let mut holdout = String::from("x,prediction,actual\n");
+    // One in ten is wrong, and on the third day every second one.
+    let mut labels = [String::new(), String::new(), String::new()];
+    for (day, of_day) in (0..).zip(&mut labels) {
+        for row in day * ROWS_A_DAY..(day + 1) * ROWS_A_DAY {
+            let (hour, said, x) = (row % 24, said(row), x(row));
+            writeln!(current, "2026-02-{:02}T{hour:02}:00:00,{row:05},{x},{said}", day + 1)
+                .unwrap();
+            let one_in = if day == 2 { 2 } else { 10 };
+            let actual = if row.is_multiple_of(one_in) { turned(row) } else { said };
+            writeln!(of_day, "{row:05},{actual}").unwrap();
+            let actual = if row.is_multiple_of(10) { turned(row) } else { said };
+            writeln!(holdout, "{x},{said},{actual}").unwrap();
+        }
+    }
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    write("reference.csv", &current);
+    write("current.csv", &current);
+    write("holdout.csv", &holdout);
+    let labelled = [
+        "--columns=x,prediction",
+        "--labels=labels.csv",
+        "--labelled-reference=holdout.csv",
+        "--no-log",
+    ];
+    let look = |days: usize| {
+        write("labels.csv", &format!("request_id,actual\n{}", labels[..days].concat()));
+        looked(folder, &labelled)
+    };
+    let first = look(2);
+    assert_eq!(looked_at(&first), [begins(1), begins(2), begins(3)]);
+    assert_eq!(first["windows"][2]["labelled"], 0);
+    let then = look(3);
+    assert_eq!(looked_at(&then), [begins(3)], "labels of one day came");
+    for (window, accuracy) in then["windows"].as_array().unwrap().iter().zip([0.9, 0.9, 0.5]) {
+        assert_eq!(window["labelled"], ROWS_A_DAY);
+        let measures = window["measures"].as_array().unwrap();
+        let found = measures.iter().find(|one| one["metric"] == "accuracy").unwrap();
+        assert_eq!((&found["about"], &found["value"]), (&"quality".into(), &accuracy.into()));
+        assert_eq!((&found["reference"], &found["samples"]), (&0.9.into(), &ROWS_A_DAY.into()));
+        assert_eq!(found["is_alarming"], accuracy < 0.9, "{found}");
+    }
+    assert!(looked_at(&look(3)).is_empty(), "nothing is new");
+}
+
+#[test]
 fn an_alert_is_told_once_and_so_is_that_it_is_over() {
     let (url, received) = receiver();
     let mut project = TestProject::iris();

@@ -12,6 +12,7 @@ use trainyard_base::file::{Access, replace};
 use trainyard_drift::{Profile, Told, Window, WindowLength, WindowResult};
 
 use super::rows::Found;
+use crate::quality::WindowQuality;
 use crate::{Error, Result};
 
 /// The file of results, that of the lock, and how summaries begin and end.
@@ -96,6 +97,23 @@ impl History {
     pub(super) fn of(&self, window: Window) -> Option<&KeptWindow> {
         let place = self.windows.binary_search_by_key(&window, |kept| kept.result.window);
         self.windows.get(place.ok()?)
+    }
+
+    /// Puts what labels and estimates say of windows whose rows are all there in the place of what they said; returns
+    /// those of which it is something else.
+    pub(super) fn judge(&mut self, judged: Vec<WindowQuality>, found: &[Found]) -> Vec<Window> {
+        let mut changed = Vec::new();
+        for WindowQuality { window, labelled, measures } in judged {
+            let there = found.binary_search_by_key(&window, |one| one.window).ok();
+            let rows = there.and_then(|place| found.get(place)).map(|one| one.rows);
+            let place = self.windows.binary_search_by_key(&window, |kept| kept.result.window).ok();
+            let Some(kept) = place.and_then(|place| self.windows.get_mut(place)) else { continue };
+            let result = &mut kept.result;
+            if rows == Some(result.rows) && result.put_quality(labelled, measures) {
+                changed.push(window);
+            }
+        }
+        changed
     }
 
     /// Puts windows in their places, instead of what was there; returns those that are too old to be kept.

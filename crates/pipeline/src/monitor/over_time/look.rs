@@ -40,7 +40,7 @@ pub struct OverTime {
     /// What somebody is to be told.
     #[serde(skip)]
     pub news: News,
-    /// The windows that were looked at now.
+    /// The windows that were looked at now, or of which labels say something else now.
     pub looked_at: Vec<Window>,
     /// Rows without a time, which are in no window.
     pub rows_without_time: u64,
@@ -104,8 +104,13 @@ impl MonitorJob {
         history.reference.clone_from(&sides.meta.reference);
         history.current.clone_from(&sides.meta.current);
         Box::pin(job.add_segments(sides, length, &mut looked)).await?;
-        let looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
+        let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         folder.remove(&history.put(looked));
+        // Labels come when rows do not.
+        let judged = Box::pin(job.judged_windows(length)).await?;
+        looked_at.extend(history.judge(judged, &placed.windows));
+        looked_at.sort_unstable();
+        looked_at.dedup();
         folder.write(&history)?;
         let (alerts, news) = job.judged(&history, now);
         let rows_without_time = placed.untimed;
@@ -237,6 +242,10 @@ impl MonitorJob {
             history: None,
             alerts: None,
             silences: Vec::new(),
+            labels: None,
+            on: None,
+            target: None,
+            labelled_reference: None,
             memory: None,
             prometheus: None,
             fail_on: Vec::new(),

@@ -1,0 +1,135 @@
+//! Quality by windows of time: tables are read once, and a window is some of their rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_cast::cast;
+use trainyard_base::words::log_columns::MODEL_VERSION;
+use trainyard_data::Columns;
+use trainyard_data::arrow_schema::{DataType, TimeUnit};
+use trainyard_drift::{About, Measure, Window, WindowLength};
+use trainyard_quality::Standing;
+use trainyard_report::quality::Part;
+
+use super::columns::{arrow, wanted};
+use super::found::Rows;
+use super::job::QualityJob;
+use super::known::Known;
+use super::part::Sides;
+use super::verdict::is_expected_worse;
+use crate::Result;
+
+/// What labels and estimates say of a window.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WindowQuality {
+    pub(crate) window: Window,
+    /// Rows with a label; none where there are no labels.
+    pub(crate) labelled: Option<u64>,
+    pub(crate) measures: Vec<Measure>,
+}
+
+/// Places of rows among others, by the window that they lie in.
+type Places = BTreeMap<Window, Vec<usize>>;
+
+impl QualityJob {
+    /// Judges each window of time that predictions lie in, all versions together and, where a window has several, each
+    /// by itself.
+    pub(crate) async fn windows(&self, length: WindowLength) -> Result<Vec<WindowQuality>> {
+        let predictions = Box::pin(self.predictions()).await?;
+        let (columns, source) = (&predictions.columns, predictions.source.as_str());
+        let known = self.known(columns, source, predictions.figures.clone())?;
+        let time = self.time_column();
+        let placed = |rows: &Rows| places(columns, source, rows, time, length);
+        let labelled = known.labelled.as_ref().map(placed).transpose()?.unwrap_or_default();
+        let sample = placed(&known.sample)?;
+        let windows: BTreeSet<Window> = labelled.keys().chain(sample.keys()).copied().collect();
+        let mut all = Vec::with_capacity(windows.len());
+        for window in windows {
+            let labels = known.labelled.as_ref();
+            let labels = labels.and_then(|rows| Some(rows.of(labelled.get(&window)?)));
+            let came = sample.get(&window).map(|places| known.sample.of(places));
+            all.push(judged(&known, window, labels.as_ref(), came.as_ref())?);
+        }
+        Ok(all)
+    }
+}
+
+/// Where the rows of each window are; those without a time are in none.
+fn places(
+    columns: &Columns,
+    source: &str,
+    rows: &Rows,
+    time: &str,
+    length: WindowLength,
+) -> Result<Places> {
+    let times = wanted(columns, source, time, &rows.positions)?;
+    // Text without a zone is UTC, and so are times without one.
+    let times = cast(&times, &DataType::Timestamp(TimeUnit::Millisecond, None)).map_err(arrow)?;
+    let mut places = Places::new();
+    for (row, time) in times.as_primitive::<TimestampMillisecondType>().iter().enumerate() {
+        if let Some(time) = time {
+            places.entry(length.window_of(time)).or_default().push(row);
+        }
+    }
+    Ok(places)
+}
+
+fn judged(
+    known: &Known,
+    window: Window,
+    labelled: Option<&Rows>,
+    sample: Option<&Rows>,
+) -> Result<WindowQuality> {
+    let judge = known.judge();
+    let whole = judge.part("", 0, Sides { labelled, sample, own: None })?;
+    let mut measures = measures_of(known, &whole, None);
+    for version in versions(known, [labelled, sample]) {
+        let of_version = |rows: Option<&Rows>| rows?.part(0, &version);
+        let (labelled, sample) = (of_version(labelled), of_version(sample));
+        let sides = Sides { labelled: labelled.as_ref(), sample: sample.as_ref(), own: None };
+        measures.extend(measures_of(known, &judge.part("", 0, sides)?, Some(&version)));
+    }
+    let labelled = known.labelled.is_some().then_some(whole.labelled);
+    Ok(WindowQuality { window, labelled, measures })
+}
+
+/// The versions that answered, if they are several.
+fn versions(known: &Known, sides: [Option<&Rows>; 2]) -> BTreeSet<String> {
+    if known.parts.first().is_none_or(|name| name != MODEL_VERSION) {
+        return BTreeSet::new();
+    }
+    let values = sides.into_iter().flatten().flat_map(|rows| rows.values(0));
+    let versions: BTreeSet<String> = values.map(str::to_owned).collect();
+    if versions.len() > 1 { versions } else { BTreeSet::new() }
+}
+
+/// What was found of a part as measures. What is judged says whether it is worse beyond chance.
+fn measures_of(known: &Known, part: &Part, version: Option<&str>) -> Vec<Measure> {
+    let interval =
+        |low: f64, high: f64| (low.is_finite() && high.is_finite()).then_some([low, high]);
+    let by_labels = part.quality.iter().flat_map(|quality| &quality.metrics).map(|measured| {
+        let stand = part.stands.iter().find(|stand| stand.metric == measured.metric);
+        let stand = stand.filter(|stand| stand.standing != Standing::Unknown);
+        let before = known.before.figures.get(measured.metric).copied();
+        Measure {
+            interval: measured.interval.and_then(|(low, high)| interval(low, high)),
+            samples: Some(part.labelled),
+            is_alarming: stand.map(|stand| stand.standing == Standing::Worse),
+            ..Measure::new(About::Quality, measured.metric, measured.value).beside(before)
+        }
+    });
+    let expected = part.expected.iter().map(|expected| {
+        let estimate = &expected.estimate;
+        let is_worse = is_expected_worse(expected, known.margin);
+        Measure {
+            interval: interval(estimate.low, estimate.high),
+            is_alarming: expected.before.map(|_before| is_worse),
+            ..Measure::new(About::Estimate, estimate.metric, estimate.value).beside(expected.before)
+        }
+    });
+    by_labels
+        .chain(expected)
+        .map(|measure| Measure { version: version.map(str::to_owned), ..measure })
+        .collect()
+}
