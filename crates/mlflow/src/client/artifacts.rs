@@ -114,7 +114,7 @@ impl Root {
 fn below(prefix: &str, path: &str) -> Result<String> {
     let path = path.trim_matches('/');
     let leaves =
-        path.split('/').any(|segment| matches!(segment, ".." | ".")) || path.contains('\0');
+        path.split(['/', '\\']).any(|segment| matches!(segment, ".." | ".")) || path.contains('\0');
     if leaves {
         return Err(Error::invalid(format!("artifact path leaves its root: {path:?}")));
     }
@@ -188,7 +188,9 @@ impl Artifacts for RestClient {
         let mut files = Vec::with_capacity(answer.files.len());
         for mut file in answer.files {
             // The service answers names; they must not become paths that lead elsewhere.
-            if file.path.is_empty() || file.path.contains(['/', '\0']) || file.path == ".." {
+            // A backslash is a character of names here, and climbs where files may go to later.
+            let is_climbing = file.path.split('\\').any(|part| part == "..");
+            if file.path.is_empty() || file.path.contains(['/', '\0']) || is_climbing {
                 return Err(Error::UnexpectedAnswer {
                     url: service,
                     reason: format!("{:?} is not the name of a file", file.path),

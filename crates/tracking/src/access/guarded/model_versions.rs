@@ -47,10 +47,11 @@ impl Guarded {
         {
             self.proxied(PROXIED_ROOT, path.as_str(), Action::Read)?;
         }
-        if let Some(run_id) = version.run_id.as_deref() {
+        // Empty where none is named.
+        if let Some(run_id) = version.run_id.as_deref().filter(|id| !id.is_empty()) {
             self.run(run_id, Action::Read).await?;
         }
-        if let Some(model_id) = version.model_id.as_deref() {
+        if let Some(model_id) = version.model_id.as_deref().filter(|id| !id.is_empty()) {
             self.logged_model(model_id, Action::Read).await?;
         }
         Ok(())
