@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::audit::{Auditor, Change};
-use super::audit_search::carried;
+use super::audit_carried::carried;
 use super::database::{Connection, Dialect};
 use crate::audit::{BEGIN, LOG};
 use crate::error::Result;

@@ -7,11 +7,11 @@ use trainyard_mlflow::entities::{AliasAt, AuditEvent, RegistryAt};
 use trainyard_mlflow::{self as mlflow, AUDIT_EVENTS_MAX, Audit, SearchAudit};
 
 use super::audit::{COLUMNS, read};
+use super::audit_carried::carried;
 use super::database::{Connection, List, Value};
 use super::permits::Reading;
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
-use crate::audit::{CHECKPOINT, Checkpoint, LOG};
 use crate::error::{Result, invalid};
 
 /// Aliases of one answer at most: beyond that a model is to be named.
@@ -172,22 +172,6 @@ fn last_moves(
     let list = connection.dialect().list("?1");
     let sql = format!("SELECT {COLUMNS} FROM trainyard_audit e WHERE e.id IN {list}");
     connection.rows(&sql, &[Value::List(List::Ints(ids))], read)
-}
-
-/// What the last checkpoint says of aliases whose events went.
-pub(super) fn carried(
-    connection: &mut dyn Connection,
-    model: Option<&str>,
-) -> Result<Vec<AliasAt>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM trainyard_audit e WHERE e.subject = ?1 AND e.action = ?2 \
-         ORDER BY e.id DESC LIMIT 1"
-    );
-    let found = connection.first(&sql, &[LOG.into(), CHECKPOINT.into()], read)?;
-    let checkpoint = found.as_ref().and_then(Checkpoint::of);
-    let mut aliases = checkpoint.map(|checkpoint| checkpoint.aliases).unwrap_or_default();
-    aliases.retain(|alias| model.is_none_or(|model| alias.model == model));
-    Ok(aliases)
 }
 
 fn names(event: &AuditEvent) -> Option<(&str, &str)> {

@@ -10,6 +10,7 @@ mod approvals;
 mod assessment_rows;
 mod assessments;
 mod audit;
+mod audit_carried;
 mod audit_retention;
 mod audit_schema;
 mod audit_search;
