@@ -54,7 +54,7 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
 pub(crate) fn set_up_python() -> Result<PathBuf> {
     let environment = root().join("target/test-env");
     std::fs::create_dir_all(&environment)?;
-    python(&environment)?;
+    python(&environment, "python", "requirements")?;
     Ok(environment.join("python/bin/python"))
 }
 

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Answers what the packer asks the binary for.
-const STAND_IN: &str = r##"#!/bin/sh
+const STAND_IN: &str = r#"#!/bin/sh
 case "$1" in
   man) printf '.TH trainyard 1\n' > "$2/trainyard.1" ;;
   completions) echo "completes in $2" ;;
   up) printf '# Written here.\n[Service]\nExecStart="%s" up "%s"\nEnvironmentFile=-/etc/other.env\nUser=me\nKillMode=process\nReadWritePaths="%s"\n' "$0" "$4" "$4" ;;
   *) echo "ran $*" ;;
 esac
-"##;
+"#;
 
 fn target() -> String {
     format!("{}-linux", std::env::consts::ARCH)

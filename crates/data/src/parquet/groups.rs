@@ -22,7 +22,7 @@ const BATCH_VALUES: usize = 4 << 20;
 /// Rows of consecutive row groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Groups {
-    groups: Vec<usize>,
+    numbers: Vec<usize>,
     /// Rows of the first of them that are another part's.
     offset: usize,
     pub(crate) rows: usize,
@@ -75,7 +75,7 @@ impl GroupedFile {
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
                 .with_projection(mask)
                 .with_batch_size(self.held.batch_rows(rows))
-                .with_row_groups(part.groups.clone())
+                .with_row_groups(part.numbers.clone())
                 .with_offset(part.offset)
                 .with_limit(part.rows);
         let mut reader = guarded(path, || {
@@ -93,20 +93,20 @@ impl GroupedFile {
 /// Groups of these rows in parts of at most `rows_max`.
 fn cut(rows_of_groups: impl Iterator<Item = usize>, rows_max: usize) -> Vec<Groups> {
     let mut parts = Vec::new();
-    let mut open = Groups { groups: Vec::new(), offset: 0, rows: 0 };
+    let mut open = Groups { numbers: Vec::new(), offset: 0, rows: 0 };
     for (group, rows) in rows_of_groups.enumerate() {
         if open.rows > 0 && open.rows.saturating_add(rows) > rows_max {
-            let next = Groups { groups: Vec::new(), offset: 0, rows: 0 };
+            let next = Groups { numbers: Vec::new(), offset: 0, rows: 0 };
             parts.push(std::mem::replace(&mut open, next));
         }
         if rows > rows_max {
             parts.extend((0..rows).step_by(rows_max).map(|offset| Groups {
-                groups: vec![group],
+                numbers: vec![group],
                 offset,
                 rows: rows_max.min(rows - offset),
             }));
         } else if rows > 0 {
-            open.groups.push(group);
+            open.numbers.push(group);
             open.rows += rows;
         }
     }
@@ -125,7 +125,7 @@ mod tests {
         let check = |rows: &[usize], expected: &[(&[usize], usize, usize)]| {
             let parts = cut(rows.iter().copied(), 10);
             let found: Vec<_> =
-                parts.iter().map(|part| (&*part.groups, part.offset, part.rows)).collect();
+                parts.iter().map(|part| (&*part.numbers, part.offset, part.rows)).collect();
             assert_eq!(found, expected, "{rows:?}");
         };
         check(&[], &[]);

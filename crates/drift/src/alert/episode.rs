@@ -72,7 +72,7 @@ fn of_series(rule: &AlertRule, series: &Series, points: &[Point], found: &mut Ve
             }
             continue;
         };
-        let current = streak.get_or_insert_with(|| Streak {
+        let current = streak.get_or_insert(Streak {
             began: point.window,
             fired: None,
             windows: 0,

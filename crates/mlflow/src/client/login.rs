@@ -50,7 +50,8 @@ pub struct DeviceCode {
     pub complete_uri: Option<String>,
     /// What.
     pub user_code: String,
-    device_code: String,
+    /// What stands for the wish at the provider: nobody sees it.
+    device: String,
     client_id: String,
     token_url: Url,
     until: Instant,
@@ -243,7 +244,7 @@ impl SignInProvider {
             verification_uri: shown(&needed("verification_uri")?),
             complete_uri: text(&answer, "verification_uri_complete").map(shown),
             user_code: shown(&needed("user_code")?),
-            device_code: needed("device_code")?,
+            device: needed("device_code")?,
             client_id,
             token_url,
             until: Instant::now() + life,
@@ -281,7 +282,7 @@ impl DeviceCode {
         let client = provider_client(self.token_url.as_str())?;
         let form = [
             ("grant_type", DEVICE_GRANT),
-            ("device_code", self.device_code.as_str()),
+            ("device_code", self.device.as_str()),
             ("client_id", self.client_id.as_str()),
         ];
         let mut pause = self.pause;

@@ -135,7 +135,7 @@ impl Predictor for SklearnModel {
         let as_frame = self.estimator.takes_frame();
         let x = Table::from_batch(&input, as_frame)?;
         let background = match background {
-            Some(rows) => Some(Table::from_batch(&self.arranged(rows)?, as_frame)?),
+            Some(rows) => Some(Table::from_batch(self.arranged(rows)?.as_ref(), as_frame)?),
             None => None,
         };
         let contributions = match self.method {

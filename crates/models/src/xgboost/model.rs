@@ -77,7 +77,7 @@ impl Predictor for XgboostModel {
         let arranged = self.arranged(input)?;
         let input = Input::new(&arranged);
         let background = match background {
-            Some(rows) => Some(Input::new(&self.arranged(rows)?).rows_f32()?),
+            Some(rows) => Some(Input::new(self.arranged(rows)?.as_ref()).rows_f32()?),
             None => None,
         };
         let (rows, width) = (input.rows_f32()?, input.width());

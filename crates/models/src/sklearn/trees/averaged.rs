@@ -99,7 +99,7 @@ impl Averaged {
         let matrix = x.matrix()?;
         matrix.check_width(self.features)?;
         check_cells(matrix.rows, self.forest.outputs(), matrix.columns)?;
-        let background = background.map(|rows| singles(&rows.matrix()?)).transpose()?;
+        let background = background.map(|rows| singles(rows.matrix()?.as_ref())).transpose()?;
         let rows = singles(&matrix)?;
         let of =
             ExplainedRows { rows: &rows, background: background.as_deref(), width: matrix.columns };

@@ -177,7 +177,7 @@ impl RawScores for Boosted {
         let matrix = x.finite()?;
         matrix.check_width(self.features)?;
         check_cells(matrix.rows, self.forest.outputs(), matrix.columns)?;
-        let background = background.map(|rows| singles(&rows.finite()?)).transpose()?;
+        let background = background.map(|rows| singles(rows.finite()?.as_ref())).transpose()?;
         let rows = singles(&matrix)?;
         let of =
             ExplainedRows { rows: &rows, background: background.as_deref(), width: matrix.columns };
