@@ -402,8 +402,8 @@ pub(crate) fn rename(
     Ok(())
 }
 
-/// The aliases of a model that has another name now: whoever they were given to keeps them, in every role, or
-/// a new name would make them everybody's.
+/// The aliases of a model that has another name now: whoever they were given to has them by both names, in every
+/// role. Or a new name would make them everybody's, or the old one would be for whoever makes another model of it.
 pub(crate) fn rename_aliases(
     connection: &mut dyn Connection,
     (model, new_model): (&str, &str),
@@ -421,8 +421,16 @@ pub(crate) fn rename_aliases(
              AND resource_pattern = ?3",
             &[grant.role_id.into(), (&grant.resource_type).into(), (&pattern).into()],
         )?;
-        let sql = "UPDATE role_permissions SET resource_pattern = ?1 WHERE id = ?2";
-        connection.execute(sql, &[(&pattern).into(), grant.id.into()])?;
+        connection.execute(
+            "INSERT INTO role_permissions (role_id, resource_type, resource_pattern, permission) \
+             VALUES (?1, ?2, ?3, ?4)",
+            &[
+                grant.role_id.into(),
+                (&grant.resource_type).into(),
+                (&pattern).into(),
+                (&grant.permission).into(),
+            ],
+        )?;
     }
     Ok(())
 }

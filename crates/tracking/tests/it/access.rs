@@ -421,6 +421,17 @@ fn an_alias_is_moved_by_those_to_whom_it_was_given() {
     assert_eq!(point(&release, "Staging").status, 403);
     let body = json!({ "name": "Iris", "alias": "Production" });
     assert_eq!(team.ask(&ada, "DELETE", path, &body).status, 403);
+    // The stage of that name is found by the same URI.
+    let transition = "/api/2.0/mlflow/model-versions/transition-stage";
+    for (stage, status) in [("production", 403), ("Staging", 200)] {
+        let body = json!({ "name": "Iris", "version": "1", "stage": stage });
+        let moved = team.ask(&ada, "POST", transition, &body);
+        assert_eq!(moved.status, status, "{stage}: {}", moved.text());
+    }
+    let body = json!({ "name": "Iris", "version": "1", "stage": "Production" });
+    team.admin("POST", transition, &body);
+    let body = json!({ "name": "Iris", "version": "1", "stage": "Archived" });
+    assert_eq!(team.ask(&ada, "POST", transition, &body).status, 403, "nor is it taken out");
     // Nobody gives it to themselves, nor gets it by another name of the model.
     let grant = json!({
         "username": "ada", "resource_type": "registered_model_alias", "resource_id": "Iris/Production",
@@ -437,6 +448,56 @@ fn an_alias_is_moved_by_those_to_whom_it_was_given() {
     let body = json!({ "name": "Wine", "alias": "Canary", "version": "1" });
     assert_eq!(team.ask(&ada, "POST", path, &body).status, 403);
     assert_eq!(team.ask(&release, "POST", path, &body).status, 200);
+    // Nor by another model of the name, which clients go on asking for.
+    for (path, body) in [
+        ("/api/2.0/mlflow/registered-models/create", json!({ "name": "Iris" })),
+        ("/api/2.0/mlflow/model-versions/create", version),
+    ] {
+        let made = team.ask(&ada, "POST", path, &body);
+        assert_eq!(made.status, 200, "{}", made.text());
+    }
+    assert_eq!(point(&ada, "Canary").status, 403);
+}
+
+#[test]
+fn a_version_of_a_bucket_shows_nobody_elses_files() {
+    let team = Team::start("READ");
+    let ada = team.create_user("ada");
+    let experiment =
+        team.admin("POST", "/api/2.0/mlflow/experiments/create", &json!({ "name": "secret" }));
+    let experiment = experiment["experiment_id"].as_str().unwrap().to_owned();
+    let body = json!({ "experiment_id": experiment });
+    let run = team.admin("POST", "/api/2.0/mlflow/runs/create", &body);
+    let run = run["run"]["info"]["run_id"].as_str().unwrap().to_owned();
+    team.grant("ada", "experiment", &experiment, "DENY");
+    let made = team.ask(
+        &ada,
+        "POST",
+        "/api/2.0/mlflow/registered-models/create",
+        &json!({ "name": "Iris" }),
+    );
+    assert_eq!(made.status, 200, "{}", made.text());
+    let encoded = format!("%3{}{}", &run[..1], &run[1..]);
+    let encoded = if run.starts_with(|c: char| c.is_ascii_digit()) { encoded } else { run.clone() };
+    for (source, status) in [
+        (format!("s3://bucket/{experiment}/{run}/artifacts/model"), 403),
+        (format!("s3://bucket/{experiment}/{encoded}/artifacts/model"), 403),
+        (format!("s3://bucket/{experiment}"), 200),
+        ("s3://bucket/0123456789abcdef0123456789abcdef".to_owned(), 200),
+    ] {
+        let body = json!({ "name": "Iris", "source": source });
+        let made = team.ask(&ada, "POST", "/api/2.0/mlflow/model-versions/create", &body);
+        assert_eq!(made.status, status, "{source}: {}", made.text());
+    }
+    // One of all files there shows those that are not somebody's, and is not asked for any other.
+    let file = |path: &str| {
+        let path = format!("/model-versions/get-artifact?name=Iris&version=1&path={path}");
+        team.ask(&ada, "GET", &path, &Value::Null).text()
+    };
+    let of_run = file(&format!("{run}/artifacts/model.pkl"));
+    assert!(of_run.contains("Permission denied"), "{of_run}");
+    let of_nobody = file("model.pkl");
+    assert!(!of_nobody.contains("Permission denied"), "{of_nobody}");
 }
 
 #[test]

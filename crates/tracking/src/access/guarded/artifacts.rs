@@ -1,7 +1,8 @@
 //! Files, for those who may.
 //!
 //! Whoever asks for the files of a run, version or logged model has asked for that first, which is where they are
-//! refused. What is left are the proxied files, which clients ask for by path: below the folder of an experiment.
+//! refused. What is left are the proxied files, which clients ask for by path: below the folder of an experiment;
+//! and the files of versions, whose sources may be any place of a bucket, also one that holds what is others'.
 
 use std::time::Duration;
 
@@ -16,11 +17,15 @@ use super::guard::Guarded;
 use crate::access::permission::Action;
 use crate::access::resource::Kind;
 use crate::access::rights::{denied, on, within};
+use crate::artifacts::{percent_decoded, scheme};
 
 /// The root of all proxied files, as the API asks for them by path.
 pub(super) const PROXIED_ROOT: &str = "mlflow-artifacts:/";
 /// What is below the folder of an experiment, each in folders of its own.
 const ALL_OF_EXPERIMENT: &[Kind] = &[Kind::Run, Kind::Trace, Kind::LoggedModel];
+
+/// Things that one location is looked through for: files lie in the folder of one, a few more may be in their names.
+const NAMED_MAX: usize = 16;
 
 /// Whether a name is one of a run: 32 hex digits.
 fn names_run(name: &str) -> bool {
@@ -54,7 +59,71 @@ fn kinds_at(rest: &str, is_deletion: bool) -> &'static [Kind] {
     }
 }
 
+/// The kind of thing that has its files in a folder of this name, if one has.
+fn kind_named(name: &str) -> Option<Kind> {
+    if names_run(name) {
+        return Some(Kind::Run);
+    }
+    if name.strip_prefix("m-").is_some_and(names_run) {
+        return Some(Kind::LoggedModel);
+    }
+    name.strip_prefix("tr-").is_some_and(names_run).then_some(Kind::Trace)
+}
+
+/// The runs, logged models and traces that a URI or path names, however it is written.
+fn named_in(location: &str) -> Vec<(Kind, String)> {
+    let plain = percent_decoded(location).unwrap_or_else(|| location.to_owned());
+    // URLs are read without these.
+    let plain = plain.replace(['\t', '\n', '\r'], "");
+    let names = plain.split(['/', '\\', '?', '#']);
+    names.filter_map(|name| Some((kind_named(name)?, name.to_owned()))).collect()
+}
+
 impl Guarded {
+    /// Requires that the runs, logged models and traces that a location names are theirs to read.
+    pub(super) async fn things_named_in(&self, location: &str) -> Result<()> {
+        if self.sees_everything()? {
+            return Ok(());
+        }
+        let named = named_in(location);
+        if named.len() > NAMED_MAX {
+            return Err(denied());
+        }
+        for (kind, id) in named {
+            let experiment_id = match kind {
+                Kind::Run => {
+                    let run = self.inner.runs.get(&id).await;
+                    run.map(|run| run.info.experiment_id)
+                }
+                Kind::LoggedModel => {
+                    let model = self.inner.logged_models.get_or_deleted(&id).await;
+                    model.map(|model| model.info.experiment_id)
+                }
+                _ => {
+                    let Ok(traces) = self.inner_traces() else { continue };
+                    traces.get_info(&id).await.map(|info| info.experiment_id)
+                }
+            };
+            match experiment_id {
+                Ok(experiment_id) => self.inside(&experiment_id, kind, Action::Read)?,
+                // A folder of that name which is nobody's.
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what is not theirs to read, below a root that they were asked about. The root of a version may be a whole
+    /// bucket; no other is more than one run's, logged model's or trace's.
+    async fn may_read(&self, root_uri: &str, path: &str) -> Result<()> {
+        self.proxied(root_uri, path, Action::Read)?;
+        match scheme(root_uri) {
+            None | Some("file" | "mlflow-artifacts") => Ok(()),
+            Some(_bucket) => self.things_named_in(path).await,
+        }
+    }
+
     /// Refuses a proxied path that is not theirs.
     pub(super) fn proxied(&self, root_uri: &str, path: &str, action: Action) -> Result<()> {
         if root_uri != PROXIED_ROOT {
@@ -106,13 +175,13 @@ impl Guarded {
 #[async_trait]
 impl Artifacts for Guarded {
     async fn list(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
-        self.proxied(root_uri, path, Action::Read)?;
+        self.may_read(root_uri, path).await?;
         let files = self.inner.artifacts.list(root_uri, path).await?;
         if root_uri == PROXIED_ROOT { self.without_hidden(path, files) } else { Ok(files) }
     }
 
     async fn download(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
-        self.proxied(root_uri, path, Action::Read)?;
+        self.may_read(root_uri, path).await?;
         self.inner.artifacts.download(root_uri, path).await
     }
 
@@ -122,7 +191,7 @@ impl Artifacts for Guarded {
         path: &str,
         range: Option<ByteRange>,
     ) -> Result<ArtifactFile> {
-        self.proxied(root_uri, path, Action::Read)?;
+        self.may_read(root_uri, path).await?;
         self.inner.artifacts.open(root_uri, path, range).await
     }
 
@@ -139,19 +208,18 @@ impl Artifacts for Guarded {
     async fn direct_file(&self, root_uri: &str, path: &str) -> Result<Option<Box<dyn DirectFile>>> {
         let file = self.inner.artifacts.direct_file(root_uri, path).await?;
         let Some(inner) = file else { return Ok(None) };
-        let may_read = self.allows(root_uri, path, Action::Read)?;
-        let may_write = self.allows(root_uri, path, Action::Update)?;
+        let may_read = allowed(self.may_read(root_uri, path).await)?;
+        let may_write = allowed(self.proxied(root_uri, path, Action::Update))?;
         Ok(Some(Box::new(GuardedFile { inner, may_read, may_write })))
     }
 }
 
-impl Guarded {
-    fn allows(&self, root_uri: &str, path: &str, action: Action) -> Result<bool> {
-        match self.proxied(root_uri, path, action) {
-            Ok(()) => Ok(true),
-            Err(error) if error.code() == denied().code() => Ok(false),
-            Err(error) => Err(error),
-        }
+/// Whether something was allowed, where a refusal is no error yet.
+fn allowed(asked: Result<()>) -> Result<bool> {
+    match asked {
+        Ok(()) => Ok(true),
+        Err(error) if error.code() == denied().code() => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -202,6 +270,21 @@ pub(super) fn proxied_path(source: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_names_things_however_it_is_written() {
+        let run = "0123456789abcdef0123456789abcdef";
+        let kinds = |location: &str| -> Vec<Kind> {
+            named_in(location).into_iter().map(|(kind, _id)| kind).collect()
+        };
+        assert_eq!(kinds(&format!("s3://bucket/root/7/{run}/artifacts/model")), [Kind::Run]);
+        assert_eq!(kinds(&format!("s3://bucket/{run}?versionId=1")), [Kind::Run]);
+        assert_eq!(kinds(&format!("gs://b/7/%2530{}", &run[1..])), [Kind::Run]);
+        assert_eq!(kinds(&format!("s3://b/7/0\t{}/x", &run[1..])), [Kind::Run]);
+        assert_eq!(kinds(&format!("7/models/m-{run}/artifacts")), [Kind::LoggedModel]);
+        assert_eq!(kinds(&format!("traces/tr-{run}/artifacts/traces.json")), [Kind::Trace]);
+        assert!(kinds("s3://bucket/model/MLmodel").is_empty());
+    }
 
     #[test]
     fn paths_lead_to_what_they_are_files_of() {

@@ -14,6 +14,7 @@ use crate::access::permission::Action;
 use crate::access::resource::ANY;
 use crate::access::rights::on;
 use crate::artifacts::ArtifactPath;
+use crate::store::validate;
 
 /// Page of a search that does not say, and the largest.
 const PAGE: (i64, i64) = (200_000, 200_000);
@@ -40,7 +41,8 @@ impl Guarded {
                 self.logged_model(&model_id, Action::Read).await?;
             }
             Some(ModelUri::Run { run_id, .. }) => self.run(&run_id, Action::Read).await?,
-            _ => {}
+            // The server reads a bucket with rights of its own.
+            _ => self.things_named_in(&version.source).await?,
         }
         if let Some(path) = proxied_path(&version.source)
             && let Ok(path) = ArtifactPath::from_request(path)
@@ -53,6 +55,28 @@ impl Guarded {
         }
         if let Some(model_id) = version.model_id.as_deref().filter(|id| !id.is_empty()) {
             self.logged_model(model_id, Action::Read).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Guarded {
+    /// Requires that a version may come into a stage, and go out of its own: `models:/Iris/Production` is the stage
+    /// as well as the alias of that name, and for those to whom the alias was granted.
+    async fn stages(&self, id: VersionId<'_>, stage: &str) -> Result<()> {
+        if self.sees_everything()? {
+            return Ok(());
+        }
+        // What is no stage is refused by the store.
+        let Ok(wanted) = validate::stage(stage) else { return Ok(()) };
+        let is_kept =
+            |name: &str| self.directory.rights(|rights| rights.index.is_kept_alias(id.name, name));
+        if is_kept(wanted)? {
+            self.alias(id.name, wanted, Action::Update).await?;
+        }
+        let left = self.inner.model_versions.get(id).await?.current_stage;
+        if left != wanted && is_kept(&left)? {
+            self.alias(id.name, &left, Action::Update).await?;
         }
         Ok(())
     }
@@ -88,6 +112,7 @@ impl ModelVersions for Guarded {
         archive_existing_versions: bool,
     ) -> Result<ModelVersion> {
         self.versions(id.name, Action::Update).await?;
+        self.stages(id, stage).await?;
         self.inner.model_versions.transition_stage(id, stage, archive_existing_versions).await
     }
 
