@@ -134,6 +134,19 @@ fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// Refuses a server that is asked over http on another machine. Who reads along there gets what a provider says of
+/// somebody; and who answers in its place says whom the token of a CI job is to be for, which may be a cloud.
+fn check_server(server: &str) -> Result<()> {
+    match Url::parse(server) {
+        Ok(url) if url.scheme() == "http" => {
+            let origin = url.origin().ascii_serialization();
+            provider_url(&origin).map(|_url| ()).map_err(Error::invalid)
+        }
+        // What is no URL of a server is refused where it is opened.
+        _ => Ok(()),
+    }
+}
+
 /// A client for a provider. What makes the tracking server's certificate pass does not make its pass.
 fn provider_client(url: &str) -> Result<Http> {
     Http::new(url, Credentials::None, &Settings::default())
@@ -186,7 +199,12 @@ fn address(document: &Map<String, Value>, name: &str) -> Result<Option<Url>> {
 
 impl Login {
     /// A server by its URL, with MLflow's variables for TLS. Nobody is signed in there yet.
+    ///
+    /// # Errors
+    ///
+    /// The URL goes over http to another machine.
     pub fn open(server: &str) -> Result<Self> {
+        check_server(server)?;
         let settings = Settings { retries: 1, ..Settings::from_env()? };
         Ok(Self { server: Http::new(server, Credentials::None, &settings)? })
     }
@@ -311,5 +329,21 @@ impl DeviceCode {
             ErrorCode::Unauthenticated,
             "the code was not entered in time; sign in again",
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_signs_in_where_others_read_along() {
+        for url in
+            ["https://mlflow.example.com/p", "http://127.0.0.1:5000", "http://localhost:5000"]
+        {
+            check_server(url).unwrap();
+        }
+        let error = check_server("http://ada:secret@mlflow.example.com/p").unwrap_err().to_string();
+        assert!(error.contains("use https") && !error.contains("secret"), "{error}");
     }
 }

@@ -43,6 +43,10 @@ const WAITING_MAX: usize = 64;
 const REMEMBERED_MAX: usize = 16_384;
 /// How long what was wrong is remembered: a tool with an old password asks again and again.
 const WRONG_FOR: Duration = Duration::from_secs(10);
+/// The names under which tokens and sign-ins on pages are counted: no user has one of them. A program with a token that
+/// has ended keeps no people out who share its address.
+pub(crate) const OF_TOKENS: &str = "";
+pub(crate) const OF_PAGES: &str = ":pages";
 /// What an older MLflow gave its administrators, and everybody knows.
 const WELL_KNOWN: &str = "password1234";
 
@@ -179,19 +183,20 @@ impl SignIn {
     async fn judge_jwt(&self, oidc: &Oidc, token: &str, address: IpAddr) -> Verdict {
         match oidc.judge(token).await {
             Ok(actor) => Verdict::Right(actor),
-            Err(refused) => self.refusal(refused, address),
+            Err(refused) => self.refusal(refused, address, OF_TOKENS),
         }
     }
 
-    /// One try of an address that wants to sign in otherwise than by a password; `Err` is how long to wait.
+    /// One try of a browser that comes back from a provider; `Err` is how long to wait.
     pub(crate) fn attempt(&self, address: IpAddr) -> std::result::Result<Try, Duration> {
-        self.login_limit.take(address, "")
+        self.login_limit.take(address, OF_PAGES)
     }
 
-    /// The same of whoever a provider's word does not let in. Who presents what is no word of one has few tries.
-    pub(crate) fn refusal(&self, refused: Refused, address: IpAddr) -> Verdict {
+    /// The same of whoever a provider's word does not let in. Who presents what is no word of one has few tries, which
+    /// are counted under `name`.
+    pub(crate) fn refusal(&self, refused: Refused, address: IpAddr, name: &str) -> Verdict {
         match refused {
-            Refused::Token(reason) => match self.login_limit.take(address, "") {
+            Refused::Token(reason) => match self.login_limit.take(address, name) {
                 Ok(attempt) => {
                     attempt.was_wrong();
                     tracing::warn!(kind = "token", %address, reason, "refused wrong credentials");

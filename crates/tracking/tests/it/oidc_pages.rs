@@ -139,6 +139,9 @@ fn somebody_comes_back_from_a_provider_signed_in_and_nobody_in_their_place() {
     }
     assert_eq!(provider.last_form()["grant_type"], "authorization_code");
 
+    // A program beside them with a token of yesterday is sent away, and they are not.
+    let stale = || team.ask("Bearer trainyard_0", "GET", CURRENT, &Value::Null).status;
+    assert!((0..100).any(|_| stale() == 429), "a token is guessed without end");
     assert_eq!(location(&ada.get(&callback)), "/account?x=1");
     let form = provider.last_form();
     let verifier = form["code_verifier"].as_bytes();

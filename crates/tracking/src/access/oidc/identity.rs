@@ -80,9 +80,15 @@ pub(super) fn person(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Per
             issuer.username_claim
         )));
     };
+    let is_address = issuer.username_claim == "email";
+    let is_verified: Option<bool> = match claims.get("email_verified") {
+        Some(Value::Bool(is_verified)) => Some(*is_verified),
+        // Some providers write it as a text.
+        Some(Value::String(text)) => text.parse().ok(),
+        _ => None,
+    };
     // An address that somebody merely claims is nobody's name.
-    if issuer.username_claim == "email" && claims.get("email_verified") == Some(&Value::Bool(false))
-    {
+    if is_address && is_verified == Some(false) {
         return Err(Refused::person(format!(
             "{} is not verified at the provider",
             shown(username)
@@ -108,7 +114,8 @@ pub(super) fn person(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Per
         username: username.to_owned(),
         roles,
         is_admin: (!issuer.admin_groups.is_empty()).then(|| is_in(&issuer.admin_groups)),
-        may_link: issuer.link_users,
+        // Providers that say nothing let people write what they like.
+        may_link: issuer.link_users && (!is_address || is_verified == Some(true)),
     })
 }
 
@@ -190,10 +197,18 @@ mod tests {
             (COMPANY, json!({ "sub": "1", "preferred_username": 7 })),
             (allowed.as_str(), json!({ "sub": "1", "preferred_username": "ada", "groups": ["x"] })),
             (email.as_str(), json!({ "sub": "1", "email": "a@b.c", "email_verified": false })),
+            (email.as_str(), json!({ "sub": "1", "email": "a@b.c", "email_verified": "false" })),
         ] {
             assert!(who(settings, &claims).is_err(), "{claims}");
         }
-        who(&email, &json!({ "sub": "1", "email": "a@b.c" })).unwrap();
+        // One that nobody vouches for is a name, and nobody's who is here already.
+        let linked = format!("{email}link_users = true\n");
+        for (verified, may_link) in
+            [(json!(null), false), (json!(true), true), (json!("true"), true)]
+        {
+            let claims = json!({ "sub": "1", "email": "a@b.c", "email_verified": verified });
+            assert_eq!(who(&linked, &claims).unwrap().may_link, may_link, "{claims}");
+        }
     }
 
     #[test]

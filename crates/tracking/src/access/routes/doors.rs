@@ -17,6 +17,7 @@ use crate::access::pages::{AccountPage, SignInPage};
 use crate::access::rights::Rights;
 use crate::access::rows::TokenRow;
 use crate::access::sessions::{csrf, secret};
+use crate::access::sign_in::{OF_PAGES, OF_TOKENS};
 use crate::access::{cookies, pages, token, users_sql};
 use crate::api::error_answer;
 use crate::server::verdict::{Verdict, address, admit};
@@ -144,7 +145,7 @@ async fn signed_in(users: &Users, parts: &Parts, name: &str, next: &str) -> Resp
 
 /// The page of somebody whom a provider did not let in.
 fn not_signed_in(users: &Users, parts: &Parts, refused: Refused) -> Response {
-    let verdict = users.sign_in.refusal(refused, address(parts));
+    let verdict = users.sign_in.refusal(refused, address(parts), OF_PAGES);
     let (status, problem) = match verdict {
         Verdict::Refused(reason) => (StatusCode::FORBIDDEN, reason),
         Verdict::Unavailable(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
@@ -307,7 +308,7 @@ pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: As
     let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => {
-            let verdict = users.sign_in.refusal(refused, from);
+            let verdict = users.sign_in.refusal(refused, from, OF_TOKENS);
             return Ok(
                 admit(Some(verdict), from).map_or_else(|answer| *answer, |_actor| no_content())
             );
