@@ -21,6 +21,9 @@ const OLD_TABLES: &[&str] = &[
 /// Longest name of a user or token: what the column holds.
 const NAME_CHARACTERS_MAX: usize = 255;
 
+/// Tokens of one user: those of a busy CI that signs in for each job. All are in memory.
+const TOKENS_OF_USER_MAX: i64 = 10_000;
+
 const USER: &str =
     "SELECT id, username, password_hash, CASE WHEN is_admin THEN 1 ELSE 0 END FROM users";
 const TOKEN: &str = "SELECT t.name, u.username, t.user_id, t.digest, t.scope, t.created_at, t.expires_at \
@@ -150,10 +153,20 @@ pub(crate) fn tokens(connection: &mut dyn Connection) -> Result<Vec<TokenRow>> {
     connection.rows(&format!("{TOKEN} ORDER BY t.name"), &[], token_row)
 }
 
-/// Makes a token; its name is nobody else's.
+/// Makes a token; its name is nobody else's, and its owner has not too many.
 pub(crate) fn create_token(connection: &mut dyn Connection, token: &TokenRow) -> Result<TokenRow> {
     check_name(&token.name)?;
     let owner = user(connection, &token.username)?;
+    let sql = "SELECT count(*) FROM trainyard_tokens WHERE user_id = ?1";
+    let held = connection.first(sql, &[owner.id.into()], |row| row.need_int(0))?;
+    if held.is_some_and(|held| held >= TOKENS_OF_USER_MAX) {
+        let message = format!(
+            "{} has {TOKENS_OF_USER_MAX} tokens, which is the most, those that ended among them; remove some: \
+             `trainyard user revoke-token NAME`",
+            token.username
+        );
+        return Err(Error::invalid(message).into());
+    }
     let sql = "INSERT INTO trainyard_tokens (name, user_id, digest, scope, created_at, expires_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING";
     let made = connection.execute(

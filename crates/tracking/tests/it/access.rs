@@ -366,6 +366,24 @@ fn tokens_do_what_they_are_for_until_they_are_taken_away() {
 }
 
 #[test]
+fn a_user_has_so_many_tokens_and_no_more() {
+    let team = Team::start("READ");
+    let ada = team.create_user("ada");
+    let raw = rusqlite::Connection::open(team.folder.path().join("users.db")).unwrap();
+    raw.busy_timeout(Duration::from_mins(1)).unwrap();
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) \
+               INSERT INTO trainyard_tokens (name, user_id, digest, scope, created_at, expires_at) \
+               SELECT 't' || n.i, u.id, 'd' || n.i, 'READ', 0, NULL FROM n, users u \
+               WHERE u.username = 'ada'";
+    assert_eq!(raw.execute(sql, []).unwrap(), 9999);
+    for (name, status) in [("last", 200), ("more", 400)] {
+        let body = json!({ "name": name });
+        let made = team.ask(&ada, "POST", "/api/3.0/trainyard/tokens/create", &body);
+        assert_eq!(made.status, status, "{}", made.text());
+    }
+}
+
+#[test]
 fn a_service_account_has_tokens_and_no_password() {
     let team = Team::start("READ");
     let account = json!({ "username": "ci" });

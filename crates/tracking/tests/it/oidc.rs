@@ -65,6 +65,23 @@ fn a_token_lets_in_whom_it_is_of_with_the_roles_of_their_groups() {
 }
 
 #[test]
+fn an_older_token_gives_nobody_back_what_a_newer_one_took() {
+    let provider = Provider::start();
+    let team = people(&provider, "roles = { team = ['scientists'] }\nadmin_groups = ['ops']");
+    let newer = provider.token(&json!({ "groups": [] }));
+    let issued = provider.claims(&json!({}))["iat"].as_i64().unwrap() - 300;
+    let older = provider.token(&json!({ "iat": issued, "groups": ["team", "ops"] }));
+    for token in [&newer, &older] {
+        let answer = current(&team, token);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["user"]["is_admin"], false);
+    }
+    let path = "/api/3.0/mlflow/users/roles/list?username=ada";
+    let roles = team.admin("GET", path, &Value::Null).to_string();
+    assert!(!roles.contains("scientists"), "{roles}");
+}
+
+#[test]
 fn nobody_is_let_in_by_what_a_provider_did_not_sign_for_this_server() {
     let provider = Provider::start();
     let team = people(&provider, "");

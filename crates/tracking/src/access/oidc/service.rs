@@ -31,6 +31,10 @@ const REMEMBERED_MAX: usize = 4096;
 const PERSONS_SCOPE: &str = "MANAGE";
 /// Hours of a token that a person is given by `trainyard login`.
 const PERSONS_HOURS: i64 = 12;
+/// People of whom it is remembered when a provider last said something.
+const SAID_MAX: usize = 100_000;
+/// What clocks of one provider's machines may differ by.
+const CLOCKS_MILLIS: i64 = 60 * 1000;
 /// How old a token may be that is exchanged for a longer one: it was made for that.
 const EXCHANGED_MILLIS_MAX: i64 = 5 * 60 * 1000;
 
@@ -77,6 +81,9 @@ pub(crate) struct Oidc {
     public_url: Option<String>,
     pub(crate) session_hours: i64,
     judged: Mutex<HashMap<[u8; 32], Judged>>,
+    /// When a provider last said something of somebody whom it calls so, by its own clock in milliseconds. What it said
+    /// before is still true of who they are, and no longer of their groups.
+    said: Mutex<HashMap<(String, String), i64>>,
     waiting: Semaphore,
 }
 
@@ -97,6 +104,7 @@ impl Oidc {
             public_url: config.public_url().map(str::to_owned),
             session_hours: config.session_hours,
             judged: Mutex::default(),
+            said: Mutex::default(),
             waiting: Semaphore::new(WAITING_MAX),
         })
     }
@@ -159,6 +167,11 @@ impl Oidc {
     fn judged(&self) -> MutexGuard<'_, HashMap<[u8; 32], Judged>> {
         // The list is whole between any two operations, so a panic elsewhere is no harm.
         self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn said(&self) -> MutexGuard<'_, HashMap<(String, String), i64>> {
+        // As above.
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a token that was right still is: whoever was removed may have been followed by another of the name.
@@ -255,18 +268,35 @@ impl Oidc {
             }
             _ => claims,
         };
-        let username = self.entered(person(&completed, issuer)?).await?;
+        let username = self.entered(person(&completed, issuer)?, issued_millis(&completed)).await?;
         Ok(Admitted { username, scope: PERSONS_SCOPE.to_owned(), hours: PERSONS_HOURS, token })
     }
 
-    /// The name here of somebody of a provider, once the tables say what the provider says.
-    async fn entered(&self, person: Person) -> Result<String, Refused> {
-        let known = unchanged(&self.directory.index(), &person);
-        if let Some(username) = known {
-            return Ok(username);
+    /// The name here of somebody of a provider, once the tables say what the provider says. `issued` is when it said
+    /// so: an older token gives nobody back what a newer one took.
+    async fn entered(&self, person: Person, issued: i64) -> Result<String, Refused> {
+        let key = (person.issuer.clone(), person.subject.clone());
+        let last = self.said().get(&key).copied();
+        let is_old = last.is_some_and(|last| issued.saturating_add(CLOCKS_MILLIS) < last);
+        let known = {
+            let index = self.directory.index();
+            let username = index.username_of(&person.issuer, &person.subject);
+            let old = username.filter(|_username| is_old).map(str::to_owned);
+            old.or_else(|| unchanged(&index, &person))
+        };
+        let username = if let Some(username) = known {
+            username
+        } else {
+            let entered = self.directory.change(move |connection| enter(connection, &person));
+            entered.await?
+        };
+        let mut said = self.said();
+        if said.len() >= SAID_MAX {
+            said.clear();
         }
-        let entered = self.directory.change(move |connection| enter(connection, &person));
-        Ok(entered.await?)
+        let latest = said.entry(key).or_insert(issued);
+        *latest = issued.max(*latest);
+        Ok(username)
     }
 
     fn provider(&self, name: &str) -> Result<&Provider, Refused> {
@@ -301,7 +331,8 @@ impl Oidc {
         let redirect_uri = self.redirect_uri(provider);
         let code = returned.code.as_deref();
         let claims = code_flow::claims(provider, &flow, code, &redirect_uri).await?;
-        let username = self.entered(person(&claims, &provider.issuer)?).await?;
+        let person = person(&claims, &provider.issuer)?;
+        let username = self.entered(person, issued_millis(&claims)).await?;
         Ok((username, flow.next))
     }
 }
