@@ -58,9 +58,7 @@ impl Guarded {
         }
         Ok(())
     }
-}
 
-impl Guarded {
     /// Requires that a version may come into a stage, and go out of its own: `models:/Iris/Production` is the stage
     /// as well as the alias of that name, and for those to whom the alias was granted.
     async fn stages(&self, id: VersionId<'_>, stage: &str) -> Result<()> {

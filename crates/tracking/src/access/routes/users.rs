@@ -1,8 +1,7 @@
 //! `users/*`: who there is, and their passwords.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use axum::extract::State;
+use http::request::Parts;
 use serde::Serialize;
 use serde_json::json;
 use trainyard_mlflow::{Error, ErrorCode, Result};
@@ -13,7 +12,7 @@ use crate::access::index::{Index, User};
 use crate::access::rights::{Rights, denied};
 use crate::access::rows::{RoleWithGrants, UserRow};
 use crate::access::{password, users_sql};
-use crate::server::verdict::Verdict;
+use crate::server::verdict::{Verdict, address};
 
 /// Refuses whoever is neither the user nor an administrator.
 pub(super) fn self_or_admin(rights: &Rights<'_>, name: &str) -> bool {
@@ -89,7 +88,11 @@ pub(super) async fn list(State(users): State<Users>) -> Answer {
     answer(&json!({ "users": listed }))
 }
 
-pub(super) async fn update_password(State(users): State<Users>, asked: Asked) -> Answer {
+pub(super) async fn update_password(
+    State(users): State<Users>,
+    parts: Parts,
+    asked: Asked,
+) -> Answer {
     let (name, secret) = (asked.text("username")?, asked.text("password")?);
     let (is_allowed, is_self) = users
         .directory
@@ -102,8 +105,8 @@ pub(super) async fn update_password(State(users): State<Users>, asked: Asked) ->
             let message = "Current password is required when changing your own password.";
             return Err(Error::invalid(message).into());
         };
-        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        match users.sign_in.password(name.to_owned(), current.to_owned(), nowhere).await {
+        let from = address(&parts);
+        match users.sign_in.password(name.to_owned(), current.to_owned(), from).await {
             Verdict::Right(_) => {}
             Verdict::Wrong | Verdict::Refused(_) => {
                 return Err(Error::invalid("Current password does not match.").into());
