@@ -126,8 +126,7 @@ fn configured(folder: &Path, script: &str) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let tools = folder.join("tools");
     std::fs::create_dir_all(&tools).unwrap();
-    for (name, text) in
-        [("getent", "exit 0"), ("systemctl", "exit 0"), ("install", "echo \"$@\"")]
+    for (name, text) in [("getent", "exit 0"), ("systemctl", "exit 0"), ("install", "echo \"$@\"")]
     {
         let tool = tools.join(name);
         std::fs::write(&tool, format!("#!/bin/sh\n{text}\n")).unwrap();
