@@ -94,11 +94,11 @@ impl Python {
         }
     }
 
-    /// The command line that runs a script.
+    /// The command line that runs a script. By its name with the number: Debian and macOS have no other, environments have both.
     pub(super) fn command(&self, script: &str) -> String {
         match self.packages {
             Packages::Uv => format!("uv run --frozen python {script}"),
-            _ => format!("python {script}"),
+            _ => format!("python3 {script}"),
         }
     }
 }
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(script.registers.as_deref(), Some("Churn"));
         assert_eq!((script.metrics, script.reads_its_part), (vec!["auc".to_owned()], false));
         assert_eq!(python.packages, Packages::Requirements("requirements.txt"));
-        assert_eq!(python.command(script.path), "python src/train.py");
+        assert_eq!(python.command(script.path), "python3 src/train.py");
 
         std::fs::write(place.path().join("uv.lock"), "").unwrap();
         std::fs::write(place.path().join("src/train.py"), "print('no tracking')\n").unwrap();

@@ -215,7 +215,7 @@ fn a_python_repository_with_docker_and_workflows() {
     assert!(said.contains("git leaves data/train.csv out"), "{said}");
     let toml = place.read("trainyard.toml");
     assert!(
-        toml.contains("command = \"python src/train.py\"") && toml.contains("name = \"Churn\""),
+        toml.contains("command = \"python3 src/train.py\"") && toml.contains("name = \"Churn\""),
         "{toml}"
     );
     assert!(place.read("trainyard.Dockerfile").contains("MODEL_NAME=\"Churn\""));
