@@ -124,7 +124,9 @@ fn refuse_credentials(source: &str) -> Result<(), String> {
     let Some((scheme, rest)) = source.split_once("://") else { return Ok(()) };
     let authority = rest.split('/').next().unwrap_or_default();
     let user = authority.rsplit_once('@').map(|(user, _)| user);
-    if user.is_some_and(|user| user.contains(':') || scheme.starts_with("http")) {
+    if user
+        .is_some_and(|user| user.contains(':') || scheme.to_ascii_lowercase().starts_with("http"))
+    {
         return Err(
             "the URL has credentials in it, which everybody who reads the workflows would see; \
              leave them to git's own configuration on the runner"
@@ -217,6 +219,7 @@ mod tests {
             ("https://me:secret@git.example.com/t", "credentials"),
             ("https://token@git.example.com/t", "credentials"),
             ("https://token@example.com/t.whl", "credentials"),
+            ("HTTPS://token@example.com/t", "credentials"),
             ("ssh://me:secret@git.example.com/t", "credentials"),
             ("https://git.example.com/t#main", "commit"),
             ("https://example.com/t.gz#sha256=12", "64 hexadecimal digits"),

@@ -10,6 +10,8 @@
 set -eu
 
 source="${TRAINYARD_SOURCE:-}"
+# Logs are read by more people than may read what a URL has before its host.
+shown="$(printf '%s' "$source" | sed 's|://[^/]*@|://|')"
 revision="${TRAINYARD_REVISION:-}"
 folder="${CARGO_HOME:-$HOME/.cargo}/bin"
 work="$(mktemp -d)"
@@ -29,12 +31,12 @@ digest_of() {
 check() {
   found="$(digest_of "$1")"
   if [ "sha256:$found" != "$revision" ]; then
-    fail "$source is not what was asked for: its SHA-256 is $found, and TRAINYARD_REVISION is $revision."
+    fail "$shown is not what was asked for: its SHA-256 is $found, and TRAINYARD_REVISION is $revision."
   fi
 }
 
 download() {
-  curl --fail --silent --show-error --location --retry 3 --output "$2" "$1" || fail "cannot download $1"
+  curl --fail --silent --show-error --location --retry 3 --output "$2" "$1" || fail "cannot download $shown"
 }
 
 # A file becomes the program in one step, whoever runs the one before.
@@ -90,9 +92,10 @@ case "$source" in
     if [ -d "$source" ]; then
       cargo install --locked --path "$source/crates/trainyard"
     elif [ -f "$source" ]; then
+      if [ -n "$revision" ]; then check "$source"; fi
       put "$source"
     else
-      fail "the variable TRAINYARD_SOURCE is neither a URL nor an image nor a path on this runner: $source"
+      fail "the variable TRAINYARD_SOURCE is neither a URL nor an image nor a path on this runner: $shown"
     fi ;;
 esac
 if [ -n "${GITHUB_PATH:-}" ]; then echo "$folder" >> "$GITHUB_PATH"; fi

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use trainyard_chart as chart;
 use trainyard_drift::{Options, Profile};
-use trainyard_models::{Explanation, LoadedModel};
+use trainyard_models::LoadedModel;
 use trainyard_quality::metrics::Confusion;
 use trainyard_quality::metrics::ranking::Curve;
 
@@ -132,22 +132,26 @@ pub(crate) fn contributions(model: &LoadedModel, holdout: &RecordBatch) -> Resul
     let rows = holdout.num_rows().min(EXPLAINED_ROWS);
     let input = judge::input_of(model, &holdout.slice(0, rows))?;
     let parts: Vec<usize> = (0..rows).step_by(ROWS_AT_ONCE).collect();
-    let explained = parts.par_iter().map(|&first| {
+    let explained = parts.par_iter().map(|&first| -> Result<_, trainyard_models::Error> {
         let part = input.slice(first, ROWS_AT_ONCE.min(rows - first));
-        model.predictor.explain(&part, None)
+        let part = model.predictor.explain(&part, None)?;
+        // No more than that is kept: all contributions of many columns to many classes are gigabytes.
+        let sizes = part.mean_sizes();
+        Ok((part.columns, part.explained, part.rows, sizes))
     });
-    let parts = match explained.collect::<Result<Vec<Explanation>, _>>() {
+    let parts = match explained.collect::<Result<Vec<_>, trainyard_models::Error>>() {
         Ok(parts) => parts,
-        // What cannot be explained has no such file.
-        Err(trainyard_models::Error::Unsupported { .. }) => return Ok(Vec::new()),
+        // What cannot be explained, or is too wide for it, has no such file. The model is no worse for that.
+        Err(trainyard_models::Error::Unsupported { .. } | trainyard_models::Error::Input(_)) => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(error.into()),
     };
-    let Some(first) = parts.first() else { return Ok(Vec::new()) };
-    let mut sizes: Vec<(String, f64)> =
-        first.columns.iter().map(|name| (name.clone(), 0.0)).collect();
-    for part in &parts {
-        for ((_, sum), size) in sizes.iter_mut().zip(part.mean_sizes()) {
-            *sum += size * part.rows as f64 / rows as f64;
+    let Some((columns, explained, ..)) = parts.first() else { return Ok(Vec::new()) };
+    let mut sizes: Vec<(String, f64)> = columns.iter().map(|name| (name.clone(), 0.0)).collect();
+    for (_, _, count, part) in &parts {
+        for ((_, sum), size) in sizes.iter_mut().zip(part) {
+            *sum += size * *count as f64 / rows as f64;
         }
     }
     sizes.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -155,11 +159,11 @@ pub(crate) fn contributions(model: &LoadedModel, holdout: &RecordBatch) -> Resul
         sizes.iter().map(|(name, size)| json!({ "feature": name, "importance": size })).collect();
     let all = json!({
         "kind": "mean_absolute_contribution",
-        "explains": first.explained.name(),
+        "explains": explained.name(),
         "rows": rows,
         "features": features,
     });
-    let title = format!("Contributions to the {} (mean size)", first.explained.name());
+    let title = format!("Contributions to the {} (mean size)", explained.name());
     Ok(vec![
         (
             "feature_contributions.svg".to_owned(),

@@ -14,7 +14,7 @@ use crate::matrix::Matrix;
 use crate::{Error, Result};
 
 /// Most different values of a categorical column: each becomes a feature of its own.
-const CATEGORIES_MAX: usize = 1_000;
+pub const CATEGORIES_MAX: usize = 1_000;
 /// Most encoded values of a table: 2 GiB of 32-bit floats.
 const VALUES_MAX: usize = 1 << 29;
 

@@ -48,7 +48,7 @@ pub use config::{AUTO_CLASSES_MAX, MissingValues, Task, TrainConfig};
 pub use dataset::{DataSource, digest, input as dataset_input};
 pub use error::{Error, Result};
 pub use export::{Export, LABEL, PROBABILITY_PREFIX, VARIABLE, export};
-pub use features::{Encoder, Encoding, FeatureColumn, NumberKind};
+pub use features::{CATEGORIES_MAX, Encoder, Encoding, FeatureColumn, NumberKind};
 pub use forest::Forest;
 pub use git::commit as git_commit;
 pub use held_out::HeldOut;

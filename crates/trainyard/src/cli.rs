@@ -169,12 +169,16 @@ fn parsed(words: &[OsString]) -> Option<ArgMatches> {
     command().try_get_matches_from_mut(as_upstream(words.to_vec())).ok()
 }
 
-/// The help of a verb; `None` where there is no such verb.
-fn long_help(verb: &str) -> Option<String> {
+/// The help of a verb, or of a verb of a verb; `None` where there is no such verb.
+fn long_help(words: &[String]) -> Option<String> {
     let mut command = command();
     // Only then a verb knows whose it is.
     command.build();
-    Some(command.find_subcommand_mut(verb)?.render_long_help().to_string())
+    let mut found = &mut command;
+    for word in words {
+        found = found.find_subcommand_mut(word)?;
+    }
+    Some(found.render_long_help().to_string())
 }
 
 /// Verbs that are meant for people.

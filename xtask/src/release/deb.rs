@@ -12,6 +12,8 @@ use crate::environment::{root, run};
 
 /// After the files are there: who runs it, and where the project is. The service is not started by itself, as there is no
 /// project yet; on an upgrade the supervisor is replaced and what serves goes on.
+///
+/// Folders are made once: later they are the user's, who may have put links in their place, which root would follow.
 fn after() -> String {
     format!(
         "#!/bin/sh
@@ -19,7 +21,9 @@ set -e
 if [ \"$1\" = configure ]; then
   getent passwd {USER} > /dev/null || useradd --system --user-group --no-create-home \\
     --home-dir {STATE} --shell /usr/sbin/nologin {USER}
-  install -d -m 750 -o {USER} -g {USER} {STATE} {STATE}/project
+  if [ ! -e {STATE} ]; then
+    install -d -m 750 -o {USER} -g {USER} {STATE} {STATE}/project
+  fi
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
     systemctl try-restart trainyard.service || true

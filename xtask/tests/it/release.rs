@@ -111,6 +111,29 @@ fn everything_is_where_it_belongs_and_comes_out_the_same_again() {
     for script in ["postinst", "prerm"] {
         said(Command::new("sh").arg("-n").arg(scripts.join(script)));
     }
+    // Root makes the service's folders once. Later their owner may have put links there, which root would follow.
+    let state = folder.path().join("state");
+    let postinst = std::fs::read_to_string(scripts.join("postinst")).unwrap();
+    let postinst = postinst.replace("/var/lib/trainyard", state.to_str().unwrap());
+    let first = configured(folder.path(), &postinst);
+    assert!(first.ends_with(&format!("{0} {0}/project\n", state.display())), "{first}");
+    std::fs::create_dir(&state).unwrap();
+    assert_eq!(configured(folder.path(), &postinst), "");
+}
+
+/// Runs a package's script as dpkg does behind an upgrade; answers which folders it would make.
+fn configured(folder: &Path, script: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let tools = folder.join("tools");
+    std::fs::create_dir_all(&tools).unwrap();
+    for (name, text) in [("getent", "exit 0"), ("systemctl", "exit 0"), ("install", "echo \"$@\"")]
+    {
+        let tool = tools.join(name);
+        std::fs::write(&tool, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", tools.display());
+    said(Command::new("sh").args(["-c", script, "postinst", "configure"]).env("PATH", path))
 }
 
 #[test]

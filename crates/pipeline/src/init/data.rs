@@ -5,8 +5,8 @@ use arrow_array::RecordBatch;
 use trainyard_base::Advise as _;
 use trainyard_data::{ReadOptions, files, read};
 use trainyard_train::{
-    ColumnSurvey, Content, Error as TrainError, Holdout, Preview, Task, TrainConfig, preview,
-    survey,
+    CATEGORIES_MAX, ColumnSurvey, Content, Error as TrainError, Holdout, Preview, Task,
+    TrainConfig, preview, survey,
 };
 
 use crate::{Error, Result};
@@ -19,6 +19,9 @@ const TARGETS: [&str; 6] = ["target", "label", "labels", "y", "class", "outcome"
 
 /// Rows from which a text that is different in each says that it names the row.
 const NAMING_ROWS_MIN: usize = 20;
+
+/// Columns that a training is tried without, one after the other. Each turn takes as long as a training before it fits.
+const TURNS_MAX: usize = 30;
 
 /// A table, looked at.
 #[derive(Debug, Clone)]
@@ -113,6 +116,8 @@ impl Learnable {
                 }
                 "an identifier"
             }
+            // A training would say so, too, but of one column at a time.
+            Content::Text if column.distinct > CATEGORIES_MAX => "too many different texts",
             _ => {
                 self.with_gaps += usize::from(column.missing > 0);
                 return;
@@ -136,7 +141,7 @@ impl Learnable {
     fn try_training(&mut self, table: &RecordBatch) {
         let Some(target) = self.target.clone() else { return };
         // Each turn leaves out a column, or gives the hash up.
-        for _ in 0..=self.columns.len() {
+        for _ in 0..=self.columns.len().min(TURNS_MAX) {
             match preview(table, &self.config(&target)) {
                 Ok(found) => {
                     self.preview = Some(found);
@@ -156,6 +161,9 @@ impl Learnable {
                 }
             }
         }
+        self.trouble = Some(format!(
+            "more than {TURNS_MAX} columns cannot be learnt from: name those that can in `features`"
+        ));
     }
 
     /// Classification or regression, where it is known.
@@ -291,6 +299,15 @@ mod tests {
         let found: Vec<Learnable> = (0..20).map(rare).collect();
         assert!(found.iter().any(|found| found.at_random));
         assert!(found.iter().all(|found| found.preview.is_some()), "{found:?}");
+    }
+
+    #[test]
+    fn free_text_is_left_out_at_the_first_look() {
+        let row = |row: u32| format!("note {},{},{}\n", row / 2, row % 50, row % 3 == 0);
+        let rows: String = (0..2400).map(row).collect();
+        let found = look(&format!("note,x,y\n{rows}"), None).unwrap();
+        assert_eq!(found.exclude, [("note".to_owned(), "too many different texts".to_owned())]);
+        assert!(found.preview.is_some() && found.trouble.is_none(), "{found:?}");
     }
 
     #[test]

@@ -52,6 +52,24 @@ impl Folder {
         Ok(Self { path: path.to_owned(), name, root, inside, is_in_git })
     }
 
+    /// Its place in the repository is written into files that a shell, a YAML reader and GitHub's expressions read in turn.
+    ///
+    /// # Errors
+    ///
+    /// One of them could read something else in it.
+    pub(super) fn can_be_named(&self) -> Result<()> {
+        let is_plain = |c: char| c.is_alphanumeric() || " /._-@=,".contains(c);
+        if self.inside.chars().all(is_plain) {
+            return Ok(());
+        }
+        Err(Error::Missing {
+            what: format!("jobs cannot name the folder {:?} of the repository", self.inside),
+            hint: "give its folders names of letters, digits, blanks and any of . _ - @ = , or \
+                   write no jobs: --ci none"
+                .to_owned(),
+        })
+    }
+
     /// Whether there is something of this name, a broken link included.
     pub(super) fn has(&self, name: &str) -> bool {
         self.path.join(name).symlink_metadata().is_ok()

@@ -1,7 +1,7 @@
 //! The jobs of a new project for GitLab: in whichever folder of its repository it lies. They are a file of their own,
 //! which the repository's `.gitlab-ci.yml` includes.
 
-use super::project_file::quoted;
+use super::project_file::{quoted, slug};
 use super::python::Python;
 use crate::install_from::InstallFrom;
 
@@ -13,6 +13,9 @@ const PYTHON_MARK: &str = "    # <python>\n";
 /// Paths of artifacts, which are no matter of the working folder.
 const ARTIFACTS: [&str; 5] =
     ["train.json", "version.env", "gate.md", "deploy.md", "reports/drift.html"];
+
+/// What jobs are called, behind what they are of.
+const JOB_NAMES: [&str; 4] = ["train", "gate", "release", "monitor"];
 
 /// `.gitlab-ci.yml` where there is none.
 pub(super) fn entry(jobs: &str) -> String {
@@ -29,6 +32,13 @@ pub(super) fn jobs(
     let mut text = JOBS.replace(PYTHON_MARK, &install);
     if !inside.is_empty() {
         let folder = inside.trim_end_matches('/');
+        // All files that are included are one: of jobs of one name only the last project's would be left.
+        let own = slug(folder);
+        text = text.replace("\n.trainyard:", &format!("\n.{own}-trainyard:"));
+        text = text.replace("extends: .trainyard\n", &format!("extends: .{own}-trainyard\n"));
+        for job in JOB_NAMES {
+            text = text.replace(&format!("trainyard-{job}"), &format!("{own}-{job}"));
+        }
         text = text.replace("$CI_PROJECT_DIR/\"", &format!("$CI_PROJECT_DIR/{folder}\""));
         for artifact in ARTIFACTS {
             text = text.replace(&quoted(artifact), &quoted(&format!("{inside}{artifact}")));
@@ -67,9 +77,21 @@ mod tests {
             "    paths: [\"models/churn/gate.md\"]\n",
             "      dotenv: \"models/churn/version.env\"\n",
             "    TRAINYARD_SOURCE: \"/opt/trainyard\"\n",
+            "\n.models-churn-trainyard:\n",
+            "\nmodels-churn-gate:\n  extends: .models-churn-trainyard\n",
+            "  needs: [models-churn-train, models-churn-gate]\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
+        // Another project of the repository has no job of the same name.
+        let other = jobs("models/other/", None, None);
+        let names = |text: &str| -> Vec<String> {
+            let is_name = |line: &&str| line.ends_with(':') && !line.starts_with([' ', '#']);
+            text.lines().filter(is_name).map(str::to_owned).collect()
+        };
+        let (ours, others) = (names(&text), names(&other));
+        assert_eq!((ours.len(), others.len()), (5, 5), "{text}");
+        assert!(!ours.iter().any(|name| others.contains(name)), "{ours:?} {others:?}");
         assert_eq!(
             entry(".gitlab/trainyard.yml"),
             "include:\n  - local: \".gitlab/trainyard.yml\"\n"

@@ -8,7 +8,7 @@ use super::data::{LOOK_BYTES_MAX, Learnable};
 use super::folder::{Folder, read_text};
 use super::project_file::{ProjectFile, USUAL_DATA, quoted, script, slug};
 use super::python::Python;
-use super::workflow::Workflows;
+use super::workflow::{Workflows, working_folder};
 use super::{gitlab, ignore};
 use crate::install_from::InstallFrom;
 use crate::{Config, Error, FILE_NAME, Result};
@@ -91,7 +91,11 @@ impl Scaffold {
         let is_python = settings.command.as_deref().is_some_and(is_python);
         let python = is_python.then_some(&python);
         let install_from = options.install_from.as_ref();
-        match options.ci.unwrap_or_else(|| usual_ci(&folder)) {
+        let ci = options.ci.unwrap_or_else(|| usual_ci(&folder));
+        if ci != Ci::None {
+            folder.can_be_named()?;
+        }
+        match ci {
             Ci::Github => plan.github(&folder, python, install_from)?,
             Ci::Gitlab => plan.gitlab(&folder, python, install_from)?,
             Ci::None => return Ok(plan),
@@ -186,7 +190,8 @@ impl Scaffold {
         if !folder.has(".gitignore") {
             return self.make(path, ignore::GIT.to_owned());
         }
-        let there = folder.text(".gitignore", LIST_BYTES_MAX);
+        // Git reads no link there, and nobody knows where one leads.
+        let there = folder.text(".gitignore", LIST_BYTES_MAX).filter(|_| !path.is_symlink());
         match there.and_then(|there| ignore::lines_to_add(&there, ignore::GIT)) {
             Some(text) => self.changes.push(Change { path, is_addition: true, text }),
             None => self.kept.push(path),
@@ -208,8 +213,15 @@ impl Scaffold {
             let text = read_text(&path, LIST_BYTES_MAX);
             path.symlink_metadata().is_ok() && !text.is_some_and(|text| text.contains("trainyard "))
         };
+        // Of two folders of one name each has workflows.
+        let is_taken = || {
+            let text =
+                read_text(&github.join(format!("workflows/{own}pipeline.yaml")), LIST_BYTES_MAX);
+            text.is_some_and(|text| !text.contains(&working_folder(&folder.inside)))
+        };
+        let whole = format!("{}-", slug(&folder.inside));
         let prefix = if !folder.inside.is_empty() {
-            own.as_str()
+            if is_taken() { whole.as_str() } else { own.as_str() }
         } else if is_others("pipeline.yaml") || is_others("drift.yaml") {
             "trainyard-"
         } else {
@@ -231,7 +243,7 @@ impl Scaffold {
     ) -> Result<()> {
         let name = match folder.inside.as_str() {
             "" => "trainyard".to_owned(),
-            _ => format!("{}-trainyard", slug(&folder.name)),
+            inside => format!("{}-trainyard", slug(inside)),
         };
         let jobs = format!(".gitlab/{name}.yml");
         let text = gitlab::jobs(&folder.inside, python, install_from);
@@ -253,7 +265,8 @@ impl Scaffold {
         let is_out = |list: &PathBuf| {
             read_text(list, LIST_BYTES_MAX).is_some_and(|list| ignore::leaves_out(&list, data))
         };
-        if folder.is_in_git && !data.is_empty() && lists.iter().any(is_out) {
+        let is_file = !data.is_empty() && !data.contains("://");
+        if folder.is_in_git && is_file && lists.iter().any(is_out) {
             self.missing.push(format!(
                 "git leaves {data} out, so the workflows have no data: let `data` name where they are for all (s3://…)"
             ));
@@ -282,6 +295,12 @@ impl Settings {
         if folder.has(FILE_NAME) {
             let config = Config::read(&folder.path)?;
             plan.found.push(format!("{FILE_NAME} of the model {:?}", config.model.name));
+            let said = [&options.name, &options.target, &options.data, &options.train_command];
+            if said.into_iter().any(Option::is_some) {
+                plan.missing.push(format!(
+                    "{FILE_NAME} stays as it is: write there what --name, --target, --data and --train-command say"
+                ));
+            }
             return Ok(Self {
                 is_there: true,
                 name: config.model.name,
@@ -436,6 +455,51 @@ mod tests {
         );
         assert_eq!(usual(&["a.csv", "b.csv"]), None);
         assert_eq!(usual(&["data/test.csv"]), None);
+    }
+
+    #[test]
+    fn a_hostile_repository_leads_nowhere() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("repository");
+        std::fs::create_dir_all(root.join(".git")).unwrap();
+        let elsewhere = place.path().join("mine");
+        std::fs::write(&elsewhere, "mine\n").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, root.join(".gitignore")).unwrap();
+        let plan = Scaffold::plan(&root, &InitOptions::default()).unwrap();
+        assert!(plan.kept.contains(&root.join(".gitignore")), "{:?}", plan.kept);
+        plan.write().unwrap();
+        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "mine\n");
+
+        let options = |ci| InitOptions {
+            name: Some("churn".to_owned()),
+            ci: Some(ci),
+            ..InitOptions::default()
+        };
+        for name in ["a$(id)", "a: b", "${{ secrets.X }}", "a\"b", "a*"] {
+            let part = root.join(name);
+            for ci in [Ci::Github, Ci::Gitlab] {
+                let error = Scaffold::plan(&part, &options(ci)).unwrap_err().to_string();
+                assert!(error.contains("jobs cannot name the folder"), "{name}: {error}");
+            }
+            Scaffold::plan(&part, &options(Ci::None)).unwrap();
+        }
+    }
+
+    #[test]
+    fn folders_of_one_name_have_workflows_of_their_own() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(".git")).unwrap();
+        let options = InitOptions { ci: Some(Ci::Github), ..InitOptions::default() };
+        for (part, name) in
+            [("a/churn", "churn-pipeline.yaml"), ("b/churn", "b-churn-pipeline.yaml")]
+        {
+            let part = root.path().join(part);
+            Scaffold::plan(&part, &options).unwrap().write().unwrap();
+            let workflow = root.path().join(".github/workflows").join(name);
+            assert!(workflow.is_file(), "{name} is missing");
+            let again = Scaffold::plan(&part, &options).unwrap();
+            assert!(again.changes.is_empty(), "{name}: {:?}", again.changes);
+        }
     }
 
     #[test]

@@ -199,12 +199,35 @@ pub(super) fn script(file: &ProjectFile<'_>) -> String {
         .map(|(name, _)| name)
         .chain(file.learnable.and_then(|found| found.id.as_ref()));
     let exclude: Vec<String> = exclude.map(|name| quoted(name)).collect();
-    SCRIPT
-        .replace("{{estimator}}", estimator)
-        .replace("{{target}}", &quoted(file.target().unwrap_or("target")))
-        .replace("{{exclude}}", &format!("[{}]", exclude.join(", ")))
-        .replace("{{data}}", &quoted(file.data.unwrap_or(USUAL_DATA)))
-        .replace("{{name}}", &quoted(file.name))
+    filled(
+        SCRIPT,
+        &[
+            ("estimator", estimator),
+            ("target", quoted(file.target().unwrap_or("target")).as_str()),
+            ("exclude", format!("[{}]", exclude.join(", ")).as_str()),
+            ("data", quoted(file.data.unwrap_or(USUAL_DATA)).as_str()),
+            ("name", quoted(file.name).as_str()),
+        ],
+    )
+}
+
+/// A template with its places filled, in one go: a column that is called like a place must not be filled in turn, or what
+/// stands in quotes would get out of them and run.
+fn filled(template: &str, values: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (number, part) in template.split("{{").enumerate() {
+        let place = part.split_once("}}").filter(|_| number > 0);
+        let value =
+            |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        if let Some((value, rest)) = place.and_then(|(name, rest)| Some((value(name)?, rest))) {
+            text.push_str(value);
+            text.push_str(rest);
+        } else {
+            text.push_str(if number > 0 { "{{" } else { "" });
+            text.push_str(part);
+        }
+    }
+    text
 }
 
 /// A text in quotes, on one line, as TOML, Python and Dockerfiles read it: they all know JSON's.
@@ -301,6 +324,18 @@ mod tests {
         let own = ProjectFile { script: Some(&given), ..own };
         let config = Config::parse(&own.text()).unwrap();
         assert!(config.train.data.is_some() && config.gate.thresholds.contains_key("f1_macro"));
+    }
+
+    #[test]
+    fn what_a_table_calls_its_columns_stays_in_quotes() {
+        let values = [("target", "\"{{exclude}}\""), ("exclude", "[\"+evil()+\"]")];
+        assert_eq!(
+            filled("T = {{target}}\nE = {{exclude}}\nD = {{}}{{other}}\n", &values),
+            "T = \"{{exclude}}\"\nE = [\"+evil()+\"]\nD = {{}}{{other}}\n"
+        );
+        let text = script(&ProjectFile { target: Some("{{name}}"), ..file(None, None) });
+        assert!(text.contains("TARGET = \"{{name}}\"\n"), "{text}");
+        assert!(text.contains("registered_model_name=\"churn\""), "{text}");
     }
 
     #[test]

@@ -16,6 +16,9 @@ const SCRIPTS: [&str; 6] = [
 /// A script or list of packages is written by hand: larger than this, it is something else.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
+/// What installs the packages of `uv.lock`. Another release is no matter of chance: it runs beside the workflow's secrets.
+const UV: &str = "uv==0.13.9";
+
 /// Most metrics of a script that are shown as examples.
 const METRICS_MAX: usize = 5;
 
@@ -84,18 +87,18 @@ impl Python {
     /// The command line that installs the packages.
     pub(super) fn install(&self) -> String {
         match self.packages {
-            Packages::Uv => "python -m pip install uv && uv sync --frozen".to_owned(),
+            Packages::Uv => format!("python -m pip install {UV} && uv sync --frozen"),
             Packages::Requirements(list) => format!("python -m pip install -r {list}"),
             Packages::Pyproject => "python -m pip install .".to_owned(),
             Packages::Unknown => "python -m pip install mlflow scikit-learn pandas".to_owned(),
         }
     }
 
-    /// The command line that runs a script.
+    /// The command line that runs a script. By its name with the number: Debian and macOS have no other, environments have both.
     pub(super) fn command(&self, script: &str) -> String {
         match self.packages {
             Packages::Uv => format!("uv run --frozen python {script}"),
-            _ => format!("python {script}"),
+            _ => format!("python3 {script}"),
         }
     }
 }
@@ -155,12 +158,17 @@ mod tests {
         assert_eq!(script.registers.as_deref(), Some("Churn"));
         assert_eq!((script.metrics, script.reads_its_part), (vec!["auc".to_owned()], false));
         assert_eq!(python.packages, Packages::Requirements("requirements.txt"));
-        assert_eq!(python.command(script.path), "python src/train.py");
+        assert_eq!(python.command(script.path), "python3 src/train.py");
 
         std::fs::write(place.path().join("uv.lock"), "").unwrap();
         std::fs::write(place.path().join("src/train.py"), "print('no tracking')\n").unwrap();
         let python = Python::look(&Folder::look(place.path()).unwrap());
         assert!(python.script.is_none());
         assert_eq!(python.command("a.py"), "uv run --frozen python a.py");
+        // The one that the tests have.
+        assert!(python.install().contains(&format!(" {UV} ")));
+        let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/requirements.txt");
+        let tests = std::fs::read_to_string(tests).unwrap();
+        assert!(tests.lines().any(|line| line == UV), "{tests}");
     }
 }

@@ -16,6 +16,11 @@ const PYTHON_VERSION: &str = "3.12";
 /// Paths of artifacts, which are no matter of the working folder.
 const ARTIFACTS: [&str; 3] = ["train.json", "gate.md", "reports/drift.html"];
 
+/// The line that says which folder of the repository (with `/` at its end) a workflow is of.
+pub(super) fn working_folder(inside: &str) -> String {
+    format!("    working-directory: {}\n", quoted(inside.trim_end_matches('/')))
+}
+
 /// What the workflows depend on.
 #[derive(Debug)]
 pub(super) struct Workflows<'a> {
@@ -57,15 +62,12 @@ impl Workflows<'_> {
 
     /// The text for a project that is not at the root of its repository.
     fn below_the_root(&self, text: &str) -> String {
-        let folder = quoted(self.inside.trim_end_matches('/'));
+        let folder = working_folder(self.inside);
         let up = "../".repeat(self.inside.matches('/').count());
         let rights = "permissions:\n  contents: read\n";
         let paths = quoted(&format!("{}**", self.inside));
         let mut text = text
-            .replace(
-                rights,
-                &format!("{rights}\ndefaults:\n  run:\n    working-directory: {folder}\n"),
-            )
+            .replace(rights, &format!("{rights}\ndefaults:\n  run:\n{folder}"))
             .replace(
                 "    branches: [main]\n",
                 &format!("    branches: [main]\n    paths: [{paths}]\n"),

@@ -12,12 +12,12 @@ use crate::printer;
 /// Read a page of the manual, or the help of a verb.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  trainyard help\n  trainyard help pipeline | less\n  trainyard help run\n  trainyard help schema > trainyard.schema.json"
+    after_help = "Examples:\n  trainyard help\n  trainyard help pipeline | less\n  trainyard help run\n  trainyard help deploy rollback\n  trainyard help schema > trainyard.schema.json"
 )]
 pub(crate) struct Arguments {
     /// A page of the manual, a verb, or `schema` for the JSON Schema of trainyard.toml; a list of them if none
     #[arg(value_name = "TOPIC|VERB")]
-    topic: Option<String>,
+    topic: Vec<String>,
 }
 
 /// A page of the manual.
@@ -121,9 +121,9 @@ fn meaning(page: &str, key: &str) -> Option<String> {
 pub(crate) fn run(
     arguments: &Arguments,
     verbs: &[String],
-    help_of: impl Fn(&str) -> Option<String>,
+    help_of: impl Fn(&[String]) -> Option<String>,
 ) -> Result<ExitCode, Failure> {
-    let Some(name) = &arguments.topic else {
+    if arguments.topic.is_empty() {
         printer::line("The manual (`trainyard help TOPIC`):");
         for topic in &TOPICS {
             printer::line(&format!("  {:<22}{}", topic.name, topic.about));
@@ -131,16 +131,17 @@ pub(crate) fn run(
         printer::line(&format!("  {SCHEMA:<22}the JSON Schema of trainyard.toml, for editors"));
         printer::line(&format!("\nVerbs (`trainyard help VERB`):\n  {}", verbs.join(", ")));
         return Ok(ExitCode::SUCCESS);
-    };
+    }
+    let name = arguments.topic.join(" ");
     if name == SCHEMA {
         printer::line(&schema());
         return Ok(ExitCode::SUCCESS);
     }
     let topic = TOPICS.iter().find(|topic| topic.name == name);
-    let text = topic.map(|topic| topic.text.to_owned()).or_else(|| help_of(name));
+    let text = topic.map(|topic| topic.text.to_owned()).or_else(|| help_of(&arguments.topic));
     let Some(text) = text else {
         let names = TOPICS.iter().map(|topic| topic.name).chain(verbs.iter().map(String::as_str));
-        let meant = did_you_mean(name, names);
+        let meant = did_you_mean(&name, names);
         return Err(Failure::input(format!("the manual has no page {name:?}{meant}"))
             .hint("`trainyard help` lists its pages"));
     };

@@ -16,7 +16,7 @@ use crate::printer;
 /// with MLflow becomes `train.command`, lists of packages become steps of the workflows.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  trainyard init churn && cp customers.csv churn/data/train.csv\n  trainyard init . --dry-run\n  trainyard init . --data data/customers.csv --target churned"
+    after_help = "Examples:\n  mkdir -p churn/data && cp customers.csv churn/data/train.csv && trainyard init churn\n  trainyard init . --dry-run\n  trainyard init . --data data/customers.csv --target churned"
 )]
 pub(crate) struct Arguments {
     /// Folder of the project; made if it is not there
@@ -79,12 +79,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     for path in &plan.kept {
         printer::note(&format!("stays as it is: {}", path.display()));
     }
+    for text in &plan.missing {
+        printer::warning(text);
+    }
     if arguments.dry_run {
         printer::hint("nothing was written; without --dry-run these files are");
         return Ok(ExitCode::SUCCESS);
-    }
-    for text in &plan.missing {
-        printer::warning(text);
     }
     let then = if plan.missing.is_empty() { "now" } else { "then" };
     printer::hint(&format!("{then}: trainyard run {} --keep", arguments.project.display()));

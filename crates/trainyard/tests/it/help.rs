@@ -69,6 +69,7 @@ fn the_manual_is_in_the_binary() {
         assert_eq!(help(&["help", name]).trim_end(), text.trim_end());
     }
     assert!(help(&["help", "run"]).contains("Usage: trainyard run"));
+    assert!(help(&["help", "deploy", "logs"]).contains("Usage: trainyard deploy logs"));
     let output = trainyard().args(["help", "pipelin"]).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");

@@ -172,6 +172,9 @@ fn several_tables_and_a_quantity() {
 #[test]
 fn data_that_nothing_can_be_learnt_from() {
     let place = Place::new(&[("data/train.csv", "x,y\n1,a\n2,a\n3,a\n")]);
+    let looked = place.verb("init", &["--target", "y", "--dry-run"]);
+    let looked = String::from_utf8_lossy(&looked.stderr);
+    assert!(looked.contains("only one class"), "{looked}");
     let said = place.init(&["--target", "y"]);
     assert!(said.contains("only one class"), "{said}");
     place.says(&["only one class"]);
@@ -212,7 +215,7 @@ fn a_python_repository_with_docker_and_workflows() {
     assert!(said.contains("git leaves data/train.csv out"), "{said}");
     let toml = place.read("trainyard.toml");
     assert!(
-        toml.contains("command = \"python src/train.py\"") && toml.contains("name = \"Churn\""),
+        toml.contains("command = \"python3 src/train.py\"") && toml.contains("name = \"Churn\""),
         "{toml}"
     );
     assert!(place.read("trainyard.Dockerfile").contains("MODEL_NAME=\"Churn\""));
@@ -260,6 +263,10 @@ fn a_project_that_lacks_the_rest() {
     ]);
     place.init(&[]);
     assert!(place.read("Dockerfile").contains("MODEL_NAME=\"IrisClassifier\""));
+    // What is said and not written is told.
+    let again = place.verb("init", &["--target", "petal width (cm)"]);
+    let again = String::from_utf8_lossy(&again.stderr);
+    assert!(again.contains("trainyard.toml stays as it is: write there"), "{again}");
     place.runs();
     let broken = Place::new(&[("trainyard.toml", "[modle]\nname = \"x\"\n")]);
     let output = broken.verb("init", &[]);

@@ -268,6 +268,12 @@ fn what_comes_from_elsewhere_is_what_its_digest_says() {
     install(&packed(&path("second")), &of_second, 0);
     assert_eq!(std::fs::read(&installed).unwrap(), std::fs::read(path("second")).unwrap());
     std::fs::remove_file(path("tools/trainyard")).unwrap();
+    // A binary that is on the runner is held to its digest, too.
+    install("first", &of_second, 2);
+    assert_eq!(std::fs::read(&installed).unwrap(), std::fs::read(path("second")).unwrap());
+    // Nobody reads a password in the log.
+    let said = install("https://me:s3cret@127.0.0.1:1/t.gz", &of_first, 2);
+    assert!(said.contains("https://127.0.0.1:1/t.gz") && !said.contains("s3cret"), "{said}");
 
     let wheel = path("trainyard-1-py3-none-any.whl");
     std::fs::create_dir_all(path("t-1.data/scripts")).unwrap();
