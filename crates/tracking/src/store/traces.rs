@@ -12,15 +12,15 @@ use super::experiment_rows::get_active;
 use super::names::new_id;
 use super::permits::Reading;
 use super::sql_store::SqlStore;
-use super::trace_rows::{self, FINALIZED, Table, check_here, cut, fits, not_found, put};
+use super::trace_rows::{
+    self, ARTIFACT_LOCATION, FINALIZED, SERVERS_TAGS, Table, check_here, cut, fits, not_found, put,
+};
 use super::{
     assessment_rows, assessments, search_traces, trace_links, trace_metrics, trace_spans, validate,
 };
 use crate::error::Result;
 use crate::spans::usage::{self, COSTS, TOKENS};
 
-/// Where a trace's files are, if it has any.
-const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
 /// Most assessments that come with a trace.
 const ASSESSMENTS_MAX: usize = 1_000;
 /// Most ids of a request.
@@ -363,7 +363,8 @@ fn end_v2(connection: &mut dyn Connection, id: &str, end: &EndTrace) -> Result<T
     }
     let metadata = end.request_metadata.iter().filter(|entry| !trace_rows::is_column(&entry.key));
     put(connection, Table::Metadata, id, metadata.cloned().collect())?;
-    for tag in &end.tags {
+    // Clients send back what they were told.
+    for tag in end.tags.iter().filter(|tag| !SERVERS_TAGS.contains(&tag.key.as_str())) {
         put_tag(connection, id, tag)?;
     }
     trace_rows::get(connection, id)
