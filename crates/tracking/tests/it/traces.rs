@@ -160,6 +160,18 @@ fn a_small_body_that_becomes_a_large_one_is_refused() {
     let headers = [("Content-Type", "application/x-protobuf"), experiment];
     let answer = export(&server, &headers, &resource);
     assert!(matches!(answer.status, 400 | 422 | 503), "{}", answer.status);
+    // What describes a program, which each of its traces gets.
+    let of_trace = |number: u32| {
+        let mut one = span("b7ad6b7169203331", "", &[]);
+        one["traceId"] = format!("{number:032x}").into();
+        one
+    };
+    let mut body = request(&(1..=200).map(of_trace).collect::<Vec<_>>());
+    let attribute = &mut body["resourceSpans"][0]["resource"]["attributes"][0];
+    attribute["value"]["stringValue"] = "x".repeat(500_000).into();
+    let answer = export(&server, &FOR_DEFAULT, body.to_string().as_bytes());
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("send it in parts"), "{}", answer.text());
 }
 
 fn push_length(out: &mut Vec<u8>, mut length: usize) {
