@@ -174,6 +174,27 @@ fn a_small_body_that_becomes_a_large_one_is_refused() {
     assert!(answer.text().contains("send it in parts"), "{}", answer.text());
 }
 
+#[test]
+fn traces_are_deleted_in_parts_and_all_are_counted() {
+    let server = Served::start();
+    let of_trace = |number: u32| {
+        let mut one = span("b7ad6b7169203331", "", &[]);
+        one["traceId"] = format!("{number:032x}").into();
+        one
+    };
+    let body = request(&(1..=1_200).map(of_trace).collect::<Vec<_>>()).to_string();
+    let answer = export(&server, &FOR_DEFAULT, body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let mut body = json!({
+        "experiment_id": "0", "max_timestamp_millis": 1_700_000_000_000_i64,
+    });
+    for (most, expected) in [(1_100, 1_100), (5_000, 100), (5_000, 0)] {
+        body["max_traces"] = most.into();
+        let answer = post(&server.url, &format!("{TRACES}/delete-traces"), &body);
+        assert_eq!(answer.json()["traces_deleted"].as_i64().unwrap_or_default(), expected);
+    }
+}
+
 fn push_length(out: &mut Vec<u8>, mut length: usize) {
     while length >= 0x80 {
         out.push((length & 0x7f) as u8 | 0x80);
