@@ -62,7 +62,8 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         assert_eq!(run.data.metric("acc"), Some(0.25));
         tracking_suite::all(&store).await;
 
-        crate::import::into_postgres(&server.database("imported"), artifacts).await;
+        crate::import::into_postgres(&server.database("imported"), artifacts.clone()).await;
+        crate::import::too_long_for_postgres(&server.database("refused"), artifacts).await;
     });
 }
 
