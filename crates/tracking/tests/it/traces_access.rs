@@ -152,6 +152,7 @@ fn who_may_not_see_assessments_sees_traces_without_them() {
     assert!(!shown().contains("good"), "{}", shown());
     assert_eq!(search("tags.x = 'y'"), 200);
     assert_eq!(search("feedback.good = 'true'"), 403, "what is found tells of it, too");
+    assert_eq!(search("issue.id = 'i-1'"), 403);
 }
 
 #[test]
