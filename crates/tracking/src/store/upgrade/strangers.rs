@@ -38,13 +38,13 @@ impl Strangers {
                 }
             }
         }
-        let indexes = named(connection, "index")?;
+        let found = connection.rows(
+            "SELECT name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL",
+            &[],
+            |row| Ok((row.need_text(0)?, row.need_text(1)?)),
+        )?;
         let known = migrations::text(Dialect::Sqlite);
-        let mut found: Vec<_> =
-            indexes.into_iter().filter(|(name, _)| !takes(known, name)).collect();
-        // Upstream has none.
-        found.extend(named(connection, "trigger")?);
-        Ok(Self(found))
+        Ok(Self(found.into_iter().filter(|(name, _)| !takes(known, name)).collect()))
     }
 
     /// Makes the indexes and triggers again that went with their tables.
@@ -61,15 +61,6 @@ impl Strangers {
         }
         Ok(())
     }
-}
-
-/// All indexes, or all triggers: their names and statements.
-fn named(connection: &mut dyn Connection, kind: &str) -> Result<Vec<(String, String)>> {
-    connection.rows(
-        "SELECT name, sql FROM sqlite_master WHERE type = ?1 AND sql IS NOT NULL",
-        &[kind.into()],
-        |row| Ok((row.need_text(0)?, row.need_text(1)?)),
-    )
 }
 
 /// The tables that a migration makes anew, in Alembic's way.
