@@ -26,6 +26,13 @@ fn span(id: &str, parent: &str, attributes: &[(&str, Value)]) -> Value {
     })
 }
 
+/// The root of a trace of its own.
+fn of_trace(number: u32) -> Value {
+    let mut root = span("b7ad6b7169203331", "", &[]);
+    root["traceId"] = format!("{number:032x}").into();
+    root
+}
+
 fn request(spans: &[Value]) -> Value {
     let service = json!({"key": "service.name", "value": {"stringValue": "shop"}});
     let scopes = json!([{ "spans": spans }]);
@@ -161,11 +168,6 @@ fn a_small_body_that_becomes_a_large_one_is_refused() {
     let answer = export(&server, &headers, &resource);
     assert!(matches!(answer.status, 400 | 422 | 503), "{}", answer.status);
     // What describes a program, which each of its traces gets.
-    let of_trace = |number: u32| {
-        let mut one = span("b7ad6b7169203331", "", &[]);
-        one["traceId"] = format!("{number:032x}").into();
-        one
-    };
     let mut body = request(&(1..=200).map(of_trace).collect::<Vec<_>>());
     let attribute = &mut body["resourceSpans"][0]["resource"]["attributes"][0];
     attribute["value"]["stringValue"] = "x".repeat(500_000).into();
@@ -177,11 +179,6 @@ fn a_small_body_that_becomes_a_large_one_is_refused() {
 #[test]
 fn traces_are_deleted_in_parts_and_all_are_counted() {
     let server = Served::start();
-    let of_trace = |number: u32| {
-        let mut one = span("b7ad6b7169203331", "", &[]);
-        one["traceId"] = format!("{number:032x}").into();
-        one
-    };
     let body = request(&(1..=1_200).map(of_trace).collect::<Vec<_>>()).to_string();
     let answer = export(&server, &FOR_DEFAULT, body.as_bytes());
     assert_eq!(answer.status, 200, "{}", answer.text());
