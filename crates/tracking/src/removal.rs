@@ -137,6 +137,10 @@ impl Removal<'_> {
             }
         };
         let left = match self.version_of(&id).await {
+            // All places that are made up here and upstream do.
+            Ok(None) if !location.contains(&id) => {
+                Some("the location does not name it, so others may have files there".to_owned())
+            }
             Ok(None) => {
                 let deleted = self.tracking.artifacts.delete(&location, "").await;
                 deleted.err().map(|error| error.to_string())

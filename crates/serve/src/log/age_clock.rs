@@ -18,8 +18,10 @@ const FILE: &str = ".predictions.clock";
 
 /// The longest time between two looks that counts, if the log is kept for long: a night, and a day for an upgrade. …
 const PAUSE_MAX: Duration = Duration::from_hours(24);
-/// … Otherwise such a part of how long it is kept, which is what a jump can take at most.
+/// … Otherwise such a part of how long it is kept, which is what a jump can take at most, …
 const PAUSES_OF_AGE: u32 = 10;
+/// … but more than a pause between two looks of one process: else what is kept for minutes would never be old.
+const PAUSE_MIN: Duration = Duration::from_mins(5);
 
 /// The file is written after such a part of the pause that counts.
 const SAVES_OF_PAUSE: u64 = 4;
@@ -60,7 +62,7 @@ impl AgeClock {
         }
         let now = millis(now);
         let before = self.seen.unwrap_or_else(|| Seen::first(newest.map_or(now, millis).min(now)));
-        let pause = millis_of((age / PAUSES_OF_AGE).min(PAUSE_MAX));
+        let pause = millis_of((age / PAUSES_OF_AGE).clamp(PAUSE_MIN, PAUSE_MAX));
         let seen = before.after(now, pause, millis_of(age));
         self.seen = Some(seen);
         let is_due = self.saved.is_none_or(|saved| {
@@ -165,6 +167,17 @@ mod tests {
         let later = watched(on, 1200 * DAY, 1229 * DAY);
         assert_eq!(later.believed, 1029 * DAY);
         assert_eq!(watched(later, 1229 * DAY, 1230 * DAY).believed, 1230 * DAY);
+    }
+
+    #[test]
+    fn what_is_kept_for_minutes_grows_old_between_looks() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |minutes: u64| UNIX_EPOCH + Duration::from_millis(1000 * DAY + minutes * MINUTE);
+        let age = Duration::from_millis(2 * MINUTE);
+        let mut clock = AgeClock::default();
+        for minutes in 0..5 {
+            assert_eq!(clock.time(folder.path(), age, Some(at(0)), at(minutes)), at(minutes));
+        }
     }
 
     #[test]

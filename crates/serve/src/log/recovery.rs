@@ -3,7 +3,7 @@
 //! A journal whose segment is there is removed: its server was killed between the two. What ends within a row was never
 //! acknowledged. Several servers may share a folder; the lock on a journal says whose it is.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -37,9 +37,20 @@ pub(super) fn recover(dir: &Path) -> u64 {
 /// The rows that came into a segment of the journal, which is removed then.
 fn of_one(journal: &Path, segment: &Path) -> Result<u64, Failure> {
     let failed = |source: io::Error| Failure::Io { path: journal.to_owned(), source };
-    let Ok(file) = File::open(journal) else { return Ok(0) };
-    // Its server lives, or another one recovers it, or did.
-    if file.try_lock().is_err() || file.metadata().map_err(failed)?.nlink() == 0 {
+    // To be written, too: over a network only such files can be locked.
+    let file = match File::options().read(true).write(true).open(journal) {
+        Ok(file) => file,
+        // Another server recovered it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(failed(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        // Its server lives, or another one recovers it.
+        Err(TryLockError::WouldBlock) => return Ok(0),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    if file.metadata().map_err(failed)?.nlink() == 0 {
         return Ok(0);
     }
     let mut rows = 0;

@@ -29,6 +29,8 @@ const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 /// What is written of spans for each byte of them, in bytes: texts within texts, and their rows.
 const COST: u64 = 3;
+/// Bytes of what describes programs, for all traces of a request together: each of them has it in rows of its own.
+const DESCRIBED_MAX: u64 = 64 << 20;
 
 /// Routes at the root.
 pub(super) fn routes() -> Router<Api> {
@@ -181,6 +183,13 @@ enum Unpacking {
     Memory(trainyard_base::Full),
 }
 
+fn too_many() -> Refusal {
+    Refusal::from(Error::api(
+        ErrorCode::BadRequest,
+        "the request has too many spans and attributes: send it in parts",
+    ))
+}
+
 fn parsed(bytes: &[u8], is_json: bool, share: &mut Share) -> Result<ExportRequest, Refusal> {
     let malformed = || Refusal::bad("Invalid OpenTelemetry format");
     let request = if is_json {
@@ -189,10 +198,7 @@ fn parsed(bytes: &[u8], is_json: bool, share: &mut Share) -> Result<ExportReques
     } else {
         count::take(bytes, share).map_err(|refused| match refused {
             Refused::Malformed => malformed(),
-            Refused::TooMany => Refusal::from(Error::api(
-                ErrorCode::BadRequest,
-                "the request has too many spans and attributes: send it in parts",
-            )),
+            Refused::TooMany => too_many(),
             Refused::Memory(full) => no_memory(full).into(),
         })?;
         ExportRequest::decode(bytes).map_err(|_error| malformed())?
@@ -200,5 +206,10 @@ fn parsed(bytes: &[u8], is_json: bool, share: &mut Share) -> Result<ExportReques
     if request.resource_spans.is_empty() {
         return Err(Refusal::bad("Invalid OpenTelemetry format - no spans found"));
     }
+    let described = count::described_bytes(&request);
+    if described > DESCRIBED_MAX {
+        return Err(too_many());
+    }
+    share.grow(described).map_err(no_memory)?;
     Ok(request)
 }

@@ -82,8 +82,9 @@ pub(crate) fn beside(database: &Path, version: &str) -> Result<PathBuf> {
         number += 1;
         target = named(&format!("-{number}"));
     }
-    // Whole when it has its name; whoever may not read the database may not read this.
+    // Whole when it has its name; whoever may not read the database may not read this, also while it is written.
     let unfinished = named(&format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
+    file::replace(&unfinished, b"", Access::Private).map_err(failed)?;
     let made = snapshot(database, &unfinished).and_then(|_digest| {
         let permissions = database.metadata().map_err(failed)?.permissions();
         std::fs::set_permissions(&unfinished, permissions).map_err(failed)?;

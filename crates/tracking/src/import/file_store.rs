@@ -7,6 +7,7 @@
 //! <root>/models/<name>/{meta.yaml, tags/, aliases/<alias>, version-<n>/{meta.yaml, tags/}}
 //! ```
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use trainyard_mlflow::Result;
@@ -16,6 +17,7 @@ use super::files::{META, subfolders, values, yaml};
 use super::meta::{ExperimentMeta, lifecycle};
 use super::problem::{Problem, Problems};
 use crate::error::invalid;
+use crate::store::validate;
 
 const TRASH: &str = ".trash";
 const REGISTRY: &str = "models";
@@ -81,8 +83,19 @@ impl FileStore {
 
     /// All experiments that can be read, those in the trash last.
     pub(super) fn experiments(&self, problems: &mut Problems) -> Vec<ExperimentFolder> {
-        let paths = self.experiment_paths(problems);
-        paths.into_iter().filter_map(|path| read_experiment(path, problems)).collect()
+        let (mut names, mut folders) = (HashSet::new(), Vec::new());
+        for path in self.experiment_paths(problems) {
+            let Some(folder) = read_experiment(path, problems) else { continue };
+            let name = &folder.experiment.name;
+            // A database has a name once.
+            if names.insert(name.clone()) {
+                folders.push(folder);
+            } else {
+                let reason = format!("another experiment of these files is '{name}', too");
+                problems.add(Problem::new(&folder.path, reason));
+            }
+        }
+        folders
     }
 
     /// The folders of registered models.
@@ -128,7 +141,7 @@ fn read_experiment(path: PathBuf, problems: &mut Problems) -> Option<ExperimentF
         problems.add(Problem::new(&file, "databases number experiments, and this is no number"));
         return None;
     };
-    if meta.name.is_empty() || meta.name.contains('\0') {
+    if meta.name.contains('\0') || validate::experiment_name(&meta.name).is_err() {
         problems.add(Problem::new(&file, "the experiment has no name that a database holds"));
         return None;
     }
@@ -152,4 +165,30 @@ fn read_experiment(path: PathBuf, problems: &mut Problems) -> Option<ExperimentF
         tags: values(&path.join("tags"), EXPERIMENT_TAG_MAX, problems),
     };
     Some(ExperimentFolder { path, experiment, number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_database_cannot_have_is_found_before_anything_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |folder: &str, number: u32, name: &str| {
+            let folder = root.path().join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            let meta = format!("experiment_id: '{number}'\nname: {name}\n");
+            std::fs::write(folder.join(META), meta).unwrap();
+        };
+        write("1", 1, "one");
+        write("2", 2, "one");
+        write(".trash/3", 3, "one");
+        write("4", 4, &"n".repeat(10_000));
+        let mut problems = Problems::default();
+        let store = FileStore::open(root.path()).unwrap();
+        let found = store.experiments(&mut problems);
+        let numbers: Vec<i64> = found.iter().map(|folder| folder.number).collect();
+        assert_eq!(numbers, [1]);
+        assert_eq!(problems.total(), 3, "{:?}", problems.first());
+    }
 }

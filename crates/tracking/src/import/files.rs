@@ -74,6 +74,11 @@ pub(super) fn files_below(folder: &Path, problems: &mut Problems) -> Vec<(String
         }
         for path in entries(&folder, problems) {
             let Some(name) = problems.note(name_of(&path)) else { continue };
+            // Whoever made it may not read all that the importer may; and it may lead in a circle.
+            if path.is_symlink() {
+                problems.add(Problem::new(&path, "a symbolic link, which is not followed"));
+                continue;
+            }
             // What a desktop leaves behind is nobody's key.
             if name == ".DS_Store" {
                 continue;
@@ -195,6 +200,24 @@ mod tests {
         }
         assert_eq!(problems.total(), 3);
         assert_eq!(subfolders(&folder.path().join("none"), &mut problems), [""; 0]);
+    }
+
+    #[test]
+    fn a_link_leads_nowhere() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(folder.path().join("own"), "1").unwrap();
+        std::fs::write(elsewhere.path().join("secret"), "2").unwrap();
+        for (to, name) in [
+            (elsewhere.path().join("secret"), "file"),
+            (elsewhere.path().to_owned(), "folder"),
+            (folder.path().to_owned(), "circle"),
+        ] {
+            std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
+        }
+        let mut problems = Problems::default();
+        let found = files_below(folder.path(), &mut problems);
+        assert_eq!(found, [("own".to_owned(), folder.path().join("own"))]);
+        assert_eq!(problems.total(), 3, "{:?}", problems.first());
     }
 
     #[test]

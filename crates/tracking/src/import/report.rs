@@ -1,5 +1,7 @@
 //! How a file store is imported, and what came of it.
 
+use trainyard_mlflow::{ErrorCode, Result};
+
 use super::counts::Counts;
 use super::locations::ArtifactsAre;
 use super::problem::Problems;
@@ -39,6 +41,23 @@ impl Report {
         self.differences_total += 1;
         if self.differences.len() < DIFFERENCES_KEPT_MAX {
             self.differences.push(sentence);
+        }
+    }
+
+    /// What was done of a thing, or nothing, with the difference noted, if database or storage have no room for
+    /// something in it: everything else is to come all the same.
+    pub(super) fn unless_refused<T: Default>(&mut self, what: &str, done: Result<T>) -> Result<T> {
+        match done {
+            Err(error)
+                if matches!(
+                    error.code(),
+                    ErrorCode::BadRequest | ErrorCode::InvalidParameterValue
+                ) =>
+            {
+                self.differs(format!("{what}: {error}"));
+                Ok(T::default())
+            }
+            done => done,
         }
     }
 

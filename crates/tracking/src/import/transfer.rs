@@ -55,7 +55,6 @@ pub async fn import(
     for (folder, becomes) in folders.into_iter().zip(becomes) {
         travelling.push(experiment(target, folder, &becomes, &known, options, &mut report).await?);
     }
-    target.store.count_on_after_import().await?;
     progress(&report.read);
     transfer_runs::runs(target, &travelling, options, &mut report, progress).await?;
     transfer_models::logged(target, &travelling, survey, options, &mut report, progress).await?;

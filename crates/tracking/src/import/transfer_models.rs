@@ -66,21 +66,24 @@ async fn one(
     let Some(found) = found else { return Ok(report) };
     let info = &found.model.info;
     let id = info.model_id.clone();
+    let what = format!("logged model {id}");
     let places = experiment.moved.files(path, &info.artifact_uri, &model_files(&id));
     let mut read = found.counts;
     let mut copied = 0;
     if let Some(from) = places.from.filter(|_| options.artifacts_are == ArtifactsAre::Copied) {
         let files = files(&from, &mut report.problems);
         read.add(Kind::Files, files.len() as u64);
-        copied = copy(&*target.artifacts, &files, &places.to).await?;
+        let done = copy(&*target.artifacts, &files, &places.to).await;
+        copied = report.unless_refused(&what, done)?;
     }
     let mut stored = stored_model(target, &id).await?;
     if found.counts.missing_in(&stored).next().is_some() {
-        write(target, &found, experiment.id, places.to, survey).await?;
+        let written = write(target, &found, experiment.id, places.to, survey).await;
+        report.unless_refused(&what, written)?;
         stored = stored_model(target, &id).await?;
     }
     stored.add(Kind::Files, copied);
-    report.compare(&format!("logged model {id}"), &read, &stored);
+    report.compare(&what, &read, &stored);
     Ok(report)
 }
 
@@ -155,7 +158,9 @@ async fn registered_model(
         }
     }
     let name = found.model.name.clone();
-    target.registry().import_registered_model(found.model, found.versions).await?;
+    let what = format!("registered model '{name}'");
+    let written = target.registry().import_registered_model(found.model, found.versions).await;
+    report.unless_refused(&what, written)?;
     let stored = target.registry().stored_registered_model(&name).await?;
     let stored = Counts::of([
         (Kind::RegisteredModels, stored.models),
@@ -164,6 +169,6 @@ async fn registered_model(
         (Kind::ModelVersions, stored.versions),
         (Kind::ModelVersionTags, stored.version_tags),
     ]);
-    report.compare(&format!("registered model '{name}'"), &found.counts, &stored);
+    report.compare(&what, &found.counts, &stored);
     Ok(())
 }

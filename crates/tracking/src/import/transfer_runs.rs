@@ -60,6 +60,7 @@ async fn run(
         ));
         return Ok(report);
     }
+    let what = format!("run {run_id}");
     let artifact_uri = &found.run.info.artifact_uri;
     let places = experiment.moved.files(path, artifact_uri, &run_files(&run_id));
     let mut read = found.counts;
@@ -67,15 +68,19 @@ async fn run(
     if let Some(from) = places.from.filter(|_| options.artifacts_are == ArtifactsAre::Copied) {
         let files = files(&from, &mut report.problems);
         read.add(Kind::Files, files.len() as u64);
-        copied = copy(&*target.artifacts, &files, &places.to).await?;
+        let done = copy(&*target.artifacts, &files, &places.to).await;
+        copied = report.unless_refused(&what, done)?;
     }
     let mut stored = stored_run(target, &run_id, there.is_some()).await?;
     if found.counts.missing_in(&stored).next().is_some() {
-        write_run(target, &found, experiment.id, places.to, &mut report.problems).await?;
-        stored = stored_run(target, &run_id, true).await?;
+        let written =
+            write_run(target, &found, experiment.id, places.to, &mut report.problems).await;
+        report.unless_refused(&what, written)?;
+        let is_there = target.store.experiment_of_run(&run_id).await?.is_some();
+        stored = stored_run(target, &run_id, is_there).await?;
     }
     stored.add(Kind::Files, copied);
-    report.compare(&format!("run {run_id}"), &read, &stored);
+    report.compare(&what, &read, &stored);
     Ok(report)
 }
 

@@ -3,12 +3,19 @@
 //! Two bytes may be a whole span, which takes two hundred of memory: what is decoded is taken from the
 //! memory that all requests share first.
 
+use std::collections::HashSet;
+
+use prost::Message as _;
 use trainyard_base::{Full, Share};
+
+use super::otlp::{ExportRequest, ResourceSpans};
 
 /// Most messages of one body: a thousand spans with a hundred attributes each, and their values.
 const MESSAGES_MAX: usize = 500_000;
 /// What a message takes in memory, on average: an attribute with its value, a list's room to grow.
 const MESSAGE_BYTES: u64 = 128;
+/// What an attribute of a program takes beside its texts where it is stored.
+const ROW_BYTES: u64 = 128;
 
 /// Why a body is not decoded.
 #[derive(Debug)]
@@ -93,6 +100,20 @@ pub(crate) fn take(body: &[u8], share: &mut Share) -> Result<(), Refused> {
     share.grow(count as u64 * MESSAGE_BYTES).map_err(Refused::Memory)
 }
 
+/// Bytes of what describes programs, which is stored with each of their traces: a request may say it once, for a
+/// hundred thousand of them.
+pub(crate) fn described_bytes(request: &ExportRequest) -> u64 {
+    request.resource_spans.iter().map(described).fold(0, u64::saturating_add)
+}
+
+fn described(spans: &ResourceSpans) -> u64 {
+    let attributes = spans.resource.iter().flat_map(|resource| &resource.attributes);
+    let once: u64 = attributes.map(|attribute| attribute.encoded_len() as u64 + ROW_BYTES).sum();
+    let spans = spans.scope_spans.iter().flat_map(|scope| &scope.spans);
+    let traces: HashSet<&[u8]> = spans.map(|span| span.trace_id.as_slice()).collect();
+    once.saturating_mul(traces.len() as u64)
+}
+
 fn bytes<'a>(message: &mut &'a [u8], length: u64) -> Result<&'a [u8], Refused> {
     let length = usize::try_from(length).map_err(|_error| Refused::Malformed)?;
     let (part, rest) = message.split_at_checked(length).ok_or(Refused::Malformed)?;
@@ -115,10 +136,9 @@ fn varint(message: &mut &[u8]) -> Result<u64, Refused> {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message as _;
     use trainyard_base::Budget;
 
-    use super::super::otlp::{ExportRequest, ResourceSpans, ScopeSpans, Span};
+    use super::super::otlp::{KeyValue, Resource, ScopeSpans, Span};
     use super::*;
 
     fn request(spans: usize) -> Vec<u8> {
@@ -140,6 +160,21 @@ mod tests {
         let budget = Budget::new(1 << 40);
         let mut share = budget.take(0).unwrap();
         assert!(matches!(take(&request(MESSAGES_MAX), &mut share), Err(Refused::TooMany)));
+    }
+
+    #[test]
+    fn what_describes_a_program_counts_once_for_each_of_its_traces() {
+        let described = |spans: Vec<Span>| {
+            let attributes = vec![KeyValue { key: "k".repeat(1_000), value: None }];
+            let resource = Some(Resource { attributes });
+            let scope_spans = vec![ScopeSpans { spans }];
+            let resource_spans = vec![ResourceSpans { resource, scope_spans }];
+            described_bytes(&ExportRequest { resource_spans })
+        };
+        let span = |trace: u8| Span { trace_id: vec![trace], ..Span::default() };
+        let one = described(vec![span(1), span(1)]);
+        assert!((1_000..2_000).contains(&one), "{one}");
+        assert_eq!(described((0..200).map(span).collect()), 200 * one);
     }
 
     #[test]

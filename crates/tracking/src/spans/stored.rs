@@ -10,6 +10,9 @@ use super::any_value::{Entry, Plain};
 use super::meaning::{COST, USAGE};
 use super::otlp::{KeyValue, Value};
 
+/// The attributes with the numbers of tokens and costs.
+pub(crate) const NUMBERS: [&str; 2] = [USAGE, COST];
+
 /// A stored span.
 #[derive(Debug, serde::Deserialize)]
 struct Stored {

@@ -165,6 +165,9 @@ impl EvaluationDatasets for SqlStore {
         let records = evaluation_records::checked(records)?;
         let id = dataset_id.to_owned();
         self.write(move |connection| {
+            // Whoever else adds records waits until these are there: what both say of one example is merged.
+            let hold = "UPDATE evaluation_datasets SET digest = digest WHERE dataset_id = ?1";
+            connection.execute(hold, &[(&id).into()])?;
             let Some(dataset) = find(connection, &id)? else {
                 if records.is_empty() {
                     return Ok((0, 0));

@@ -77,7 +77,9 @@ impl SqlStore {
             let location = location.clone().unwrap_or_else(|| uri::join(&root, &id.to_string()));
             let sql = if number.is_some() { INSERT } else { UPDATE };
             put(connection, sql, id, &experiment, &location)?;
-            if number.is_none() {
+            if number.is_some() {
+                count_on(connection)?;
+            } else {
                 insert_tag(connection, id, IMPORTED_ID, &experiment.experiment_id)?;
             }
             Ok((id, location))
@@ -124,18 +126,18 @@ impl SqlStore {
         })
         .await
     }
+}
 
-    /// Lets new experiments get numbers above those that were brought: PostgreSQL counts for itself.
-    pub(crate) async fn count_on_after_import(&self) -> mlflow::Result<()> {
-        self.write(|connection| match connection.dialect() {
-            Dialect::Sqlite => Ok(()),
-            Dialect::Postgres => connection.execute_script(
-                "SELECT setval(pg_get_serial_sequence('experiments', 'experiment_id'), \
-                 GREATEST((SELECT max(experiment_id) FROM experiments), \
-                 nextval(pg_get_serial_sequence('experiments', 'experiment_id'))))",
-            ),
-        })
-        .await
+/// Lets new experiments get numbers above those that were brought: PostgreSQL counts for itself, and an import that is
+/// killed must not leave it behind.
+fn count_on(connection: &mut dyn Connection) -> Result<()> {
+    match connection.dialect() {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => connection.execute_script(
+            "SELECT setval(pg_get_serial_sequence('experiments', 'experiment_id'), \
+             GREATEST((SELECT max(experiment_id) FROM experiments), \
+             nextval(pg_get_serial_sequence('experiments', 'experiment_id'))))",
+        ),
     }
 }
 

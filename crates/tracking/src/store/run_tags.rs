@@ -1,5 +1,7 @@
 //! Tags of runs, one of which is the run's name.
 
+use std::collections::HashMap;
+
 use trainyard_mlflow::Error;
 use trainyard_mlflow::entities::Tag;
 
@@ -83,10 +85,16 @@ pub(crate) fn put_all(connection: &mut dyn Connection, run_id: &str, tags: &[Tag
 /// A key that is given twice keeps its last value and its first place.
 pub(crate) fn unique(tags: Vec<Tag>) -> Vec<Tag> {
     let mut unique: Vec<Tag> = Vec::with_capacity(tags.len());
+    // A request may have a hundred thousand, and others wait for it.
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(tags.len());
     for tag in tags {
-        match unique.iter_mut().find(|known| known.key == tag.key) {
+        let place = places.get(&tag.key).copied();
+        match place.and_then(|place| unique.get_mut(place)) {
             Some(known) => known.value = tag.value,
-            None => unique.push(tag),
+            None => {
+                places.insert(tag.key.clone(), unique.len());
+                unique.push(tag);
+            }
         }
     }
     unique

@@ -13,8 +13,8 @@ use crate::search::Sql;
 const LINKS_MAX: usize = 100;
 /// Most prompts that one request links.
 const PROMPTS_MAX: usize = 100;
-/// Most traces that are removed in one change: others wait for it.
-const DELETED_MAX: i64 = 10_000;
+/// Most traces that are removed in one change, with all their spans: others wait for it.
+pub(crate) const DELETED_MAX: i64 = 1_000;
 
 /// Links traces to a run; what is linked already stays so.
 pub(crate) fn to_run(
@@ -73,8 +73,12 @@ pub(crate) fn link(
     Ok(())
 }
 
-/// Removes traces with all that is theirs, the oldest first, and says how many.
-pub(crate) fn delete(connection: &mut dyn Connection, delete: &DeleteTraces) -> Result<i64> {
+/// Removes at most so many traces with all that is theirs, the oldest first, and says how many.
+pub(crate) fn delete(
+    connection: &mut dyn Connection,
+    delete: &DeleteTraces,
+    most: i64,
+) -> Result<i64> {
     let mut sql = Sql::new(connection.dialect());
     sql.push("SELECT t.request_id FROM trace_info t WHERE t.experiment_id = ");
     sql.push_value(validate::experiment_id(&delete.experiment_id)?);
@@ -84,31 +88,19 @@ pub(crate) fn delete(connection: &mut dyn Connection, delete: &DeleteTraces) -> 
     if !delete.trace_ids.is_empty() {
         sql.push(" AND t.request_id IN ").push_list(delete.trace_ids.iter().cloned());
     }
-    let limit = delete.max_traces.unwrap_or(i64::MAX);
-    let mut deleted = 0;
-    while deleted < limit {
-        let mut part = Sql::new(connection.dialect());
-        part.push(&sql.text);
-        part.values.clone_from(&sql.values);
-        part.push(" ORDER BY t.timestamp_ms, t.request_id LIMIT ");
-        part.push_value(DELETED_MAX.min(limit - deleted));
-        let ids = connection.rows(&part.text, &part.values, |row| row.need_text(0))?;
-        if ids.is_empty() {
-            break;
-        }
-        for id in &ids {
-            // Spans, tags, metadata and assessments go with it.
-            connection.execute("DELETE FROM trace_info WHERE request_id = ?1", &[id.into()])?;
-            connection.execute(
-                "DELETE FROM entity_associations WHERE source_type = 'trace' AND source_id = ?1",
-                &[id.into()],
-            )?;
-            connection.execute(
-                "DELETE FROM review_queue_items WHERE UPPER(item_type) = 'TRACE' AND item_id = ?1",
-                &[id.into()],
-            )?;
-        }
-        deleted = deleted.saturating_add(ids.len() as i64);
+    sql.push(" ORDER BY t.timestamp_ms, t.request_id LIMIT ").push_value(most);
+    let ids = connection.rows(&sql.text, &sql.values, |row| row.need_text(0))?;
+    for id in &ids {
+        // Spans, tags, metadata and assessments go with it.
+        connection.execute("DELETE FROM trace_info WHERE request_id = ?1", &[id.into()])?;
+        connection.execute(
+            "DELETE FROM entity_associations WHERE source_type = 'trace' AND source_id = ?1",
+            &[id.into()],
+        )?;
+        connection.execute(
+            "DELETE FROM review_queue_items WHERE UPPER(item_type) = 'TRACE' AND item_id = ?1",
+            &[id.into()],
+        )?;
     }
-    Ok(deleted)
+    Ok(ids.len() as i64)
 }

@@ -29,6 +29,11 @@ pub(crate) const COST: &str = "mlflow.trace.cost";
 pub(crate) const SOURCE_RUN: &str = "mlflow.sourceRun";
 /// Where the spans of a trace are.
 pub(crate) const SPANS_LOCATION: &str = "mlflow.trace.spansLocation";
+/// Where a trace's files are, if it has any.
+pub(crate) const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
+/// Tags by which the server finds what a trace has: no client sets them, or it would read the files of others.
+pub(crate) const SERVERS_TAGS: [&str; 3] =
+    [SPANS_LOCATION, ARTIFACT_LOCATION, "mlflow.trace.archiveLocation"];
 /// What [`SPANS_LOCATION`] says of spans in this database.
 pub(crate) const HERE: &str = "TRACKING_STORE";
 

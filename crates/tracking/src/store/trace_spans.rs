@@ -22,13 +22,6 @@ const TYPE_MAX: usize = 500;
 const USER: &str = "mlflow.trace.user";
 /// How many spans there are, as the client says.
 const SIZE_STATS: &str = "mlflow.trace.sizeStats";
-/// Tags that no span may set: a column, and where the server looks for spans and files.
-const OWN_TAGS: [&str; 4] = [
-    trace_rows::NAME,
-    trace_rows::SPANS_LOCATION,
-    "mlflow.artifactLocation",
-    "mlflow.trace.archiveLocation",
-];
 /// Bytes of spans of one answer that holds several traces.
 const SPANS_BYTES_MAX: usize = 64 << 20;
 
@@ -78,7 +71,10 @@ fn log_trace(
     let resource = resource.into_iter().flat_map(|span| &span.resource);
     // What the client says of its trace comes last, and counts.
     let own = spans.iter().flat_map(|span| &span.trace_tags);
-    let own = own.filter(|tag| !OWN_TAGS.contains(&tag.key.as_str()));
+    // The name is a column.
+    let own = own.filter(|tag| {
+        tag.key != trace_rows::NAME && !trace_rows::SERVERS_TAGS.contains(&tag.key.as_str())
+    });
     tags.extend(resource.chain(own).filter(|tag| validate::tag_key(&tag.key).is_ok()).cloned());
     put(connection, Table::Tags, trace_id, tags)
 }
@@ -110,7 +106,7 @@ fn make(
     if added > 0 {
         let path = format!("traces/{trace_id}/artifacts");
         let files = trainyard_mlflow::uri::join(&experiment.artifact_location, &path);
-        let tag = KeyValue::new("mlflow.artifactLocation", files);
+        let tag = KeyValue::new(trace_rows::ARTIFACT_LOCATION, files);
         put(connection, Table::Tags, trace_id, vec![tag])?;
     }
     Ok(added > 0)
@@ -260,8 +256,13 @@ fn sum(
     let mut costs: Vec<Node> = spans.iter().map(|span| node(span, span.cost.clone())).collect();
     if !is_new {
         let sent: BTreeSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
-        let sql = "SELECT span_id, parent_span_id, content FROM spans WHERE trace_id = ?1";
-        connection.query(sql, &[(&known.trace_id).into()], &mut |row| {
+        // A trace may have come in a thousand parts: of what has no numbers only the place is read.
+        let [of_tokens, of_costs] = stored::NUMBERS;
+        let sql = format!(
+            "SELECT span_id, parent_span_id, CASE WHEN content LIKE '%{of_tokens}%' \
+             OR content LIKE '%{of_costs}%' THEN content ELSE '' END FROM spans WHERE trace_id = ?1"
+        );
+        connection.query(&sql, &[(&known.trace_id).into()], &mut |row| {
             let span_id = row.need_text(0)?;
             if !sent.contains(span_id.as_str()) {
                 let parent_id = row.optional_text(1)?;

@@ -1,5 +1,7 @@
 //! Traces: the trait over the database, and what is written of them besides their spans.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use trainyard_mlflow::entities::{Assessment, KeyValue, Span, Trace, TraceInfo, TraceState};
 use trainyard_mlflow::{
@@ -12,15 +14,16 @@ use super::experiment_rows::get_active;
 use super::names::new_id;
 use super::permits::Reading;
 use super::sql_store::SqlStore;
-use super::trace_rows::{self, FINALIZED, Table, check_here, cut, fits, not_found, put};
+use super::trace_links::DELETED_MAX;
+use super::trace_rows::{
+    self, ARTIFACT_LOCATION, FINALIZED, SERVERS_TAGS, Table, check_here, cut, fits, not_found, put,
+};
 use super::{
     assessment_rows, assessments, search_traces, trace_links, trace_metrics, trace_spans, validate,
 };
 use crate::error::Result;
 use crate::spans::usage::{self, COSTS, TOKENS};
 
-/// Where a trace's files are, if it has any.
-const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
 /// Most assessments that come with a trace.
 const ASSESSMENTS_MAX: usize = 1_000;
 /// Most ids of a request.
@@ -119,7 +122,20 @@ impl Traces for SqlStore {
 
     async fn delete(&self, delete: DeleteTraces) -> mlflow::Result<i64> {
         check_count(&delete.trace_ids)?;
-        self.write(move |connection| trace_links::delete(connection, &delete)).await
+        let limit = delete.max_traces.unwrap_or(i64::MAX);
+        let delete = Arc::new(delete);
+        let mut deleted = 0;
+        loop {
+            let most = DELETED_MAX.min(limit - deleted);
+            let delete = Arc::clone(&delete);
+            let part = self
+                .write(move |connection| trace_links::delete(connection, &delete, most))
+                .await?;
+            deleted += part;
+            if part < DELETED_MAX || deleted >= limit {
+                return Ok(deleted);
+            }
+        }
     }
 
     async fn set_tag(&self, trace_id: &str, tag: KeyValue) -> mlflow::Result<()> {
@@ -363,7 +379,8 @@ fn end_v2(connection: &mut dyn Connection, id: &str, end: &EndTrace) -> Result<T
     }
     let metadata = end.request_metadata.iter().filter(|entry| !trace_rows::is_column(&entry.key));
     put(connection, Table::Metadata, id, metadata.cloned().collect())?;
-    for tag in &end.tags {
+    // Clients send back what they were told.
+    for tag in end.tags.iter().filter(|tag| !SERVERS_TAGS.contains(&tag.key.as_str())) {
         put_tag(connection, id, tag)?;
     }
     trace_rows::get(connection, id)

@@ -97,7 +97,11 @@ pub(super) fn hold_files(
         found.extend(connection.rows(&sql, &[wanted], |row| row.need_text(0))?);
     }
     let is_ours = matches!(scheme(location), None | Some("file" | "mlflow-artifacts"));
-    let named = [request.run_id.as_deref(), request.model_id.as_deref()];
+    let source = match parse_models_uri(&request.source)? {
+        Some(ModelSource::Logged(model_id)) => Some(model_id),
+        _ => None,
+    };
+    let named = [request.run_id.as_deref(), request.model_id.as_deref(), source];
     let is_gone = |id: &&String| named.contains(&Some(id.as_str())) && !found.contains(*id);
     match ids.iter().find(is_gone).filter(|_| is_ours) {
         None => Ok(()),

@@ -104,6 +104,29 @@ pub(crate) async fn into_postgres(url: &str, options: OpenOptions) {
     assert_eq!(tracking.experiments.search(all).await.unwrap().items.len(), 3);
 }
 
+/// What PostgreSQL has no room for is named, and everything else comes.
+pub(crate) async fn too_long_for_postgres(url: &str, options: OpenOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    file_store(folder.path());
+    let meta = folder.path().join(format!("{NUMBER}/{RUN}/meta.yaml"));
+    let long = format!("run_name: {}", "n".repeat(300));
+    let text = std::fs::read_to_string(&meta).unwrap().replace("run_name: one", &long);
+    std::fs::write(&meta, text).unwrap();
+    let target = Target::open(url, options, &Lending::default()).unwrap();
+    let quiet = |_: &Counts| {};
+    let found = survey(folder.path(), ArtifactsAre::Copied, &quiet).unwrap();
+    let options = Options {
+        artifacts_are: ArtifactsAre::Copied,
+        skip_broken: false,
+        merge_experiments: false,
+    };
+    let report = import(folder.path(), &found, &target, options, &quiet).await.unwrap();
+    let is_named = |one: &String| one.contains(RUN) && one.contains("too long");
+    assert!(report.differences.iter().any(is_named), "{:?}", report.differences);
+    let stored = |kind| report.stored.get(kind);
+    assert_eq!((stored(Kind::Runs), stored(Kind::ModelVersions)), (0, 1), "{:?}", report.stored);
+}
+
 #[tokio::test]
 async fn numbers_of_files_are_kept_and_the_registry_may_be_elsewhere() {
     let (files, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

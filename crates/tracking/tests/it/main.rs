@@ -15,6 +15,7 @@ mod audit;
 mod auth;
 mod conformance;
 mod connections;
+mod dataset_records;
 mod failover;
 mod http;
 mod import;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use trainyard_mlflow::CreateModelVersion;
-use trainyard_tracking::removal::{self, Selection};
+use trainyard_tracking::removal::{self, Selection, Step};
 use trainyard_tracking::{Lending, OpenOptions, Opening, open};
 
 use crate::store::{create_run, options, uri};
@@ -56,4 +56,29 @@ pub(crate) async fn registering_and_removing(uri: &str, options: &OpenOptions) {
 async fn a_version_that_was_acknowledged_has_its_files() {
     let folder = tempfile::tempdir().unwrap();
     registering_and_removing(&uri(&folder), &options(&folder)).await;
+}
+
+/// An imported run may say anything of where its files are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_does_not_take_the_files_of_others_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (uri, options) = (uri(&folder), options(&folder));
+    let store = open(&uri, options.clone()).unwrap();
+    let run_id = create_run(&store, "0", 1).await;
+    let location = store.runs.get(&run_id).await.unwrap().info.artifact_uri;
+    let (shared, _) = location.split_once(&format!("/{run_id}")).unwrap();
+    let file = PathBuf::from(shared.strip_prefix("file://").unwrap_or(shared)).join("other.txt");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "of others").unwrap();
+    let database = rusqlite::Connection::open(folder.path().join("mlflow.db")).unwrap();
+    let sql = "UPDATE runs SET artifact_uri = ?1 WHERE run_uuid = ?2";
+    database.execute(sql, [shared, run_id.as_str()]).unwrap();
+    store.runs.delete(&run_id).await.unwrap();
+    let opening = Opening { uri, options, lending: Lending::default() };
+    let selection = Selection { run_ids: vec![run_id], ..Selection::default() };
+    let mut steps = Vec::new();
+    removal::remove(&opening, &selection, |step| steps.push(step)).await.unwrap();
+    let is_left = |step: &Step| matches!(step, Step::FilesLeft { .. });
+    assert!(steps.iter().any(is_left), "{steps:?}");
+    assert!(file.is_file(), "{steps:?}");
 }

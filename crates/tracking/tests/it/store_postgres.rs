@@ -47,6 +47,7 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         crate::audit::changes_at_once(&[&store, &beside]).await;
         drop(beside);
         crate::removal::registering_and_removing(&ours, &artifacts).await;
+        crate::dataset_records::added_at_once(&store).await;
         // Upstream opens the database that this store made, and writes to it.
         let run_id = crate::store::create_run(&store, "0", 1).await;
         store.runs.log_metric(&run_id, Metric::new("m", 0.5, 1, 0)).await.unwrap();
@@ -61,7 +62,8 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         assert_eq!(run.data.metric("acc"), Some(0.25));
         tracking_suite::all(&store).await;
 
-        crate::import::into_postgres(&server.database("imported"), artifacts).await;
+        crate::import::into_postgres(&server.database("imported"), artifacts.clone()).await;
+        crate::import::too_long_for_postgres(&server.database("refused"), artifacts).await;
     });
 }
 

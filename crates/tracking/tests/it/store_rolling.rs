@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use trainyard_mlflow::entities::{Metric, Param, Tag};
@@ -13,6 +13,7 @@ use trainyard_tracking::open;
 use crate::store::{create_run, options};
 
 const WRITERS: usize = 4;
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// What migrations do to tables in use: those of MLflow 3.18, and each kind that there has been.
 const CHANGES: [&str; 8] = [
@@ -64,8 +65,10 @@ impl Writer {
 async fn all_go_on(written: &[Arc<AtomicI64>], tasks: &[JoinHandle<(String, i64)>]) {
     let now = || written.iter().map(|count| count.load(Ordering::Relaxed));
     let before: Vec<i64> = now().collect();
+    let start = Instant::now();
     while !now().zip(&before).all(|(now, before)| now >= before + 2) {
         assert!(!tasks.iter().any(JoinHandle::is_finished), "a writer has failed");
+        assert!(start.elapsed() < DEADLINE, "a writer does not go on");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -26,6 +26,13 @@ fn span(id: &str, parent: &str, attributes: &[(&str, Value)]) -> Value {
     })
 }
 
+/// The root of a trace of its own.
+fn of_trace(number: u32) -> Value {
+    let mut root = span("b7ad6b7169203331", "", &[]);
+    root["traceId"] = format!("{number:032x}").into();
+    root
+}
+
 fn request(spans: &[Value]) -> Value {
     let service = json!({"key": "service.name", "value": {"stringValue": "shop"}});
     let scopes = json!([{ "spans": spans }]);
@@ -160,6 +167,29 @@ fn a_small_body_that_becomes_a_large_one_is_refused() {
     let headers = [("Content-Type", "application/x-protobuf"), experiment];
     let answer = export(&server, &headers, &resource);
     assert!(matches!(answer.status, 400 | 422 | 503), "{}", answer.status);
+    // What describes a program, which each of its traces gets.
+    let mut body = request(&(1..=200).map(of_trace).collect::<Vec<_>>());
+    let attribute = &mut body["resourceSpans"][0]["resource"]["attributes"][0];
+    attribute["value"]["stringValue"] = "x".repeat(500_000).into();
+    let answer = export(&server, &FOR_DEFAULT, body.to_string().as_bytes());
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("send it in parts"), "{}", answer.text());
+}
+
+#[test]
+fn traces_are_deleted_in_parts_and_all_are_counted() {
+    let server = Served::start();
+    let body = request(&(1..=1_200).map(of_trace).collect::<Vec<_>>()).to_string();
+    let answer = export(&server, &FOR_DEFAULT, body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let mut body = json!({
+        "experiment_id": "0", "max_timestamp_millis": 1_700_000_000_000_i64,
+    });
+    for (most, expected) in [(1_100, 1_100), (5_000, 100), (5_000, 0)] {
+        body["max_traces"] = most.into();
+        let answer = post(&server.url, &format!("{TRACES}/delete-traces"), &body);
+        assert_eq!(answer.json()["traces_deleted"].as_i64().unwrap_or_default(), expected);
+    }
 }
 
 fn push_length(out: &mut Vec<u8>, mut length: usize) {

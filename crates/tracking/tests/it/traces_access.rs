@@ -91,6 +91,35 @@ fn a_trace_is_not_changed_through_another_experiment() {
     assert_eq!(team.ask(nobody, "POST", &format!("{TRACES}/batchGetInfos"), &batch).status, 403);
 }
 
+/// The tag leads to files, which nobody is asked about once more.
+#[test]
+fn a_trace_does_not_lead_to_the_files_of_others() {
+    let (team, _, users) = team();
+    let (_, nobody) = &users[0];
+    let made =
+        team.ask(nobody, "POST", "/api/2.0/mlflow/experiments/create", &json!({ "name": "own" }));
+    let own = made.json()["experiment_id"].as_str().unwrap().to_owned();
+    let start = json!({
+        "experiment_id": own, "timestamp_ms": 1, "request_metadata": [], "tags": [],
+    });
+    let started = team.ask(nobody, "POST", "/api/2.0/mlflow/traces", &start).json();
+    let id = started["trace_info"]["request_id"].as_str().unwrap().to_owned();
+    let tag = |key: &str, value: &str| json!({ "key": key, "value": value });
+    let end = json!({
+        "request_id": id, "timestamp_ms": 2, "status": "OK", "request_metadata": [],
+        "tags": [
+            tag("mlflow.artifactLocation", "mlflow-artifacts:/elsewhere/traces/t/artifacts"),
+            tag("mlflow.trace.spansLocation", "TRACKING_STORE"),
+            tag("team", "blue"),
+        ],
+    });
+    let ended = team.ask(nobody, "PATCH", &format!("/api/2.0/mlflow/traces/{id}"), &end);
+    assert_eq!(ended.status, 200, "{}", ended.text());
+    let told = ended.text();
+    assert!(told.contains("blue"), "{told}");
+    assert!(!told.contains("elsewhere") && !told.contains("TRACKING_STORE"), "{told}");
+}
+
 #[test]
 fn who_may_not_see_assessments_sees_traces_without_them() {
     let (team, id, users) = team();
@@ -123,6 +152,7 @@ fn who_may_not_see_assessments_sees_traces_without_them() {
     assert!(!shown().contains("good"), "{}", shown());
     assert_eq!(search("tags.x = 'y'"), 200);
     assert_eq!(search("feedback.good = 'true'"), 403, "what is found tells of it, too");
+    assert_eq!(search("issue.id = 'i-1'"), 403);
 }
 
 #[test]

@@ -138,6 +138,9 @@ fn what_an_owner_added_is_kept_or_stops_the_upgrade() {
     connection
         .execute_batch(
             "CREATE INDEX mine ON experiment_tags (value);
+             CREATE TABLE heard (value TEXT);
+             CREATE TRIGGER hears AFTER INSERT ON experiment_tags
+             BEGIN INSERT INTO heard VALUES (new.value); END;
              ALTER TABLE experiment_tags ADD COLUMN priority INTEGER;
              UPDATE experiment_tags SET priority = 7",
         )
@@ -151,10 +154,11 @@ fn what_an_owner_added_is_kept_or_stops_the_upgrade() {
     // The owner takes the column away, and the upgrade goes on.
     connection.execute_batch("ALTER TABLE experiment_tags DROP COLUMN priority").unwrap();
     upgrade(&uri, false, &mut |_event| {}).unwrap();
-    let index: String = connection
-        .query_row("SELECT tbl_name FROM sqlite_master WHERE name = 'mine'", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(index, "experiment_tags");
+    for name in ["mine", "hears"] {
+        let sql = "SELECT tbl_name FROM sqlite_master WHERE name = ?1";
+        let table: String = connection.query_row(sql, [name], |row| row.get(0)).unwrap();
+        assert_eq!(table, "experiment_tags", "{name}");
+    }
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ impl BackendStore {
 }
 
 /// The URI in a file. What is in it is not repeated: it may have a password.
-fn uri_in(file: &Path) -> Result<String, Failure> {
+pub(super) fn uri_in(file: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
     let uri = text.trim();

@@ -1,11 +1,13 @@
 //! `trainyard server upgrade`: the database of an older MLflow in its place.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_mlflow::uri::without_credentials;
 use trainyard_tracking::UpgradeEvent;
 
+use super::backend_store::uri_in;
 use crate::failure::Failure;
 use crate::printer;
 
@@ -25,6 +27,14 @@ pub(crate) struct Arguments {
         default_value = "sqlite:///mlflow.db"
     )]
     uri: String,
+    /// File with that URI instead, which keeps a password out of process lists
+    #[arg(
+        long,
+        env = "TRAINYARD_BACKEND_STORE_URI_FILE",
+        conflicts_with = "uri",
+        value_name = "FILE"
+    )]
+    backend_store_uri_file: Option<PathBuf>,
     /// Do not copy an SQLite file beside itself first; for PostgreSQL, that there is a copy
     #[arg(long)]
     no_backup: bool,
@@ -37,8 +47,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             printer::note(&format!("{number} of {of}: {title}"));
         }
     };
-    let upgraded = trainyard_tracking::upgrade(&arguments.uri, !arguments.no_backup, &mut tell)?;
-    let (uri, version) = (without_credentials(&arguments.uri), upgraded.version);
+    let uri = match &arguments.backend_store_uri_file {
+        Some(file) => uri_in(file)?,
+        None => arguments.uri.clone(),
+    };
+    let upgraded = trainyard_tracking::upgrade(&uri, !arguments.no_backup, &mut tell)?;
+    let (uri, version) = (without_credentials(&uri), upgraded.version);
     printer::line(&match upgraded.migrations {
         0 => format!("{uri} is up to date (schema version {version})"),
         migrations => {

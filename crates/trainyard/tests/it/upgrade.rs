@@ -83,4 +83,11 @@ fn an_upgrade_that_is_killed_goes_on() {
     assert_eq!(run_python(SAME, &[&killed, &whole], &[]).trim(), "True");
     let again = stdout_of(&upgrade(&whole, &[]).output().unwrap(), 0);
     assert!(again.contains("is up to date"), "{again}");
+    // Where the server is told by a file, this is.
+    let file = path(folder.path(), "uri");
+    std::fs::write(&file, format!("sqlite:///{whole}\n")).unwrap();
+    let mut command = trainyard();
+    command.args(["server", "upgrade"]).env("TRAINYARD_BACKEND_STORE_URI_FILE", &file);
+    let again = stdout_of(&command.output().unwrap(), 0);
+    assert!(again.contains(&format!("{whole} is up to date")), "{again}");
 }

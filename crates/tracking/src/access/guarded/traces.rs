@@ -24,10 +24,11 @@ const OTHERS: [(&str, Kind); 2] =
     [("mlflow.sourceRun", Kind::Run), ("mlflow.modelId", Kind::LoggedModel)];
 /// Words of a filter or an order by which it asks about other things than traces: to be found by them, or before
 /// another, tells what they are.
-const WORDS: [(&str, Kind); 6] = [
+const WORDS: [(&str, Kind); 7] = [
     ("feedback", Kind::Assessment),
     ("expectation", Kind::Assessment),
     ("assessment", Kind::Assessment),
+    ("issue", Kind::Assessment),
     ("sourcerun", Kind::Run),
     ("run_id", Kind::Run),
     ("modelid", Kind::LoggedModel),

@@ -1,5 +1,5 @@
-//! What an owner added to upstream's tables in SQLite, where a migration makes a table anew: indexes are put
-//! back, and a column, which would be lost with its values, stops the upgrade.
+//! What an owner added to upstream's tables in SQLite, where a migration makes a table anew: indexes and triggers are
+//! put back, and a column, which would be lost with its values, stops the upgrade.
 
 use super::migrations::{self, Migration};
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use crate::store::database::{Connection, Dialect};
 /// Columns that migrations leave behind on purpose: table and name.
 const LEFT_BEHIND: [(&str, &str); 1] = [("spans", "dimension_attributes")];
 
-/// The indexes that upstream knows nothing of, with their statements.
+/// The indexes and triggers that upstream knows nothing of, with their statements.
 #[derive(Debug, Default)]
 pub(super) struct Strangers(Vec<(String, String)>);
 
@@ -38,20 +38,20 @@ impl Strangers {
                 }
             }
         }
-        let indexes = connection.rows(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+        let found = connection.rows(
+            "SELECT name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL",
             &[],
             |row| Ok((row.need_text(0)?, row.need_text(1)?)),
         )?;
         let known = migrations::text(Dialect::Sqlite);
-        Ok(Self(indexes.into_iter().filter(|(name, _)| !takes(known, name)).collect()))
+        Ok(Self(found.into_iter().filter(|(name, _)| !takes(known, name)).collect()))
     }
 
-    /// Makes the indexes again that went with their tables.
+    /// Makes the indexes and triggers again that went with their tables.
     pub(super) fn put_back(self, connection: &mut dyn Connection) -> Result<()> {
         for (name, statement) in self.0 {
             let there = connection.first(
-                "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?1",
+                "SELECT 1 FROM sqlite_master WHERE type IN ('index', 'trigger') AND name = ?1",
                 &[name.into()],
                 |_row| Ok(()),
             )?;
