@@ -80,6 +80,11 @@ impl LabelTable {
         Self { ids: StringArray::from(ids), rows: Some(rows), truth }
     }
 
+    /// Whether some are of other rows than the first of a request.
+    pub(super) fn are_of_rows(&self) -> bool {
+        self.rows.iter().flatten().any(|row| *row > 0)
+    }
+
     /// Finds the predictions that these are of. `id` is the column of the predictions.
     pub(super) fn join(mut self, predictions: &Columns, source: &str, id: &str) -> Result<Joined> {
         let known = self.ids.iter().zip(&self.truth);
@@ -129,7 +134,8 @@ impl LabelTable {
         joined.counts = Labels {
             predictions: u64::from(position),
             labelled: labels.len() as u64,
-            labels: self.ids.len() as u64,
+            // One without a truth is still to come.
+            labels: self.truth.iter().flatten().count() as u64,
             superseded: index.superseded() as u64,
             repeated,
         };
