@@ -18,7 +18,7 @@ use super::job::QualityJob;
 use super::known::Known;
 use super::part::Sides;
 use super::verdict::is_expected_worse;
-use crate::Result;
+use crate::{Error, Result};
 
 /// What labels and estimates say of a window.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,17 @@ impl QualityJob {
         let (columns, source) = (&predictions.columns, predictions.source.as_str());
         let known = self.known(columns, source, predictions.figures.clone())?;
         let time = self.time_column();
-        let placed = |rows: &Rows| places(columns, source, rows, time, length);
+        let placed = |rows: &Rows| -> Result<Places> {
+            let places = places(columns, source, rows, time, length)?;
+            if places.is_empty() && !rows.positions.is_empty() {
+                return Err(Error::Missing {
+                    what: format!("no prediction of {source} has a time in {time:?}"),
+                    hint: "name a column of times with --time-column, as in 2026-01-31T12:00:00Z"
+                        .to_owned(),
+                });
+            }
+            Ok(places)
+        };
         let labelled = known.labelled.as_ref().map(placed).transpose()?.unwrap_or_default();
         let sample = placed(&known.sample)?;
         let windows: BTreeSet<Window> = labelled.keys().chain(sample.keys()).copied().collect();

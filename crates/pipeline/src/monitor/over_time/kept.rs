@@ -116,6 +116,19 @@ impl History {
         changed
     }
 
+    /// Says of windows that were open, and lost rows before they were looked at again, that they have ended: they stay as
+    /// they were, and are judged so.
+    pub(super) fn close(&mut self, has_ended: impl Fn(Window) -> bool, found: &[Found]) {
+        for kept in &mut self.windows {
+            let result = &mut kept.result;
+            let there = found.binary_search_by_key(&result.window, |one| one.window).ok();
+            let rows = there.and_then(|place| found.get(place)).map_or(0, |one| one.rows);
+            if rows < result.rows && has_ended(result.window) {
+                result.is_open = false;
+            }
+        }
+    }
+
     /// Puts windows in their places, instead of what was there; returns those that are too old to be kept.
     pub(super) fn put(&mut self, looked: Vec<KeptWindow>) -> Vec<Window> {
         let windows: BTreeSet<Window> = looked.iter().map(|kept| kept.result.window).collect();
@@ -245,6 +258,15 @@ mod tests {
         assert!(history.wants(&found(10, 5, 7), "b"), "other settings");
         assert!(!history.wants(&found(10, 4, 5), "b"), "rows were removed");
         assert!(!history.wants(&found(10, 4, 5), "a"), "rows were removed");
+    }
+
+    #[test]
+    fn a_window_that_lost_rows_while_it_was_open_is_not_open_for_ever() {
+        let mut history = History::new(WindowLength::Time(60_000));
+        history.put(Vec::from([0, 10, 20].map(|begins| kept(&found(begins, 5, 7), true))));
+        history.close(|window| window.ends <= 20, &[found(10, 3, 4), found(20, 3, 4)]);
+        let open: Vec<bool> = history.windows.iter().map(|kept| kept.result.is_open).collect();
+        assert_eq!(open, [false, false, true]);
     }
 
     #[test]

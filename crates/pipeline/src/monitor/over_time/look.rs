@@ -106,6 +106,8 @@ impl MonitorJob {
         Box::pin(job.add_segments(sides, length, &mut looked)).await?;
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         folder.remove(&history.put(looked));
+        let has_ended = |window| length.milliseconds().is_some() && span.has_ended(window);
+        history.close(has_ended, &placed.windows);
         // Labels come when rows do not.
         let judged = Box::pin(job.judged_windows(length)).await?;
         looked_at.extend(history.judge(judged, &placed.windows));
@@ -181,10 +183,14 @@ impl MonitorJob {
                 hint: "give the table, or the folder of the prediction log".to_owned(),
             });
         }
-        if let WindowLength::Rows(rows) = length {
-            return Placed::by_rows(sides.current.rows(), rows);
-        }
         let log_time = sides.current.names().contains(&TIME).then_some(TIME);
+        if let WindowLength::Rows(rows) = length {
+            let mut placed = Placed::by_rows(sides.current.rows(), rows)?;
+            if let Some(column) = log_time {
+                placed.add_times(&sides.current, column)?;
+            }
+            return Ok(placed);
+        }
         let column = self.settings.time_column.as_deref().or(log_time);
         let column = column.ok_or_else(|| Error::Missing {
             what: format!("windows of {length} need a column of times"),
@@ -318,6 +324,11 @@ impl Span {
     fn holds(&self, window: Window) -> bool {
         let is_of_time = self.length.milliseconds().is_some();
         !is_of_time || self.since.is_none_or(|since| since <= window.begins)
+    }
+
+    /// Whether no rows come to a window any more, all of whose rows were read.
+    fn has_ended(&self, window: Window) -> bool {
+        self.holds(window) && window.ends <= self.until
     }
 
     /// Whether rows may still come.
