@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use trainyard_base::file::{Access, replace};
-use trainyard_drift::{Profile, Told, Window, WindowLength, WindowResult};
+use trainyard_drift::{About, Measure, Profile, Told, Window, WindowLength, WindowResult, metric};
 
 use super::rows::Found;
 use crate::quality::WindowQuality;
@@ -27,6 +27,9 @@ const RESULTS_BYTES_MAX: u64 = 512 << 20;
 
 /// Windows that are kept, the newest: two years of hours.
 const KEPT_MAX: usize = 20_000;
+
+/// Windows without rows that rules are asked about: by then what they say does not change any more.
+const SILENT_MAX: usize = 1000;
 
 /// A window that was looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +86,27 @@ impl History {
     /// The results alone.
     pub fn results(&self) -> Vec<WindowResult> {
         self.windows.iter().map(|kept| kept.result.clone()).collect()
+    }
+
+    /// Windows of time without rows that ended since the last one with rows: that nothing comes any more is a number of
+    /// rows, too. None where that one is still open.
+    pub(super) fn silent(&self, until: i64) -> Vec<WindowResult> {
+        let (Some(last), Some(length)) = (self.windows.last(), self.window.milliseconds()) else {
+            return Vec::new();
+        };
+        let mut silent = Vec::new();
+        let mut begins = last.result.window.ends;
+        while !last.result.is_open && silent.len() < SILENT_MAX {
+            let window = Window { begins, ends: begins.saturating_add(length) };
+            if window.ends > until {
+                break;
+            }
+            let mut result = WindowResult::new(window, 0);
+            result.extend([Measure::new(About::Data, metric::ROWS, 0.0)]);
+            silent.push(result);
+            begins = window.ends;
+        }
+        silent
     }
 
     /// Whether a window is to be looked at (again): it is new, was open, has more rows or other ones, or the settings
@@ -235,6 +259,8 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
+    use trainyard_drift::{AlertRule, episodes};
+
     use super::*;
 
     fn found(begins: i64, rows: u64, time_sum: i64) -> Found {
@@ -258,6 +284,29 @@ mod tests {
         assert!(history.wants(&found(10, 5, 7), "b"), "other settings");
         assert!(!history.wants(&found(10, 4, 5), "b"), "rows were removed");
         assert!(!history.wants(&found(10, 4, 5), "a"), "rows were removed");
+    }
+
+    #[test]
+    fn a_log_that_nothing_comes_to_any_more_has_windows_without_rows() {
+        let mut history = History::new(WindowLength::Time(10));
+        assert!(history.silent(1000).is_empty(), "nothing ever came");
+        history.put(Vec::from([0, 10].map(|begins| kept(&found(begins, 5, 7), false))));
+        let begins = |until: i64| -> Vec<i64> {
+            history.silent(until).iter().map(|result| result.window.begins).collect()
+        };
+        assert!(begins(29).is_empty(), "a window that goes on");
+        assert_eq!(begins(45), [20, 30]);
+        assert_eq!(begins(i64::MAX).len(), SILENT_MAX);
+        let silent = &history.silent(30)[0];
+        assert_eq!(silent.whole(About::Data, metric::ROWS).unwrap().value, 0.0);
+        let rule = AlertRule {
+            metric: Some(metric::ROWS.to_owned()),
+            below: Some(1.0),
+            ..AlertRule::default()
+        };
+        assert_eq!(episodes(&[rule], &history.silent(30)).len(), 1);
+        history.put(vec![kept(&found(20, 1, 7), true)]);
+        assert!(history.silent(1000).is_empty(), "rows may still come");
     }
 
     #[test]
