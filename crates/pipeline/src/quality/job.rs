@@ -158,7 +158,7 @@ impl QualityJob {
         source: &str,
         figures: BTreeMap<String, f64>,
     ) -> Result<QualityReport> {
-        let mut known = self.known(columns, source, figures)?;
+        let mut known = self.known(columns, source, figures, &evenly(columns))?;
         let mut notes = std::mem::take(&mut known.notes);
         let (judge, reference) = (known.judge(), known.before.reference.as_ref());
         let sides = [known.labelled.as_ref(), Some(&known.sample), reference];
@@ -197,12 +197,13 @@ impl QualityJob {
         })
     }
 
-    /// Reads labels and reference, and of predictions what is judged.
+    /// Reads labels and reference, and of predictions what is judged. `sampled` are those that estimates look at.
     pub(super) fn known(
         &self,
         columns: &Columns,
         source: &str,
         figures: BTreeMap<String, f64>,
+        sampled: &[u32],
     ) -> Result<Known> {
         let mut notes = Vec::new();
         let mut roles = Roles::of(columns, source, &self.options)?;
@@ -248,7 +249,7 @@ impl QualityJob {
                 Some(Rows::read(asked, &joined.positions, Some(truth))?)
             }
         };
-        let sample = Rows::read(asked, &evenly(columns), None)?;
+        let sample = Rows::read(asked, sampled, None)?;
         let counts = match &joined {
             None => Labels { predictions: columns.rows() as u64, ..Labels::default() },
             Some(joined) => joined.counts,
