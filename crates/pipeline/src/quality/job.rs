@@ -322,6 +322,9 @@ impl QualityJob {
         if facts.is_empty() {
             return Ok(None);
         }
+        if facts.is_cut() {
+            tracing::warn!(folder = %log.display(), "there is more feedback than is read: the oldest files are left out");
+        }
         let table = LabelTable::of_feedback(&facts);
         self.check_rows_of_requests(&table)?;
         table.join(predictions, source, REQUEST_ID).map(Some)

@@ -43,12 +43,7 @@ pub(super) struct Joined {
 impl LabelTable {
     /// From a table with these columns.
     pub(super) fn read(columns: &Columns, source: &str, id: &str, target: &str) -> Result<Self> {
-        if columns.rows() > LABELS_MAX {
-            return Err(Error::Missing {
-                what: format!("{source} has {} labels", columns.rows()),
-                hint: format!("give at most {LABELS_MAX} at once, such as those of a month"),
-            });
-        }
+        check_labels(columns, source)?;
         let all: Vec<u32> = (0..columns.rows() as u32).collect();
         let ids = as_texts(&wanted(columns, source, id, &all)?)?;
         let truth = texts(&wanted(columns, source, target, &all)?)?;
@@ -144,6 +139,17 @@ impl LabelTable {
         joined.truth = labels.into_iter().map(truth).collect();
         Ok(joined)
     }
+}
+
+/// Refuses more labels than are held at once.
+pub(super) fn check_labels(columns: &Columns, source: &str) -> Result<()> {
+    if columns.rows() <= LABELS_MAX {
+        return Ok(());
+    }
+    Err(Error::Missing {
+        what: format!("{source} has {} labels", columns.rows()),
+        hint: format!("give at most {LABELS_MAX} at once, such as those of a month"),
+    })
 }
 
 /// Ids as texts, whatever they are.
