@@ -152,22 +152,34 @@ struct Message<'a> {
 
 /// Tells whoever the project names. Returns when everybody was told or given up.
 pub async fn notify(project: &Project, happened: &[Happened]) {
-    let config = &project.config.notify;
-    let model = &project.config.model.name;
-    for one in happened.iter().filter(|one| config.on.contains(&one.occasion())) {
+    for one in happened {
         // It is no failure of the pipeline that nobody listens.
-        if let Err(reason) = tell_webhook(config, model, one).await {
-            tracing::warn!(reason, "the webhook was not told");
-        }
-        if let Err(reason) = tell_slack(config, model, one).await {
-            tracing::warn!(reason, "Slack was not told");
-        }
+        let _is_told = tell(project, one).await;
     }
 }
 
-async fn tell_webhook(config: &Notify, model: &str, happened: &Happened) -> Result<(), String> {
+/// The same of one thing; whether somebody heard it, or nobody wants to. What nobody heard may be told again.
+pub(crate) async fn tell(project: &Project, happened: &Happened) -> bool {
+    let config = &project.config.notify;
+    let model = &project.config.model.name;
+    if !config.on.contains(&happened.occasion()) {
+        return true;
+    }
+    let webhook = tell_webhook(config, model, happened).await;
+    let slack = tell_slack(config, model, happened).await;
+    for (whom, told) in [("the webhook", &webhook), ("Slack", &slack)] {
+        if let Err(reason) = told {
+            tracing::warn!(reason, "{whom} was not told");
+        }
+    }
+    let has_heard = webhook == Ok(true) || slack == Ok(true);
+    has_heard || (webhook.is_ok() && slack.is_ok())
+}
+
+/// Whether it was told: it may not be wanted.
+async fn tell_webhook(config: &Notify, model: &str, happened: &Happened) -> Result<bool, String> {
     let (Some(url), Some(secret)) = (&config.webhook_url_env, &config.webhook_secret_env) else {
-        return Ok(());
+        return Ok(false);
     };
     let (url, secret) = (variable(url)?, variable(secret)?);
     let now = chrono::Utc::now();
@@ -188,14 +200,15 @@ async fn tell_webhook(config: &Notify, model: &str, happened: &Happened) -> Resu
         ("webhook-timestamp", timestamp),
         ("webhook-signature", format!("v1,{signature}")),
     ];
-    deliver(&url, &headers, body).await
+    deliver(&url, &headers, body).await.map(|()| true)
 }
 
-async fn tell_slack(config: &Notify, model: &str, happened: &Happened) -> Result<(), String> {
-    let Some(url) = &config.slack_url_env else { return Ok(()) };
+/// The same of Slack.
+async fn tell_slack(config: &Notify, model: &str, happened: &Happened) -> Result<bool, String> {
+    let Some(url) = &config.slack_url_env else { return Ok(false) };
     let url = variable(url)?;
     let body = serde_json::json!({ "text": slack_text(&happened.text(model)) }).to_string();
-    deliver(&url, &[], body).await
+    deliver(&url, &[], body).await.map(|()| true)
 }
 
 /// Slack takes these three characters for its own.

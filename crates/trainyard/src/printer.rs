@@ -93,14 +93,22 @@ pub(crate) fn mistake(rendered: &str) {
     anstream::eprint!("{}", hide(rendered));
 }
 
+/// A text without the credentials of URIs, and without what could steer the terminal: some quote what clients sent.
+fn sentence(text: &str) -> String {
+    let is_kept = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
+    let shown = |character: char| if is_kept(character) { character } else { '\u{fffd}' };
+    // Ends of lines as other systems write them.
+    hide(text).replace("\r\n", "\n").chars().map(shown).collect()
+}
+
 /// Something to know that is no failure, on stderr.
 pub(crate) fn warning(text: &str) {
-    anstream::eprintln!("{YELLOW}warning:{YELLOW:#} {}", hide(text));
+    anstream::eprintln!("{YELLOW}warning:{YELLOW:#} {}", sentence(text));
 }
 
 /// A failure with its hint, on stderr.
 pub(crate) fn failure(message: &str, hint_text: Option<&str>) {
-    anstream::eprintln!("{RED}error:{RED:#} {}", hide(message));
+    anstream::eprintln!("{RED}error:{RED:#} {}", sentence(message));
     if let Some(text) = hint_text {
         anstream::eprintln!();
         hint(text);
@@ -347,6 +355,13 @@ mod tests {
     use trainyard_pipeline::Step;
 
     use super::*;
+
+    #[test]
+    fn what_is_quoted_does_not_steer_the_terminal() {
+        let text = sentence("accuracy where \"side\" = \"\u{1b}[2J\"\n\tof http://me:secret@host");
+        assert!(text.contains("\n\tof http://") && text.contains("[2J"), "{text}");
+        assert!(!text.contains('\u{1b}') && !text.contains("secret"), "{text}");
+    }
 
     #[test]
     fn a_step_is_a_line_of_a_log() {

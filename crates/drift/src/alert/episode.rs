@@ -61,8 +61,9 @@ fn of_series(rule: &AlertRule, series: &Series, points: &[Point], found: &mut Ve
         })
     };
     for (at, point) in points.iter().enumerate() {
-        // Too few to be judged, or to be learned from.
-        if point.rows < rule.min_rows {
+        // Too few to be judged, or to be learned from; and what nobody can say yet ends nothing.
+        let is_unsaid = !rule.has_bound() && point.is_alarming.is_none();
+        if point.rows < rule.min_rows || is_unsaid {
             continue;
         }
         let Some(beyond) = beyond(rule, point, recent(rule, &points[..at], &ordinary)) else {
@@ -104,7 +105,7 @@ fn recent<'p>(rule: &AlertRule, before: &[Point], ordinary: &'p [Point]) -> &'p 
 /// The range that a point is beyond of; `None` where it is not, or nobody can say.
 fn beyond(rule: &AlertRule, point: &Point, before: &[Point]) -> Option<Range> {
     if !rule.has_bound() {
-        return point.is_alarming.then(Range::default);
+        return (point.is_alarming == Some(true)).then(Range::default);
     }
     range(rule, point, before).filter(|range| !range.holds(point.value))
 }
@@ -164,6 +165,21 @@ mod tests {
         assert_eq!(days(AlertRule::default(), &[0.9, 0.4, 0.9]), [(1, 1, Some(2))]);
         let few = AlertRule { min_rows: 1001, ..AlertRule::default() };
         assert!(days(few, &[0.9, 0.4]).is_empty());
+    }
+
+    #[test]
+    fn a_window_of_which_nobody_can_say_is_not_the_end_of_an_alert() {
+        // Of the last two windows hardly any label came yet.
+        let mut history = history(&[0.9, 0.4, 0.9, 0.9]);
+        for result in &mut history[2..] {
+            result.measures[0].is_alarming = None;
+        }
+        let found = episodes(&AlertRule::usual(), &history);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].began.begins, found[0].ended), (DAY, None));
+        history[3].measures[0].is_alarming = Some(false);
+        let ended = episodes(&AlertRule::usual(), &history)[0].ended;
+        assert_eq!(ended.map(|window| window.begins), Some(3 * DAY));
     }
 
     #[test]

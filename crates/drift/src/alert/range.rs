@@ -139,7 +139,7 @@ mod tests {
         let point = |(day, value): (usize, f64)| {
             let begins = day as i64 * DAY;
             let window = Window { begins, ends: begins + DAY };
-            Point { window, value, reference: Some(10.0), is_alarming: false, rows: 100 }
+            Point { window, value, reference: Some(10.0), is_alarming: None, rows: 100 }
         };
         values.into_iter().enumerate().map(point).collect()
     }

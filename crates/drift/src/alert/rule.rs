@@ -124,6 +124,23 @@ impl AlertRule {
             && part(&self.version, &series.version)
     }
 
+    /// Whether it is called like another rule and about some of the same series: nobody could tell which of them was told.
+    pub fn is_taken_for(&self, other: &Self) -> bool {
+        let may_meet = |one: Option<&String>, other: Option<&String>| {
+            one.zip(other).is_none_or(|(one, other)| one == other)
+        };
+        let meets = |one: Option<&String>, other: Option<&String>| match (one, other) {
+            (Some(one), Some(other)) => one == other || one == EACH || other == EACH,
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        self.title() == other.title()
+            && self.about.zip(other.about).is_none_or(|(one, other)| one == other)
+            && may_meet(self.metric.as_ref(), other.metric.as_ref())
+            && may_meet(self.column.as_ref(), other.column.as_ref())
+            && meets(self.segment.as_ref(), other.segment.as_ref())
+            && meets(self.version.as_ref(), other.version.as_ref())
+    }
+
     fn bounds(&self) -> [(&'static str, Option<f64>); 7] {
         [
             ("above", self.above),
@@ -200,6 +217,26 @@ mod tests {
         assert!(error.contains("\"accuracy\" has below_reference = -0.1"), "{error}");
         let error = wrong(AlertRule { metric, by_weekday: true, ..AlertRule::default() });
         assert!(error.contains("without `deviations`"), "{error}");
+    }
+
+    #[test]
+    fn rules_of_one_name_about_the_same_are_told_from_each_other_by_names() {
+        let rule = |column: Option<&str>, segment: Option<&str>| AlertRule {
+            metric: Some("drift_score".to_owned()),
+            column: column.map(str::to_owned),
+            segment: segment.map(str::to_owned),
+            ..AlertRule::default()
+        };
+        assert!(rule(None, None).is_taken_for(&rule(Some("a"), None)));
+        assert!(rule(Some("a"), Some("*")).is_taken_for(&rule(Some("a"), Some("x = 1"))));
+        assert!(!rule(Some("a"), None).is_taken_for(&rule(Some("b"), None)));
+        assert!(!rule(Some("a"), None).is_taken_for(&rule(Some("a"), Some("*"))));
+        let named = AlertRule { name: Some("severe".to_owned()), ..rule(None, None) };
+        assert!(!named.is_taken_for(&rule(None, None)));
+        let usual = AlertRule::usual();
+        for (at, rule) in usual.iter().enumerate() {
+            assert!(!usual[..at].iter().any(|other| rule.is_taken_for(other)), "{rule:?}");
+        }
     }
 
     #[test]

@@ -64,7 +64,8 @@ pub(super) struct Point {
     pub(super) window: Window,
     pub(super) value: f64,
     pub(super) reference: Option<f64>,
-    pub(super) is_alarming: bool,
+    /// None where nobody can say, as of labels that are too few.
+    pub(super) is_alarming: Option<bool>,
     /// Rows that it rests on.
     pub(super) rows: u64,
 }
@@ -80,7 +81,7 @@ pub(super) fn series(history: &[WindowResult]) -> BTreeMap<Series, Vec<Point>> {
                 window: result.window,
                 value: measure.value,
                 reference: measure.reference,
-                is_alarming: measure.is_alarming == Some(true),
+                is_alarming: measure.is_alarming,
                 rows: measure.samples.unwrap_or(result.rows),
             };
             all.entry(Series::from(measure)).or_default().push(point);

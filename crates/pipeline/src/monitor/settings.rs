@@ -379,8 +379,15 @@ impl Settings {
         for text in self.checks.iter().flatten() {
             RowRule::parse(text).map_err(|error| format!("monitor.checks: {error}"))?;
         }
-        for rule in self.alerts.iter().flatten() {
+        let rules = self.alerts.as_deref().unwrap_or_default();
+        for (at, rule) in rules.iter().enumerate() {
             rule.check().map_err(|error| format!("monitor.alert: {error}"))?;
+            if rules[..at].iter().any(|other| rule.is_taken_for(other)) {
+                return Err(format!(
+                    "monitor.alert: two alerts on the same are called {:?}: give each a `name`",
+                    rule.title()
+                ));
+            }
         }
         for until in self.silences.iter().filter_map(|silence| silence.until.as_ref()) {
             if instant(until).is_none() {

@@ -9,10 +9,13 @@ use trainyard_quality::metrics::{Judged, Probabilities};
 
 use super::columns::{gather, lacks, numbers, texts, wanted};
 use super::options::{QualityOptions, Task};
-use crate::Result;
+use crate::{Error, Result};
 
 /// From more different whole numbers on they are quantities, unless something else is said.
 const CLASSES_MAX: usize = 20;
+/// Different labels at most: how often which is taken for which has as many cells as their square, for each of
+/// thousands of draws. Whoever may send feedback may send labels without end.
+const LABELS_MAX: usize = 1000;
 /// Rows that tell whether labels or quantities are predicted.
 const TELLING_ROWS: usize = 10_000;
 
@@ -116,7 +119,7 @@ impl Answers {
             Task::Classification => {
                 let said = texts(&said)?;
                 let known = probability_columns(columns, source, roles, positions)?;
-                Ok(classes(said, truth, &known, roles))
+                classes(said, truth, &known, roles)
             }
         }
     }
@@ -234,7 +237,7 @@ fn classes(
     truth: Option<Vec<String>>,
     known: &Known,
     roles: &Roles,
-) -> (Answers, Vec<usize>) {
+) -> Result<(Answers, Vec<usize>)> {
     let is_number = |row: usize| match known {
         Known::Nothing => true,
         Known::OfSaid(values) => !values[row].is_nan(),
@@ -256,6 +259,13 @@ fn classes(
     for label in predicted.iter().chain(&truth) {
         // Few of millions are new.
         if !names.contains(label) {
+            if names.len() == LABELS_MAX {
+                return Err(Error::Missing {
+                    what: format!("more than {LABELS_MAX} different labels"),
+                    hint: "say --task regression if these are quantities, else leave out what is no label"
+                        .to_owned(),
+                });
+            }
             names.insert(label.clone());
         }
     }
@@ -266,7 +276,7 @@ fn classes(
     let probabilities = probabilities(&names, &predicted, known, &rows);
     let second = (names.len() == 2).then(|| names[1].clone());
     let positive = roles.positive.clone().or(second);
-    (Answers::Classes { truth, predicted, probabilities, positive }, rows)
+    Ok((Answers::Classes { truth, predicted, probabilities, positive }, rows))
 }
 
 fn probabilities(
@@ -309,5 +319,29 @@ fn probabilities(
             let classes = all.iter().map(|(class, _)| class.clone()).collect();
             Some(Probabilities { classes, values, epsilon })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_without_end_are_refused() {
+        let roles = Roles {
+            task: Task::Classification,
+            prediction: PREDICTION.to_owned(),
+            probability: None,
+            class_probabilities: Vec::new(),
+            positive: None,
+            classes: Vec::new(),
+        };
+        let of = |labels: usize| {
+            let said = (0..labels).map(|label| Some(label.to_string())).collect();
+            classes(said, None, &Known::Nothing, &roles).map(|(answers, _)| answers.len())
+        };
+        assert_eq!(of(LABELS_MAX).unwrap(), LABELS_MAX);
+        let error = of(LABELS_MAX + 1).unwrap_err().to_string();
+        assert!(error.contains("more than 1000 different labels"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
-use trainyard_base::words::log_columns::{MODEL_VERSION, REQUEST_ID, TIME};
+use trainyard_base::words::log_columns::{MODEL, MODEL_VERSION, REQUEST_ID, TIME};
 use trainyard_data::{Columns, RowFilter};
 use trainyard_report::quality::{self as report, Labels, Part, QualityReport};
 use trainyard_serve::{Facts, LogReading};
@@ -28,6 +28,8 @@ const INPUT_ROWS_MAX: usize = 100_000;
 /// Columns of what was true, where none is named.
 const ACTUAL: &str = "actual";
 const PAGE: &str = "reports/quality.html";
+/// What all rows of a request have in common.
+const OF_REQUESTS: [&str; 4] = [REQUEST_ID, TIME, MODEL, MODEL_VERSION];
 
 /// What is judged.
 #[derive(Debug)]
@@ -156,7 +158,7 @@ impl QualityJob {
         source: &str,
         figures: BTreeMap<String, f64>,
     ) -> Result<QualityReport> {
-        let mut known = self.known(columns, source, figures)?;
+        let mut known = self.known(columns, source, figures, &evenly(columns))?;
         let mut notes = std::mem::take(&mut known.notes);
         let (judge, reference) = (known.judge(), known.before.reference.as_ref());
         let sides = [known.labelled.as_ref(), Some(&known.sample), reference];
@@ -177,7 +179,8 @@ impl QualityJob {
             Some(reference) => change(&known.inputs, reference, &known.sample)?,
             None => None,
         };
-        let (verdict, reasons) = verdict(&all, change.as_ref(), counts, known.margin);
+        let (verdict, reasons) =
+            verdict(&all, change.as_ref(), counts, &self.options.metrics, known.margin);
         let labels = self.options.labels.clone().unwrap_or_else(|| "feedback".to_owned());
         Ok(QualityReport {
             title: String::new(),
@@ -194,12 +197,13 @@ impl QualityJob {
         })
     }
 
-    /// Reads labels and reference, and of predictions what is judged.
+    /// Reads labels and reference, and of predictions what is judged. `sampled` are those that estimates look at.
     pub(super) fn known(
         &self,
         columns: &Columns,
         source: &str,
         figures: BTreeMap<String, f64>,
+        sampled: &[u32],
     ) -> Result<Known> {
         let mut notes = Vec::new();
         let mut roles = Roles::of(columns, source, &self.options)?;
@@ -245,7 +249,7 @@ impl QualityJob {
                 Some(Rows::read(asked, &joined.positions, Some(truth))?)
             }
         };
-        let sample = Rows::read(asked, &evenly(columns), None)?;
+        let sample = Rows::read(asked, sampled, None)?;
         let counts = match &joined {
             None => Labels { predictions: columns.rows() as u64, ..Labels::default() },
             Some(joined) => joined.counts,
@@ -302,6 +306,7 @@ impl QualityJob {
             check_rows(&table, labels)?;
             let target = self.target(&table, labels)?;
             let table = LabelTable::read(&table, labels, of_labels, &target)?;
+            self.check_rows_of_requests(&table)?;
             return table.join(predictions, source, of_predictions).map(Some);
         }
         if let Ok(target) = self.target(predictions, source)
@@ -317,7 +322,33 @@ impl QualityJob {
         if facts.is_empty() {
             return Ok(None);
         }
-        LabelTable::of_feedback(&facts).join(predictions, source, REQUEST_ID).map(Some)
+        if facts.is_cut() {
+            tracing::warn!(folder = %log.display(), "there is more feedback than is read: the oldest files are left out");
+        }
+        let table = LabelTable::of_feedback(&facts);
+        self.check_rows_of_requests(&table)?;
+        table.join(predictions, source, REQUEST_ID).map(Some)
+    }
+
+    /// Which row of its request a prediction is, is told by those before it: where labels are of rows, no condition may
+    /// leave some rows of a request out, or others would get their labels.
+    fn check_rows_of_requests(&self, labels: &LabelTable) -> Result<()> {
+        if !labels.are_of_rows() {
+            return Ok(());
+        }
+        for condition in &self.options.conditions {
+            let one = RowFilter { conditions: vec![condition.clone()], ..RowFilter::default() };
+            if !one.columns()?.iter().all(|name| OF_REQUESTS.contains(&name.as_str())) {
+                return Err(Error::Missing {
+                    what: format!(
+                        "labels are of rows of requests, some of which {condition:?} leaves out"
+                    ),
+                    hint: "judge all rows, with --segment for the part that is of interest"
+                        .to_owned(),
+                });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -43,12 +43,7 @@ pub(super) struct Joined {
 impl LabelTable {
     /// From a table with these columns.
     pub(super) fn read(columns: &Columns, source: &str, id: &str, target: &str) -> Result<Self> {
-        if columns.rows() > LABELS_MAX {
-            return Err(Error::Missing {
-                what: format!("{source} has {} labels", columns.rows()),
-                hint: format!("give at most {LABELS_MAX} at once, such as those of a month"),
-            });
-        }
+        check_labels(columns, source)?;
         let all: Vec<u32> = (0..columns.rows() as u32).collect();
         let ids = as_texts(&wanted(columns, source, id, &all)?)?;
         let truth = texts(&wanted(columns, source, target, &all)?)?;
@@ -78,6 +73,11 @@ impl LabelTable {
             });
         }
         Self { ids: StringArray::from(ids), rows: Some(rows), truth }
+    }
+
+    /// Whether some are of other rows than the first of a request.
+    pub(super) fn are_of_rows(&self) -> bool {
+        self.rows.iter().flatten().any(|row| *row > 0)
     }
 
     /// Finds the predictions that these are of. `id` is the column of the predictions.
@@ -129,7 +129,8 @@ impl LabelTable {
         joined.counts = Labels {
             predictions: u64::from(position),
             labelled: labels.len() as u64,
-            labels: self.ids.len() as u64,
+            // One without a truth is still to come.
+            labels: self.truth.iter().flatten().count() as u64,
             superseded: index.superseded() as u64,
             repeated,
         };
@@ -138,6 +139,17 @@ impl LabelTable {
         joined.truth = labels.into_iter().map(truth).collect();
         Ok(joined)
     }
+}
+
+/// Refuses more labels than are held at once.
+pub(super) fn check_labels(columns: &Columns, source: &str) -> Result<()> {
+    if columns.rows() <= LABELS_MAX {
+        return Ok(());
+    }
+    Err(Error::Missing {
+        what: format!("{source} has {} labels", columns.rows()),
+        hint: format!("give at most {LABELS_MAX} at once, such as those of a month"),
+    })
 }
 
 /// Ids as texts, whatever they are.

@@ -7,7 +7,7 @@ use trainyard_data::{Columns, ReadOptions, RowFilter};
 use trainyard_report::quality::Labels;
 
 use super::columns::{texts, wanted};
-use super::labels::Joined;
+use super::labels::{Joined, check_labels};
 use crate::Result;
 
 /// The id of a prediction, where none is named and the table is no log.
@@ -38,6 +38,7 @@ pub(super) fn evenly(columns: &Columns) -> Vec<u32> {
 
 /// Predictions that have what was true in a column of their own.
 pub(super) fn in_column(predictions: &Columns, source: &str, target: &str) -> Result<Joined> {
+    check_labels(predictions, source)?;
     let all: Vec<u32> = (0..predictions.rows() as u32).collect();
     let values = texts(&wanted(predictions, source, target, &all)?)?;
     let known = all.into_iter().zip(values).filter_map(|(row, value)| Some((row, value?)));

@@ -7,11 +7,12 @@ use trainyard_report::quality::{Change, Expected, Labels, Part};
 /// The verdict, and why, the worst first.
 ///
 /// Worse by labels is worse. What only parts or estimates say is a warning, and so is that nobody can tell because
-/// labels are few. That labels were given and not one was found is broken.
+/// labels are few, or of a metric that was asked for. That labels were given and not one was found is broken.
 pub(super) fn verdict(
     parts: &[Part],
     change: Option<&Change>,
     counts: &Labels,
+    asked: &[String],
     margin: f64,
 ) -> (DatasetVerdict, Vec<String>) {
     let mut reasons: Vec<(DatasetVerdict, String)> = Vec::new();
@@ -36,9 +37,21 @@ pub(super) fn verdict(
             reasons.extend(of_estimates(&part.expected, margin));
         }
     }
-    if (1..ROWS_MIN as u64).contains(&counts.labelled) {
-        let why = format!("{} labels are too few to judge, {ROWS_MIN} are needed", counts.labelled);
+    let judged = parts.first().map_or(0, |whole| whole.labelled);
+    if counts.labelled > 0 && judged < ROWS_MIN as u64 {
+        let why = if judged == counts.labelled {
+            format!("{judged} labels are too few to judge, {ROWS_MIN} are needed")
+        } else {
+            format!(
+                "{judged} of {} labelled predictions can be judged, {ROWS_MIN} are needed: others lack a prediction, \
+                 a probability, or a label of its kind",
+                counts.labelled
+            )
+        };
         reasons.push((DatasetVerdict::Warning, why));
+    } else if let Some(whole) = parts.first().filter(|_| counts.labelled > 0) {
+        let untold = asked.iter().filter_map(|metric| untold(whole, metric));
+        reasons.extend(untold.map(|why| (DatasetVerdict::Warning, why)));
     }
     let compared = parts.first().is_some_and(|whole| {
         whole.stands.iter().any(|stand| stand.before.is_some())
@@ -56,6 +69,17 @@ pub(super) fn verdict(
         reasons.push("quality is as it was, as far as labels and estimates tell".to_owned());
     }
     (verdict, reasons)
+}
+
+/// Why nobody can tell how a metric stands, of enough rows; none where somebody can.
+fn untold(whole: &Part, metric: &str) -> Option<String> {
+    let Some(stand) = whole.stands.iter().find(|stand| stand.metric == metric) else {
+        return Some(format!("{metric} is not defined for these labels and predictions"));
+    };
+    (stand.standing == Standing::Unknown).then(|| match stand.before {
+        None => format!("nothing says what {metric} was before: give --before {metric}=NUMBER"),
+        Some(_) => format!("{metric} has no interval on these labels, so it is not compared"),
+    })
 }
 
 /// Whether the whole band of an estimate is worse than the reference, and no label contradicts it.
@@ -131,7 +155,7 @@ mod tests {
         Part {
             name: name.to_owned(),
             predictions: 10,
-            labelled: 10,
+            labelled: 500,
             quality: Some(trainyard_quality::quality(&judged).unwrap()),
             stands: vec![Stand { metric: "mae", before: Some(1.0), standing }],
             expected: Vec::new(),
@@ -141,7 +165,7 @@ mod tests {
     #[test]
     fn the_worst_decides_and_parts_only_warn() {
         let counts = Labels { predictions: 1000, labelled: 500, labels: 500, ..Labels::default() };
-        let of = |parts: &[Part], counts: &Labels| verdict(parts, None, counts, 0.02).0;
+        let of = |parts: &[Part], counts: &Labels| verdict(parts, None, counts, &[], 0.02).0;
         let whole = |standing| part("", standing);
         assert_eq!(of(&[whole(Standing::AsBefore)], &counts), DatasetVerdict::Stable);
         let parts = [whole(Standing::AsBefore), part("country = NL", Standing::Worse)];
@@ -150,6 +174,28 @@ mod tests {
         let none = Labels { labels: 5, ..Labels::default() };
         assert_eq!(of(&[whole(Standing::AsBefore)], &none), DatasetVerdict::Broken);
         let few = Labels { predictions: 1000, labelled: 5, labels: 5, ..Labels::default() };
-        assert_eq!(of(&[whole(Standing::Unknown)], &few), DatasetVerdict::Warning);
+        let of_few = Part { labelled: 5, ..whole(Standing::Unknown) };
+        assert_eq!(of(&[of_few], &few), DatasetVerdict::Warning);
+    }
+
+    #[test]
+    fn what_nobody_can_tell_is_not_stable() {
+        let counts = Labels { predictions: 1000, labelled: 500, labels: 500, ..Labels::default() };
+        let of = |part: Part, asked: &str| {
+            let (verdict, reasons) = verdict(&[part], None, &counts, &[asked.to_owned()], 0.02);
+            (verdict, reasons.concat())
+        };
+        assert_eq!(of(part("", Standing::AsBefore), "mae").0, DatasetVerdict::Stable);
+        let (verdict, why) = of(part("", Standing::AsBefore), "meh");
+        assert_eq!(verdict, DatasetVerdict::Warning);
+        assert!(why.contains("meh is not defined"), "{why}");
+        let (verdict, why) = of(part("", Standing::Unknown), "mae");
+        assert_eq!(verdict, DatasetVerdict::Warning);
+        assert!(why.contains("mae has no interval"), "{why}");
+        // Labels that are no numbers where quantities are predicted.
+        let useless = Part { labelled: 20, ..part("", Standing::Unknown) };
+        let (verdict, why) = of(useless, "mae");
+        assert_eq!(verdict, DatasetVerdict::Warning);
+        assert!(why.contains("20 of 500 labelled predictions can be judged"), "{why}");
     }
 }

@@ -18,7 +18,11 @@ use super::job::QualityJob;
 use super::known::Known;
 use super::part::Sides;
 use super::verdict::is_expected_worse;
-use crate::Result;
+use crate::{Error, Result};
+
+/// Predictions that estimates look at: of all windows, and of one, whose sampling errors are then far below what matters.
+const SAMPLED_MAX: usize = 1 << 18;
+const SAMPLED_A_WINDOW_MAX: usize = 4096;
 
 /// What labels and estimates say of a window.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,9 +42,21 @@ impl QualityJob {
     pub(crate) async fn windows(&self, length: WindowLength) -> Result<Vec<WindowQuality>> {
         let predictions = Box::pin(self.predictions()).await?;
         let (columns, source) = (&predictions.columns, predictions.source.as_str());
-        let known = self.known(columns, source, predictions.figures.clone())?;
         let time = self.time_column();
-        let placed = |rows: &Rows| places(columns, source, rows, time, length);
+        let all: Vec<u32> = (0..columns.rows() as u32).collect();
+        let rows = places(columns, source, &all, time, length)?;
+        if rows.is_empty() && !all.is_empty() {
+            return Err(Error::Missing {
+                what: format!("no prediction of {source} has a time in {time:?}"),
+                hint: "name a column of times with --time-column, as in 2026-01-31T12:00:00Z"
+                    .to_owned(),
+            });
+        }
+        drop(all);
+        let sampled = sampled(&rows);
+        drop(rows);
+        let known = self.known(columns, source, predictions.figures.clone(), &sampled)?;
+        let placed = |rows: &Rows| places(columns, source, &rows.positions, time, length);
         let labelled = known.labelled.as_ref().map(placed).transpose()?.unwrap_or_default();
         let sample = placed(&known.sample)?;
         let windows: BTreeSet<Window> = labelled.keys().chain(sample.keys()).copied().collect();
@@ -55,15 +71,29 @@ impl QualityJob {
     }
 }
 
-/// Where the rows of each window are; those without a time are in none.
+/// An even part of the rows of each window, rising. What is estimated of a window depends on its own rows: not on how
+/// many there are in others, of which some come and go with each look.
+fn sampled(rows: &Places) -> Vec<u32> {
+    // Another one only when there are twice as many windows.
+    let most = (SAMPLED_MAX / rows.len().max(1).next_power_of_two()).clamp(1, SAMPLED_A_WINDOW_MAX);
+    let of_window = |places: &Vec<usize>| {
+        let step = places.len().div_ceil(most).max(1);
+        places.iter().step_by(step).map(|place| *place as u32).collect::<Vec<u32>>()
+    };
+    let mut sampled: Vec<u32> = rows.values().flat_map(of_window).collect();
+    sampled.sort_unstable();
+    sampled
+}
+
+/// Where the rows at these positions are among them, by window; those without a time are in none.
 fn places(
     columns: &Columns,
     source: &str,
-    rows: &Rows,
+    positions: &[u32],
     time: &str,
     length: WindowLength,
 ) -> Result<Places> {
-    let times = wanted(columns, source, time, &rows.positions)?;
+    let times = wanted(columns, source, time, positions)?;
     // Text without a zone is UTC, and so are times without one.
     let times = cast(&times, &DataType::Timestamp(TimeUnit::Millisecond, None)).map_err(arrow)?;
     let mut places = Places::new();
@@ -132,4 +162,28 @@ fn measures_of(known: &Known, part: &Part, version: Option<&str>) -> Vec<Measure
         .chain(expected)
         .map(|measure| Measure { version: version.map(str::to_owned), ..measure })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_at_of_a_window_depends_on_its_own_rows() {
+        let window = |begins: i64| Window { begins, ends: begins + 1 };
+        let day = |first: usize, rows: usize| (first..first + rows).collect::<Vec<usize>>();
+        let two = Places::from([(window(0), day(0, 10)), (window(1), day(10, 9000))]);
+        let of_second = |places: &Places, first: u32| -> Vec<u32> {
+            let rows = sampled(places).into_iter().filter(|row| *row >= first);
+            rows.map(|row| row - first).collect()
+        };
+        let looked_at = of_second(&two, 10);
+        assert_eq!((looked_at.len(), looked_at[1]), (3000, 3));
+        assert_eq!(sampled(&two)[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        // The rows of the first day were removed, or others came to it.
+        let alone = Places::from([(window(1), day(0, 9000))]);
+        assert_eq!(of_second(&alone, 0), looked_at);
+        let more = Places::from([(window(0), day(0, 5000)), (window(1), day(5000, 9000))]);
+        assert_eq!(of_second(&more, 5000), looked_at);
+    }
 }

@@ -188,8 +188,12 @@ fn of_mean(losses: &[f64], is_root: bool, is_positive: bool) -> Option<(f64, f64
     let mean = losses.iter().sum::<f64>() / rows;
     let squares: f64 = losses.iter().map(|loss| (loss - mean) * (loss - mean)).sum();
     let error = (squares / (rows - 1.0) / rows).sqrt();
-    let (value, error) =
-        if is_root { (mean.sqrt(), error / (2.0 * mean.sqrt())) } else { (mean, error) };
+    // Where nothing was lost on any row, the root has no error either.
+    let (value, error) = if is_root && mean > 0.0 {
+        (mean.sqrt(), error / (2.0 * mean.sqrt()))
+    } else {
+        (mean, error)
+    };
     let half = quantile_above(LEVEL) * error;
     let low = if is_positive { (value - half).max(0.0) } else { value - half };
     half.is_finite().then_some((low, value + half))
@@ -269,5 +273,8 @@ mod tests {
         assert!(found.metric("accuracy").unwrap().interval.is_some());
         assert_eq!(found.classes[0].score.support, 2);
         assert!(quality(&Judged::Quantities { truth: &[], predicted: &[] }).is_err());
+        let exact = [1.0, 2.0, 3.0];
+        let found = quality(&Judged::Quantities { truth: &exact, predicted: &exact }).unwrap();
+        assert_eq!(found.metric("rmse").unwrap().interval, Some((0.0, 0.0)));
     }
 }

@@ -23,3 +23,4 @@ pub use page::page;
 pub use prometheus::prometheus;
 pub(crate) use state::sign;
 pub use terminal::{coloured_text, text};
+pub(crate) use wrapped::plain;

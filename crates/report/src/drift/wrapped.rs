@@ -17,7 +17,7 @@ fn width_of(character: char) -> usize {
 }
 
 /// Text without control characters, which could steer the terminal.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|character| if character.is_control() { '\u{fffd}' } else { character })
         .collect()

@@ -3,15 +3,16 @@
 use std::fmt::Write as _;
 
 use super::result::{Expected, Part, QualityReport};
+use crate::drift::plain;
 use crate::number::{count, short};
 
 /// The verdict, why, and the figures of all predictions and of each part.
 pub fn text(report: &QualityReport) -> String {
     let mut out = String::new();
     let counts = &report.counts;
-    let _infallible = writeln!(out, "{}: {}", report.title, report.verdict.name());
+    let _infallible = writeln!(out, "{}: {}", plain(&report.title), report.verdict.name());
     for reason in &report.reasons {
-        let _infallible = writeln!(out, "  {reason}");
+        let _infallible = writeln!(out, "  {}", plain(reason));
     }
     let _infallible = writeln!(
         out,
@@ -28,11 +29,11 @@ pub fn text(report: &QualityReport) -> String {
         for column in explaining.take(COLUMNS_MAX) {
             let explained = column.explained.unwrap_or_default();
             let _infallible =
-                writeln!(out, "  {}: {} more loss expected", column.name, short(explained));
+                writeln!(out, "  {}: {} more loss expected", plain(&column.name), short(explained));
         }
     }
     for note in &report.notes {
-        let _infallible = writeln!(out, "note: {note}");
+        let _infallible = writeln!(out, "note: {}", plain(note));
     }
     out
 }
@@ -41,7 +42,8 @@ pub fn text(report: &QualityReport) -> String {
 const COLUMNS_MAX: usize = 5;
 
 fn write_part(out: &mut String, part: &Part) {
-    let name = if part.name.is_empty() { "all predictions" } else { &part.name };
+    // What clients send must not steer the terminal.
+    let name = if part.name.is_empty() { "all predictions".to_owned() } else { plain(&part.name) };
     let _infallible = writeln!(
         out,
         "\n{name} ({} of {} with a label)",
@@ -75,5 +77,40 @@ fn write_part(out: &mut String, part: &Part) {
             out.push_str(", contradicted by labels");
         }
         out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_drift::DatasetVerdict;
+
+    use super::super::result::Labels;
+    use super::*;
+
+    #[test]
+    fn what_clients_send_does_not_steer_the_terminal() {
+        let part = |name: &str| Part {
+            name: name.to_owned(),
+            predictions: 1,
+            labelled: 0,
+            quality: None,
+            stands: Vec::new(),
+            expected: Vec::new(),
+        };
+        let report = QualityReport {
+            title: "M".to_owned(),
+            predictions: String::new(),
+            labels: None,
+            reference: None,
+            time: String::new(),
+            counts: Labels::default(),
+            parts: vec![part(""), part("country = \u{1b}[2J")],
+            change: None,
+            verdict: DatasetVerdict::Warning,
+            reasons: vec!["country = \u{1b}[2J: worse".to_owned()],
+            notes: Vec::new(),
+        };
+        let text = text(&report);
+        assert!(text.contains("[2J: worse") && !text.contains('\u{1b}'), "{text}");
     }
 }

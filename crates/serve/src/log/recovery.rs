@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use arrow_ipc::reader::StreamReader;
+use arrow_schema::ArrowError;
 
 use super::failure::Failure;
 use super::journal::segment_of;
@@ -63,11 +64,20 @@ fn of_one(journal: &Path, segment: &Path) -> Result<u64, Failure> {
 
 /// Writes the whole batches of a journal to a segment.
 fn write(journal: &File, segment: &Path) -> Result<u64, Failure> {
-    // One that ends within its schema holds nothing.
-    let Ok(batches) = StreamReader::try_new(BufReader::new(journal), None) else { return Ok(0) };
+    let batches = match StreamReader::try_new(BufReader::new(journal), None) {
+        Ok(batches) => batches,
+        // One that ends within its schema holds nothing.
+        Err(error) if is_torn(&error) => return Ok(0),
+        Err(error) => return Err(error.into()),
+    };
     let mut whole = None;
     let mut rows = 0;
-    for batch in batches.map_while(Result::ok) {
+    for batch in batches {
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) if is_torn(&error) => break,
+            Err(error) => return Err(error.into()),
+        };
         let segment = match &mut whole {
             Some(segment) => segment,
             none => none.insert(Segment::at(segment, batch.schema())?),
@@ -79,6 +89,16 @@ fn write(journal: &File, segment: &Path) -> Result<u64, Failure> {
         segment.close()?;
     }
     Ok(rows)
+}
+
+/// Whether the journal ends here. A disk that cannot be read now, or no memory, is no end: what comes after it was
+/// acknowledged, and the journal is wanted again.
+fn is_torn(error: &ArrowError) -> bool {
+    match error {
+        ArrowError::IoError(_, source) => source.kind() == io::ErrorKind::UnexpectedEof,
+        ArrowError::MemoryError(_) => false,
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +154,16 @@ mod tests {
         std::fs::write(&path, [1, 2]).unwrap();
         std::fs::remove_file(&segment).unwrap();
         assert_eq!((recover(dir), left(dir)), (0, None));
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_read_now_is_not_one_that_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        // Reading a folder as a file fails, and not because it would end.
+        let unreadable = File::open(folder.path()).unwrap();
+        write(&unreadable, &folder.path().join("predictions-1-7-0-0.parquet")).unwrap_err();
+        let eof = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert!(is_torn(&eof.into()) && is_torn(&ArrowError::IpcError(String::new())));
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Segment {
         self.rows
     }
 
+    /// Whether its rows are durable, and are recovered if it is given up.
+    pub(super) fn has_journal(&self) -> bool {
+        self.journal.is_some()
+    }
+
     /// Bytes of memory that it takes until it is closed, about.
     pub(crate) fn memory(&self) -> usize {
         self.writer.memory_size()

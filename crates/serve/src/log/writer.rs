@@ -150,7 +150,8 @@ impl Out {
                 false
             } else if let Err(error) = self.append(&mut line.segment, &line.chunk) {
                 // What the segment held before is lost with it, unless it has a journal.
-                let lost = rows + line.segment.take().map_or(0, |broken| broken.rows() as u64);
+                let broken = line.segment.take().filter(|broken| !broken.has_journal());
+                let lost = rows + broken.map_or(0, |broken| broken.rows() as u64);
                 self.failed(lost, &error);
                 false
             } else {
@@ -190,12 +191,15 @@ impl Out {
 
     fn close(&self, segment: Option<Segment>) {
         let Some(segment) = segment else { return };
-        let rows = segment.rows() as u64;
+        let (rows, has_journal) = (segment.rows() as u64, segment.has_journal());
         match (segment.close(), &self.uploader) {
             (Ok(path), Some(uploader)) => uploader.push(Whole { path, rows }),
             (Ok(path), None) => {
                 self.quota.wrote(path.metadata().map_or(0, |about| about.len()));
                 self.metrics.log_rows.fetch_add(rows, Ordering::Relaxed);
+            }
+            (Err(error), _) if has_journal => {
+                tracing::error!(rows, %error, "predictions wait to be recovered");
             }
             (Err(error), _) => self.failed(rows, &error),
         }

@@ -42,10 +42,10 @@ pub(super) async fn run(
     let looked = Box::pin(job.over_time(length, &|done, total| columns.show(done, total))).await;
     columns.finish();
     let mut over_time = looked?;
-    let page = job.write_windows(&over_time, page)?;
-    if !asked.no_log {
-        Box::pin(job.log_windows(&mut over_time)).await?;
-    }
+    // Neither a full disk nor a store that does not answer keeps an alert back.
+    let page = job.write_windows(&over_time, page);
+    let logged =
+        if asked.no_log { Ok(None) } else { Box::pin(job.log_windows(&mut over_time)).await };
     if asked.is_json {
         printer::line(&over_time.json()?);
     } else {
@@ -60,6 +60,8 @@ pub(super) async fn run(
         printer::warning(&over_time.news.text(length));
     }
     job.tell(&mut over_time).await?;
+    let page = page?;
+    logged?;
     printer::note(&format!("page: {}", page.display()));
     match job.windows_fail(&over_time) {
         None => Ok(ExitCode::SUCCESS),

@@ -216,4 +216,14 @@ fn feedback_beside_a_log_is_judged_by_version() {
     assert_eq!(standing(part(&report, "version = 1"), "mae"), "as before");
     assert_eq!(standing(part(&report, "version = 2"), "mae"), "worse");
     assert_eq!(part(&report, "")["quality"]["deciles"].as_array().unwrap().len(), 10);
+
+    // Of a request whose first row is left out, the second would get the label of the first.
+    let output = run(folder.path(), &["--predictions=log", "--where=prediction > 5"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("labels are of rows of requests"), "{error}");
+    let of_one = ["--predictions=log", "--before=mae=1.0", "--metric=mae"];
+    let version = r#"--where="trainyard.model_version" = "1""#;
+    let report = json(folder.path(), &[&of_one[..], &[version]].concat(), 0);
+    assert_eq!(report["labels"]["labelled"], 300, "{report}");
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use trainyard_base::file::{Access, replace};
-use trainyard_drift::{Profile, Told, Window, WindowLength, WindowResult};
+use trainyard_drift::{About, Measure, Profile, Told, Window, WindowLength, WindowResult, metric};
 
 use super::rows::Found;
 use crate::quality::WindowQuality;
@@ -27,6 +27,9 @@ const RESULTS_BYTES_MAX: u64 = 512 << 20;
 
 /// Windows that are kept, the newest: two years of hours.
 const KEPT_MAX: usize = 20_000;
+
+/// Windows without rows that rules are asked about: by then what they say does not change any more.
+const SILENT_MAX: usize = 1000;
 
 /// A window that was looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +88,27 @@ impl History {
         self.windows.iter().map(|kept| kept.result.clone()).collect()
     }
 
+    /// Windows of time without rows that ended since the last one with rows: that nothing comes any more is a number of
+    /// rows, too. None where that one is still open.
+    pub(super) fn silent(&self, until: i64) -> Vec<WindowResult> {
+        let (Some(last), Some(length)) = (self.windows.last(), self.window.milliseconds()) else {
+            return Vec::new();
+        };
+        let mut silent = Vec::new();
+        let mut begins = last.result.window.ends;
+        while !last.result.is_open && silent.len() < SILENT_MAX {
+            let window = Window { begins, ends: begins.saturating_add(length) };
+            if window.ends > until {
+                break;
+            }
+            let mut result = WindowResult::new(window, 0);
+            result.extend([Measure::new(About::Data, metric::ROWS, 0.0)]);
+            silent.push(result);
+            begins = window.ends;
+        }
+        silent
+    }
+
     /// Whether a window is to be looked at (again): it is new, was open, has more rows or other ones, or the settings
     /// changed. One with fewer rows than it had stays as it is: rows are removed with time.
     pub(super) fn wants(&self, found: &Found, settings: &str) -> bool {
@@ -114,6 +138,19 @@ impl History {
             }
         }
         changed
+    }
+
+    /// Says of windows that were open, and lost rows before they were looked at again, that they have ended: they stay as
+    /// they were, and are judged so.
+    pub(super) fn close(&mut self, has_ended: impl Fn(Window) -> bool, found: &[Found]) {
+        for kept in &mut self.windows {
+            let result = &mut kept.result;
+            let there = found.binary_search_by_key(&result.window, |one| one.window).ok();
+            let rows = there.and_then(|place| found.get(place)).map_or(0, |one| one.rows);
+            if rows < result.rows && has_ended(result.window) {
+                result.is_open = false;
+            }
+        }
     }
 
     /// Puts windows in their places, instead of what was there; returns those that are too old to be kept.
@@ -222,6 +259,8 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
+    use trainyard_drift::{AlertRule, episodes};
+
     use super::*;
 
     fn found(begins: i64, rows: u64, time_sum: i64) -> Found {
@@ -245,6 +284,38 @@ mod tests {
         assert!(history.wants(&found(10, 5, 7), "b"), "other settings");
         assert!(!history.wants(&found(10, 4, 5), "b"), "rows were removed");
         assert!(!history.wants(&found(10, 4, 5), "a"), "rows were removed");
+    }
+
+    #[test]
+    fn a_log_that_nothing_comes_to_any_more_has_windows_without_rows() {
+        let mut history = History::new(WindowLength::Time(10));
+        assert!(history.silent(1000).is_empty(), "nothing ever came");
+        history.put(Vec::from([0, 10].map(|begins| kept(&found(begins, 5, 7), false))));
+        let begins = |until: i64| -> Vec<i64> {
+            history.silent(until).iter().map(|result| result.window.begins).collect()
+        };
+        assert!(begins(29).is_empty(), "a window that goes on");
+        assert_eq!(begins(45), [20, 30]);
+        assert_eq!(begins(i64::MAX).len(), SILENT_MAX);
+        let silent = &history.silent(30)[0];
+        assert_eq!(silent.whole(About::Data, metric::ROWS).unwrap().value, 0.0);
+        let rule = AlertRule {
+            metric: Some(metric::ROWS.to_owned()),
+            below: Some(1.0),
+            ..AlertRule::default()
+        };
+        assert_eq!(episodes(&[rule], &history.silent(30)).len(), 1);
+        history.put(vec![kept(&found(20, 1, 7), true)]);
+        assert!(history.silent(1000).is_empty(), "rows may still come");
+    }
+
+    #[test]
+    fn a_window_that_lost_rows_while_it_was_open_is_not_open_for_ever() {
+        let mut history = History::new(WindowLength::Time(60_000));
+        history.put(Vec::from([0, 10, 20].map(|begins| kept(&found(begins, 5, 7), true))));
+        history.close(|window| window.ends <= 20, &[found(10, 3, 4), found(20, 3, 4)]);
+        let open: Vec<bool> = history.windows.iter().map(|kept| kept.result.is_open).collect();
+        assert_eq!(open, [false, false, true]);
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl MonitorJob {
         let sides = Box::pin(job.sides(None)).await?;
         let mut placed = job.placed(&sides, length)?;
         let settings = job.settings_hash(&sides);
+        let is_log = job.log_folder().is_some();
         let span = Span::of(&job.settings, now, length);
         let is_wanted: Vec<bool> = placed
             .windows
@@ -106,13 +107,21 @@ impl MonitorJob {
         Box::pin(job.add_segments(sides, length, &mut looked)).await?;
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         folder.remove(&history.put(looked));
+        let has_ended = |window| length.milliseconds().is_some() && span.has_ended(window);
+        history.close(has_ended, &placed.windows);
         // Labels come when rows do not.
         let judged = Box::pin(job.judged_windows(length)).await?;
         looked_at.extend(history.judge(judged, &placed.windows));
         looked_at.sort_unstable();
         looked_at.dedup();
         folder.write(&history)?;
-        let (alerts, news) = job.judged(&history, now);
+        let mut results = history.results();
+        // A table has ended; a log goes on.
+        if is_log {
+            results.extend(history.silent(span.until));
+        }
+        let alerts = episodes(&job.rules(), &results);
+        let news = job.news(&alerts, &history, now);
         let rows_without_time = placed.untimed;
         Ok(OverTime { history, alerts, news, looked_at, rows_without_time, folder })
     }
@@ -160,17 +169,23 @@ impl MonitorJob {
         if let Some(folder) = &self.settings.history {
             return folder.clone();
         }
+        if let Some(log) = self.log_folder() {
+            return log.join(FOLDER);
+        }
+        let page = self.settings.report();
+        page.parent().unwrap_or(Path::new("")).join(FOLDER)
+    }
+
+    /// The folder of the prediction log that windows are made of, if they are.
+    fn log_folder(&self) -> Option<PathBuf> {
         let source = self.settings.current.as_deref().unwrap_or_default();
         let source = match &self.project {
             Some(project) if !self.names_sides => project.source(source),
             _ => source.to_owned(),
         };
-        let path = Path::new(&source);
-        if source != STDIN && path.is_dir() && LogReading::begin(path).is_some() {
-            return path.join(FOLDER);
-        }
-        let page = self.settings.report();
-        page.parent().unwrap_or(Path::new("")).join(FOLDER)
+        let is_stdin = source == STDIN;
+        let path = PathBuf::from(source);
+        (!is_stdin && path.is_dir() && LogReading::begin(&path).is_some()).then_some(path)
     }
 
     /// Puts the rows of current into windows.
@@ -181,10 +196,14 @@ impl MonitorJob {
                 hint: "give the table, or the folder of the prediction log".to_owned(),
             });
         }
-        if let WindowLength::Rows(rows) = length {
-            return Placed::by_rows(sides.current.rows(), rows);
-        }
         let log_time = sides.current.names().contains(&TIME).then_some(TIME);
+        if let WindowLength::Rows(rows) = length {
+            let mut placed = Placed::by_rows(sides.current.rows(), rows)?;
+            if let Some(column) = log_time {
+                placed.add_times(&sides.current, column)?;
+            }
+            return Ok(placed);
+        }
         let column = self.settings.time_column.as_deref().or(log_time);
         let column = column.ok_or_else(|| Error::Missing {
             what: format!("windows of {length} need a column of times"),
@@ -260,9 +279,8 @@ impl MonitorJob {
         hash
     }
 
-    /// What the rules say of a history at this time, and what of it is news.
-    fn judged(&self, history: &History, now: DateTime<Utc>) -> (Vec<Episode>, News) {
-        let found = episodes(&self.rules(), &history.results());
+    /// What of the alerts on a history is news at this time.
+    fn news(&self, alerts: &[Episode], history: &History, now: DateTime<Utc>) -> News {
         let now = now.timestamp_micros();
         let silences: Vec<_> = self
             .settings
@@ -270,8 +288,7 @@ impl MonitorJob {
             .iter()
             .filter(|one| one.until.as_deref().and_then(instant).is_none_or(|until| now < until))
             .collect();
-        let told = news(&found, &history.told, |one| silences.iter().any(|by| by.covers(one)));
-        (found, told)
+        news(alerts, &history.told, |one| silences.iter().any(|by| by.covers(one)))
     }
 }
 
@@ -318,6 +335,11 @@ impl Span {
     fn holds(&self, window: Window) -> bool {
         let is_of_time = self.length.milliseconds().is_some();
         !is_of_time || self.since.is_none_or(|since| since <= window.begins)
+    }
+
+    /// Whether no rows come to a window any more, all of whose rows were read.
+    fn has_ended(&self, window: Window) -> bool {
+        self.holds(window) && window.ends <= self.until
     }
 
     /// Whether rows may still come.

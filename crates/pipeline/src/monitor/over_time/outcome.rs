@@ -9,7 +9,7 @@ use trainyard_report::drift::{self as report, Meta};
 use super::super::job::MonitorJob;
 use super::look::OverTime;
 use crate::Result;
-use crate::notify::{Happened, notify};
+use crate::notify::{Happened, tell};
 
 /// The page, beside that of single comparisons.
 const PAGE: &str = "windows.html";
@@ -37,7 +37,8 @@ impl MonitorJob {
         Ok(path)
     }
 
-    /// Tells whom the project names what is news, in one message, and keeps that it was told.
+    /// Tells whom the project names what is news, in one message, and keeps that it was told. What nobody heard is news
+    /// the next time, too.
     pub async fn tell(&self, over_time: &mut OverTime) -> Result<()> {
         if over_time.news.is_empty() {
             return Ok(());
@@ -49,7 +50,9 @@ impl MonitorJob {
                 began: news.began.clone(),
                 over: news.over.clone(),
             };
-            notify(project, &[alert]).await;
+            if !tell(project, &alert).await {
+                return Ok(());
+            }
         }
         over_time.remember_told()
     }

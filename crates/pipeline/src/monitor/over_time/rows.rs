@@ -142,6 +142,10 @@ impl Placed {
         if !found {
             return Err(no_times(column, "current has no such column"));
         }
+        // Else nothing would be looked at, and nothing be wrong.
+        if placing.found.is_empty() && placing.untimed > 0 {
+            return Err(no_times(column, "no row has a time there"));
+        }
         Ok(placing.finish(column))
     }
 
@@ -160,6 +164,29 @@ impl Placed {
         let run = |(place, found): (usize, &Found)| (found.rows as usize, place as u32);
         let runs = windows.iter().enumerate().map(run).collect();
         Ok(Self { windows, runs, untimed: 0, column: None })
+    }
+
+    /// Adds the times of the rows up, where windows are of rows: when the oldest rows of a log are removed others come
+    /// to stand in their places, which is told by nothing else.
+    pub(super) fn add_times(&mut self, data: &Data, column: &str) -> Result<()> {
+        let mut sums = vec![0_i64; self.windows.len()];
+        let mut failed = None;
+        self.for_each_part(data, column, |place, part| match times(&part) {
+            Ok(times) => {
+                let times = times.as_primitive::<TimestampMillisecondType>();
+                for time in times.iter().flatten() {
+                    sums[place] = sums[place].wrapping_add(time);
+                }
+            }
+            Err(reason) => failed = Some(reason),
+        })?;
+        if let Some(reason) = failed {
+            return Err(no_times(column, &reason));
+        }
+        for (found, sum) in self.windows.iter_mut().zip(sums) {
+            found.time_sum = sum;
+        }
+        Ok(())
     }
 
     /// Leaves rows out that are not in wanted windows.
@@ -322,12 +349,34 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_take_the_place_of_removed_ones_are_told_by_their_times() {
+        let day = |day: u32| Some(format!("2026-02-{day:02}"));
+        let sums = |first: u32| {
+            let times: Vec<Option<String>> = (first..first + 4).map(day).collect();
+            let texts: Vec<Option<&str>> = times.iter().map(Option::as_deref).collect();
+            let mut placed = Placed::by_rows(4, 2).unwrap();
+            placed.add_times(&data(&texts), "time").unwrap();
+            placed.windows.iter().map(|found| found.time_sum).collect::<Vec<_>>()
+        };
+        assert_eq!(sums(1), sums(1));
+        assert!(sums(1).iter().zip(sums(2)).all(|(one, other)| *one < other));
+    }
+
+    #[test]
     fn numbers_are_no_times() {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
         let data = Data::from(RecordBatch::try_from_iter([("n", column)]).unwrap());
         for (name, reason) in [("n", "holds no times"), ("m", "no such column")] {
-            let error = Placed::by_time(&data, name, "1d".parse().unwrap()).unwrap_err();
-            assert!(error.to_string().contains(reason), "{error}");
+            assert_no_times(&data, name, reason);
         }
+        // Text that is no time: no row would be in any window.
+        let column: ArrayRef = Arc::new(StringArray::from(vec!["Rome", "Oslo"]));
+        let data = Data::from(RecordBatch::try_from_iter([("city", column)]).unwrap());
+        assert_no_times(&data, "city", "no row has a time");
+    }
+
+    fn assert_no_times(data: &Data, name: &str, reason: &str) {
+        let error = Placed::by_time(data, name, "1d".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
     }
 }
