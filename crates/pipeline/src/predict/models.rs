@@ -240,7 +240,7 @@ impl ScoringModel {
         }
         if self.explains {
             let columns = explained(&self.prefix, &*self.model.predictor, &input);
-            answered.extend(columns.map_err(|error| unexplained(&error))?);
+            answered.extend(columns.map_err(|error| unanswered(&error))?);
         }
         Ok(answered)
     }
@@ -272,16 +272,15 @@ fn predicted(predictor: &dyn Predictor, input: &RecordBatch) -> Result<Predictio
     predictor.predict(input).map_err(|error| unanswered(&error))
 }
 
+/// Only what is wrong with the input may be wrong with a row of it. What a model cannot do it cannot do for any row,
+/// and a worker that died must not take good rows for bad ones.
 fn unanswered(error: &trainyard_models::Error) -> Refusal {
     let problem = secrets::hide(&error.sentence()).into_owned();
-    Refusal::Row(BadRow { column: None, value: None, row: None, problem })
-}
-
-/// A model that cannot be explained cannot be of any row.
-fn unexplained(error: &trainyard_models::Error) -> Refusal {
     match error {
-        trainyard_models::Error::Unsupported { .. } => Refusal::Table(error.sentence()),
-        _ => unanswered(error),
+        trainyard_models::Error::Input(_) => {
+            Refusal::Row(BadRow { column: None, value: None, row: None, problem })
+        }
+        _ => Refusal::Table(problem),
     }
 }
 
@@ -408,6 +407,15 @@ mod tests {
             ..ResolvedModel::default()
         };
         (given.map(str::to_owned), String::new(), (ModelUri::Folder("m".into()), resolved))
+    }
+
+    #[test]
+    fn rows_are_not_left_out_for_what_is_not_their_fault() {
+        let of = |error: trainyard_models::Error| unanswered(&error);
+        let input = of(trainyard_models::Error::Input("no such town".to_owned()));
+        assert!(matches!(input, Refusal::Row(_)), "{input:?}");
+        let died = of(trainyard_models::Error::Unanswered("two workers died".to_owned()));
+        assert!(matches!(died, Refusal::Table(_)), "{died:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where the output of a job goes: a folder of parts, or one file that the parts are joined to at the end.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use trainyard_data::{join_csv, join_parquet};
@@ -69,6 +70,21 @@ impl OutputPlace {
         Ok(())
     }
 
+    /// Refuses to end a job whose parts are not all there: another one may have ended it meanwhile, and removes them.
+    pub(super) async fn check_whole(&self, parts: u64) -> Result<()> {
+        let names = self.parts.names().await?;
+        let part = |name: &String| -> Option<String> {
+            let numbers = name.trim_start_matches('_').strip_prefix("part-")?.split_once('.')?.0;
+            Some(numbers.to_owned())
+        };
+        let there = names.iter().filter_map(part).collect::<BTreeSet<_>>().len();
+        if there as u64 == parts {
+            return Ok(());
+        }
+        let what = format!("{there} of {parts} parts are left in {}", self.parts);
+        Err(Error::predict(what, "another job ended this one, or begins it again; try again"))
+    }
+
     /// Joins the parts where one file was asked for.
     pub(super) async fn join(&self) -> Result<()> {
         let (Some(file), Some(folder)) = (&self.file, self.parts.local()) else { return Ok(()) };
@@ -131,4 +147,24 @@ pub(super) fn shape(options: &PredictOptions) -> Result<(TableFormat, Option<Pat
         return Err(Error::predict(what, "leave --format out, or name it accordingly"));
     }
     Ok((format, Some(PathBuf::from(path))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_another_job_removes_is_not_joined() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = Output::open(&folder.path().to_string_lossy()).unwrap();
+        for name in ["part-00000-000000.csv", "_part-00000-000001.empty", "_bad-00000-000001.jsonl"]
+        {
+            parts.put(name, b"x\n1\n".to_vec()).await.unwrap();
+        }
+        let place = OutputPlace { parts, format: TableFormat::Csv, file: None };
+        place.check_whole(2).await.unwrap();
+        place.parts.remove("part-00000-000000.csv").await.unwrap();
+        let error = place.check_whole(2).await.unwrap_err().to_string();
+        assert!(error.contains("1 of 2 parts"), "{error}");
+    }
 }
