@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectMeta, ObjectStore};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use trainyard_base::TemporaryFolder;
@@ -120,14 +120,10 @@ impl Inputs {
                 // Its name says how it is written, and the folders above it do not matter here.
                 let name = Path::new(&record.name).file_name().unwrap_or_default();
                 let target = folder.path().join(name);
-                let now = store.head(&meta.location).await.map_err(|error| Error::Remote {
-                    uri: self.source.clone(),
-                    reason: error.to_string(),
-                })?;
-                if tag_of(&now) != record.digest {
+                let fetched = download(store.as_ref(), meta, &target, &self.source).await?;
+                if tag_of(&fetched) != record.digest {
                     return Err(changed(&record.name));
                 }
-                download(store.as_ref(), meta, &target, &self.source).await?;
                 Ok(OpenedFile { file: PartedFile::open(&target, columns)?, _fetched: Some(folder) })
             }
         }
