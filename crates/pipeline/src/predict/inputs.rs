@@ -97,6 +97,17 @@ impl Inputs {
         self.files.get(index).is_some_and(|file| matches!(file.place, FilePlace::Remote { .. }))
     }
 
+    /// Whether one of the files lies in this folder, or is this file.
+    pub(super) fn are_in(&self, place: &Path) -> bool {
+        let Ok(place) = place.canonicalize() else { return false };
+        self.files.iter().any(|file| match &file.place {
+            FilePlace::Local(path) => {
+                path.canonicalize().is_ok_and(|path| path.starts_with(&place))
+            }
+            FilePlace::Remote { .. } => false,
+        })
+    }
+
     /// Opens a file, to read these columns of it; all where none are named.
     pub(super) async fn open(
         &self,

@@ -35,11 +35,12 @@ pub async fn predict(
 ) -> Result<PredictSummary> {
     let started = Instant::now();
     let place = OutputPlace::open(options)?;
+    let inputs = Inputs::find(&options.input).await?;
+    place.check_apart(&inputs, options)?;
     place.clear(options.overwrite).await?;
     let begun = JobRecord::read(&place.parts).await?;
     let pinned = begun.as_ref().map(|begun| begun.models.as_slice());
     let models = Box::pin(ScoringModels::load(options, pinned, tracking)).await?;
-    let inputs = Inputs::find(&options.input).await?;
     let job = Job {
         there: place.parts.names().await?,
         options,

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use trainyard_data::{join_csv, join_parquet};
+use trainyard_mlflow::uri::without_credentials;
 
+use super::inputs::Inputs;
 use super::options::{PredictOptions, TableFormat};
 use super::output::Output;
 use super::record;
@@ -47,12 +49,30 @@ impl OutputPlace {
         Ok(Self { parts, format, file: Some(file) })
     }
 
-    /// Removes what an earlier job wrote, if that is asked for, and refuses a folder with anything else in it.
+    /// Refuses an output that holds the input: it would be removed, or written over.
+    pub(super) fn check_apart(&self, inputs: &Inputs, options: &PredictOptions) -> Result<()> {
+        let holds_input = match (&self.file, self.parts.local()) {
+            (Some(file), _) => inputs.are_in(file),
+            (None, Some(folder)) => inputs.are_in(folder),
+            (None, None) => {
+                let rest = options.input.strip_prefix(options.output.trim_end_matches('/'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        };
+        if holds_input {
+            let what =
+                format!("the input is in the output, {}", without_credentials(&options.output));
+            return Err(Error::predict(what, "choose another output"));
+        }
+        Ok(())
+    }
+
+    /// Removes what an earlier job wrote, if that is asked for, and refuses a folder with anything else in it. Parts
+    /// without the record of a job are those of another tool.
     pub(super) async fn clear(&self, overwrite: bool) -> Result<()> {
         let names = self.parts.names().await?;
         let is_job = names.contains(record::NAME);
-        let other = names.iter().find(|name| !is_ours(name) || !overwrite);
-        if let (Some(name), false) = (other, is_job) {
+        if let (Some(name), false) = (names.first(), is_job) {
             return Err(Error::predict(
                 format!("{} holds other files, such as {name}", self.parts),
                 "choose an empty folder",
@@ -152,6 +172,21 @@ pub(super) fn shape(options: &PredictOptions) -> Result<(TableFormat, Option<Pat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn only_what_a_job_wrote_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = Output::open(&folder.path().to_string_lossy()).unwrap();
+        let place = OutputPlace { parts, format: TableFormat::Csv, file: None };
+        // As Spark writes it.
+        place.parts.put("part-00000-c1.csv", b"x\n1\n".to_vec()).await.unwrap();
+        place.parts.put(SUCCESS, Vec::new()).await.unwrap();
+        let error = place.clear(true).await.unwrap_err().to_string();
+        assert!(error.contains("holds other files"), "{error}");
+        place.parts.put(record::NAME, b"{}".to_vec()).await.unwrap();
+        place.clear(true).await.unwrap();
+        assert!(place.parts.names().await.unwrap().is_empty());
+    }
 
     #[tokio::test]
     async fn what_another_job_removes_is_not_joined() {
