@@ -138,8 +138,6 @@ fn refusal(error: &Error) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::cast::AsArray as _;
     use arrow_array::types::Float64Type;
     use arrow_array::{ArrayRef, Float64Array};
