@@ -75,15 +75,12 @@ impl TextCategories {
                 DataType::LargeUtf8 => self.numbers(place, column.as_string::<i64>().iter()),
                 _ => None,
             };
-            match numbers.transpose()? {
-                Some(numbers) => {
-                    fields.push(Arc::new(Field::new(field.name(), DataType::Float64, true)));
-                    columns.push(Arc::new(Float64Array::from(numbers)) as ArrayRef);
-                }
-                None => {
-                    fields.push(Arc::clone(field));
-                    columns.push(Arc::clone(column));
-                }
+            if let Some(numbers) = numbers.transpose()? {
+                fields.push(Arc::new(Field::new(field.name(), DataType::Float64, true)));
+                columns.push(Arc::new(Float64Array::from(numbers)) as ArrayRef);
+            } else {
+                fields.push(Arc::clone(field));
+                columns.push(Arc::clone(column));
             }
         }
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns);

@@ -63,7 +63,9 @@ impl Explanation {
             sums.iter_mut().zip(cells).for_each(|(sum, x)| *sum += x.abs());
         }
         let count = (self.rows * self.base.len()).max(1) as f64;
-        sums.iter_mut().for_each(|sum| *sum /= count);
+        for sum in &mut sums {
+            *sum /= count;
+        }
         sums
     }
 }

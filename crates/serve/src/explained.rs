@@ -35,9 +35,11 @@ struct Inference<'a> {
     model_version: &'a str,
     id: &'a str,
     parameters: Parameters,
-    outputs:
-        (Tensor<'a, f64>, Tensor<'a, f64>, Tensor<'a, f64>, Tensor<'a, String>, Tensor<'a, String>),
+    outputs: Outputs<'a>,
 }
+
+type Outputs<'a> =
+    (Tensor<'a, f64>, Tensor<'a, f64>, Tensor<'a, f64>, Tensor<'a, String>, Tensor<'a, String>);
 
 #[derive(Debug, Serialize)]
 struct Parameters {
@@ -134,6 +136,7 @@ fn written(answer: &impl Serialize, bytes_max: usize) -> Result<Vec<u8>, TooLarg
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
     use trainyard_models::Explained;
 
     fn explanation() -> Explanation {
@@ -149,20 +152,20 @@ mod tests {
 
     #[test]
     fn both_forms_say_the_same() {
-        let plain = super::plain(&explanation(), 1000).unwrap();
+        let plain = plain(&explanation(), 1000).unwrap();
         let expected = r#"{"explains":"margin","columns":["a","b"],"outputs":["yes"],"base":[0.5],"values":[[1.25],[null]],"contributions":[[[1.0,-0.25]],[[0.0,null]]]}"#;
         assert_eq!(String::from_utf8(plain).unwrap(), expected);
         let about = About { model: "m", version: "1", id: "x" };
         let tensors = open_inference(&about, &explanation(), 1000).unwrap();
-        let tensors: serde_json::Value = serde_json::from_slice(&tensors).unwrap();
-        assert_eq!(tensors["outputs"][0]["shape"], serde_json::json!([2, 1, 2]));
-        assert_eq!(tensors["outputs"][0]["data"], serde_json::json!([1.0, -0.25, 0.0, null]));
-        assert_eq!(tensors["outputs"][3]["data"], serde_json::json!(["a", "b"]));
+        let tensors: Value = serde_json::from_slice(&tensors).unwrap();
+        assert_eq!(tensors["outputs"][0]["shape"], json!([2, 1, 2]));
+        assert_eq!(tensors["outputs"][0]["data"], json!([1.0, -0.25, 0.0, null]));
+        assert_eq!(tensors["outputs"][3]["data"], json!(["a", "b"]));
         assert_eq!(tensors["parameters"]["explains"], "margin");
     }
 
     #[test]
     fn what_is_too_large_is_given_up() {
-        assert!(super::plain(&explanation(), 20).is_err());
+        assert!(plain(&explanation(), 20).is_err());
     }
 }

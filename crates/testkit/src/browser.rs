@@ -48,13 +48,21 @@ pub fn dom(url: &str) -> String {
 }
 
 /// The page's DOM once its scripts have had `milliseconds` of their own time, in which waiting for
-/// answers does not count: for pages that fetch what they show. What was asked and answered is written to
-/// `log`, in Chromium's own form: JSON, a line an event.
-pub fn dom_after(url: &str, milliseconds: u32, log: &Path) -> String {
-    let budget = format!("--virtual-time-budget={milliseconds}");
-    let log = format!("--log-net-log={}", log.display());
-    let output = chromium(&[budget, log, "--dump-dom".to_owned(), url.to_owned()]);
-    String::from_utf8_lossy(&output.stdout).into_owned()
+/// answers does not count: for pages that fetch what they show.
+pub fn dom_after(url: &str, milliseconds: u32) -> String {
+    settled(url, milliseconds, None)
+}
+
+/// The same, and what was asked and answered written to `log`, in Chromium's own form: JSON, a line an event.
+pub fn dom_and_log(url: &str, milliseconds: u32, log: &Path) -> String {
+    settled(url, milliseconds, Some(format!("--log-net-log={}", log.display())))
+}
+
+fn settled(url: &str, milliseconds: u32, flag: Option<String>) -> String {
+    let mut arguments = vec![format!("--virtual-time-budget={milliseconds}")];
+    arguments.extend(flag);
+    arguments.extend(["--dump-dom".to_owned(), url.to_owned()]);
+    String::from_utf8_lossy(&chromium(&arguments).stdout).into_owned()
 }
 
 /// A picture of the page in a window of this many pixels, as PNG.

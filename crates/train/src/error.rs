@@ -424,10 +424,7 @@ impl Advise for Error {
             Self::BadParameter { .. } => return Fault::Input.into(),
             // The project's own program is not this one: it may have failed for any reason.
             Self::CommandFailed { last_lines, .. } if !last_lines.is_empty() => {
-                return Advice::environment(format!(
-                    "its last lines were:\n{}",
-                    last_lines.join("\n")
-                ));
+                return Advice::environment(last_words(last_lines));
             }
             Self::CommandLoggedNoModel { .. } => {
                 return Advice::environment(
@@ -452,6 +449,11 @@ impl Advise for Error {
             }
         })
     }
+}
+
+/// What a program said before it failed.
+fn last_words(lines: &[String]) -> String {
+    format!("its last lines were:\n{}", lines.join("\n"))
 }
 
 impl From<trainyard_quality::Error> for Error {

@@ -108,7 +108,7 @@ mod tests {
         let instance = folder.instance("r1");
         std::fs::create_dir_all(&instance).unwrap();
         let path = instance.join("output.log");
-        let mut writer = std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        let mut writer = OpenOptions::new().create(true).append(true).open(&path).unwrap();
         writer.write_all(b"0123456789").unwrap();
         rotate(&folder, 10);
         assert_eq!(std::fs::read(&path).unwrap(), b"0123456789");

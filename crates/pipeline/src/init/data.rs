@@ -147,13 +147,13 @@ impl Learnable {
                     let left_out = self.id.take();
                     self.exclude.extend(left_out.map(|id| (id, "an identifier".to_owned())));
                 }
-                Err(error) => match unusable(&error, &target) {
-                    Some(column) => self.exclude.push((column, error.to_string())),
-                    None => {
+                Err(error) => {
+                    let Some(column) = unusable(&error, &target) else {
                         self.trouble = Some(error.sentence());
                         return;
-                    }
-                },
+                    };
+                    self.exclude.push((column, error.to_string()));
+                }
             }
         }
     }
@@ -250,7 +250,7 @@ mod tests {
     fn customers(rows: u32) -> String {
         let row = |row: u32| {
             let (plan, churned) = (["basic", "pro"][row as usize % 2], row % 7 < 3);
-            let gap = if row % 10 == 0 { String::new() } else { (row % 60).to_string() };
+            let gap = if row.is_multiple_of(10) { String::new() } else { (row % 60).to_string() };
             format!("C{row:05},2026-0{}-15,{plan},{gap},call {row},,{churned}\n", row % 9 + 1)
         };
         let header = "customerID,signed_up,plan,tenure,remark,nothing,churned\n";
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn rows_of_one_customer_stay_together_and_rare_classes_are_drawn() {
-        let row = |row: u32| format!("{},{},{}\n", row / 4, row % 50, row % 3 == 0);
+        let row = |row: u32| format!("{},{},{}\n", row / 4, row % 50, row.is_multiple_of(3));
         let rows = |count: u32| (0..count).map(row).collect::<String>();
         let found = look(&format!("user_id,x,y\n{}", rows(400)), None).unwrap();
         assert_eq!((found.id.as_deref(), found.exclude.len()), (Some("user_id"), 0));

@@ -32,7 +32,7 @@ pub(super) fn each(
     };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores.min(count)).map(|_| scope.spawn(&worker)).collect();
+        let threads: Vec<_> = (0..cores.min(count)).map(|_| scope.spawn(worker)).collect();
         let mut share = ShareDone::default();
         let mut failure = None;
         for thread in threads {

@@ -49,7 +49,7 @@ pub(super) fn verdict(
         reasons.push((DatasetVerdict::Warning, why));
     }
     reasons.extend(change.into_iter().flat_map(of_change));
-    reasons.sort_by(|a, b| b.0.cmp(&a.0));
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.0));
     let verdict = reasons.first().map_or(DatasetVerdict::Stable, |reason| reason.0);
     let mut reasons: Vec<String> = reasons.into_iter().map(|(_, why)| why).collect();
     if reasons.is_empty() {

@@ -50,12 +50,11 @@ fn rotate(matrix: &mut [Vec<f64>], vectors: &mut [Vec<f64>], p: usize, q: usize)
     for row in matrix.iter_mut() {
         (row[p], row[q]) = (cosine * row[p] - sine * row[q], sine * row[p] + cosine * row[q]);
     }
-    let columns = matrix.len();
     for rows in [matrix, vectors] {
-        for place in 0..columns {
-            let (of_p, of_q) = (rows[p][place], rows[q][place]);
-            rows[p][place] = cosine * of_p - sine * of_q;
-            rows[q][place] = sine * of_p + cosine * of_q;
+        // The second of them comes later.
+        let (before, from_q) = rows.split_at_mut(q);
+        for (of_p, of_q) in before[p].iter_mut().zip(&mut from_q[0]) {
+            (*of_p, *of_q) = (cosine * *of_p - sine * *of_q, sine * *of_p + cosine * *of_q);
         }
     }
 }

@@ -262,7 +262,8 @@ fn a_browser_signs_in_at_a_real_provider() {
          client_secret_file = 'client-secret'\nroles = {{ team = ['scientists'] }}\n"
     );
     let team = Team::with_providers(&format!("127.0.0.1:{of_server}"), &settings);
-    let page = browser::dom_after(&format!("{}/sign-in/mock?next=/account", team.server.url), 5000);
+    let address = format!("{}/sign-in/mock?next=/account", team.server.url);
+    let page = browser::dom_after(&address, 5000);
     assert!(page.contains("signed in as <strong>ada</strong>"), "{page}");
     assert!(page.contains("<li>scientists</li>"), "{page}");
 }

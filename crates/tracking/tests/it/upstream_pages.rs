@@ -67,7 +67,7 @@ fn experiments_runs_and_models_are_shown() {
     let mut asked = Vec::new();
     for (path, expected) in pages {
         let log = logs.path().join("log.json");
-        let dom = browser::dom_after(&format!("{}/#/{path}", server.url), SETTLED_MS, &log);
+        let dom = browser::dom_and_log(&format!("{}/#/{path}", server.url), SETTLED_MS, &log);
         asked.extend(answers(&log, &server.url));
         for part in expected {
             assert!(dom.contains(part), "{part} is not on {path}:\n{dom}");

@@ -111,7 +111,7 @@ fn all_files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn customers() -> String {
     let row = |row: u32| {
         let tenure = row * 37 % 60;
-        let gap = if row % 10 == 0 { String::new() } else { (row % 90).to_string() };
+        let gap = if row.is_multiple_of(10) { String::new() } else { (row % 90).to_string() };
         let left = if tenure < 20 { "yes" } else { "no" };
         format!(
             "C{row:05},2026-0{}-11,{},{tenure},{gap},{left}\n",

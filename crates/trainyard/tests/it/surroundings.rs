@@ -97,7 +97,8 @@ impl Surroundings {
         let (folder, registry_port) = (tempfile::tempdir().unwrap(), free_port());
         let (disk, clock) = (SmallDisk::mount(), Clock::find());
         if let Some(disk) = &disk {
-            let state = format!("[deploy]\nstate = {:?}\n", disk.0.path().join("state"));
+            let state =
+                format!("[deploy]\nstate = \"{}\"\n", disk.0.path().join("state").display());
             project.edit("[deploy]\n", &state);
         }
         if let Some(clock) = &clock {

@@ -37,7 +37,7 @@ with sqlite3.connect(f"{folder}/basic_auth.db") as database:
 /// The commands of the page.
 fn commands() -> Vec<String> {
     let page = std::fs::read_to_string(workspace_root().join("docs/team.md")).unwrap();
-    let (_, section) = page.split_once(HEADING).expect("the section");
+    let (_, section) = page.split_once(HEADING).unwrap();
     let lines = section.lines().skip_while(|line| !line.starts_with("    "));
     let commands = lines.take_while(|line| line.starts_with("    "));
     commands.map(|line| line.trim().to_owned()).collect()

@@ -199,7 +199,7 @@ fn an_alert_is_told_once_and_so_is_that_it_is_over() {
         stdout_of(&output, 0)
     };
     let heard = || -> Value {
-        let delivery = received.recv_timeout(Duration::from_secs(60)).unwrap();
+        let delivery = received.recv_timeout(Duration::from_mins(1)).unwrap();
         serde_json::from_str(&delivery.body).unwrap()
     };
     let said = look(5);

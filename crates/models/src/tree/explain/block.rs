@@ -112,7 +112,7 @@ impl<'a, X: Scalar> Block<'a, X> {
         let threshold = wide.threshold;
         if wide.feature >> 31 == 1 {
             for ((from, to), &key) in slots.zip(keys) {
-                let left = (key <= threshold) | (key == X::MISSING);
+                let left = key <= threshold || key == X::MISSING;
                 *to = from | (u8::from(left) << bit);
             }
         } else {

@@ -54,7 +54,7 @@ fn labels(model: &str, series: &Series) -> Vec<(&'static str, String)> {
     labels
 }
 
-fn pairs(labels: &[(&'static str, String)]) -> Vec<(&'static str, &str)> {
+fn pairs<'a>(labels: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     labels.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 

@@ -120,7 +120,7 @@ mod tests {
     const NOW: f64 = 1_800_000_000.0;
 
     /// The refusal of claims that are good but for what is given.
-    fn refusal(change: Value, nonce: Option<&str>) -> Option<String> {
+    fn refusal(change: &Value, nonce: Option<&str>) -> Option<String> {
         let mut claims = json!({
             "iss": "https://i", "aud": "trainyard", "exp": NOW + 300.0, "iat": NOW, "nonce": "n",
         });
@@ -141,9 +141,9 @@ mod tests {
             json!({ "nbf": NOW + 59.0, "iat": NOW + 59.0 }),
             json!({ "azp": "trainyard" }),
         ] {
-            assert_eq!(refusal(change.clone(), Some("n")), None, "{change}");
+            assert_eq!(refusal(&change, Some("n")), None, "{change}");
         }
-        assert_eq!(refusal(json!({ "nonce": null }), None), None);
+        assert_eq!(refusal(&json!({ "nonce": null }), None), None);
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
             (json!({ "nonce": null }), "nonce"),
             (json!({ "azp": "other" }), "azp"),
         ] {
-            let error = refusal(change.clone(), Some("n")).expect("a refusal");
+            let error = refusal(&change, Some("n")).expect("a refusal");
             assert!(error.contains(reason), "{change}: {error}");
         }
     }

@@ -254,7 +254,7 @@ pub(super) async fn leave(State(users): State<Users>, request: Request) -> Respo
 pub(super) async fn account(
     State(users): State<Users>,
     headers: HeaderMap,
-) -> std::result::Result<Response, Refusal> {
+) -> Result<Response, Refusal> {
     let look = |rights: &Rights<'_>| {
         let name = rights.user.row.username.clone();
         let roles = rights.index.roles_of(rights.user).map(|role| role.row.name.clone());
@@ -339,7 +339,7 @@ pub(super) async fn end_sessions(State(users): State<Users>, asked: Asked) -> An
 }
 
 /// Whose sessions are meant, if the sender may look at them.
-fn name_of(users: &Users, asked: &Asked) -> std::result::Result<String, Error> {
+fn name_of(users: &Users, asked: &Asked) -> Result<String, Error> {
     let sender = users.directory.rights(|rights| rights.user.row.username.clone())?;
     let name = asked.optional_text("username", "username")?.unwrap_or(&sender).to_owned();
     allow(users.directory.rights(|rights| self_or_admin(rights, &name))?)?;
