@@ -64,8 +64,8 @@ pub async fn predict(
     if let Some(all) = all
         && !job.place.is_settled().await?
     {
-        job.place.check_whole(all.parts).await?;
-        job.place.join().await?;
+        let names = job.place.whole(all.parts).await?;
+        job.place.join(&names)?;
         drift = Box::pin(job.end(&record, all, tracking)).await?;
         let success = serde_json::to_vec(&all).unwrap_or_default();
         job.place.settle(success).await?;

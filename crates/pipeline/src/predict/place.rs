@@ -90,8 +90,9 @@ impl OutputPlace {
         Ok(())
     }
 
-    /// Refuses to end a job whose parts are not all there: another one may have ended it meanwhile, and removes them.
-    pub(super) async fn check_whole(&self, parts: u64) -> Result<()> {
+    /// The objects of a job whose parts are all there. It is not ended otherwise: another one may have ended it
+    /// meanwhile, and removes them.
+    pub(super) async fn whole(&self, parts: u64) -> Result<BTreeSet<String>> {
         let names = self.parts.names().await?;
         let part = |name: &String| -> Option<String> {
             let numbers = name.trim_start_matches('_').strip_prefix("part-")?.split_once('.')?.0;
@@ -99,16 +100,15 @@ impl OutputPlace {
         };
         let there = names.iter().filter_map(part).collect::<BTreeSet<_>>().len();
         if there as u64 == parts {
-            return Ok(());
+            return Ok(names);
         }
         let what = format!("{there} of {parts} parts are left in {}", self.parts);
         Err(Error::predict(what, "another job ended this one, or begins it again; try again"))
     }
 
-    /// Joins the parts where one file was asked for.
-    pub(super) async fn join(&self) -> Result<()> {
+    /// Joins the parts among these objects where one file was asked for.
+    pub(super) fn join(&self, names: &BTreeSet<String>) -> Result<()> {
         let (Some(file), Some(folder)) = (&self.file, self.parts.local()) else { return Ok(()) };
-        let names = self.parts.names().await?;
         let parts: Vec<PathBuf> =
             names.iter().filter(|name| name.starts_with("part-")).map(|n| folder.join(n)).collect();
         if parts.is_empty() {
@@ -197,9 +197,14 @@ mod tests {
             parts.put(name, b"x\n1\n".to_vec()).await.unwrap();
         }
         let place = OutputPlace { parts, format: TableFormat::Csv, file: None };
-        place.check_whole(2).await.unwrap();
+        let names = place.whole(2).await.unwrap();
         place.parts.remove("part-00000-000000.csv").await.unwrap();
-        let error = place.check_whole(2).await.unwrap_err().to_string();
+        let error = place.whole(2).await.unwrap_err().to_string();
         assert!(error.contains("1 of 2 parts"), "{error}");
+        // Nor is it in between.
+        let file = folder.path().join("out.csv");
+        let place = OutputPlace { file: Some(file.clone()), ..place };
+        place.join(&names).unwrap_err();
+        assert!(!file.exists());
     }
 }
