@@ -161,7 +161,7 @@ impl Job<'_> {
         };
         let bytes_a_row = record.bytes as f64 / opened.file.source().rows.max(1) as f64;
         let parts = opened.file.parts();
-        threads::each(parts.len(), |number| {
+        threads::each(parts.len(), self.models.parts_at_once(self.options), |number| {
             let Some(part) = parts.get(number) else { return Ok(ShareDone::default()) };
             let bytes = (part.rows as f64 * bytes_a_row) as u64;
             if !self.does(index, number) {

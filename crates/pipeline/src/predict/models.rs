@@ -175,6 +175,16 @@ impl ScoringModels {
         }
     }
 
+    /// Parts that are scored at a time. Where workers answer it is one for each of them, and one that is read meanwhile:
+    /// more would only wait, until the queue of the workers is full.
+    pub(super) fn parts_at_once(&self, options: &PredictOptions) -> usize {
+        let is_by_workers = self.models.iter().any(|model| model.scorer.runs_in_workers());
+        match &options.python {
+            Some(python) if is_by_workers => python.workers.max(1).saturating_add(1),
+            _ => usize::MAX,
+        }
+    }
+
     /// Ends workers, if there are any.
     pub(super) async fn close(self) {
         for model in self.models {
