@@ -157,6 +157,14 @@ pub(super) fn files(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
     Ok(Some(files))
 }
 
+/// The Delta table that one of these files lies in: others beside it may be those that its log has removed.
+pub(super) fn table_around(files: &[PathBuf]) -> Option<PathBuf> {
+    let mut looked = BTreeSet::new();
+    let folders = files.iter().flat_map(|file| file.ancestors().skip(1));
+    let mut new = folders.filter(|folder| looked.insert(*folder));
+    new.find(|folder| folder.join(LOG).is_dir()).map(Path::to_owned)
+}
+
 /// The commits in their order.
 fn commits(log: &Path) -> Result<Vec<PathBuf>> {
     let failed = |source| Error::io(log, source);
@@ -202,6 +210,16 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         assert_eq!(found, [at("b c.parquet"), at("d/e.parquet")]);
         assert_eq!(files(&folder.path().join("none")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_table_is_found_from_its_files() {
+        let folder = table(&[""]);
+        let at = |name: &str| folder.path().join(name);
+        let found = table_around(&[at("day=1/a.parquet"), at("b.parquet")]);
+        assert_eq!(found.as_deref(), Some(folder.path()));
+        let other = tempfile::tempdir().unwrap();
+        assert_eq!(table_around(&[other.path().join("a.parquet")]), None);
     }
 
     #[test]

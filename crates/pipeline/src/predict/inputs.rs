@@ -64,9 +64,18 @@ impl Inputs {
             return Err(Error::predict("a table that is scored cannot come from stdin", hint));
         } else {
             let folder = Path::new(source.strip_prefix("file://").unwrap_or(source));
-            let paths = match delta::files(folder)? {
-                Some(paths) => paths,
-                None => files(source)?,
+            let paths = if let Some(paths) = delta::files(folder)? {
+                paths
+            } else {
+                let paths = files(source)?;
+                // A file that is named by itself is wanted whatever a log says.
+                if !folder.is_file()
+                    && let Some(table) = delta::table_around(&paths)
+                {
+                    let what = format!("{source} is in a Delta table, {}", table.display());
+                    return Err(Error::predict(what, "name the folder of the table"));
+                }
+                paths
             };
             paths.into_par_iter().map(InputFile::local).collect::<Result<Vec<_>>>()?
         };
