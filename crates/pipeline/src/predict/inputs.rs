@@ -159,10 +159,11 @@ impl InputFile {
     }
 }
 
-/// What a store says of an object's content.
+/// What a store says of an object's content. Azure writes the tag with quotes when an object is asked for, and without
+/// them in a list.
 fn tag_of(meta: &ObjectMeta) -> String {
     match &meta.e_tag {
-        Some(tag) => format!("etag:{tag}"),
+        Some(tag) => format!("etag:{}", tag.trim_matches('"')),
         None => format!("time:{}", meta.last_modified.timestamp_micros()),
     }
 }
@@ -183,4 +184,22 @@ pub(super) fn digest_of(files: &[FileRecord]) -> String {
         digest.update(b"\n");
     }
     hex::encode(digest.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_the_same_listed_and_fetched() {
+        let meta = |tag: &str| ObjectMeta {
+            location: object_store::path::Path::from("a.csv"),
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: 1,
+            e_tag: Some(tag.to_owned()),
+            version: None,
+        };
+        assert_eq!(tag_of(&meta("\"0x8D\"")), tag_of(&meta("0x8D")));
+        assert_ne!(tag_of(&meta("0x8D")), tag_of(&meta("0x8E")));
+    }
 }
