@@ -33,6 +33,8 @@ const PROBABILITY: &str = "probability";
 pub(super) enum Refusal {
     /// None of them can be: columns are missing, or of another type.
     Table(String),
+    /// What answers does not, whatever the rows are.
+    Model(String),
     /// One of them cannot be, perhaps others as well.
     Row(BadRow),
 }
@@ -290,7 +292,8 @@ fn unanswered(error: &trainyard_models::Error) -> Refusal {
         trainyard_models::Error::Input(_) => {
             Refusal::Row(BadRow { column: None, value: None, row: None, problem })
         }
-        _ => Refusal::Table(problem),
+        trainyard_models::Error::Unsupported { .. } => Refusal::Table(problem),
+        _ => Refusal::Model(problem),
     }
 }
 
@@ -425,7 +428,7 @@ mod tests {
         let input = of(trainyard_models::Error::Input("no such town".to_owned()));
         assert!(matches!(input, Refusal::Row(_)), "{input:?}");
         let died = of(trainyard_models::Error::Unanswered("two workers died".to_owned()));
-        assert!(matches!(died, Refusal::Table(_)), "{died:?}");
+        assert!(matches!(died, Refusal::Model(_)), "{died:?}");
     }
 
     #[test]

@@ -228,7 +228,7 @@ fn again(models: &ScoringModels, rows: &RecordBatch) -> Result<Vec<(String, Arra
         .collect();
     let inputs = rows.project(&inputs).map_err(|error| error.to_string())?;
     let answer = model.prediction(&inputs).map_err(|refusal| match refusal {
-        Refusal::Table(reason) => reason,
+        Refusal::Table(reason) | Refusal::Model(reason) => reason,
         Refusal::Row(bad) => bad.problem,
     })?;
     let (label, certainty) = logged(&answer).map_err(|error| error.to_string())?;
