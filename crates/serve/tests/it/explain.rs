@@ -104,7 +104,7 @@ async fn explanations_wait_for_their_turn() {
     let (_folder, mut options) = forest();
     // Nobody's turn ever comes, so that it does not matter how fast this machine is.
     options.limits.explanations_max = 0;
-    options.limits.request_timeout = std::time::Duration::from_secs(1);
+    options.limits.request_timeout = std::time::Duration::from_millis(50);
     let server = Running::ready(options).await;
     for path in ["/explain", "/v2/models/model/explain"] {
         let data = json!([5.1, 3.5, 1.4, 0.2]);
