@@ -113,7 +113,10 @@ impl OutputPlace {
             names.iter().filter(|name| name.starts_with("part-")).map(|n| folder.join(n)).collect();
         if parts.is_empty() {
             let what = format!("no row is left to write to {}", file.display());
-            return Err(Error::predict(what, "--bad-rows says which rows were left out, and why"));
+            return Err(Error::predict(
+                what,
+                "the table has none, or --bad-rows says which were left out",
+            ));
         }
         match self.format {
             TableFormat::Csv => join_csv(file, &parts)?,
