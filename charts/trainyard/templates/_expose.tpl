@@ -1,7 +1,7 @@
-{{/* What the public may ask of a model server, as its gateway has it: predictions, documentation and health. */}}
+{{/* What the public may ask of a model server, as its gateway has it: predictions, explanations, documentation and health. */}}
 {{- define "trainyard.publicPaths" -}}
 {{- $paths := list -}}
-{{- range list "predict" "invocations" "docs" "openapi.json" "health" "ping" "version" -}}
+{{- range list "predict" "invocations" "explain" "docs" "openapi.json" "health" "ping" "version" -}}
 {{- $paths = append $paths (dict "type" "Exact" "path" (printf "/models/%s/%s" $ .)) -}}
 {{- end -}}
 {{- $paths = append $paths (dict "type" "Prefix" "path" (printf "/v2/models/%s" .)) -}}

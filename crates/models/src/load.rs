@@ -46,11 +46,9 @@ pub fn load_probabilities(folder: &Path) -> Result<LoadedModel> {
         &flavors.lightgbm,
     ) {
         (Some(sklearn), ..) => object(folder, &sklearn.pickled_model, "predict_proba")?,
-        // What a booster answers; its class of scikit-learn's style makes labels of it.
         (None, Some(xgboost), _) => {
             let class = xgboost.model_class.as_deref().unwrap_or_default();
-            let class = class.replace("Classifier", "Model");
-            Box::new(XgboostModel::new(&read(folder, &xgboost.data)?, &class)?)
+            Box::new(XgboostModel::probabilities(&read(folder, &xgboost.data)?, class)?)
         }
         (None, None, Some(lightgbm)) if has_class(lightgbm) => {
             object(folder, &lightgbm.data, "predict_proba")?

@@ -32,6 +32,9 @@ pub enum Error {
     /// The input does not fit the model (wrong columns, types or shape).
     #[error("{0}")]
     Input(String),
+    /// What evaluates the model gives no answer, whatever the rows are.
+    #[error("{0}")]
+    Unanswered(String),
     /// MLmodel or another file of the folder could not be read.
     #[error(transparent)]
     ModelFile(#[from] trainyard_signature::Error),
@@ -42,6 +45,7 @@ impl Advise for Error {
         match self {
             Self::Unsupported { hint, .. } => Advice::input(hint),
             Self::Malformed { .. } | Self::Input(_) => Fault::Input.into(),
+            Self::Unanswered(_) => Fault::Environment.into(),
             Self::ModelFile(error) => error.advice(),
         }
     }

@@ -123,26 +123,28 @@ async fn matching(
     Ok(found)
 }
 
-/// Fetches an object into a file.
+/// Fetches an object into a file. What it was when it was fetched, which may be another one than was listed.
 pub(crate) async fn download(
     store: &dyn ObjectStore,
     meta: &ObjectMeta,
     target: &Path,
     source: &str,
-) -> Result<()> {
+) -> Result<ObjectMeta> {
     let remote = |reason: String| Error::Remote { uri: source.to_owned(), reason };
     if meta.size > FILE_BYTES_MAX {
         return Err(remote(format!("{} has {} bytes", meta.location, meta.size)));
     }
     let local = |source| Error::io(target, source);
     let got = store.get(&meta.location).await.map_err(|error| remote(error.to_string()))?;
+    let fetched = got.meta.clone();
     let mut body = got.into_stream();
     let mut file = tokio::fs::File::create(target).await.map_err(local)?;
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|error| remote(error.to_string()))?;
         file.write_all(&chunk).await.map_err(local)?;
     }
-    file.flush().await.map_err(local)
+    file.flush().await.map_err(local)?;
+    Ok(fetched)
 }
 
 #[cfg(test)]

@@ -108,6 +108,9 @@ pub struct Limits {
     pub requests_bytes_max: Option<u64>,
     /// Requests that are predicted at a time; further ones get 429.
     pub concurrency_max: usize,
+    /// Requests that are explained at a time; further ones wait. Each takes a processor for as long as it lasts, which
+    /// predictions must not wait for.
+    pub explanations_max: usize,
     /// How long a connection may say nothing, take over the head of a request, or not read its answer.
     pub header_timeout: Duration,
     /// How long a body may take however small it is; a longer one has a second more for each 32 KiB.
@@ -133,6 +136,8 @@ impl Default for Limits {
             connections_per_address_max: None,
             requests_bytes_max: None,
             concurrency_max: 512,
+            explanations_max: std::thread::available_parallelism()
+                .map_or(1, std::num::NonZero::get),
             // Longer than load balancers keep connections that they mean to use again, which is a minute.
             header_timeout: Duration::from_secs(75),
             body_grace: Duration::from_secs(15),

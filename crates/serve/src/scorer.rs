@@ -81,6 +81,11 @@ impl Scorer {
         Arc::clone(&self.model)
     }
 
+    /// Whether workers run it.
+    pub fn runs_in_workers(&self) -> bool {
+        self.workers.is_some()
+    }
+
     /// Ends the workers, if there are any, and waits until they are gone.
     pub async fn close(self) {
         if let Some(pool) = &self.workers {

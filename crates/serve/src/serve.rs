@@ -58,6 +58,7 @@ pub async fn serve(
         feedback,
         request_ids: RequestIds::new(),
         concurrency: Arc::new(Semaphore::new(options.limits.concurrency_max)),
+        explaining: Arc::new(Semaphore::new(options.limits.explanations_max)),
         budget: match options.limits.requests_bytes_max {
             Some(bytes_max) => Budget::new(bytes_max),
             None => Budget::of_process(options.memory_bytes_max),

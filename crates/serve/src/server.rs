@@ -25,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) feedback: Option<FeedbackLog>,
     pub(crate) request_ids: RequestIds,
     pub(crate) concurrency: Arc<Semaphore>,
+    /// Explanations that run at a time.
+    pub(crate) explaining: Arc<Semaphore>,
     /// Memory that requests may hold together.
     pub(crate) budget: Arc<Budget>,
     pub(crate) draining: AtomicBool,

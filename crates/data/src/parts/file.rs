@@ -1,8 +1,9 @@
 //! A CSV or Parquet file, told by its content, in parts with fixed bounds.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::Path;
+use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
 use arrow_schema::DataType;
@@ -41,10 +42,19 @@ enum Content {
     Parquet(GroupedFile),
 }
 
+/// What changes when somebody writes a file: its length, and when that was.
+type Written = (u64, Option<SystemTime>);
+
+fn written(metadata: &Metadata) -> Written {
+    (metadata.len(), metadata.modified().ok())
+}
+
 /// A file in parts. Which parts there are depends on nothing but what is in it.
 #[derive(Debug)]
 pub struct PartedFile {
     source: SourceFile,
+    /// Before its digest was made: parts are read later, and must be what that is of.
+    written: Written,
     names: Vec<String>,
     parts: Vec<FilePart>,
     content: Content,
@@ -60,7 +70,8 @@ impl PartedFile {
     pub fn open(path: &Path, columns: Option<Vec<String>>) -> Result<Self> {
         let failed = |error| Error::read(path, error);
         let mut file = File::open(path).map_err(failed)?;
-        let bytes = file.metadata().map_err(failed)?.len();
+        let written = written(&file.metadata().map_err(failed)?);
+        let bytes = written.0;
         let sha256 = Some(file_sha256(path, &file, bytes)?);
         let options = ReadOptions { columns, skip_missing_columns: true, ..ReadOptions::default() };
         let is_parquet = is_parquet_file(path)?;
@@ -87,7 +98,7 @@ impl PartedFile {
         }
         let format = if is_parquet { Format::Parquet } else { Format::Csv };
         let source = SourceFile { path: path.to_owned(), format, bytes, rows: first_row, sha256 };
-        Ok(Self { source, names, parts, content })
+        Ok(Self { source, written, names, parts, content })
     }
 
     /// The file: its rows, its digest.
@@ -136,7 +147,8 @@ impl PartedFile {
         Ok(())
     }
 
-    /// Calls `each` with the rows of a part, a batch at a time. The bounds of batches are fixed, too.
+    /// Calls `each` with the rows of a part, a batch at a time. The bounds of batches are fixed, too. Only when it
+    /// returns is it known that the rows were those of the file that was opened.
     ///
     /// # Errors
     ///
@@ -161,6 +173,11 @@ impl PartedFile {
                 }
             }
             _ => {}
+        }
+        let path = self.source.path.as_path();
+        let failed = |error| Error::read(path, error);
+        if written(&std::fs::metadata(path).map_err(failed)?) != self.written {
+            return Err(failed(std::io::Error::other("the file changed while it was read")).into());
         }
         if rows == part.rows {
             return Ok(());
@@ -230,6 +247,27 @@ mod tests {
         check("a.csv.gz", 1000, &gzip.finish().unwrap(), 1);
         check("short.csv", 1, b"id,x,note\n000000,1,2", 1);
         check("empty.csv", 0, b"id,x,note", 0);
+    }
+
+    #[test]
+    fn a_file_that_changes_is_not_read_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "id\n1\n").unwrap();
+        let mut file = PartedFile::open(&path, None).unwrap();
+        file.read_as_written();
+        assert_eq!(ids(&file), ["1"]);
+        // As many bytes and rows as before, written at another time.
+        std::fs::write(&path, "id\n2\n").unwrap();
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        let part = file.parts().first().unwrap();
+        let error = file.read::<Error>(part, |_batch| Ok(())).unwrap_err().to_string();
+        assert!(error.contains("changed while it was read"), "{error}");
     }
 
     #[test]

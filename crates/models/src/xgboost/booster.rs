@@ -245,6 +245,11 @@ impl Booster {
         }
     }
 
+    /// Whether it is known how probable its classes are.
+    pub(crate) fn has_probabilities(&self) -> bool {
+        matches!(self.objective, Objective::Logistic | Objective::SoftProb | Objective::SoftMax)
+    }
+
     /// Whether each output is a label of its own, present or not.
     pub(crate) fn is_multilabel(&self) -> bool {
         self.objective == Objective::Logistic && self.outputs > 1

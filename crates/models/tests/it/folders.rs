@@ -1,6 +1,6 @@
 //! Model folders as MLflow wrote them, with the predictions of Python beside them.
 
-use trainyard_models::{Error, Format, load, load_bytes};
+use trainyard_models::{Error, Format, load, load_bytes, load_probabilities};
 
 use crate::support::{difference, inputs, json, models};
 
@@ -16,6 +16,22 @@ fn check(name: &str, tolerance: f64) {
     let one = input.slice(1, 1);
     assert!(model.predictor.predict(&one).is_ok(), "{name}: one row");
     assert!(model.predictor.size_bytes() > 0);
+}
+
+#[test]
+fn classifiers_say_how_probable_each_class_is_as_in_python() {
+    for (name, answers) in [
+        ("sk_logreg", "predict_proba"),
+        ("xgb_classifier", "predict_proba"),
+        ("xgb_booster", "pyfunc_predict"),
+    ] {
+        let folder = models().join(name);
+        let expected = json(&folder.join("expected.json"));
+        let model = load_probabilities(&folder).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let prediction = model.predictor.predict(&inputs(&expected)).unwrap();
+        difference(&prediction, &expected[answers], 1e-6)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
 }
 
 #[test]

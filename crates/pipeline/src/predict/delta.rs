@@ -3,7 +3,7 @@
 //!
 //! Source: the Delta Transaction Log Protocol (`PROTOCOL.md` of delta-io/delta).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use object_store::path::Path as StorePath;
@@ -20,9 +20,28 @@ const COMMITS_MAX: usize = 10_000;
 /// Bytes of a commit: some hundred thousand files.
 const COMMIT_BYTES_MAX: u64 = 64 << 20;
 
+/// The latest version of the protocol for readers.
+const READER_VERSION_MAX: u32 = 3;
+
+/// What a table may be made with and is read all the same: its files and rows are what the commits say, or what is
+/// not read of it is refused where it is met.
+const FEATURES: [&str; 7] = [
+    "columnMapping",
+    "deletionVectors",
+    "timestampNtz",
+    "typeWidening",
+    "typeWidening-preview",
+    "v2Checkpoint",
+    "vacuumProtocolCheck",
+];
+
+/// How the columns of files are called, if not as those of the table.
+const MAPPING: &str = "delta.columnMapping.mode";
+
 /// A line of a commit, as far as it matters here.
 #[derive(Debug, Deserialize)]
 struct Action {
+    protocol: Option<Protocol>,
     add: Option<Added>,
     remove: Option<Removed>,
     #[serde(rename = "metaData")]
@@ -43,9 +62,38 @@ struct Removed {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct Protocol {
+    min_reader_version: u32,
+    reader_features: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Metadata {
     #[serde(default)]
     partition_columns: Vec<String>,
+    #[serde(default)]
+    configuration: BTreeMap<String, Option<String>>,
+}
+
+/// What of these actions is not read, if there is something.
+fn unread(action: &Action) -> Option<String> {
+    if let Some(Protocol { min_reader_version, reader_features }) = &action.protocol {
+        if *min_reader_version > READER_VERSION_MAX {
+            return Some(format!("asks for version {min_reader_version} of the protocol"));
+        }
+        let mut features = reader_features.iter().flatten();
+        if let Some(feature) = features.find(|feature| !FEATURES.contains(&feature.as_str())) {
+            return Some(format!("has the feature {feature:?}"));
+        }
+    }
+    let metadata = action.metadata.as_ref()?;
+    if !metadata.partition_columns.is_empty() {
+        return Some("is partitioned, and its files lack the columns of that".to_owned());
+    }
+    let mapping = metadata.configuration.get(MAPPING).and_then(Option::as_deref);
+    let mapping = mapping.filter(|mode| *mode != "none")?;
+    Some(format!("has columns that its files call otherwise ({MAPPING} is {mapping})"))
 }
 
 /// The files of the table in this folder, in the order of their names; none if it is no Delta table.
@@ -59,13 +107,13 @@ pub(super) fn files(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
         Err(Error::predict(what, "write the rows that are wanted as Parquet, and score those"))
     };
     let commits = commits(&log)?;
-    // The first commit is number 0; it is gone where a checkpoint stands for it.
-    let begins = commits
-        .first()
-        .and_then(|path| path.file_stem())
-        .is_some_and(|stem| stem.to_string_lossy().bytes().all(|digit| digit == b'0'));
-    if !begins || commits.len() > COMMITS_MAX {
-        return refused("has a log that is not there from its beginning, or a very long one");
+    // The first commit is number 0; it is gone where a checkpoint stands for it. Of a copy any may be.
+    let number = |path: &PathBuf| path.file_stem()?.to_string_lossy().parse::<usize>().ok();
+    let is_whole = commits.iter().enumerate().all(|(at, path)| number(path) == Some(at));
+    if commits.is_empty() || !is_whole || commits.len() > COMMITS_MAX {
+        return refused(
+            "has a log that is not there as a whole from its beginning, or a very long one",
+        );
     }
     let mut own = BTreeSet::new();
     for path in commits {
@@ -78,8 +126,8 @@ pub(super) fn files(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
             let Ok(action) = serde_json::from_str::<Action>(line) else {
                 return refused(&format!("has a damaged commit: {}", path.display()));
             };
-            if action.metadata.is_some_and(|data| !data.partition_columns.is_empty()) {
-                return refused("is partitioned, and its files lack the columns of that");
+            if let Some(what) = unread(&action) {
+                return refused(&what);
             }
             if let Some(Removed { path }) = action.remove {
                 own.remove(&path);
@@ -107,6 +155,14 @@ pub(super) fn files(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
         return refused("has no rows");
     }
     Ok(Some(files))
+}
+
+/// The Delta table that one of these files lies in: others beside it may be those that its log has removed.
+pub(super) fn table_around(files: &[PathBuf]) -> Option<PathBuf> {
+    let mut looked = BTreeSet::new();
+    let folders = files.iter().flat_map(|file| file.ancestors().skip(1));
+    let mut new = folders.filter(|folder| looked.insert(*folder));
+    new.find(|folder| folder.join(LOG).is_dir()).map(Path::to_owned)
 }
 
 /// The commits in their order.
@@ -143,7 +199,8 @@ mod tests {
     #[test]
     fn the_log_says_which_files_are_the_table() {
         let add = r#"{"commitInfo":{}}
-{"metaData":{"partitionColumns":[]}}
+{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"]}}
+{"metaData":{"partitionColumns":[],"configuration":{"delta.columnMapping.mode":"none"}}}
 {"add":{"path":"b%20c.parquet","dataChange":true}}
 {"add":{"path":"a.parquet","dataChange":true}}"#;
         let swap = r#"{"remove":{"path":"a.parquet"}}
@@ -156,9 +213,28 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_found_from_its_files() {
+        let folder = table(&[""]);
+        let at = |name: &str| folder.path().join(name);
+        let found = table_around(&[at("day=1/a.parquet"), at("b.parquet")]);
+        assert_eq!(found.as_deref(), Some(folder.path()));
+        let other = tempfile::tempdir().unwrap();
+        assert_eq!(table_around(&[other.path().join("a.parquet")]), None);
+    }
+
+    #[test]
     fn what_is_not_read_is_refused_by_name() {
         for (commit, said) in [
             (r#"{"metaData":{"partitionColumns":["day"]}}"#, "partitioned"),
+            (
+                r#"{"metaData":{"configuration":{"delta.columnMapping.mode":"name"}}}"#,
+                "columns that its files call otherwise",
+            ),
+            (
+                r#"{"protocol":{"minReaderVersion":3,"readerFeatures":["catalogManaged"]}}"#,
+                "\"catalogManaged\"",
+            ),
+            (r#"{"protocol":{"minReaderVersion":4}}"#, "version 4"),
             (r#"{"add":{"path":"a","deletionVector":{"x":1}}}"#, "deletion vector"),
             (r#"{"add":{"path":"s3://b/a"}}"#, "elsewhere"),
             ("{", "damaged"),
@@ -167,9 +243,12 @@ mod tests {
             let error = files(table(&[commit]).path()).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
-        let folder = table(&["", ""]);
-        std::fs::remove_file(folder.path().join(LOG).join(format!("{:020}.json", 0))).unwrap();
-        let error = files(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("from its beginning"), "{error}");
+        for gone in 0..2 {
+            let folder = table(&["", "", ""]);
+            let path = folder.path().join(LOG).join(format!("{gone:020}.json"));
+            std::fs::remove_file(path).unwrap();
+            let error = files(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("from its beginning"), "{error}");
+        }
     }
 }

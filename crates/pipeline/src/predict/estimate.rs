@@ -62,7 +62,8 @@ pub async fn estimate(options: &PredictOptions, tracking: Option<&Tracking>) -> 
     let parts = opened.file.parts().len() as f64 * files_alike;
     let own = 1.0 / options.shard.of() as f64;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = (cores as f64).min(parts.max(1.0));
+    let threads = cores.min(models.parts_at_once(options)) as f64;
+    let threads = threads.min(parts.max(1.0));
     let rows_per_second = part.rows as f64 / seconds * threads;
     let first = scored.batches.first();
     let columns = first.map(|batch| batch.schema_ref().fields().clone()).unwrap_or_default();

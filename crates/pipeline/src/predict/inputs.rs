@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectMeta, ObjectStore};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use trainyard_base::TemporaryFolder;
@@ -64,9 +64,18 @@ impl Inputs {
             return Err(Error::predict("a table that is scored cannot come from stdin", hint));
         } else {
             let folder = Path::new(source.strip_prefix("file://").unwrap_or(source));
-            let paths = match delta::files(folder)? {
-                Some(paths) => paths,
-                None => files(source)?,
+            let paths = if let Some(paths) = delta::files(folder)? {
+                paths
+            } else {
+                let paths = files(source)?;
+                // A file that is named by itself is wanted whatever a log says.
+                if !folder.is_file()
+                    && let Some(table) = delta::table_around(&paths)
+                {
+                    let what = format!("{source} is in a Delta table, {}", table.display());
+                    return Err(Error::predict(what, "name the folder of the table"));
+                }
+                paths
             };
             paths.into_par_iter().map(InputFile::local).collect::<Result<Vec<_>>>()?
         };
@@ -97,6 +106,17 @@ impl Inputs {
         self.files.get(index).is_some_and(|file| matches!(file.place, FilePlace::Remote { .. }))
     }
 
+    /// Whether one of the files lies in this folder, or is this file.
+    pub(super) fn are_in(&self, place: &Path) -> bool {
+        let Ok(place) = place.canonicalize() else { return false };
+        self.files.iter().any(|file| match &file.place {
+            FilePlace::Local(path) => {
+                path.canonicalize().is_ok_and(|path| path.starts_with(&place))
+            }
+            FilePlace::Remote { .. } => false,
+        })
+    }
+
     /// Opens a file, to read these columns of it; all where none are named.
     pub(super) async fn open(
         &self,
@@ -120,14 +140,10 @@ impl Inputs {
                 // Its name says how it is written, and the folders above it do not matter here.
                 let name = Path::new(&record.name).file_name().unwrap_or_default();
                 let target = folder.path().join(name);
-                let now = store.head(&meta.location).await.map_err(|error| Error::Remote {
-                    uri: self.source.clone(),
-                    reason: error.to_string(),
-                })?;
-                if tag_of(&now) != record.digest {
+                let fetched = download(store.as_ref(), meta, &target, &self.source).await?;
+                if tag_of(&fetched) != record.digest {
                     return Err(changed(&record.name));
                 }
-                download(store.as_ref(), meta, &target, &self.source).await?;
                 Ok(OpenedFile { file: PartedFile::open(&target, columns)?, _fetched: Some(folder) })
             }
         }
@@ -143,10 +159,11 @@ impl InputFile {
     }
 }
 
-/// What a store says of an object's content.
+/// What a store says of an object's content. Azure writes the tag with quotes when an object is asked for, and without
+/// them in a list.
 fn tag_of(meta: &ObjectMeta) -> String {
     match &meta.e_tag {
-        Some(tag) => format!("etag:{tag}"),
+        Some(tag) => format!("etag:{}", tag.trim_matches('"')),
         None => format!("time:{}", meta.last_modified.timestamp_micros()),
     }
 }
@@ -167,4 +184,22 @@ pub(super) fn digest_of(files: &[FileRecord]) -> String {
         digest.update(b"\n");
     }
     hex::encode(digest.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_the_same_listed_and_fetched() {
+        let meta = |tag: &str| ObjectMeta {
+            location: object_store::path::Path::from("a.csv"),
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: 1,
+            e_tag: Some(tag.to_owned()),
+            version: None,
+        };
+        assert_eq!(tag_of(&meta("\"0x8D\"")), tag_of(&meta("0x8D")));
+        assert_ne!(tag_of(&meta("0x8D")), tag_of(&meta("0x8E")));
+    }
 }

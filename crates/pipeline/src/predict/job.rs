@@ -35,11 +35,12 @@ pub async fn predict(
 ) -> Result<PredictSummary> {
     let started = Instant::now();
     let place = OutputPlace::open(options)?;
+    let inputs = Inputs::find(&options.input).await?;
+    place.check_apart(&inputs, options)?;
     place.clear(options.overwrite).await?;
     let begun = JobRecord::read(&place.parts).await?;
     let pinned = begun.as_ref().map(|begun| begun.models.as_slice());
     let models = Box::pin(ScoringModels::load(options, pinned, tracking)).await?;
-    let inputs = Inputs::find(&options.input).await?;
     let job = Job {
         there: place.parts.names().await?,
         options,
@@ -63,7 +64,8 @@ pub async fn predict(
     if let Some(all) = all
         && !job.place.is_settled().await?
     {
-        job.place.join().await?;
+        let names = job.place.whole(all.parts).await?;
+        job.place.join(&names)?;
         drift = Box::pin(job.end(&record, all, tracking)).await?;
         let success = serde_json::to_vec(&all).unwrap_or_default();
         job.place.settle(success).await?;
@@ -159,7 +161,7 @@ impl Job<'_> {
         };
         let bytes_a_row = record.bytes as f64 / opened.file.source().rows.max(1) as f64;
         let parts = opened.file.parts();
-        threads::each(parts.len(), |number| {
+        threads::each(parts.len(), self.models.parts_at_once(self.options), |number| {
             let Some(part) = parts.get(number) else { return Ok(ShareDone::default()) };
             let bytes = (part.rows as f64 * bytes_a_row) as u64;
             if !self.does(index, number) {

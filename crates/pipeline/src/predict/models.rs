@@ -33,6 +33,8 @@ const PROBABILITY: &str = "probability";
 pub(super) enum Refusal {
     /// None of them can be: columns are missing, or of another type.
     Table(String),
+    /// What answers does not, whatever the rows are.
+    Model(String),
     /// One of them cannot be, perhaps others as well.
     Row(BadRow),
 }
@@ -175,6 +177,16 @@ impl ScoringModels {
         }
     }
 
+    /// Parts that are scored at a time. Where workers answer it is one for each of them, and one that is read meanwhile:
+    /// more would only wait, until the queue of the workers is full.
+    pub(super) fn parts_at_once(&self, options: &PredictOptions) -> usize {
+        let is_by_workers = self.models.iter().any(|model| model.scorer.runs_in_workers());
+        match &options.python {
+            Some(python) if is_by_workers => python.workers.max(1).saturating_add(1),
+            _ => usize::MAX,
+        }
+    }
+
     /// Ends workers, if there are any.
     pub(super) async fn close(self) {
         for model in self.models {
@@ -240,7 +252,7 @@ impl ScoringModel {
         }
         if self.explains {
             let columns = explained(&self.prefix, &*self.model.predictor, &input);
-            answered.extend(columns.map_err(|error| unexplained(&error))?);
+            answered.extend(columns.map_err(|error| unanswered(&error))?);
         }
         Ok(answered)
     }
@@ -272,16 +284,16 @@ fn predicted(predictor: &dyn Predictor, input: &RecordBatch) -> Result<Predictio
     predictor.predict(input).map_err(|error| unanswered(&error))
 }
 
+/// Only what is wrong with the input may be wrong with a row of it. What a model cannot do it cannot do for any row,
+/// and a worker that died must not take good rows for bad ones.
 fn unanswered(error: &trainyard_models::Error) -> Refusal {
     let problem = secrets::hide(&error.sentence()).into_owned();
-    Refusal::Row(BadRow { column: None, value: None, row: None, problem })
-}
-
-/// A model that cannot be explained cannot be of any row.
-fn unexplained(error: &trainyard_models::Error) -> Refusal {
     match error {
-        trainyard_models::Error::Unsupported { .. } => Refusal::Table(error.sentence()),
-        _ => unanswered(error),
+        trainyard_models::Error::Input(_) => {
+            Refusal::Row(BadRow { column: None, value: None, row: None, problem })
+        }
+        trainyard_models::Error::Unsupported { .. } => Refusal::Table(problem),
+        _ => Refusal::Model(problem),
     }
 }
 
@@ -408,6 +420,15 @@ mod tests {
             ..ResolvedModel::default()
         };
         (given.map(str::to_owned), String::new(), (ModelUri::Folder("m".into()), resolved))
+    }
+
+    #[test]
+    fn rows_are_not_left_out_for_what_is_not_their_fault() {
+        let of = |error: trainyard_models::Error| unanswered(&error);
+        let input = of(trainyard_models::Error::Input("no such town".to_owned()));
+        assert!(matches!(input, Refusal::Row(_)), "{input:?}");
+        let died = of(trainyard_models::Error::Unanswered("two workers died".to_owned()));
+        assert!(matches!(died, Refusal::Model(_)), "{died:?}");
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl PartScoring<'_> {
                 let hint = "the signature of the model says what it takes";
                 return Err(Error::predict(format!("{}: {message}", self.name), hint));
             }
+            Err(Refusal::Model(message)) => {
+                let hint = "when that is mended the same command goes on; workers get more time by \
+                            --python-timeout";
+                return Err(Error::predict(format!("{}: {message}", self.name), hint));
+            }
             Err(Refusal::Row(bad)) => bad,
         };
         if !self.leaves_out {

@@ -1,9 +1,12 @@
 //! Where the output of a job goes: a folder of parts, or one file that the parts are joined to at the end.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use trainyard_data::{join_csv, join_parquet};
+use trainyard_mlflow::uri::without_credentials;
 
+use super::inputs::Inputs;
 use super::options::{PredictOptions, TableFormat};
 use super::output::Output;
 use super::record;
@@ -46,12 +49,30 @@ impl OutputPlace {
         Ok(Self { parts, format, file: Some(file) })
     }
 
-    /// Removes what an earlier job wrote, if that is asked for, and refuses a folder with anything else in it.
+    /// Refuses an output that holds the input: it would be removed, or written over.
+    pub(super) fn check_apart(&self, inputs: &Inputs, options: &PredictOptions) -> Result<()> {
+        let holds_input = match (&self.file, self.parts.local()) {
+            (Some(file), _) => inputs.are_in(file),
+            (None, Some(folder)) => inputs.are_in(folder),
+            (None, None) => {
+                let rest = options.input.strip_prefix(options.output.trim_end_matches('/'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        };
+        if holds_input {
+            let what =
+                format!("the input is in the output, {}", without_credentials(&options.output));
+            return Err(Error::predict(what, "choose another output"));
+        }
+        Ok(())
+    }
+
+    /// Removes what an earlier job wrote, if that is asked for, and refuses a folder with anything else in it. Parts
+    /// without the record of a job are those of another tool.
     pub(super) async fn clear(&self, overwrite: bool) -> Result<()> {
         let names = self.parts.names().await?;
         let is_job = names.contains(record::NAME);
-        let other = names.iter().find(|name| !is_ours(name) || !overwrite);
-        if let (Some(name), false) = (other, is_job) {
+        if let (Some(name), false) = (names.first(), is_job) {
             return Err(Error::predict(
                 format!("{} holds other files, such as {name}", self.parts),
                 "choose an empty folder",
@@ -69,15 +90,33 @@ impl OutputPlace {
         Ok(())
     }
 
-    /// Joins the parts where one file was asked for.
-    pub(super) async fn join(&self) -> Result<()> {
-        let (Some(file), Some(folder)) = (&self.file, self.parts.local()) else { return Ok(()) };
+    /// The objects of a job whose parts are all there. It is not ended otherwise: another one may have ended it
+    /// meanwhile, and removes them.
+    pub(super) async fn whole(&self, parts: u64) -> Result<BTreeSet<String>> {
         let names = self.parts.names().await?;
+        let part = |name: &String| -> Option<String> {
+            let numbers = name.trim_start_matches('_').strip_prefix("part-")?.split_once('.')?.0;
+            Some(numbers.to_owned())
+        };
+        let there = names.iter().filter_map(part).collect::<BTreeSet<_>>().len();
+        if there as u64 == parts {
+            return Ok(names);
+        }
+        let what = format!("{there} of {parts} parts are left in {}", self.parts);
+        Err(Error::predict(what, "another job ended this one, or begins it again; try again"))
+    }
+
+    /// Joins the parts among these objects where one file was asked for.
+    pub(super) fn join(&self, names: &BTreeSet<String>) -> Result<()> {
+        let (Some(file), Some(folder)) = (&self.file, self.parts.local()) else { return Ok(()) };
         let parts: Vec<PathBuf> =
             names.iter().filter(|name| name.starts_with("part-")).map(|n| folder.join(n)).collect();
         if parts.is_empty() {
             let what = format!("no row is left to write to {}", file.display());
-            return Err(Error::predict(what, "--bad-rows says which rows were left out, and why"));
+            return Err(Error::predict(
+                what,
+                "the table has none, or --bad-rows says which were left out",
+            ));
         }
         match self.format {
             TableFormat::Csv => join_csv(file, &parts)?,
@@ -131,4 +170,44 @@ pub(super) fn shape(options: &PredictOptions) -> Result<(TableFormat, Option<Pat
         return Err(Error::predict(what, "leave --format out, or name it accordingly"));
     }
     Ok((format, Some(PathBuf::from(path))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_a_job_wrote_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = Output::open(&folder.path().to_string_lossy()).unwrap();
+        let place = OutputPlace { parts, format: TableFormat::Csv, file: None };
+        // As Spark writes it.
+        place.parts.put("part-00000-c1.csv", b"x\n1\n".to_vec()).await.unwrap();
+        place.parts.put(SUCCESS, Vec::new()).await.unwrap();
+        let error = place.clear(true).await.unwrap_err().to_string();
+        assert!(error.contains("holds other files"), "{error}");
+        place.parts.put(record::NAME, b"{}".to_vec()).await.unwrap();
+        place.clear(true).await.unwrap();
+        assert!(place.parts.names().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_another_job_removes_is_not_joined() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = Output::open(&folder.path().to_string_lossy()).unwrap();
+        for name in ["part-00000-000000.csv", "_part-00000-000001.empty", "_bad-00000-000001.jsonl"]
+        {
+            parts.put(name, b"x\n1\n".to_vec()).await.unwrap();
+        }
+        let place = OutputPlace { parts, format: TableFormat::Csv, file: None };
+        let names = place.whole(2).await.unwrap();
+        place.parts.remove("part-00000-000000.csv").await.unwrap();
+        let error = place.whole(2).await.unwrap_err().to_string();
+        assert!(error.contains("1 of 2 parts"), "{error}");
+        // Nor is it in between.
+        let file = folder.path().join("out.csv");
+        let place = OutputPlace { file: Some(file.clone()), ..place };
+        place.join(&names).unwrap_err();
+        assert!(!file.exists());
+    }
 }

@@ -167,7 +167,7 @@ impl Replay<'_> {
             self.loaded.insert(key.clone(), loaded.map_err(|error| error.message()));
         }
         let answered = match self.loaded.get(&key) {
-            Some(Ok(models)) => again(models, rows),
+            Some(Ok(models)) => again(models, rows).and_then(|answers| comparable(rows, answers)),
             Some(Err(reason)) => Err(reason.clone()),
             None => Err("it was not loaded".to_owned()),
         };
@@ -228,7 +228,7 @@ fn again(models: &ScoringModels, rows: &RecordBatch) -> Result<Vec<(String, Arra
         .collect();
     let inputs = rows.project(&inputs).map_err(|error| error.to_string())?;
     let answer = model.prediction(&inputs).map_err(|refusal| match refusal {
-        Refusal::Table(reason) => reason,
+        Refusal::Table(reason) | Refusal::Model(reason) => reason,
         Refusal::Row(bad) => bad.problem,
     })?;
     let (label, certainty) = logged(&answer).map_err(|error| error.to_string())?;
@@ -243,6 +243,17 @@ fn again(models: &ScoringModels, rows: &RecordBatch) -> Result<Vec<(String, Arra
 fn logged_name(rows: &RecordBatch, plain: &str) -> String {
     let longer = format!("trainyard.{plain}");
     if rows.column_by_name(&longer).is_some() { longer } else { plain.to_owned() }
+}
+
+/// The answers, if the log has a column of them: what is compared with nothing is not the same.
+fn comparable(
+    rows: &RecordBatch,
+    answers: Vec<(String, ArrayRef)>,
+) -> Result<Vec<(String, ArrayRef)>, String> {
+    if answers.iter().any(|(name, _)| rows.column_by_name(name).is_some()) {
+        return Ok(answers);
+    }
+    Err("the log has no column of its answers".to_owned())
 }
 
 fn compare(
@@ -339,6 +350,15 @@ mod tests {
         columns.push((PREDICTION.to_owned(), Arc::new(Int64Array::from_iter_values(answers))));
         let table = RecordBatch::try_from_iter(columns).unwrap();
         trainyard_data::write_parquet(path, &table).unwrap();
+    }
+
+    #[test]
+    fn what_is_compared_with_nothing_is_not_the_same() {
+        let ones: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let log = RecordBatch::try_from_iter([("x", Arc::clone(&ones))]).unwrap();
+        let answers = |name: &str| vec![(name.to_owned(), Arc::clone(&ones))];
+        assert!(comparable(&log, answers(PREDICTION)).unwrap_err().contains("no column"));
+        assert_eq!(comparable(&log, answers("x")).unwrap().len(), 1);
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ impl Predictor for WorkerPredictor {
         let question = Question::new(&request, self.inputs.as_ref(), wanted)
             .map_err(|error| Error::Input(error.to_string()))?;
         let answered = self.runtime.block_on(self.pool.ask(question));
-        let answered = answered.map_err(|failed| Error::Input(said(failed)))?;
+        let answered = answered.map_err(error_of)?;
         match answered.prediction.filter(|_| !answered.is_json) {
             // What Python calls a frame of one column is that column.
             Some(Prediction::Named(mut outputs)) if outputs.len() == 1 => {
@@ -72,15 +72,17 @@ impl Predictor for WorkerPredictor {
     }
 }
 
-/// Why there is no answer, in a sentence.
-fn said(failed: Failed) -> String {
-    match failed {
+/// Why there is no answer, in a sentence. What the model says is about the rows; all else is not their fault, and
+/// they would be answered another time.
+fn error_of(failed: Failed) -> Error {
+    Error::Unanswered(match failed {
         Failed::Refused { body, .. } => {
             let text = String::from_utf8_lossy(&body);
             let message = serde_json::from_str::<Value>(&text)
                 .ok()
                 .and_then(|body| Some(body.get("message")?.as_str()?.to_owned()));
-            message.unwrap_or_else(|| text.into_owned()).chars().take(SAID_CHARACTERS_MAX).collect()
+            let message = message.unwrap_or_else(|| text.into_owned());
+            return Error::Input(message.chars().take(SAID_CHARACTERS_MAX).collect());
         }
         Failed::Overloaded => "too many requests wait for its Python workers".to_owned(),
         Failed::Timeout(limit) => format!("its Python workers take longer than {limit:?}"),
@@ -88,5 +90,23 @@ fn said(failed: Failed) -> String {
             format!("its Python workers need more than {bytes_max} bytes of memory")
         }
         Failed::Died(reason) | Failed::NoWorkers(reason) => reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_model_says_is_about_the_rows() {
+        let body = bytes::Bytes::from_static(br#"{"message": "no such town"}"#);
+        let refused = error_of(Failed::Refused { status: 400, body });
+        assert!(matches!(&refused, Error::Input(said) if said == "no such town"), "{refused:?}");
+        let late = error_of(Failed::Timeout(Duration::from_secs(30)));
+        assert!(matches!(late, Error::Unanswered(_)), "{late:?}");
+        let died = error_of(Failed::Died("killed".to_owned()));
+        assert!(matches!(died, Error::Unanswered(_)), "{died:?}");
     }
 }

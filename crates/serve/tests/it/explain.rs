@@ -100,6 +100,23 @@ async fn the_rules_are_those_of_predictions() {
 }
 
 #[tokio::test]
+async fn explanations_wait_for_their_turn() {
+    let (_folder, mut options) = forest();
+    // Nobody's turn ever comes, so that it does not matter how fast this machine is.
+    options.limits.explanations_max = 0;
+    options.limits.request_timeout = std::time::Duration::from_millis(50);
+    let server = Running::ready(options).await;
+    for path in ["/explain", "/v2/models/model/explain"] {
+        let data = json!([5.1, 3.5, 1.4, 0.2]);
+        let tensors = json!({"inputs": [
+            {"name": "rows", "datatype": "FP64", "shape": [1, 4], "data": data}]});
+        let body = if path == "/explain" { records() } else { tensors };
+        assert_eq!(server.post(path, body.to_string()).await.status, 504, "{path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_model_without_an_explanation_is_refused_by_name() {
     let server = Running::ready(folder("iris_columns")).await;
     let answer = server.post("/explain", records().to_string()).await;

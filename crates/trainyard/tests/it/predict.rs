@@ -109,6 +109,11 @@ fn tables_are_answered_as_python_answers_them() {
     assert_eq!(left, 2);
     assert!(error_of(&predict(folder.path(), &flags)).contains("is there already"));
 
+    // The input is never taken for an output that is begun again.
+    let own = ["-m", &pipeline, "in.csv", "in.csv", "--overwrite"];
+    assert!(error_of(&predict(folder.path(), &own)).contains("the input is in the output"));
+    assert!(folder.path().join("in.csv").exists());
+
     // Two models beside each other, as Parquet, which is an input as well.
     let both = ["-m", &format!("a={pipeline}"), "-m", &named, "in.csv", "out.parquet"];
     summary(folder.path(), &both);

@@ -58,6 +58,11 @@ impl Linear {
         let (_, width) = input.rows_and_columns().map_err(Error::Input)?;
         check_width(width, self.features)?;
         let values = input.data.to_f64().map_err(Error::Input)?;
+        if values.iter().any(|x| x.is_nan()) {
+            // The score of such a row is no number, and contributions would add up to one.
+            let what = "a value is missing, which a linear function does not take";
+            return Err(Error::Input(what.to_owned()));
+        }
         let of_target = |target| self.coefficients.iter().skip(target).step_by(self.targets);
         let weights = (0..self.targets).flat_map(of_target).map(|&x| f64::from(x));
         let weights: Vec<f64> = weights.collect();
@@ -367,5 +372,22 @@ impl SvmClassifier {
             &self.rho,
             &self.vectors_per_class,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contributions_add_up_to_the_score_or_are_refused() {
+        let linear = Linear::new(&[1.0, -2.0], &[0.5], 1).unwrap();
+        let explained = |x: f32| {
+            let rows = Tensor::new(vec![1, 2], Data::F32(vec![3.0, x])).unwrap();
+            linear.explain(&Inputs(vec![Some(&Value::Tensor(rows))]), Explained::Prediction)
+        };
+        let given = explained(1.0).unwrap();
+        assert_eq!((given.base, given.values), (vec![0.5], vec![3.0, -2.0]));
+        assert!(matches!(explained(f32::NAN), Err(Error::Input(_))));
     }
 }
