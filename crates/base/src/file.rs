@@ -104,14 +104,18 @@ fn remove_left(path: &Path) {
     let Ok(entries) = std::fs::read_dir(folder_of(path)) else { return };
     for entry in entries.flatten().filter(|entry| is_hidden(&entry.file_name())) {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        // Locked until it is removed, so that nobody begins to write it meanwhile.
-        if is_file
-            && let Ok(file) = File::open(entry.path())
-            && file.try_lock().is_ok()
-        {
-            let _someone_else_was_first = std::fs::remove_file(entry.path());
+        if is_file {
+            remove_if_left(&entry.path());
         }
     }
+}
+
+/// Removes a hidden file whose writer is gone; whether it did. Where the file system has no locks, nobody can tell,
+/// and it stays.
+pub fn remove_if_left(hidden: &Path) -> bool {
+    // Locked until it is removed, so that nobody begins to write it meanwhile.
+    File::open(hidden)
+        .is_ok_and(|file| file.try_lock().is_ok() && std::fs::remove_file(hidden).is_ok())
 }
 
 /// How the names of hidden files begin that are to become `path`.

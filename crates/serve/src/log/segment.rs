@@ -16,7 +16,7 @@ use arrow_select::concat::concat;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use trainyard_base::file::{Access, NewFile, UNFINISHED};
+use trainyard_base::file::{Access, NewFile, UNFINISHED, remove_if_left};
 use trainyard_base::words::log_columns;
 use trainyard_models::Prediction;
 
@@ -25,7 +25,7 @@ use super::failure::Failure;
 use super::journal::Journal;
 use crate::answer;
 
-/// A hidden file so old belongs to a server that was killed.
+/// A hidden file so old belongs to a server that was killed, also where no lock says so.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
 /// Segments of this process so far.
@@ -132,11 +132,15 @@ pub(crate) fn remove_abandoned(dir: &Path) {
         // The second ending is that of earlier versions.
         let is_unfinished = name.ends_with(UNFINISHED) || name.ends_with(".unfinished");
         let ours = name.starts_with(".predictions-") && is_unfinished;
+        if !ours {
+            continue;
+        }
+        let path = entry.path();
         let age =
             entry.metadata().and_then(|data| data.modified()).ok().and_then(|t| t.elapsed().ok());
-        if ours && age.is_some_and(|age| age > ABANDONED_AFTER) {
-            tracing::info!(path = %entry.path().display(), "removing an unfinished log segment");
-            let _someone_else_was_first = std::fs::remove_file(entry.path());
+        let is_old = age.is_some_and(|age| age > ABANDONED_AFTER);
+        if remove_if_left(&path) || (is_old && std::fs::remove_file(&path).is_ok()) {
+            tracing::info!(path = %path.display(), "removed an unfinished log segment");
         }
     }
 }

@@ -99,14 +99,17 @@ fn processes(folder: &Path) -> Vec<String> {
     found.collect()
 }
 
-/// Files below a folder that were never whole.
+/// Files below a folder that were never whole. Segments of the log that a killed server left are the next one's to
+/// remove, when it starts.
 fn unfinished(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
             found.extend(unfinished(&path));
-        } else if path.extension().is_some_and(|end| end == "tmp") {
+        } else if path.extension().is_some_and(|end| end == "tmp")
+            && !path.file_name().unwrap().to_string_lossy().starts_with(".predictions-")
+        {
             found.push(path.display().to_string());
         }
     }
