@@ -24,11 +24,15 @@ def shap_of(model, rows, background=None):
     return explainer.shap_values(rows, check_additivity=False), explainer.expected_value
 
 
+# shap weighs what it holds against a background in 32 bits.
+AGAINST = 1e-6
+
+
 def estimator(name, model, rows, background=None):
     save(name, model, rows, kinds=("cloudpickle",))
     values, base = shap_of(model, rows, background)
     columns = [str(at) for at in range(rows.shape[1])]
-    told(f"{name}-cloudpickle", values, base, columns, None if background is None else inputs(background))
+    told(f"{name}-cloudpickle", values, base, columns, None if background is None else inputs(background), 1e-9 if background is None else AGAINST)
 
 
 def xgboost(name, model, rows, values=None, types=None, background=None, kind="ubj"):
@@ -41,7 +45,7 @@ def xgboost(name, model, rows, values=None, types=None, background=None, kind="u
     base = own[0, -1]
     if background is not None:
         base = model.predict(xgb.DMatrix(background), output_margin=True).astype(float).mean(axis=0)
-    tolerance = 1e-5 if values is None else 1e-9
+    tolerance = 1e-5 if values is None else 1e-9 if background is None else AGAINST
     told(name, own[:, :-1] if values is None else values, base, [str(at) for at in range(rows.shape[1])],
          None if background is None else inputs(background), tolerance, 1e-5)
 

@@ -11,7 +11,8 @@ pub fn interval(count: f64, rows: f64, z: f64) -> (f64, f64) {
     let centre = (share + square / (2.0 * rows)) / whole;
     let spread = share * (1.0 - share) / rows + square / (4.0 * rows * rows);
     let half = z / whole * spread.sqrt();
-    ((centre - half).max(0.0), (centre + half).min(1.0))
+    // Unlike the least and greatest of two, this leaves NaN what it is.
+    ((centre - half).clamp(0.0, 1.0), (centre + half).clamp(0.0, 1.0))
 }
 
 #[cfg(test)]

@@ -89,12 +89,11 @@ pub(crate) fn unique(tags: Vec<Tag>) -> Vec<Tag> {
     let mut places: HashMap<String, usize> = HashMap::with_capacity(tags.len());
     for tag in tags {
         let place = places.get(&tag.key).copied();
-        match place.and_then(|place| unique.get_mut(place)) {
-            Some(known) => known.value = tag.value,
-            None => {
-                places.insert(tag.key.clone(), unique.len());
-                unique.push(tag);
-            }
+        if let Some(known) = place.and_then(|place| unique.get_mut(place)) {
+            known.value = tag.value;
+        } else {
+            places.insert(tag.key.clone(), unique.len());
+            unique.push(tag);
         }
     }
     unique
