@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array as _, ArrayRef, StringArray};
+use arrow_array::{ArrayRef, StringArray};
 use arrow_cast::cast;
 use serde_json::Value;
 use trainyard_data::Columns;

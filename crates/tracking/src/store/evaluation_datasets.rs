@@ -103,13 +103,7 @@ impl EvaluationDatasets for SqlStore {
 
     async fn experiment_ids(&self, dataset_id: &str) -> mlflow::Result<Vec<String>> {
         let id = dataset_id.to_owned();
-        self.read(move |connection| {
-            let sql = "SELECT destination_id FROM entity_associations \
-                       WHERE source_type = 'evaluation_dataset' AND source_id = ?1 \
-                       AND destination_type = 'experiment' ORDER BY created_time, destination_id";
-            connection.rows(sql, &[(&id).into()], |row| row.need_text(0))
-        })
-        .await
+        self.read(move |connection| experiments_of(connection, &id)).await
     }
 
     async fn add_to_experiments(
@@ -257,6 +251,13 @@ fn fill(connection: &mut dyn Connection, datasets: &mut [EvaluationDataset]) -> 
     Ok(())
 }
 
+fn experiments_of(connection: &mut dyn Connection, id: &str) -> Result<Vec<String>> {
+    let sql = "SELECT destination_id FROM entity_associations \
+               WHERE source_type = 'evaluation_dataset' AND source_id = ?1 \
+               AND destination_type = 'experiment' ORDER BY created_time, destination_id";
+    connection.rows(sql, &[id.into()], |row| row.need_text(0))
+}
+
 fn get(connection: &mut dyn Connection, id: &str) -> Result<EvaluationDataset> {
     let mut dataset = [find(connection, id)?.ok_or_else(|| not_found(id))?];
     fill(connection, &mut dataset)?;
@@ -363,7 +364,14 @@ fn run_search(
     page::push(&mut sql, max_results, offset);
     let found = connection.rows(&sql.text, &sql.values, read)?;
     let page = page::cut(found, offset, max_results);
-    let fill = |group: &mut [EvaluationDataset]| fill(connection, group);
+    let fill = |group: &mut [EvaluationDataset]| {
+        fill(connection, group)?;
+        // Who may see one is told by its experiments.
+        for dataset in group {
+            dataset.experiment_ids = experiments_of(connection, &dataset.dataset_id)?;
+        }
+        Ok(())
+    };
     let size = |dataset: &EvaluationDataset| {
         page::size(&dataset.tags) + dataset.schema.as_ref().map_or(0, String::len)
     };

@@ -44,7 +44,7 @@ fn refusals() -> Vec<(&'static str, Value, &'static str, &'static str)> {
             SMALL,
             json!({"target": "y", "exclude": ["c"]}),
             "there is no column \"c\" (exclude)",
-            "did you mean",
+            "the table has a, b, y",
         ),
         (
             SMALL,
