@@ -23,7 +23,7 @@ pub struct EvaluationDataset {
     pub last_update_time: i64,
     pub created_by: Option<String>,
     pub last_updated_by: Option<String>,
-    /// Where they were asked for.
+    /// In answers of `create` and `search`; empty in others.
     pub experiment_ids: Vec<String>,
 }
 
