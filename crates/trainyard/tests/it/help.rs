@@ -143,7 +143,7 @@ for line in open(manual):
     if line.startswith("| `") and "." in line.split("`")[1]:
         for key in line.split(" | ")[0][2:].split(", "):
             parts = key.strip("`").split(".")
-            if parts[1] != "py" and all(part and "*" not in part and " " not in part for part in parts) and parts[0] in schema["properties"]:
+            if parts[-1] != "py" and all(part and "*" not in part and " " not in part for part in parts) and parts[0] in schema["properties"]:
                 if not has(schema, parts):
                     lacking.append(key)
 print(lacking)
