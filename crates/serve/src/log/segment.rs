@@ -139,7 +139,9 @@ pub(crate) fn remove_abandoned(dir: &Path) {
         let age =
             entry.metadata().and_then(|data| data.modified()).ok().and_then(|t| t.elapsed().ok());
         let is_old = age.is_some_and(|age| age > ABANDONED_AFTER);
-        if remove_if_left(&path) || (is_old && std::fs::remove_file(&path).is_ok()) {
+        // Earlier versions locked nothing that they wrote.
+        let is_left = name.ends_with(UNFINISHED) && remove_if_left(&path);
+        if is_left || (is_old && std::fs::remove_file(&path).is_ok()) {
             tracing::info!(path = %path.display(), "removed an unfinished log segment");
         }
     }

@@ -103,6 +103,8 @@ async fn what_killed_servers_left_is_removed_at_the_start() {
         // Somebody may still write it.
         (".predictions-0001-7-2.parquet.unfinished", hours(1), false),
         (".predictions-0001-7-3.parquet.x3fQ.tmp", hours(1), false),
+        // Nobody has it locked.
+        (".predictions-0001-7-5.parquet.x3fQ.tmp", hours(1), true),
         // Not of the log, or whole.
         (".notes.unfinished", hours(25), false),
         ("predictions-0001-7-4.parquet", hours(25), false),
@@ -111,6 +113,10 @@ async fn what_killed_servers_left_is_removed_at_the_start() {
         let file = std::fs::File::create(directory.path().join(name)).unwrap();
         file.set_modified(modified).unwrap();
     }
+    let writing =
+        std::fs::File::open(directory.path().join(".predictions-0001-7-3.parquet.x3fQ.tmp"))
+            .unwrap();
+    writing.lock().unwrap();
     let mut options = folder("iris_columns");
     options.log = Some(LogOptions::new(directory.path()));
     Running::ready(options).await.stop().await;
