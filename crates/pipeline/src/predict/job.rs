@@ -34,8 +34,9 @@ pub async fn predict(
     progress: &(dyn Fn(Done) + Sync),
 ) -> Result<PredictSummary> {
     let started = Instant::now();
-    let place = OutputPlace::open(options)?;
+    // First: a mistyped name leaves nothing behind.
     let inputs = Inputs::find(&options.input).await?;
+    let place = OutputPlace::open(options)?;
     place.check_apart(&inputs, options)?;
     place.clear(options.overwrite).await?;
     let begun = JobRecord::read(&place.parts).await?;

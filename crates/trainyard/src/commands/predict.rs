@@ -10,7 +10,6 @@ use trainyard_mlflow::uri::ModelUri;
 use trainyard_pipeline::predict::{
     AskedModel, Estimate, PredictOptions, PredictSummary, Shard, TableFormat, estimate, predict,
 };
-use trainyard_tracking::OpenOptions;
 
 use super::project::TrackingArguments;
 use super::serve::PythonArguments;
@@ -137,12 +136,10 @@ impl Arguments {
     /// Where models are looked up and the job is logged; none where nobody said, and no model needs it.
     fn tracking(&self) -> Result<Option<Tracking>, Failure> {
         let is_folder = |model: &AskedModel| matches!(model.uri, ModelUri::Folder(_));
-        let uri = match &self.tracking.tracking_uri {
-            Some(uri) => uri.as_str(),
-            None if self.models.iter().all(is_folder) => return Ok(None),
-            None => "sqlite:///mlflow.db",
-        };
-        Ok(Some(trainyard_tracking::open(uri, OpenOptions::default())?))
+        if self.tracking.tracking_uri.is_none() && self.models.iter().all(is_folder) {
+            return Ok(None);
+        }
+        self.tracking.open_found()
     }
 }
 

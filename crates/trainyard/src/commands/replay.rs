@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_pipeline::predict::{AskedModel, ReplayOptions, ReplaySummary, replay};
-use trainyard_tracking::OpenOptions;
 
 use super::predict::asked_model;
 use super::project::TrackingArguments;
@@ -48,8 +47,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let uri = arguments.tracking.tracking_uri.as_deref().unwrap_or("sqlite:///mlflow.db");
-    let tracking = trainyard_tracking::open(uri, OpenOptions::default())?;
+    let tracking = arguments.tracking.open_found()?;
     let options = ReplayOptions {
         python: arguments.python.options()?,
         log: arguments.log,
@@ -58,7 +56,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         until: arguments.until,
         models: arguments.models,
     };
-    let summary = Box::pin(replay(&options, Some(&tracking))).await?;
+    let summary = Box::pin(replay(&options, tracking.as_ref())).await?;
     if arguments.json {
         printer::json(&summary)?;
     } else {

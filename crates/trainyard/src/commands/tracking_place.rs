@@ -10,7 +10,21 @@ use trainyard_tracking::OpenOptions;
 use super::project::TrackingArguments;
 use crate::failure::Failure;
 
+/// The database of MLflow's clients that were told nothing.
+const USUAL: &str = "mlflow.db";
+
 impl TrackingArguments {
+    /// Opens the one that is named, or the database of this folder; none where neither is there. A new one would
+    /// have no models.
+    pub(crate) fn open_found(&self) -> Result<Option<Tracking>, Failure> {
+        let uri = match &self.tracking_uri {
+            Some(uri) => uri.clone(),
+            None if Path::new(USUAL).is_file() => format!("sqlite:///{USUAL}"),
+            None => return Ok(None),
+        };
+        Ok(Some(trainyard_tracking::open(&uri, OpenOptions::default())?))
+    }
+
     /// Opens it. A database that is not there is not made: nobody asks a new one what was.
     pub(crate) fn open_known(&self) -> Result<Tracking, Failure> {
         let Some(uri) = self.tracking_uri.as_deref() else {

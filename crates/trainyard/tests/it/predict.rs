@@ -131,6 +131,27 @@ fn tables_are_answered_as_python_answers_them() {
 }
 
 #[test]
+fn a_mistyped_name_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = trainyard().current_dir(folder.path()).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let missing = run(&["predict", "-m", "models:/Iris/1", "missing.csv", "out.csv"]);
+    assert!(missing.contains("missing.csv"), "{missing}");
+    let missing = run(&["replay", "missing", "--since", "1d"]);
+    assert!(missing.contains("missing"), "{missing}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    // Nor is a database made in which nothing can be found.
+    std::fs::write(folder.path().join("in.csv"), "x\n1\n").unwrap();
+    let unknown = run(&["predict", "-m", "models:/Iris/1", "in.csv", "out.csv"]);
+    assert!(unknown.contains("models:/Iris/1"), "{unknown}");
+    assert!(!folder.path().join("mlflow.db").exists());
+}
+
+#[test]
 fn rows_that_do_not_fit_are_refused_or_left_out_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let expected = expected("sk_pipeline");
