@@ -21,6 +21,7 @@ use super::super::settings::Settings;
 use super::kept::{Folder, History, KeptWindow};
 use super::pass::{Seen, pass};
 use super::rows::Placed;
+use super::summed::names;
 use crate::{Error, Result};
 
 /// Where histories are kept, in the folder of a prediction log or beside the page.
@@ -63,20 +64,26 @@ impl MonitorJob {
     ) -> Result<OverTime> {
         let now = Utc::now();
         self.check_windows(length)?;
-        let job = self.of_windows();
+        let mut job = self.of_windows();
         let folder = Folder::open(&job.history_below(), length)?;
         let mut history = folder.read(length)?;
+        let span = Span::of(&job.settings, now, length);
+        let summaries = job.summaries(length, span.until)?;
+        job.summed = job.settings.from_summaries.then(|| names(&summaries));
         let sides = Box::pin(job.sides(None)).await?;
         let mut placed = job.placed(&sides, length)?;
+        // Labels are of rows.
+        let of_rows = placed.windows.clone();
+        placed.add(summaries)?;
         let settings = job.settings_hash(&sides);
         let is_log = job.log_folder().is_some();
-        let span = Span::of(&job.settings, now, length);
         let is_wanted: Vec<bool> = placed
             .windows
             .iter()
             .map(|found| span.holds(found.window) && history.wants(found, &settings))
             .collect();
         placed.keep(&is_wanted);
+        placed.load(&is_wanted)?;
         let before = |place: usize| -> Option<Profile> {
             let window = placed.windows[place].window;
             let kept = || history.windows.iter().rev().map(|kept| kept.result.window);
@@ -111,7 +118,7 @@ impl MonitorJob {
         history.close(has_ended, &placed.windows);
         // Labels come when rows do not.
         let judged = Box::pin(job.judged_windows(length)).await?;
-        looked_at.extend(history.judge(judged, &placed.windows));
+        looked_at.extend(history.judge(judged, &of_rows));
         looked_at.sort_unstable();
         looked_at.dedup();
         folder.write(&history)?;
@@ -177,7 +184,7 @@ impl MonitorJob {
     }
 
     /// The folder of the prediction log that windows are made of, if they are.
-    fn log_folder(&self) -> Option<PathBuf> {
+    pub(super) fn log_folder(&self) -> Option<PathBuf> {
         let source = self.settings.current.as_deref().unwrap_or_default();
         let source = match &self.project {
             Some(project) if !self.names_sides => project.source(source),
@@ -190,6 +197,9 @@ impl MonitorJob {
 
     /// Puts the rows of current into windows.
     fn placed(&self, sides: &Sides, length: WindowLength) -> Result<Placed> {
+        if self.summed.is_some() {
+            return Ok(Placed::nowhere(TIME));
+        }
         if sides.current.profile().is_some() {
             return Err(Error::Missing {
                 what: "a profile has no rows that could be put into windows".to_owned(),
@@ -259,6 +269,7 @@ impl MonitorJob {
             until: None,
             window: None,
             history: None,
+            from_summaries: false,
             alerts: None,
             silences: Vec::new(),
             labels: None,

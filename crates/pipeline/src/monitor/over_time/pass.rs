@@ -36,7 +36,8 @@ pub(super) struct Seen {
 
 /// One column in one window.
 struct Cell {
-    drift: ColumnDrift,
+    /// None where nothing is known of it.
+    drift: Option<ColumnDrift>,
     change: Option<ColumnDrift>,
     summary: Option<Column>,
 }
@@ -101,6 +102,7 @@ pub(super) fn pass(
         let rows = placed.windows[place].rows;
         let mut one = together(&names, cells, sides.reference.rows(), rows, &options);
         one.drift.findings.extend(left_out.clone());
+        one.drift.findings.extend(placed.finding(place));
         seen[place] = Some(one);
     }
     Ok(seen)
@@ -122,7 +124,7 @@ fn of_column(
         Ok(both) => both,
         Err(error) => {
             let failed = |_: &usize| Cell {
-                drift: unreadable(name, &error.message(), options),
+                drift: Some(unreadable(name, &error.message(), options)),
                 change: None,
                 summary: None,
             };
@@ -132,6 +134,11 @@ fn of_column(
     let mut cells: Vec<Cell> = Vec::with_capacity(wanted.len());
     let mut last: Option<(usize, Option<Column>)> = None;
     for (&place, kept) in wanted.iter().zip(before) {
+        if placed.leaves_out(place, name) {
+            last = Some((place, None));
+            cells.push(Cell { drift: None, change: None, summary: None });
+            continue;
+        }
         // Each is dropped once it is looked at.
         let current =
             windows.as_mut().map(|all| std::mem::replace(&mut all[place], Column::new(&[])));
@@ -150,7 +157,7 @@ fn of_column(
             compare_columns(name, Some(old), Some(new), &options)
         });
         last = Some((place, summary.clone()));
-        cells.push(Cell { drift, change, summary });
+        cells.push(Cell { drift: Some(drift), change, summary });
     }
     cells
 }
@@ -172,7 +179,7 @@ fn together(
     let mut columns = Vec::with_capacity(cells.len());
     let (mut changes, mut kept) = (Vec::new(), Vec::new());
     for (name, cell) in names.iter().zip(cells) {
-        columns.push(cell.drift);
+        columns.extend(cell.drift);
         changes.extend(cell.change);
         // What cannot be read has other rows, and no profile could hold it.
         let whole = cell.summary.filter(|column| column.rows() == rows);
