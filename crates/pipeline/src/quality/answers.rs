@@ -19,6 +19,9 @@ const LABELS_MAX: usize = 1000;
 /// Rows that tell whether labels or quantities are predicted.
 const TELLING_ROWS: usize = 10_000;
 
+/// How far a probability may be beyond 0 or 1: sums in single precision are, and mean the same.
+const HAIR: f64 = 1e-6;
+
 /// Which columns of a table hold what.
 #[derive(Debug, Clone)]
 pub(super) struct Roles {
@@ -218,7 +221,7 @@ fn probability_columns(
     if !roles.class_probabilities.is_empty() {
         let mut all = Vec::new();
         for (class, column) in &roles.class_probabilities {
-            let values = numbers(&wanted(columns, source, column, positions)?)?;
+            let values = within(numbers(&wanted(columns, source, column, positions)?)?);
             all.push((class.clone(), values));
         }
         return Ok(Known::OfClasses(all));
@@ -226,9 +229,18 @@ fn probability_columns(
     let Some(name) = &roles.probability else { return Ok(Known::Nothing) };
     // A log of several versions may have it for some.
     let Some(values) = gather(columns, name, positions)? else { return Ok(Known::Nothing) };
-    let values = numbers(&values)?;
+    let values = within(numbers(&values)?);
     let is_of_all = values.iter().any(|value| !value.is_nan());
     Ok(if is_of_all { Known::OfSaid(values) } else { Known::Nothing })
+}
+
+/// Probabilities, those that are a hair beyond 0 or 1 put back.
+fn within(values: Vec<f64>) -> Vec<f64> {
+    let put_back = |value: f64| {
+        let is_near = (-HAIR..=1.0 + HAIR).contains(&value);
+        if is_near { value.clamp(0.0, 1.0) } else { value }
+    };
+    values.into_iter().map(put_back).collect()
 }
 
 /// Rows with labels as probabilities know them. Of two classes one probability says the other.
@@ -325,6 +337,13 @@ fn probabilities(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_probability_a_hair_beyond_is_one_and_a_score_is_not() {
+        let single = f64::from(1.000_000_1_f32);
+        assert_eq!(within(vec![single, -1e-9, 0.5, 1.01, -2.0]), [1.0, 0.0, 0.5, 1.01, -2.0]);
+        assert!(within(vec![f64::NAN])[0].is_nan());
+    }
 
     #[test]
     fn labels_without_end_are_refused() {

@@ -179,8 +179,10 @@ impl QualityJob {
             Some(reference) => change(&known.inputs, reference, &known.sample)?,
             None => None,
         };
+        let QualityOptions { since, until, conditions, metrics, .. } = &self.options;
+        let are_chosen = since.is_some() || until.is_some() || !conditions.is_empty();
         let (verdict, reasons) =
-            verdict(&all, change.as_ref(), counts, &self.options.metrics, known.margin);
+            verdict(&all, change.as_ref(), counts, metrics, known.margin, are_chosen);
         let labels = self.options.labels.clone().unwrap_or_else(|| "feedback".to_owned());
         Ok(QualityReport {
             title: String::new(),

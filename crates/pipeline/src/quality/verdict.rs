@@ -7,18 +7,21 @@ use trainyard_report::quality::{Change, Expected, Labels, Part};
 /// The verdict, and why, the worst first.
 ///
 /// Worse by labels is worse. What only parts or estimates say is a warning, and so is that nobody can tell because
-/// labels are few, or of a metric that was asked for. That labels were given and not one was found is broken.
+/// labels are few, or of a metric that was asked for. That labels were given and not one was found is broken, unless
+/// only some predictions were chosen (`are_chosen`): then they may be of others.
 pub(super) fn verdict(
     parts: &[Part],
     change: Option<&Change>,
     counts: &Labels,
     asked: &[String],
     margin: f64,
+    are_chosen: bool,
 ) -> (DatasetVerdict, Vec<String>) {
     let mut reasons: Vec<(DatasetVerdict, String)> = Vec::new();
     if counts.labels > 0 && counts.labelled == 0 {
         let why = format!("none of {} labels is of one of these predictions", counts.labels);
-        reasons.push((DatasetVerdict::Broken, why));
+        let verdict = if are_chosen { DatasetVerdict::Warning } else { DatasetVerdict::Broken };
+        reasons.push((verdict, why));
     }
     for part in parts {
         let is_whole = part.name.is_empty();
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn the_worst_decides_and_parts_only_warn() {
         let counts = Labels { predictions: 1000, labelled: 500, labels: 500, ..Labels::default() };
-        let of = |parts: &[Part], counts: &Labels| verdict(parts, None, counts, &[], 0.02).0;
+        let of = |parts: &[Part], counts: &Labels| verdict(parts, None, counts, &[], 0.02, false).0;
         let whole = |standing| part("", standing);
         assert_eq!(of(&[whole(Standing::AsBefore)], &counts), DatasetVerdict::Stable);
         let parts = [whole(Standing::AsBefore), part("country = NL", Standing::Worse)];
@@ -173,6 +176,9 @@ mod tests {
         assert_eq!(of(&[whole(Standing::Worse)], &counts), DatasetVerdict::Drift);
         let none = Labels { labels: 5, ..Labels::default() };
         assert_eq!(of(&[whole(Standing::AsBefore)], &none), DatasetVerdict::Broken);
+        // Of today's predictions there are no labels yet, of last month's there are.
+        let today = verdict(&[whole(Standing::AsBefore)], None, &none, &[], 0.02, true).0;
+        assert_eq!(today, DatasetVerdict::Warning);
         let few = Labels { predictions: 1000, labelled: 5, labels: 5, ..Labels::default() };
         let of_few = Part { labelled: 5, ..whole(Standing::Unknown) };
         assert_eq!(of(&[of_few], &few), DatasetVerdict::Warning);
@@ -182,7 +188,8 @@ mod tests {
     fn what_nobody_can_tell_is_not_stable() {
         let counts = Labels { predictions: 1000, labelled: 500, labels: 500, ..Labels::default() };
         let of = |part: Part, asked: &str| {
-            let (verdict, reasons) = verdict(&[part], None, &counts, &[asked.to_owned()], 0.02);
+            let (verdict, reasons) =
+                verdict(&[part], None, &counts, &[asked.to_owned()], 0.02, false);
             (verdict, reasons.concat())
         };
         assert_eq!(of(part("", Standing::AsBefore), "mae").0, DatasetVerdict::Stable);

@@ -64,6 +64,9 @@ pub struct History {
     /// Alerts that somebody was told of.
     #[serde(default)]
     pub told: Vec<Told>,
+    /// The last window that had ended when somebody was told, or there was nothing to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_until: Option<Window>,
     /// The windows, in the order of time.
     pub windows: Vec<KeptWindow>,
 }
@@ -79,6 +82,7 @@ impl History {
             window,
             run_id: None,
             told: Vec::new(),
+            told_until: None,
             windows: Vec::new(),
         }
     }

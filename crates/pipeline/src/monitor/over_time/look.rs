@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use trainyard_base::words::log_columns::TIME;
 use trainyard_data::{STDIN, instant};
 use trainyard_drift::{
-    AlertRule, Correction, Episode, News, Options, Profile, Window, WindowLength, WindowResult,
-    episodes, news,
+    About, AlertRule, Correction, Episode, News, Options, Profile, Window, WindowLength,
+    WindowResult, episodes, news,
 };
 use trainyard_serve::LogReading;
 
@@ -45,6 +45,12 @@ pub struct OverTime {
     pub looked_at: Vec<Window>,
     /// Rows without a time, which are in no window.
     pub rows_without_time: u64,
+    /// The last window that ended, with rows or without.
+    #[serde(skip)]
+    pub(super) last_ended: Option<Window>,
+    /// The last window that ended, if nothing came to the log in it.
+    #[serde(skip)]
+    pub(super) silent: Option<Window>,
     #[serde(skip)]
     pub(super) folder: Folder,
 }
@@ -118,19 +124,34 @@ impl MonitorJob {
         history.close(has_ended, &placed.windows);
         // Labels come when rows do not.
         let judged = Box::pin(job.judged_windows(length)).await?;
-        looked_at.extend(history.judge(judged, &of_rows));
+        let relabelled = history.judge(judged, &of_rows);
+        looked_at.extend(&relabelled);
         looked_at.sort_unstable();
         looked_at.dedup();
-        folder.write(&history)?;
-        let mut results = history.results();
         // A table has ended; a log goes on.
-        if is_log {
-            results.extend(history.silent(span.until));
-        }
+        let silent = if is_log { history.silent(span.until) } else { Vec::new() };
+        let last_silent = silent.last().map(|result| result.window);
+        let mut results = history.results();
+        results.extend(silent);
         let alerts = episodes(&job.rules(), &results);
-        let news = job.news(&alerts, &history, now);
+        let news = job.news(&alerts, &history, &relabelled, now);
+        let ended = results.iter().filter(|result| !result.is_open);
+        let last_ended = ended.map(|result| result.window).max();
+        if news.is_empty() || history.told_until.is_none() {
+            history.told_until = last_ended;
+        }
+        folder.write(&history)?;
         let rows_without_time = placed.untimed;
-        Ok(OverTime { history, alerts, news, looked_at, rows_without_time, folder })
+        Ok(OverTime {
+            history,
+            alerts,
+            news,
+            looked_at,
+            rows_without_time,
+            last_ended,
+            silent: last_silent,
+            folder,
+        })
     }
 
     /// What was kept, without a look.
@@ -291,7 +312,13 @@ impl MonitorJob {
     }
 
     /// What of the alerts on a history is news at this time.
-    fn news(&self, alerts: &[Episode], history: &History, now: DateTime<Utc>) -> News {
+    fn news(
+        &self,
+        alerts: &[Episode],
+        history: &History,
+        relabelled: &[Window],
+        now: DateTime<Utc>,
+    ) -> News {
         let now = now.timestamp_micros();
         let silences: Vec<_> = self
             .settings
@@ -299,7 +326,16 @@ impl MonitorJob {
             .iter()
             .filter(|one| one.until.as_deref().and_then(instant).is_none_or(|until| now < until))
             .collect();
-        news(alerts, &history.told, |one| silences.iter().any(|by| by.covers(one)))
+        let is_silenced = |one: &Episode| silences.iter().any(|by| by.covers(one));
+        // At the first look all that ever was would be news.
+        let is_recent = |one: &Episode| {
+            let by_labels = matches!(one.series.about, About::Quality | About::Estimate);
+            let has_ended = |until| one.ended.is_some_and(|ended| ended > until);
+            history.told_until.is_some_and(|until| {
+                has_ended(until) || (by_labels && relabelled.contains(&one.fired))
+            })
+        };
+        news(alerts, &history.told, is_silenced, is_recent)
     }
 }
 
@@ -316,6 +352,7 @@ impl OverTime {
             return Ok(());
         }
         self.history.told.clone_from(&self.news.told);
+        self.history.told_until = self.last_ended;
         self.folder.write(&self.history)
     }
 
