@@ -104,13 +104,15 @@ fn windows_are_kept_and_late_rows_reopen_theirs_alone() {
     late.remove(0);
     late.push((3, 1, 0.0));
     write(folder, &late);
-    let then = looked(folder, &logged);
+    let then = looked(folder, &[logged.as_slice(), &["--no-log"]].concat());
     assert_eq!(looked_at(&then), [begins(3)]);
     assert_eq!(then["windows"].as_array().unwrap().len(), 6);
     assert_eq!(then["windows"][2]["rows"], ROWS_A_DAY + 1);
     assert_eq!(then["windows"][0], first["windows"][0]);
     assert_eq!(then["run_id"], first["run_id"]);
 
+    // What was not logged then is with the next look.
+    assert!(looked_at(&looked(folder, &logged)).is_empty());
     let script = "import sys, mlflow\n\
         history = mlflow.MlflowClient(sys.argv[1]).get_metric_history(sys.argv[2], 'rows')\n\
         print(sorted(int(one.value) for one in history))\n\

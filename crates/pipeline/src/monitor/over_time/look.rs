@@ -140,6 +140,9 @@ impl MonitorJob {
         if news.is_empty() || history.told_until.is_none() {
             history.told_until = last_ended;
         }
+        if job.tracking.is_some() {
+            history.unlogged.extend(&looked_at);
+        }
         folder.write(&history)?;
         let rows_without_time = placed.untimed;
         Ok(OverTime {
