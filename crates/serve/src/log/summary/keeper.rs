@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -166,13 +167,23 @@ impl Keeper {
         self.covered.names().retain(|name| there.contains(name));
         for (hour, open) in &mut hours {
             open.retain(|one| !self.covered.names().contains(&one.name));
-            // What another server did, or this one before it was started again.
-            if !open.is_empty()
-                && let Some(kept) = file::open(&file::path(&self.log.dir, *hour))?
-            {
-                let mut names = self.covered.names();
-                names.extend(kept.segments.into_iter().filter(|name| there.contains(name)));
-                open.retain(|one| !names.contains(&one.name));
+            if open.is_empty() {
+                continue;
+            }
+            let path = file::path(&self.log.dir, *hour);
+            match file::open(&path) {
+                // What another server did, or this one before it was started again.
+                Ok(Some(kept)) => {
+                    let mut names = self.covered.names();
+                    names.extend(kept.segments.into_iter().filter(|name| there.contains(name)));
+                    open.retain(|one| !names.contains(&one.name));
+                }
+                Ok(None) => {}
+                // It is somebody's to look at, and no reason to do nothing for other hours.
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "a summary cannot be read: move it away");
+                    open.clear();
+                }
             }
         }
         hours.retain(|_, open| !open.is_empty());
@@ -249,7 +260,8 @@ impl Keeper {
 fn alone(dir: &Path) -> io::Result<Option<File>> {
     let folder: PathBuf = file::folder(dir);
     private_files::folder(&folder)?;
-    let lock = File::options().create(true).append(true).open(folder.join(LOCK))?;
+    let mut options = File::options();
+    let lock = options.create(true).append(true).mode(0o600).open(folder.join(LOCK))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -269,8 +281,6 @@ fn add(path: &Path, gathering: &mut Gathering) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::{
         ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray,
     };
@@ -383,6 +393,11 @@ mod tests {
         std::fs::write(&path, &good[..good.len() - 1]).unwrap();
         let all = LogSummary::all(folder.path()).unwrap();
         all[0].profile().unwrap_err();
+        // Other hours are summarised all the same.
+        std::fs::write(&path, &good[..12]).unwrap();
+        segment(folder.path(), 70, "1");
+        look(&keeper(folder.path()), 1000);
+        assert!(file::path(folder.path(), HOUR_MS).exists());
     }
 
     #[test]
