@@ -73,7 +73,7 @@ impl PredictionLog {
         let summariser = match &options.store {
             Some(_) => None,
             None => Some(
-                Summariser::start(&options)
+                Summariser::start(&options, Arc::clone(&quota))
                     .map_err(|source| Error::Io { path: path.clone(), source })?,
             ),
         };

@@ -5,7 +5,7 @@
 //! do it. An hour is summarised once, when its segments are there, so that quantiles are made of values; what comes
 //! later is put to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -23,6 +23,7 @@ use super::super::segment::opened_ms;
 use super::file::{self, HOUR_MS};
 use super::gather::Gathering;
 use super::part::{Key, Part};
+use crate::disk_quota::DiskQuota;
 use crate::options::LogOptions;
 use crate::private_files;
 
@@ -39,8 +40,9 @@ const REST: u32 = 4;
 const HURRY_OF_AGE: u32 = 2;
 const HURRY_OF_BYTES: u64 = 4;
 
-/// Files that are kept, the newest: two years of hours.
+/// Files that are kept, the newest: two years of hours. Of a log that has a limit they take at most such a part of it.
 const KEPT_MAX: usize = 20_000;
+const PART_OF_LOG: u64 = 10;
 
 /// The file with the lock, in the folder of summaries.
 const LOCK: &str = ".lock";
@@ -71,9 +73,9 @@ pub(in super::super) struct Summariser {
 
 impl Summariser {
     /// Starts the thread.
-    pub(in super::super) fn start(log: &LogOptions) -> io::Result<Self> {
+    pub(in super::super) fn start(log: &LogOptions, quota: Arc<DiskQuota>) -> io::Result<Self> {
         let covered = Arc::new(Covered::default());
-        let keeper = Keeper::new(log, Arc::clone(&covered));
+        let keeper = Keeper::new(log, quota, Arc::clone(&covered));
         let (alive, stopped) = sync_channel(0);
         let thread = std::thread::Builder::new()
             .name("prediction-log-summaries".to_owned())
@@ -103,12 +105,13 @@ struct Open {
 
 struct Keeper {
     log: LogOptions,
+    quota: Arc<DiskQuota>,
     covered: Arc<Covered>,
 }
 
 impl Keeper {
-    fn new(log: &LogOptions, covered: Arc<Covered>) -> Self {
-        Self { log: log.clone(), covered }
+    fn new(log: &LogOptions, quota: Arc<DiskQuota>, covered: Arc<Covered>) -> Self {
+        Self { log: log.clone(), quota, covered }
     }
 
     fn keep(&self, stopped: &Receiver<()>) {
@@ -136,6 +139,10 @@ impl Keeper {
         let Some(hour) = hours.into_keys().find(|hour| is_much || self.is_due(*hour, now)) else {
             return Ok(LOOK_EVERY);
         };
+        // Where there is no room for predictions there is none for summaries.
+        if self.quota.take(0).is_err() {
+            return Ok(LOOK_EVERY);
+        }
         let started = Instant::now();
         let is_done = self.cover(hour, stopped)?;
         self.remove_old()?;
@@ -245,12 +252,21 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Removes the oldest files where there are too many.
+    /// Removes the oldest files where there are too many, or too large ones; the newest stays.
     fn remove_old(&self) -> io::Result<()> {
-        let paths = file::paths(&self.log.dir)?;
-        let old = paths.len().saturating_sub(KEPT_MAX);
-        for path in paths.iter().take(old) {
+        let limits = [self.log.bytes_max, self.log.retention.bytes_max];
+        let most = limits.into_iter().flatten().min().map(|bytes| bytes / PART_OF_LOG);
+        let mut files = VecDeque::new();
+        for path in file::paths(&self.log.dir)? {
+            let bytes = std::fs::metadata(&path)?.len();
+            files.push_back((path, bytes));
+        }
+        let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+        while files.len() > KEPT_MAX || most.is_some_and(|most| bytes > most) {
+            let oldest = files.pop_front();
+            let Some((path, size)) = oldest.filter(|_| !files.is_empty()) else { break };
             std::fs::remove_file(path)?;
+            bytes -= size;
         }
         Ok(())
     }
@@ -315,7 +331,8 @@ mod tests {
     }
 
     fn keeper(dir: &Path) -> Keeper {
-        Keeper::new(&LogOptions::new(dir), Arc::default())
+        let log = LogOptions::new(dir);
+        Keeper::new(&log, Arc::new(DiskQuota::new(&log)), Arc::default())
     }
 
     /// Looks until nothing is due at this minute.
@@ -415,5 +432,17 @@ mod tests {
         keeper.log.retention.bytes_max = Some(1000);
         look(&keeper, 8);
         assert_eq!(rows(folder.path())[0].2, 240);
+    }
+
+    #[test]
+    fn summaries_take_a_part_of_a_log_that_has_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = keeper(folder.path());
+        for hour in 0..3 {
+            segment(folder.path(), hour * 60, "1");
+        }
+        keeper.log.bytes_max = Some(10 * PART_OF_LOG);
+        look(&keeper, 1000);
+        assert_eq!(rows(folder.path()), [(2, "1".to_owned(), 120)], "the newest stays");
     }
 }
