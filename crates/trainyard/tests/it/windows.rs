@@ -272,7 +272,7 @@ for day in range(3):
             "trainyard.model_version": ["1" if day < 2 else "2"] * n,
             "x": [x(i, day) for i in range(n)],
             "side": ["left" if i % 2 else "right" for i in range(n)],
-            "prediction": [float(i % 3) for i in range(n)],
+            "prediction": [float(i % 3 + (9 if day == 2 else 0)) for i in range(n)],
         })
         name = f"predictions-{int(begins.timestamp() * 1000):013}-7-00000000-000000.parquet"
         pq.write_table(table, f"{log}/{name}")
