@@ -259,7 +259,7 @@ const LOG: &str = r#"
 import sys, datetime as d, pyarrow as pa, pyarrow.parquet as pq
 folder, log = sys.argv[1:]
 start = d.datetime(2026, 2, 1, tzinfo=d.timezone.utc)
-def x(n, day): return (n * 7919 % 1000) / 1000 + (3 if day == 2 else 0)
+def x(n, day): return (n * 7919 % 2003) / 2003 + (3 if day == 2 else 0)
 for day in range(3):
     for hour in range(0, 24, 6):
         begins = start + d.timedelta(days=day, hours=hour)
@@ -270,7 +270,7 @@ for day in range(3):
             "trainyard.time": pa.array(at, pa.timestamp("ms", tz="UTC")),
             "trainyard.model": ["m"] * n,
             "trainyard.model_version": ["1" if day < 2 else "2"] * n,
-            "x": [x(i, day) for i in range(n)],
+            "x": [x(i + hour // 6 * 500, day) for i in range(n)],
             "side": ["left" if i % 2 else "right" for i in range(n)],
             "prediction": [float(i % 3 + (9 if day == 2 else 0)) for i in range(n)],
         })

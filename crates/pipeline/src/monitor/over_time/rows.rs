@@ -174,6 +174,11 @@ impl Placed {
         self.summed_at(place).is_some_and(|summed| summed.leaves_out(name))
     }
 
+    /// Whether a window has quantiles of a column instead of its values.
+    pub(super) fn has_quantiles(&self, place: usize, name: &str) -> bool {
+        self.summed_at(place).is_some_and(|summed| summed.has_quantiles(name))
+    }
+
     /// What is to be said of columns of which nothing is known.
     pub(super) fn finding(&self, place: usize) -> Option<Finding> {
         self.summed_at(place)?.finding()

@@ -151,6 +151,11 @@ impl Summed {
         self.left_out.contains(name)
     }
 
+    /// Whether there are quantiles of a column instead of its values.
+    pub(super) fn has_quantiles(&self, name: &str) -> bool {
+        self.column(name).is_some_and(|column| column.distinct() >= LogSummary::POINTS)
+    }
+
     /// A column; none if its rows had none.
     pub(super) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.get(name)

@@ -80,6 +80,8 @@ pub struct LogSummary {
 impl LogSummary {
     /// Milliseconds of an hour.
     pub const HOUR_MS: i64 = HOUR_MS;
+    /// Distinct numbers of a column from which on they are quantiles: which values repeat is not known of these.
+    pub const POINTS: u64 = POINTS as u64;
 
     /// What is kept beside the log in this folder, without its columns; nothing where nobody kept anything.
     pub fn all(log: &Path) -> io::Result<Vec<Self>> {
