@@ -152,9 +152,23 @@ impl Column {
         })
     }
 
+    /// The column with so many further rows, whose values are missing.
+    #[must_use]
+    pub fn with_missing(self, further: u64) -> Self {
+        if further == 0 {
+            return self;
+        }
+        Self {
+            rows: self.rows + further,
+            missing: self.missing + further,
+            rows_in_order: None,
+            ..self
+        }
+    }
+
     /// Why nothing that was computed from this column can be believed, if that is so: its temporary
     /// file could not be written or read.
-    pub(crate) fn trouble(&self) -> Option<String> {
+    pub fn trouble(&self) -> Option<String> {
         self.numbers()?.trouble().get().map(|why| format!("a temporary file is of no use: {why}"))
     }
 

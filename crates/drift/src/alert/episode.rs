@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::range::{Range, range};
 use super::rule::AlertRule;
 use super::series::{Point, Series, series};
-use crate::over_time::{Window, WindowResult};
+use crate::over_time::{About, Window, WindowResult};
 
 /// A series was beyond long enough for its rule to fire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,10 +32,24 @@ pub fn episodes(rules: &[AlertRule], history: &[WindowResult]) -> Vec<Episode> {
     let mut found = Vec::new();
     for rule in rules {
         for (series, points) in all.iter().filter(|(series, _)| rule.is_about(series)) {
-            of_series(rule, series, points, &mut found);
+            of_series(rule, series, points, history, &mut found);
         }
     }
     found
+}
+
+/// The first window in which other columns were judged and that of the series was not there any more; none where it
+/// still is. What is gone is beyond nothing.
+fn gone(series: &Series, points: &[Point], history: &[WindowResult]) -> Option<Window> {
+    let column = series.column.as_deref()?;
+    let last = points.last()?.window;
+    let lacks = |result: &&WindowResult| {
+        let of_columns = || result.measures.iter().filter(|measure| measure.column.is_some());
+        let is_judged = of_columns().any(|measure| measure.about == About::Drift);
+        is_judged && !of_columns().any(|measure| measure.column.as_deref() == Some(column))
+    };
+    let later = history.iter().filter(|result| !result.is_open && result.window > last);
+    later.filter(lacks).map(|result| result.window).min()
 }
 
 /// A streak of windows that are beyond.
@@ -46,7 +60,13 @@ struct Streak {
     last: (f64, Range),
 }
 
-fn of_series(rule: &AlertRule, series: &Series, points: &[Point], found: &mut Vec<Episode>) {
+fn of_series(
+    rule: &AlertRule,
+    series: &Series,
+    points: &[Point],
+    history: &[WindowResult],
+    found: &mut Vec<Episode>,
+) {
     let mut ordinary: Vec<Point> = Vec::with_capacity(points.len());
     let mut streak: Option<Streak> = None;
     let episode = |streak: &Streak, ended: Option<Window>| {
@@ -85,7 +105,7 @@ fn of_series(rule: &AlertRule, series: &Series, points: &[Point], found: &mut Ve
             current.fired = Some(point.window);
         }
     }
-    found.extend(streak.and_then(|streak| episode(&streak, None)));
+    found.extend(streak.and_then(|streak| episode(&streak, gone(series, points, history))));
 }
 
 /// The ordinary points among the last ones. What was beyond is no measure of what is usual; where all has been beyond
@@ -122,7 +142,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::over_time::{About, Measure};
+    use crate::over_time::Measure;
 
     const DAY: i64 = 86_400_000;
 
@@ -180,6 +200,32 @@ mod tests {
         history[3].measures[0].is_alarming = Some(false);
         let ended = episodes(&AlertRule::usual(), &history)[0].ended;
         assert_eq!(ended.map(|window| window.begins), Some(3 * DAY));
+    }
+
+    #[test]
+    fn an_alert_on_a_column_that_is_gone_ends_and_on_one_that_cannot_be_judged_does_not() {
+        let day = |day: i64, columns: &[(&str, bool)]| {
+            let window = Window { begins: day * DAY, ends: (day + 1) * DAY };
+            let mut result = WindowResult::new(window, 1000);
+            for (column, is_scored) in columns {
+                let missing = Measure::new(About::Data, "missing_share", 0.0);
+                let score = Measure::new(About::Drift, "drift_score", 0.5).alarming(true);
+                result.extend([missing.of_column(column)]);
+                result.extend(is_scored.then(|| score.of_column(column)));
+            }
+            result
+        };
+        let rule = AlertRule { metric: Some("drift_score".to_owned()), ..AlertRule::default() };
+        let ended = |last: WindowResult| {
+            let history = [day(0, &[("x", true), ("y", true)]), last];
+            let found = episodes(std::slice::from_ref(&rule), &history);
+            let of = |one: &Episode| (one.series.column.clone().unwrap(), one.ended.is_some());
+            found.iter().map(of).collect::<Vec<_>>()
+        };
+        let named = |x: bool| vec![("x".to_owned(), x), ("y".to_owned(), false)];
+        assert_eq!(ended(day(1, &[("y", true)])), named(true));
+        assert_eq!(ended(day(1, &[("x", false), ("y", true)])), named(false));
+        assert_eq!(ended(day(1, &[])), named(false), "nothing came");
     }
 
     #[test]

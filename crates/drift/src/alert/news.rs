@@ -29,6 +29,8 @@ pub struct Told {
 pub struct News {
     /// What goes on and was not told.
     pub began: Vec<Episode>,
+    /// What began and ended since anybody was told anything.
+    pub passed: Vec<Episode>,
     /// What was told and is over.
     pub over: Vec<Told>,
     /// What somebody knows of once this is told.
@@ -36,7 +38,13 @@ pub struct News {
 }
 
 /// What of the episodes is news to somebody who was told of `told`; of what is silenced only that it is over.
-pub fn news(episodes: &[Episode], told: &[Told], is_silenced: impl Fn(&Episode) -> bool) -> News {
+/// `is_recent` says of an episode that ended whether that is since anybody was told anything.
+pub fn news(
+    episodes: &[Episode],
+    told: &[Told],
+    is_silenced: impl Fn(&Episode) -> bool,
+    is_recent: impl Fn(&Episode) -> bool,
+) -> News {
     let ongoing: Vec<&Episode> = episodes.iter().filter(|one| one.ended.is_none()).collect();
     let is_of = |known: &Told, one: &Episode| known.rule == one.rule && known.series == one.series;
     let (kept, over): (Vec<Told>, Vec<Told>) = told
@@ -45,32 +53,32 @@ pub fn news(episodes: &[Episode], told: &[Told], is_silenced: impl Fn(&Episode) 
         .partition(|known| ongoing.iter().copied().any(|one| is_of(known, one)));
     let is_new = |one: &&Episode| !told.iter().any(|known| is_of(known, one)) && !is_silenced(one);
     let began: Vec<Episode> = ongoing.iter().copied().filter(is_new).cloned().collect();
+    let was_told =
+        |one: &Episode| told.iter().any(|known| is_of(known, one) && known.began == one.began);
+    let has_passed = |one: &&Episode| {
+        one.ended.is_some() && is_recent(one) && !was_told(one) && !is_silenced(one)
+    };
+    let passed = episodes.iter().filter(has_passed).cloned().collect();
     let further = began.iter().map(|one| Told {
         rule: one.rule.clone(),
         series: one.series.clone(),
         began: one.began,
     });
     let told = kept.into_iter().chain(further).collect();
-    News { began, over, told }
+    News { began, passed, over, told }
 }
 
 impl News {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.began.is_empty() && self.over.is_empty()
+        self.began.is_empty() && self.passed.is_empty() && self.over.is_empty()
     }
 
     /// The message: a line for all that is wrong with one column, the table as a whole first, and what is over.
     pub fn text(&self, length: WindowLength) -> String {
-        let mut causes: BTreeMap<Option<&str>, Vec<&Episode>> = BTreeMap::new();
-        for one in &self.began {
-            causes.entry(one.series.column.as_deref()).or_default().push(one);
-        }
-        let mut lines: Vec<String> =
-            causes.values().take(CAUSES_MAX).map(|cause| line(cause, length)).collect();
-        if causes.len() > CAUSES_MAX {
-            lines.push(format!("{} more columns", causes.len() - CAUSES_MAX));
-        }
+        let mut lines = lines_of(&self.began, length);
+        let passed = lines_of(&self.passed, length);
+        lines.extend(passed.into_iter().map(|line| format!("{line}, and over since")));
         let over: Vec<String> =
             self.over.iter().take(CAUSES_MAX).map(|one| one.series.to_string()).collect();
         if !over.is_empty() {
@@ -83,6 +91,20 @@ impl News {
         }
         lines.join("; ")
     }
+}
+
+/// A line for all that is wrong with one column, the table as a whole first.
+fn lines_of(episodes: &[Episode], length: WindowLength) -> Vec<String> {
+    let mut causes: BTreeMap<Option<&str>, Vec<&Episode>> = BTreeMap::new();
+    for one in episodes {
+        causes.entry(one.series.column.as_deref()).or_default().push(one);
+    }
+    let mut lines: Vec<String> =
+        causes.values().take(CAUSES_MAX).map(|cause| line(cause, length)).collect();
+    if causes.len() > CAUSES_MAX {
+        lines.push(format!("{} more columns", causes.len() - CAUSES_MAX));
+    }
+    lines
 }
 
 /// What is wrong with one column, or with the whole.
@@ -157,30 +179,45 @@ mod tests {
             episode("verdict", None, false),
             episode("drift_score", Some("y"), true),
         ];
-        let told = news(&first, &[], |_| false);
+        let told = news(&first, &[], |_| false, |_| false);
         let day: WindowLength = "1d".parse().unwrap();
         assert_eq!(
             told.text(day),
             "verdict is 0.25, above 0.1, since 1970-01-01; drift_score of x is 0.25, above 0.1, \
              missing_share of x is 0.25, above 0.1, since 1970-01-01"
         );
-        assert!(news(&first, &told.told, |_| false).is_empty());
+        assert!(news(&first, &told.told, |_| false, |_| false).is_empty());
         let later = [episode("verdict", None, false), episode("drift_score", Some("x"), true)];
-        let then = news(&later, &told.told, |_| false);
+        let then = news(&later, &told.told, |_| false, |_| false);
         assert_eq!((then.began.len(), then.over.len(), then.told.len()), (0, 2, 1));
         assert_eq!(then.text(day), "back to what is usual: drift_score of x, missing_share of x");
     }
 
     #[test]
+    fn what_began_and_ended_between_two_looks_is_told_once() {
+        let passed = [episode("verdict", None, true)];
+        let told = news(&passed, &[], |_| false, |_| true);
+        assert!(told.began.is_empty() && told.told.is_empty() && !told.is_empty());
+        let text = told.text("1d".parse().unwrap());
+        assert_eq!(text, "verdict is 0.25, above 0.1, since 1970-01-01, and over since");
+        assert!(news(&passed, &[], |_| true, |_| true).is_empty(), "silenced");
+        assert!(news(&passed, &[], |_| false, |_| false).is_empty(), "of long ago");
+        // Of what was told it is said that it is over, and nothing else.
+        let known = news(&[episode("verdict", None, false)], &[], |_| false, |_| true).told;
+        let over = news(&passed, &known, |_| false, |_| true);
+        assert_eq!((over.passed.len(), over.over.len()), (0, 1));
+    }
+
+    #[test]
     fn what_is_silenced_is_told_when_the_silence_ends() {
         let all = [episode("verdict", None, false)];
-        let silent = news(&all, &[], |_| true);
+        let silent = news(&all, &[], |_| true, |_| false);
         assert!(silent.is_empty() && silent.told.is_empty());
-        assert_eq!(news(&all, &silent.told, |_| false).began.len(), 1);
+        assert_eq!(news(&all, &silent.told, |_| false, |_| false).began.len(), 1);
         // Somebody who knows is told that it is over, silence or not.
-        let known = news(&all, &[], |_| false).told;
-        assert!(news(&all, &known, |_| true).is_empty());
+        let known = news(&all, &[], |_| false, |_| false).told;
+        assert!(news(&all, &known, |_| true, |_| false).is_empty());
         let over = [episode("verdict", None, true)];
-        assert_eq!(news(&over, &known, |_| true).over.len(), 1);
+        assert_eq!(news(&over, &known, |_| true, |_| false).over.len(), 1);
     }
 }

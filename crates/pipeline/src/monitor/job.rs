@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use trainyard_base::words::log_columns::{PREDICTION, TIME};
 use trainyard_data::arrow_schema::Schema;
 use trainyard_data::{STDIN, write_atomically};
-use trainyard_drift::{Compat, Correction, Options, SegmentDrift};
+use trainyard_drift::{Compat, Correction, Options, Profile, SegmentDrift};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
 use trainyard_mlflow::uri::without_credentials;
@@ -47,6 +47,8 @@ pub struct MonitorJob {
     pub(super) is_segment: bool,
     /// Whether it is about windows: all versions count then, and times are read.
     pub(super) is_of_windows: bool,
+    /// Names of the columns of current, where its rows are not read.
+    pub(super) summed: Option<Profile>,
 }
 
 impl MonitorJob {
@@ -94,6 +96,7 @@ impl MonitorJob {
             names_sides,
             is_segment: false,
             is_of_windows: false,
+            summed: None,
         })
     }
 
@@ -118,6 +121,7 @@ impl MonitorJob {
             names_sides: true,
             is_segment: false,
             is_of_windows: false,
+            summed: None,
         }
     }
 
@@ -130,6 +134,7 @@ impl MonitorJob {
             names_sides: false,
             is_segment: false,
             is_of_windows: false,
+            summed: None,
         }
     }
 
@@ -205,7 +210,10 @@ impl MonitorJob {
         let title = self.project.as_ref().map_or("", |project| project.config.model.name.as_str());
         let before = self.reference(reference).await?;
         let rows = Reading { rows: self.settings.rows(now), ..self.reading() }.like(&before);
-        let after = open(current, &self.temporary(), &rows).await?;
+        let after = match &self.summed {
+            Some(names) => Data::from(names.clone()),
+            None => open(current, &self.temporary(), &rows).await?,
+        };
         let windows = self.windows(current, &rows, now);
         Ok(Sides {
             reference: self.as_served(before, reference, &after).await?,
@@ -269,7 +277,7 @@ impl MonitorJob {
 
     /// How many rows came in windows of time before that which the reading chooses.
     fn windows(&self, source: &str, reading: &Reading, now: DateTime<Utc>) -> Vec<u64> {
-        if self.is_segment {
+        if self.is_segment || self.summed.is_some() {
             return Vec::new();
         }
         earlier(source, reading, self.settings.volume_windows(), now)
@@ -277,6 +285,9 @@ impl MonitorJob {
 
     /// The data that the project names; of a prediction log, what the filter wants.
     async fn current(&self, path: &str, reading: Reading, filter: &LogFilter) -> Result<Data> {
+        if let Some(names) = &self.summed {
+            return Ok(Data::from(names.clone()));
+        }
         let state = self.temporary();
         let data = open(path, &state, &reading).await?;
         if !is_prediction_log(data.names().into_iter()) {

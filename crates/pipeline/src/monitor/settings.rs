@@ -68,6 +68,10 @@ pub struct Settings {
     /// beside the page]
     #[arg(long, value_name = "DIR", help_heading = "Windows")]
     pub history: Option<PathBuf>,
+    /// Read summaries of the prediction log alone, and not its rows; without it they are read of windows whose rows are
+    /// gone
+    #[arg(long, help_heading = "Windows")]
+    pub from_summaries: bool,
     /// Labels of current, by which windows are judged: a CSV or Parquet file, folder or glob, with the id of each
     /// prediction and what was true [default: feedback beside the log]
     #[arg(long, value_name = "SOURCE", help_heading = "Windows")]
@@ -220,12 +224,13 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 26] = [
+pub const COMPARISON_FLAGS: [&str; 27] = [
     "reference",
     "current",
     "segments",
     "window",
     "history",
+    "from_summaries",
     "labels",
     "on",
     "target",
@@ -297,6 +302,7 @@ impl Settings {
             time_column: self.time_column.or(below.time_column),
             window: self.window.or(below.window),
             history: self.history.or(below.history),
+            from_summaries: self.from_summaries || below.from_summaries,
             labels: self.labels.or(below.labels),
             on: self.on.or(below.on),
             target: self.target.or(below.target),

@@ -19,6 +19,13 @@ const LABELS_MAX: usize = 1000;
 /// Rows that tell whether labels or quantities are predicted.
 const TELLING_ROWS: usize = 10_000;
 
+/// Of so many labels one may be of a class that a model of two does not know, and is left out then: it is a mistake of
+/// whoever sent it, weighs less than any margin, and probabilities of two classes say nothing of a third.
+const STRAY_OF: usize = 200;
+
+/// How far a probability may be beyond 0 or 1: sums in single precision are, and mean the same.
+const HAIR: f64 = 1e-6;
+
 /// Which columns of a table hold what.
 #[derive(Debug, Clone)]
 pub(super) struct Roles {
@@ -218,7 +225,7 @@ fn probability_columns(
     if !roles.class_probabilities.is_empty() {
         let mut all = Vec::new();
         for (class, column) in &roles.class_probabilities {
-            let values = numbers(&wanted(columns, source, column, positions)?)?;
+            let values = within(numbers(&wanted(columns, source, column, positions)?)?);
             all.push((class.clone(), values));
         }
         return Ok(Known::OfClasses(all));
@@ -226,9 +233,18 @@ fn probability_columns(
     let Some(name) = &roles.probability else { return Ok(Known::Nothing) };
     // A log of several versions may have it for some.
     let Some(values) = gather(columns, name, positions)? else { return Ok(Known::Nothing) };
-    let values = numbers(&values)?;
+    let values = within(numbers(&values)?);
     let is_of_all = values.iter().any(|value| !value.is_nan());
     Ok(if is_of_all { Known::OfSaid(values) } else { Known::Nothing })
+}
+
+/// Probabilities, those that are a hair beyond 0 or 1 put back.
+fn within(values: Vec<f64>) -> Vec<f64> {
+    let put_back = |value: f64| {
+        let is_near = (-HAIR..=1.0 + HAIR).contains(&value);
+        if is_near { value.clamp(0.0, 1.0) } else { value }
+    };
+    values.into_iter().map(put_back).collect()
 }
 
 /// Rows with labels as probabilities know them. Of two classes one probability says the other.
@@ -243,9 +259,24 @@ fn classes(
         Known::OfSaid(values) => !values[row].is_nan(),
         Known::OfClasses(all) => all.iter().all(|(_, values)| !values[row].is_nan()),
     };
+    let two = match known {
+        Known::Nothing => None,
+        Known::OfSaid(_) | Known::OfClasses(_) => two_classes(&said, roles),
+    };
+    let is_stray =
+        |label: &String| !label.is_empty() && two.as_ref().is_some_and(|two| !two.contains(label));
+    let strays = truth.iter().flatten().filter(|label| is_stray(label)).count();
+    let are_few = strays <= (said.len() / STRAY_OF).max(1);
+    if strays > 0 && are_few {
+        tracing::warn!(
+            labels = strays,
+            "left out: they are of classes that the model does not know"
+        );
+    }
+    let is_label = |label: &String| !label.is_empty() && !(are_few && is_stray(label));
     let is_known = |row: usize| {
         said[row].is_some()
-            && truth.as_ref().is_none_or(|truth| !truth[row].is_empty())
+            && truth.as_ref().is_none_or(|truth| is_label(&truth[row]))
             && is_number(row)
     };
     let kept: Vec<bool> = (0..said.len()).map(is_known).collect();
@@ -277,6 +308,23 @@ fn classes(
     let second = (names.len() == 2).then(|| names[1].clone());
     let positive = roles.positive.clone().or(second);
     Ok((Answers::Classes { truth, predicted, probabilities, positive }, rows))
+}
+
+/// The classes that a model knows, by what it said and what is known of it, if they are two.
+fn two_classes(said: &[Option<String>], roles: &Roles) -> Option<BTreeSet<String>> {
+    let given = roles.class_probabilities.iter().map(|(class, _)| class);
+    let given = given.chain(&roles.positive).chain(&roles.classes);
+    let mut classes = BTreeSet::new();
+    for class in given.chain(said.iter().flatten()) {
+        // Few of millions are new.
+        if !classes.contains(class) {
+            if classes.len() == 2 {
+                return None;
+            }
+            classes.insert(class.clone());
+        }
+    }
+    (classes.len() == 2).then_some(classes)
 }
 
 fn probabilities(
@@ -325,6 +373,42 @@ fn probabilities(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_of_a_third_class_takes_no_probabilities_away() {
+        let roles = Roles {
+            task: Task::Classification,
+            prediction: PREDICTION.to_owned(),
+            probability: Some(PROBABILITY.to_owned()),
+            class_probabilities: Vec::new(),
+            positive: None,
+            classes: Vec::new(),
+        };
+        let label = |row: usize| ["no", "yes"][row % 2].to_owned();
+        let of = |strays: usize| {
+            let said = (0..400).map(|row| Some(label(row))).collect();
+            let is_stray = |row: usize| row < strays;
+            let truth = |row| if is_stray(row) { "maybe".to_owned() } else { label(row) };
+            let known = Known::OfSaid(vec![0.9; 400]);
+            let (answers, rows) =
+                classes(said, Some((0..400).map(truth).collect()), &known, &roles).unwrap();
+            let Answers::Classes { probabilities, positive, .. } = answers else { unreachable!() };
+            (rows.len(), probabilities.is_some(), positive)
+        };
+        let yes = Some("yes".to_owned());
+        assert_eq!(of(0), (400, true, yes.clone()));
+        assert_eq!(of(1), (399, true, yes.clone()));
+        assert_eq!(of(2), (398, true, yes));
+        // So many are a class, and count as wrong.
+        assert_eq!(of(3), (400, false, None));
+    }
+
+    #[test]
+    fn a_probability_a_hair_beyond_is_one_and_a_score_is_not() {
+        let single = f64::from(1.000_000_1_f32);
+        assert_eq!(within(vec![single, -1e-9, 0.5, 1.01, -2.0]), [1.0, 0.0, 0.5, 1.01, -2.0]);
+        assert!(within(vec![f64::NAN])[0].is_nan());
+    }
 
     #[test]
     fn labels_without_end_are_refused() {

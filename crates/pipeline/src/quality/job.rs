@@ -1,11 +1,12 @@
 //! `trainyard quality`: which tables are read, what is found in them, what it means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 use trainyard_base::words::log_columns::{MODEL, MODEL_VERSION, REQUEST_ID, TIME};
 use trainyard_data::{Columns, RowFilter};
+use trainyard_mlflow::entities::ModelVersion;
 use trainyard_report::quality::{self as report, Labels, Part, QualityReport};
 use trainyard_serve::{Facts, LogReading};
 
@@ -15,6 +16,7 @@ use super::found::{Asked, Rows, parts_of};
 use super::inputs::{change, inputs};
 use super::known::Known;
 use super::labels::{Joined, LabelTable};
+use super::of_runs::OfRuns;
 use super::options::{QualityOptions, Task};
 use super::part::{Before, Judge, Sides};
 use super::tables::{ID, evenly, in_column, open};
@@ -44,8 +46,10 @@ pub(super) struct Predictions {
     title: String,
     pub(super) columns: Columns,
     pub(super) source: String,
-    /// What metrics were on the holdout.
-    pub(super) figures: BTreeMap<String, f64>,
+    /// Versions of a log with the numbers of their predictions, those with the most.
+    versions: Vec<(String, u64)>,
+    /// What metrics were on holdouts.
+    pub(super) of_runs: OfRuns,
     /// Nothing of a log is removed meanwhile.
     _log: Option<LogReading>,
 }
@@ -73,21 +77,28 @@ impl QualityJob {
     /// Reads, judges and estimates.
     pub async fn judge(&self) -> Result<QualityReport> {
         let predictions = Box::pin(self.predictions()).await?;
-        let Predictions { title, columns, source, figures, .. } = &predictions;
-        let mut report = self.judge_tables(columns, source, figures.clone())?;
-        report.title.clone_from(title);
+        let mut report = self.judge_tables(&predictions)?;
+        report.title.clone_from(&predictions.title);
         Ok(report)
     }
 
     /// Opens the predictions.
     pub(super) async fn predictions(&self) -> Result<Predictions> {
-        let (title, figures, rows) = Box::pin(self.in_service()).await?;
+        let (title, served, rows) = Box::pin(self.in_service()).await?;
         let source = self.source();
         let log = LogReading::begin(Path::new(&source));
         let ids = self.options.ids().map_or(ID, |(of_predictions, _)| of_predictions);
         let columns = open(&source, rows, &[ids])?;
         check_rows(&columns, &source)?;
-        Ok(Predictions { title, columns, source, figures, _log: log })
+        let versions = parts_of(&columns, MODEL_VERSION)?;
+        let of_runs = match (&self.project, &served) {
+            (Some(project), Some(served)) => {
+                let names = names_of(&versions);
+                Box::pin(OfRuns::read(&project.tracking()?, served, &names)).await?
+            }
+            _ => OfRuns::default(),
+        };
+        Ok(Predictions { title, columns, source, versions, of_runs, _log: log })
     }
 
     /// The column that holds the time of predictions.
@@ -125,8 +136,8 @@ impl QualityJob {
         }
     }
 
-    /// Of a project: the model's name, the figures of its holdout, and which predictions are its own.
-    async fn in_service(&self) -> Result<(String, BTreeMap<String, f64>, RowFilter)> {
+    /// Of a project: the model's name, the version that is served, and which predictions are its own.
+    async fn in_service(&self) -> Result<(String, Option<ModelVersion>, RowFilter)> {
         let mut rows = RowFilter {
             time_column: self.options.time_column.clone(),
             since: self.options.since.clone(),
@@ -138,53 +149,61 @@ impl QualityJob {
         }
         let Some(project) = self.project.as_ref().filter(|_| self.options.predictions.is_none())
         else {
-            return Ok(("Quality".to_owned(), BTreeMap::new(), rows));
+            return Ok(("Quality".to_owned(), None, rows));
         };
         let tracking = project.tracking()?;
         let (_resolved, version, _uri) = in_service(project, &tracking).await?;
         let filter = LogFilter { model: Some(version.name.clone()), ..LogFilter::default() };
         rows.conditions.extend(filter.rows().conditions);
-        let mut figures = BTreeMap::new();
-        if let Some(run_id) = version.run_id.as_deref().filter(|id| !id.is_empty()) {
-            let run = tracking.runs.get(run_id).await?;
-            figures.extend(run.data.metrics.into_iter().map(|metric| (metric.key, metric.value)));
-        }
-        Ok((version.name, figures, rows))
+        Ok((version.name.clone(), Some(version), rows))
     }
 
-    fn judge_tables(
-        &self,
-        columns: &Columns,
-        source: &str,
-        figures: BTreeMap<String, f64>,
-    ) -> Result<QualityReport> {
-        let mut known = self.known(columns, source, figures, &evenly(columns))?;
+    fn judge_tables(&self, predictions: &Predictions) -> Result<QualityReport> {
+        let Predictions { columns, source, versions, of_runs, .. } = predictions;
+        let mut known = self.known(columns, source, of_runs.clone(), &evenly(columns))?;
+        let names = names_of(versions);
+        let of_all = of_runs.of_all(&names);
         let mut notes = std::mem::take(&mut known.notes);
         let (judge, reference) = (known.judge(), known.before.reference.as_ref());
         let sides = [known.labelled.as_ref(), Some(&known.sample), reference];
         let counts = &known.counts;
-        let mut all =
-            vec![judge.part("", counts.predictions, Sides { own: None, ..sides_of(sides) })?];
+        let mut all = vec![judge.part(
+            "",
+            counts.predictions,
+            Sides { own: None, ..sides_of(sides, of_all) },
+        )?];
         for (place, column) in known.parts.iter().enumerate() {
-            let values = parts_of(columns, column)?;
+            let is_version = column == MODEL_VERSION;
+            let values = if is_version { versions.clone() } else { parts_of(columns, column)? };
             if values.is_empty() {
                 notes.push(format!("{column:?} has no values, or too many to be parts"));
             }
             // One version alone is what all predictions are.
-            if column != MODEL_VERSION || values.len() > 1 {
-                all.extend(judge_parts(judge, sides, (place, column.as_str()), values)?);
+            if !is_version || values.len() > 1 {
+                let column = (place, column.as_str());
+                all.extend(judge_parts(judge, sides, column, values, of_all)?);
             }
         }
         let change = match reference {
             Some(reference) => change(&known.inputs, reference, &known.sample)?,
             None => None,
         };
-        let (verdict, reasons) =
-            verdict(&all, change.as_ref(), counts, &self.options.metrics, known.margin);
+        let QualityOptions { since, until, conditions, metrics, .. } = &self.options;
+        let decisive = of_runs.decisive(&names).map(|version| format!("version = {version}"));
+        let are_chosen = since.is_some() || until.is_some() || !conditions.is_empty();
+        let (verdict, reasons) = verdict(
+            &all,
+            decisive.as_deref(),
+            change.as_ref(),
+            counts,
+            metrics,
+            known.margin,
+            are_chosen,
+        );
         let labels = self.options.labels.clone().unwrap_or_else(|| "feedback".to_owned());
         Ok(QualityReport {
             title: String::new(),
-            predictions: source.to_owned(),
+            predictions: source.clone(),
             labels: known.labelled.is_some().then_some(labels),
             reference: self.options.reference.clone(),
             time: Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
@@ -202,7 +221,7 @@ impl QualityJob {
         &self,
         columns: &Columns,
         source: &str,
-        figures: BTreeMap<String, f64>,
+        of_runs: OfRuns,
         sampled: &[u32],
     ) -> Result<Known> {
         let mut notes = Vec::new();
@@ -214,7 +233,13 @@ impl QualityJob {
             versions.into_iter().chain(self.options.segments.iter().cloned()).collect();
         let mut names = Vec::new();
         let mut before = match &self.options.reference {
-            None => Before { figures, reference: None, estimator: None, why_not: None },
+            None => Before {
+                figures: BTreeMap::new(),
+                of_runs,
+                reference: None,
+                estimator: None,
+                why_not: None,
+            },
             Some(reference) => {
                 let table = open(reference, RowFilter::default(), &[])?;
                 check_rows(&table, reference)?;
@@ -229,7 +254,7 @@ impl QualityJob {
                     parts,
                     inputs,
                 };
-                let before = Before::read(asked, &target, figures)?;
+                let before = Before::read(asked, &target, of_runs)?;
                 roles.classes = before.classes();
                 before
             }
@@ -355,8 +380,13 @@ impl QualityJob {
 /// Labelled predictions, predictions as they came, and the reference.
 type AllRows<'a> = [Option<&'a Rows>; 3];
 
-fn sides_of([labelled, sample, own]: AllRows<'_>) -> Sides<'_> {
-    Sides { labelled, sample, own }
+/// The names of versions.
+fn names_of(versions: &[(String, u64)]) -> BTreeSet<String> {
+    versions.iter().map(|(version, _)| version.clone()).collect()
+}
+
+fn sides_of<'a>([labelled, sample, own]: AllRows<'a>, version: Option<&'a str>) -> Sides<'a> {
+    Sides { labelled, sample, own, version }
 }
 
 /// Judges each value of a column, given with its place among the columns of parts.
@@ -365,12 +395,15 @@ fn judge_parts(
     sides: AllRows<'_>,
     (place, column): (usize, &str),
     values: Vec<(String, u64)>,
+    of_all: Option<&str>,
 ) -> Result<Vec<Part>> {
-    let title = if column == MODEL_VERSION { "version" } else { column };
+    let is_version = column == MODEL_VERSION;
+    let title = if is_version { "version" } else { column };
     let of = |(value, predictions): (String, u64)| {
         let parts = sides.map(|side| side.and_then(|side| side.part(place, &value)));
         let sides = parts.each_ref().map(Option::as_ref);
-        judge.part(&format!("{title} = {value}"), predictions, sides_of(sides))
+        let version = if is_version { Some(value.as_str()) } else { of_all };
+        judge.part(&format!("{title} = {value}"), predictions, sides_of(sides, version))
     };
     values.into_iter().map(of).collect()
 }

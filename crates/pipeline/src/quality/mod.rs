@@ -7,6 +7,7 @@ mod inputs;
 mod job;
 mod known;
 mod labels;
+mod of_runs;
 mod options;
 mod part;
 mod tables;

@@ -9,6 +9,7 @@ use trainyard_report::quality::{Expected, Part, Stand};
 use super::answers::Answers;
 use super::columns::{texts, wanted};
 use super::found::{Asked, Rows};
+use super::of_runs::OfRuns;
 use super::tables::evenly;
 use crate::Result;
 
@@ -24,6 +25,8 @@ pub(super) enum Estimator {
 /// What is known of how quality was.
 pub(super) struct Before {
     pub(super) figures: BTreeMap<String, f64>,
+    /// What the runs of versions say, where nothing else is known.
+    pub(super) of_runs: OfRuns,
     /// Rows with labels that the model did not learn from.
     pub(super) reference: Option<Rows>,
     pub(super) estimator: Option<Estimator>,
@@ -49,15 +52,14 @@ pub(super) struct Sides<'a> {
     pub(super) sample: Option<&'a Rows>,
     /// The same part of the reference.
     pub(super) own: Option<&'a Rows>,
+    /// The version whose run says what quality was.
+    pub(super) version: Option<&'a str>,
 }
 
 impl Before {
-    /// Of a reference with its column of what was true. Its figures replace those of the same name.
-    pub(super) fn read(
-        asked: Asked<'_>,
-        target: &str,
-        mut figures: BTreeMap<String, f64>,
-    ) -> Result<Self> {
+    /// Of a reference with its column of what was true. Its figures go before those of runs.
+    pub(super) fn read(asked: Asked<'_>, target: &str, of_runs: OfRuns) -> Result<Self> {
+        let mut figures = BTreeMap::new();
         let positions = evenly(asked.columns);
         let truth = texts(&wanted(asked.columns, asked.source, target, &positions)?)?;
         let truth: Vec<String> = truth.into_iter().map(Option::unwrap_or_default).collect();
@@ -75,7 +77,7 @@ impl Before {
             Ok(None) => (None, Some("there are no probabilities of every class".to_owned())),
             Err(error) => (None, Some(error.message())),
         };
-        Ok(Self { figures, reference: Some(reference), estimator, why_not })
+        Ok(Self { figures, of_runs, reference: Some(reference), estimator, why_not })
     }
 
     /// Classes of the reference, as far as there are probabilities of them.
@@ -86,10 +88,17 @@ impl Before {
         }
     }
 
-    /// What a metric was: of the same part of the reference where that has rows enough, else of all.
-    fn figure(&self, metric: &str, own: Option<&Quality>) -> Option<f64> {
+    /// What a metric was: of the same part of the reference where that has rows enough, else of all, else of the
+    /// version's run.
+    pub(super) fn figure(
+        &self,
+        metric: &str,
+        own: Option<&Quality>,
+        version: Option<&str>,
+    ) -> Option<f64> {
         let of_part = own.and_then(|own| own.metric(metric)).map(|measured| measured.value);
-        of_part.or_else(|| self.figures.get(metric).copied())
+        let known = of_part.or_else(|| self.figures.get(metric).copied());
+        known.or_else(|| self.of_runs.figure(version, metric))
     }
 }
 
@@ -140,7 +149,7 @@ impl Judge<'_> {
         };
         let stand = |metric: &String| {
             let (found, measured) = (found.as_ref()?, found.as_ref()?.metric(metric)?);
-            let before = self.before.figure(metric, own.as_ref());
+            let before = self.before.figure(metric, own.as_ref(), sides.version);
             let standing = standing(measured, found.rows, before, self.margin);
             Some(Stand { metric: measured.metric, before, standing })
         };
@@ -176,7 +185,7 @@ impl Judge<'_> {
             let is_contradicted = same.zip(realised).is_some_and(|(same, realised)| {
                 (realised - same.value).abs() > CONTRADICTION_ERRORS * same.sampling_error
             });
-            let before = self.before.figure(estimate.metric, own);
+            let before = self.before.figure(estimate.metric, own, sides.version);
             Expected { estimate, before, realised, is_contradicted }
         };
         let estimates = estimator.estimate(sample)?.into_iter();

@@ -6,22 +6,28 @@ use trainyard_report::quality::{Change, Expected, Labels, Part};
 
 /// The verdict, and why, the worst first.
 ///
-/// Worse by labels is worse. What only parts or estimates say is a warning, and so is that nobody can tell because
-/// labels are few, or of a metric that was asked for. That labels were given and not one was found is broken.
+/// Worse by labels is worse: of all predictions, or of the part that is named as `decisive`, the version that is served where
+/// there are several. What only other parts or estimates say is a warning, and so is that nobody can tell because
+/// labels are few, or of a metric that was asked for. That labels were given and not one was found is broken, unless
+/// only some predictions were chosen (`are_chosen`): then they may be of others.
 pub(super) fn verdict(
     parts: &[Part],
+    decisive: Option<&str>,
     change: Option<&Change>,
     counts: &Labels,
     asked: &[String],
     margin: f64,
+    are_chosen: bool,
 ) -> (DatasetVerdict, Vec<String>) {
     let mut reasons: Vec<(DatasetVerdict, String)> = Vec::new();
     if counts.labels > 0 && counts.labelled == 0 {
         let why = format!("none of {} labels is of one of these predictions", counts.labels);
-        reasons.push((DatasetVerdict::Broken, why));
+        let verdict = if are_chosen { DatasetVerdict::Warning } else { DatasetVerdict::Broken };
+        reasons.push((verdict, why));
     }
     for part in parts {
         let is_whole = part.name.is_empty();
+        let is_decisive = is_whole || Some(part.name.as_str()) == decisive;
         for stand in part.stands.iter().filter(|stand| stand.standing == Standing::Worse) {
             let measured = part.quality.as_ref().and_then(|quality| quality.metric(stand.metric));
             let (Some(measured), Some(before)) = (measured, stand.before) else { continue };
@@ -30,7 +36,7 @@ pub(super) fn verdict(
                 "{of}{} is {:.4}, worse than {before:.4} before, beyond chance",
                 stand.metric, measured.value
             );
-            let verdict = if is_whole { DatasetVerdict::Drift } else { DatasetVerdict::Warning };
+            let verdict = if is_decisive { DatasetVerdict::Drift } else { DatasetVerdict::Warning };
             reasons.push((verdict, why));
         }
         if is_whole {
@@ -49,11 +55,11 @@ pub(super) fn verdict(
             )
         };
         reasons.push((DatasetVerdict::Warning, why));
-    } else if let Some(whole) = parts.first().filter(|_| counts.labelled > 0) {
-        let untold = asked.iter().filter_map(|metric| untold(whole, metric));
+    } else if let Some(judged) = of_verdict(parts, decisive).filter(|_| counts.labelled > 0) {
+        let untold = asked.iter().filter_map(|metric| untold(judged, metric));
         reasons.extend(untold.map(|why| (DatasetVerdict::Warning, why)));
     }
-    let compared = parts.first().is_some_and(|whole| {
+    let compared = of_verdict(parts, decisive).is_some_and(|whole| {
         whole.stands.iter().any(|stand| stand.before.is_some())
             || whole.expected.iter().any(|expected| expected.before.is_some())
     });
@@ -69,6 +75,12 @@ pub(super) fn verdict(
         reasons.push("quality is as it was, as far as labels and estimates tell".to_owned());
     }
     (verdict, reasons)
+}
+
+/// The part that the verdict is about.
+fn of_verdict<'p>(parts: &'p [Part], decisive: Option<&str>) -> Option<&'p Part> {
+    let named = parts.iter().find(|part| Some(part.name.as_str()) == decisive);
+    named.or_else(|| parts.first())
 }
 
 /// Why nobody can tell how a metric stands, of enough rows; none where somebody can.
@@ -165,7 +177,9 @@ mod tests {
     #[test]
     fn the_worst_decides_and_parts_only_warn() {
         let counts = Labels { predictions: 1000, labelled: 500, labels: 500, ..Labels::default() };
-        let of = |parts: &[Part], counts: &Labels| verdict(parts, None, counts, &[], 0.02).0;
+        let of = |parts: &[Part], counts: &Labels| {
+            verdict(parts, None, None, counts, &[], 0.02, false).0
+        };
         let whole = |standing| part("", standing);
         assert_eq!(of(&[whole(Standing::AsBefore)], &counts), DatasetVerdict::Stable);
         let parts = [whole(Standing::AsBefore), part("country = NL", Standing::Worse)];
@@ -173,16 +187,35 @@ mod tests {
         assert_eq!(of(&[whole(Standing::Worse)], &counts), DatasetVerdict::Drift);
         let none = Labels { labels: 5, ..Labels::default() };
         assert_eq!(of(&[whole(Standing::AsBefore)], &none), DatasetVerdict::Broken);
+        // Of today's predictions there are no labels yet, of last month's there are.
+        let today = verdict(&[whole(Standing::AsBefore)], None, None, &none, &[], 0.02, true).0;
+        assert_eq!(today, DatasetVerdict::Warning);
         let few = Labels { predictions: 1000, labelled: 5, labels: 5, ..Labels::default() };
         let of_few = Part { labelled: 5, ..whole(Standing::Unknown) };
         assert_eq!(of(&[of_few], &few), DatasetVerdict::Warning);
     }
 
     #[test]
+    fn of_several_versions_the_served_one_decides() {
+        let counts = Labels { predictions: 1000, labelled: 500, labels: 500, ..Labels::default() };
+        let of = |old: Standing, new: Standing| {
+            // Of all together nothing says what quality was.
+            let mut whole = part("", Standing::Unknown);
+            whole.stands[0].before = None;
+            let parts = [whole, part("version = 1", old), part("version = 2", new)];
+            verdict(&parts, Some("version = 2"), None, &counts, &["mae".to_owned()], 0.02, false).0
+        };
+        assert_eq!(of(Standing::AsBefore, Standing::AsBefore), DatasetVerdict::Stable);
+        assert_eq!(of(Standing::AsBefore, Standing::Worse), DatasetVerdict::Drift);
+        assert_eq!(of(Standing::Worse, Standing::AsBefore), DatasetVerdict::Warning);
+    }
+
+    #[test]
     fn what_nobody_can_tell_is_not_stable() {
         let counts = Labels { predictions: 1000, labelled: 500, labels: 500, ..Labels::default() };
         let of = |part: Part, asked: &str| {
-            let (verdict, reasons) = verdict(&[part], None, &counts, &[asked.to_owned()], 0.02);
+            let (verdict, reasons) =
+                verdict(&[part], None, None, &counts, &[asked.to_owned()], 0.02, false);
             (verdict, reasons.concat())
         };
         assert_eq!(of(part("", Standing::AsBefore), "mae").0, DatasetVerdict::Stable);

@@ -55,7 +55,7 @@ impl QualityJob {
         drop(all);
         let sampled = sampled(&rows);
         drop(rows);
-        let known = self.known(columns, source, predictions.figures.clone(), &sampled)?;
+        let known = self.known(columns, source, predictions.of_runs.clone(), &sampled)?;
         let placed = |rows: &Rows| places(columns, source, &rows.positions, time, length);
         let labelled = known.labelled.as_ref().map(placed).transpose()?.unwrap_or_default();
         let sample = placed(&known.sample)?;
@@ -112,36 +112,42 @@ fn judged(
     sample: Option<&Rows>,
 ) -> Result<WindowQuality> {
     let judge = known.judge();
-    let whole = judge.part("", 0, Sides { labelled, sample, own: None })?;
-    let mut measures = measures_of(known, &whole, None);
-    for version in versions(known, [labelled, sample]) {
-        let of_version = |rows: Option<&Rows>| rows?.part(0, &version);
+    let versions = versions(known, [labelled, sample]);
+    let of_all = known.before.of_runs.of_all(&versions);
+    let whole = judge.part("", 0, Sides { labelled, sample, own: None, version: of_all })?;
+    let mut measures = measures_of(known, &whole, of_all);
+    // One version alone is what all predictions are.
+    for version in versions.iter().filter(|_| versions.len() > 1) {
+        let of_version = |rows: Option<&Rows>| rows?.part(0, version);
         let (labelled, sample) = (of_version(labelled), of_version(sample));
-        let sides = Sides { labelled: labelled.as_ref(), sample: sample.as_ref(), own: None };
-        measures.extend(measures_of(known, &judge.part("", 0, sides)?, Some(&version)));
+        let (labelled, sample) = (labelled.as_ref(), sample.as_ref());
+        let sides = Sides { labelled, sample, own: None, version: Some(version) };
+        let of_one = measures_of(known, &judge.part("", 0, sides)?, Some(version));
+        let named = |measure| Measure { version: Some(version.clone()), ..measure };
+        measures.extend(of_one.into_iter().map(named));
     }
     let labelled = known.labelled.is_some().then_some(whole.labelled);
     Ok(WindowQuality { window, labelled, measures })
 }
 
-/// The versions that answered, if they are several.
+/// The versions that answered.
 fn versions(known: &Known, sides: [Option<&Rows>; 2]) -> BTreeSet<String> {
     if known.parts.first().is_none_or(|name| name != MODEL_VERSION) {
         return BTreeSet::new();
     }
     let values = sides.into_iter().flatten().flat_map(|rows| rows.values(0));
-    let versions: BTreeSet<String> = values.map(str::to_owned).collect();
-    if versions.len() > 1 { versions } else { BTreeSet::new() }
+    values.map(str::to_owned).collect()
 }
 
-/// What was found of a part as measures. What is judged says whether it is worse beyond chance.
+/// What was found of a part as measures, beside what the run of a version says. What is judged says whether it is worse
+/// beyond chance.
 fn measures_of(known: &Known, part: &Part, version: Option<&str>) -> Vec<Measure> {
     let interval =
         |low: f64, high: f64| (low.is_finite() && high.is_finite()).then_some([low, high]);
     let by_labels = part.quality.iter().flat_map(|quality| &quality.metrics).map(|measured| {
         let stand = part.stands.iter().find(|stand| stand.metric == measured.metric);
         let stand = stand.filter(|stand| stand.standing != Standing::Unknown);
-        let before = known.before.figures.get(measured.metric).copied();
+        let before = known.before.figure(measured.metric, None, version);
         Measure {
             interval: measured.interval.and_then(|(low, high)| interval(low, high)),
             samples: Some(part.labelled),
@@ -158,10 +164,7 @@ fn measures_of(known: &Known, part: &Part, version: Option<&str>) -> Vec<Measure
             ..Measure::new(About::Estimate, estimate.metric, estimate.value).beside(expected.before)
         }
     });
-    by_labels
-        .chain(expected)
-        .map(|measure| Measure { version: version.map(str::to_owned), ..measure })
-        .collect()
+    by_labels.chain(expected).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod reading;
 mod recovery;
 mod retention;
 mod segment;
+mod summary;
 mod upload;
 mod writer;
 
@@ -18,3 +19,4 @@ pub(crate) use logged::Logged;
 pub(crate) use prediction_log::PredictionLog;
 pub use reading::LogReading;
 pub use segment::logged;
+pub use summary::LogSummary;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::entry::Entry;
 use super::logged::Logged;
+use super::summary::Summariser;
 use super::upload::Uploader;
 use super::writer::{Out, write};
 use super::{reading, segment};
@@ -69,10 +70,18 @@ impl PredictionLog {
             }
             None => None,
         };
+        let summariser = match &options.store {
+            Some(_) => None,
+            None => Some(
+                Summariser::start(&options, Arc::clone(&quota))
+                    .map_err(|source| Error::Io { path: path.clone(), source })?,
+            ),
+        };
         let thread = std::thread::Builder::new()
             .name("prediction-log".to_owned())
             .spawn(move || {
-                let out = Out { options, quota, waiting: written, metrics: counts, uploader };
+                let (waiting, metrics) = (written, counts);
+                let out = Out { options, quota, waiting, metrics, uploader, summariser };
                 write(&out, &entries, &asked);
                 out.finish();
             })

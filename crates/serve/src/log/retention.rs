@@ -5,15 +5,18 @@
 //! came long after. The newest segment stays whatever its age: a service that rests is not one that never
 //! predicted. Several servers may share a folder: one removes at a time, and a file that another one removed
 //! first is gone all the same. How old a file is goes by time that was seen to pass ([`AgeClock`]): a wrong clock must not
-//! remove a log.
+//! remove a log. A segment that is old waits for a while until it is in a summary; a disk that is full does not wait.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::age_clock::AgeClock;
 use super::reading;
+use super::segment::opened_ms;
+use super::summary::Covered;
 use crate::feedback::FOLDER;
 use crate::options::{LogOptions, Retention};
 
@@ -26,6 +29,10 @@ const REMOVED_MAX: u64 = 10_000;
 /// Feedback is kept so much longer than segments: what it is about may be in one that was still open.
 const FEEDBACK_STAYS: Duration = Duration::from_hours(1);
 
+/// A segment that is in no summary is kept so much longer, if it is removed for its age: not for ever, should summaries
+/// fail.
+const SUMMARY_WAIT: Duration = Duration::from_hours(1);
+
 /// Looks at a folder again and again.
 #[derive(Debug)]
 pub(super) struct Sweeper {
@@ -33,13 +40,16 @@ pub(super) struct Sweeper {
     retention: Retention,
     looked: Option<Instant>,
     clock: AgeClock,
+    covered: Option<Arc<Covered>>,
 }
 
 impl Sweeper {
-    pub(super) fn new(log: &LogOptions) -> Self {
+    /// `covered` knows what is in summaries, where there are any.
+    pub(super) fn new(log: &LogOptions, covered: Option<Arc<Covered>>) -> Self {
         // What waits for a bucket is gone soon.
         let retention = if log.store.is_some() { Retention::default() } else { log.retention };
-        Self { dir: log.dir.clone(), retention, looked: None, clock: AgeClock::default() }
+        let clock = AgeClock::default();
+        Self { dir: log.dir.clone(), retention, looked: None, clock, covered }
     }
 
     /// Removes what is due, if it is time for it or somebody wants it now. Returns how many files.
@@ -49,9 +59,11 @@ impl Sweeper {
             return 0;
         }
         self.looked = Some(Instant::now());
-        let Self { dir, retention, clock, .. } = self;
+        let Self { dir, retention, clock, covered, .. } = self;
         let time = |age, newest| clock.time(dir, age, newest, SystemTime::now());
-        match sweep(dir, *retention, time) {
+        let is_covered =
+            |segment: &Path| covered.as_ref().is_none_or(|covered| covered.has(segment));
+        match sweep(dir, *retention, time, is_covered) {
             Ok(Swept { files: 0, .. }) => 0,
             Ok(Swept { files, bytes }) => {
                 tracing::info!(files, bytes, "removed from the prediction log by its retention");
@@ -83,11 +95,12 @@ struct Kept {
 }
 
 /// Removes what is due; nothing while somebody reads the folder. `time` says which time it is for a log that is kept so
-/// long, and was written to then.
+/// long, and was written to then; `is_covered` whether a segment is in a summary.
 fn sweep(
     dir: &Path,
     retention: Retention,
     time: impl FnOnce(Duration, Option<SystemTime>) -> SystemTime,
+    is_covered: impl Fn(&Path) -> bool,
 ) -> io::Result<Swept> {
     let Some(_alone) = reading::alone(dir)? else { return Ok(Swept::default()) };
     let mut kept = segments(dir)?;
@@ -105,8 +118,16 @@ fn sweep(
         if (!is_old && !is_over) || swept.files == REMOVED_MAX {
             break;
         }
-        if Some(&file.path) == newest.as_ref() || (!file.is_segment && is_written(&file.path)) {
+        let is_newest = Some(&file.path) == newest.as_ref();
+        if is_newest || (!file.is_segment && is_written(&file.path)) {
             continue;
+        }
+        if file.is_segment && !is_covered(&file.path) {
+            let late = file.newest.checked_add(SUMMARY_WAIT);
+            if !is_over && oldest.zip(late).is_some_and(|(oldest, late)| oldest <= late) {
+                continue;
+            }
+            tracing::warn!(segment = %file.path.display(), "predictions are removed that are in no summary");
         }
         match std::fs::remove_file(&file.path) {
             Ok(()) => {
@@ -166,9 +187,7 @@ fn written(entry: &std::fs::DirEntry) -> Option<(SystemTime, u64)> {
 
 /// When a segment was begun, by its name `predictions-<milliseconds>-….parquet`; none of other files.
 fn opened(name: &str) -> Option<SystemTime> {
-    let rest = name.strip_prefix("predictions-")?.strip_suffix(".parquet")?;
-    let milliseconds = rest.split('-').next()?.parse().ok()?;
-    UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))
+    UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(opened_ms(name)?).ok()?))
 }
 
 /// Whether a server has it open. Where there are no locks nobody can tell.
@@ -207,7 +226,7 @@ mod tests {
 
     /// What a sweep removes whose time is not in doubt.
     fn swept(dir: &Path, retention: Retention, now: SystemTime) -> io::Result<Swept> {
-        sweep(dir, retention, |_age, _newest| now)
+        sweep(dir, retention, |_age, _newest| now, |_segment| true)
     }
 
     /// The days whose segments are there.
@@ -243,6 +262,26 @@ mod tests {
         for name in ["notes.txt", "old.parquet", ".predictions-1-7-0-0.parquet.x.tmp"] {
             assert!(dir.join(name).exists(), "{name} is not of the log");
         }
+    }
+
+    #[test]
+    fn what_is_in_no_summary_waits_if_it_is_old_and_not_if_the_disk_is_full() {
+        let now = SystemTime::now();
+        let folder = log(now, 4);
+        let dir = folder.path();
+        let swept = |retention, now| {
+            sweep(dir, retention, |_age, _newest| now, |_segment| false).unwrap();
+        };
+        let late = now + Duration::from_mins(1);
+        swept(age(4), late);
+        assert_eq!(days(dir, now), [0, 1, 2, 3, 4], "a minute too old");
+        swept(age(4), now + SUMMARY_WAIT * 2);
+        assert_eq!(days(dir, now), [0, 1, 2, 3], "nobody summarises it");
+        swept(size(300), now);
+        assert_eq!(days(dir, now), [0, 1, 2], "there is no room");
+        let covered = dir.join(segment(now, 2));
+        sweep(dir, age(2), |_age, _newest| late, |one| one == covered).unwrap();
+        assert_eq!(days(dir, now), [0, 1], "it is in a summary");
     }
 
     #[test]
@@ -293,7 +332,8 @@ mod tests {
         let look = |now: SystemTime| {
             // Each look is that of another process.
             let mut clock = AgeClock::default();
-            sweep(dir, age(30), |age, newest| clock.time(dir, age, newest, now)).unwrap()
+            let time = |age, newest| clock.time(dir, age, newest, now);
+            sweep(dir, age(30), time, |_segment| true).unwrap()
         };
         for at in [now, now + DAY * 365, now + DAY * 365, now] {
             assert_eq!(look(at), Swept::default());

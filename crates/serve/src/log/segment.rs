@@ -123,6 +123,13 @@ impl Segment {
     }
 }
 
+/// When a segment was begun, by its name `predictions-<milliseconds>-….parquet`: milliseconds since 1970; none of other
+/// files.
+pub(super) fn opened_ms(name: &str) -> Option<i64> {
+    let rest = name.strip_prefix("predictions-")?.strip_suffix(".parquet")?;
+    rest.split('-').next()?.parse().ok().filter(|milliseconds| *milliseconds >= 0)
+}
+
 /// Removes hidden files that a killed server left.
 pub(crate) fn remove_abandoned(dir: &Path) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };

@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::recovery::recover;
 use super::retention::Sweeper;
 use super::segment::{Kind, Segment, batch};
+use super::summary::Summariser;
 use super::upload::{Uploader, Whole};
 use crate::disk_quota::DiskQuota;
 use crate::metrics::Metrics;
@@ -38,6 +39,8 @@ pub(super) struct Out {
     pub(super) metrics: Arc<Metrics>,
     /// None: they stay in the folder.
     pub(super) uploader: Option<Uploader>,
+    /// Who summarises segments that stay in the folder.
+    pub(super) summariser: Option<Summariser>,
 }
 
 /// Entries that make one table, and the segment that they go to.
@@ -62,7 +65,8 @@ const RECOVER_EVERY: Duration = Duration::from_mins(1);
 /// Writes entries until no one is left who could hand one over.
 pub(super) fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
     let mut lines: Vec<Line> = Vec::new();
-    let mut sweeper = Sweeper::new(&out.options);
+    let covered = out.summariser.as_ref().map(Summariser::covered);
+    let mut sweeper = Sweeper::new(&out.options, covered);
     out.recover();
     let mut recovered = Instant::now();
     let mut tick = Instant::now() + TICK;
@@ -212,6 +216,9 @@ impl Out {
 
     /// Uploads what waits.
     pub(super) fn finish(self) {
+        if let Some(summariser) = self.summariser {
+            summariser.finish();
+        }
         let Some(uploader) = self.uploader else { return };
         uploader.finish();
         // Empty by now, unless something could not be removed; then it is the system's to clean.

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Output;
-use std::time::Duration;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use trainyard_testkit::run_python;
+use trainyard_testkit::{KillOnDrop, free_port, run_python, workspace_root};
 
 use crate::project::{TestProject, stdout_of, trainyard};
 use crate::watch::{SECRET, receiver};
@@ -104,13 +104,15 @@ fn windows_are_kept_and_late_rows_reopen_theirs_alone() {
     late.remove(0);
     late.push((3, 1, 0.0));
     write(folder, &late);
-    let then = looked(folder, &logged);
+    let then = looked(folder, &[logged.as_slice(), &["--no-log"]].concat());
     assert_eq!(looked_at(&then), [begins(3)]);
     assert_eq!(then["windows"].as_array().unwrap().len(), 6);
     assert_eq!(then["windows"][2]["rows"], ROWS_A_DAY + 1);
     assert_eq!(then["windows"][0], first["windows"][0]);
     assert_eq!(then["run_id"], first["run_id"]);
 
+    // What was not logged then is with the next look.
+    assert!(looked_at(&looked(folder, &logged)).is_empty());
     let script = "import sys, mlflow\n\
         history = mlflow.MlflowClient(sys.argv[1]).get_metric_history(sys.argv[2], 'rows')\n\
         print(sorted(int(one.value) for one in history))\n\
@@ -250,4 +252,104 @@ fn windows_of_rows_need_no_times_and_mistakes_are_named() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
         assert!(error.contains(expected), "{arguments:?}: {error}");
     }
+}
+
+/// A log of three days, the last of them moved, with an hour a segment; and the reference.
+const LOG: &str = r#"
+import sys, datetime as d, pyarrow as pa, pyarrow.parquet as pq
+folder, log = sys.argv[1:]
+start = d.datetime(2026, 2, 1, tzinfo=d.timezone.utc)
+def x(n, day): return (n * 7919 % 2003) / 2003 + (3 if day == 2 else 0)
+for day in range(3):
+    for hour in range(0, 24, 6):
+        begins = start + d.timedelta(days=day, hours=hour)
+        at = [begins + d.timedelta(seconds=n) for n in range(500)]
+        n = len(at)
+        table = pa.table({
+            "trainyard.request_id": [f"{day}-{hour}-{i}" for i in range(n)],
+            "trainyard.time": pa.array(at, pa.timestamp("ms", tz="UTC")),
+            "trainyard.model": ["m"] * n,
+            "trainyard.model_version": ["1" if day < 2 else "2"] * n,
+            "x": [x(i + hour // 6 * 500, day) for i in range(n)],
+            "side": ["left" if i % 2 else "right" for i in range(n)],
+            "prediction": [float(i % 3 + (9 if day == 2 else 0)) for i in range(n)],
+        })
+        name = f"predictions-{int(begins.timestamp() * 1000):013}-7-00000000-000000.parquet"
+        pq.write_table(table, f"{log}/{name}")
+pq.write_table(pa.table({
+    "x": [x(i, 0) for i in range(2000)],
+    "side": ["left" if i % 2 else "right" for i in range(2000)],
+    "prediction": [float(i % 3) for i in range(2000)],
+}), f"{folder}/reference.parquet")
+"#;
+
+/// Summaries are made by the server that finds the segments, say the same as rows, and stay when these are gone.
+#[test]
+fn windows_of_which_no_rows_are_left_are_told_by_summaries() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let log = folder.join("log");
+    std::fs::create_dir(&log).unwrap();
+    run_python(LOG, &[folder.to_str().unwrap(), log.to_str().unwrap()], &[]);
+    let model = workspace_root().join("crates/serve/tests/models/onnx_rf");
+    let port = free_port();
+    let mut command = trainyard();
+    command.args(["serve", "--port", &port.to_string(), "--model-uri"]).arg(model);
+    command.arg("--prediction-log").arg(&log).stdout(Stdio::null()).stderr(Stdio::null());
+    let server = KillOnDrop::spawn(&mut command);
+    let started = Instant::now();
+    let files = || -> usize {
+        let Ok(entries) = std::fs::read_dir(log.join("summaries")) else { return 0 };
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".summary") && !name.starts_with('.')).count()
+    };
+    while files() < 12 {
+        assert!(started.elapsed() < Duration::from_mins(2), "{} hours are summarised", files());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(server);
+
+    let looked = |history: &str, further: &[&str]| -> Vec<(i64, f64, f64)> {
+        let mut monitor = trainyard();
+        monitor.current_dir(folder).args(["monitor", "--reference", "reference.parquet"]);
+        monitor.args(["--current", "log", "--window", "1d", "--json", "--history", history]);
+        let output = monitor.args(further).output().unwrap();
+        let looked: Value = serde_json::from_str(&stdout_of(&output, 0)).unwrap();
+        let windows = looked["windows"].as_array().unwrap();
+        let of = |window: &Value| {
+            assert_eq!(measure(window, "missing_share", Some("side"), None), 0.0);
+            let score = measure(window, "drift_score", Some("x"), None);
+            (window["rows"].as_i64().unwrap(), measure(window, "verdict", None, None), score)
+        };
+        windows.iter().map(of).collect()
+    };
+    let by_rows = looked("rows", &[]);
+    assert_eq!(by_rows.iter().map(|window| window.0).collect::<Vec<_>>(), [2000; 3]);
+    assert!(by_rows[2].1 > by_rows[0].1, "{by_rows:?}");
+    let agree = |others: &[(i64, f64, f64)]| {
+        assert_eq!(others.len(), by_rows.len());
+        for (one, other) in by_rows.iter().zip(others) {
+            assert_eq!((one.0, one.1), (other.0, other.1), "{by_rows:?} {others:?}");
+            assert!((one.2 - other.2).abs() < 0.02, "{by_rows:?} {others:?}");
+        }
+    };
+    agree(&looked("alone", &["--from-summaries"]));
+    // The rows of all days but one segment are removed: nothing of that counts twice.
+    let mut segments: Vec<_> = std::fs::read_dir(&log)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "parquet"))
+        .collect();
+    segments.sort();
+    for segment in &segments[..11] {
+        std::fs::remove_file(segment).unwrap();
+    }
+    agree(&looked("gone", &[]));
+    // The log has been dead for long.
+    let mut monitor = trainyard();
+    monitor.current_dir(folder).args(["monitor", "--reference", "reference.parquet"]);
+    monitor.args(["--current", "log", "--window", "1d", "--fail-on", "broken"]);
+    let dead = monitor.args(["--history", "gone"]).output().unwrap();
+    assert_eq!(dead.status.code(), Some(4), "{dead:?}");
+    assert!(String::from_utf8_lossy(&dead.stderr).contains("nothing came to the log"), "{dead:?}");
 }

@@ -21,7 +21,10 @@ impl MonitorJob {
         let log = Path::new(&source);
         let has_feedback = || log.is_dir() && Facts::read(log).is_ok_and(|facts| !facts.is_empty());
         let is_asked = settings.labels.is_some() || settings.labelled_reference.is_some();
-        if length.milliseconds().is_none() || !(is_asked || has_feedback()) {
+        if settings.from_summaries
+            || length.milliseconds().is_none()
+            || !(is_asked || has_feedback())
+        {
             return Ok(Vec::new());
         }
         // Of the log of a project it is known which model's predictions count, and how good that was.

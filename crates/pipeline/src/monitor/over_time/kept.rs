@@ -64,6 +64,12 @@ pub struct History {
     /// Alerts that somebody was told of.
     #[serde(default)]
     pub told: Vec<Told>,
+    /// The last window that had ended when somebody was told, or there was nothing to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_until: Option<Window>,
+    /// Windows that were looked at and are not in the run yet: the store was away.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unlogged: BTreeSet<Window>,
     /// The windows, in the order of time.
     pub windows: Vec<KeptWindow>,
 }
@@ -79,6 +85,8 @@ impl History {
             window,
             run_id: None,
             told: Vec::new(),
+            told_until: None,
+            unlogged: BTreeSet::new(),
             windows: Vec::new(),
         }
     }

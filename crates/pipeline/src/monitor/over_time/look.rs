@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use trainyard_base::words::log_columns::TIME;
 use trainyard_data::{STDIN, instant};
 use trainyard_drift::{
-    AlertRule, Correction, Episode, News, Options, Profile, Window, WindowLength, WindowResult,
-    episodes, news,
+    About, AlertRule, Correction, Episode, News, Options, Profile, Window, WindowLength,
+    WindowResult, episodes, news,
 };
 use trainyard_serve::LogReading;
 
@@ -21,6 +21,7 @@ use super::super::settings::Settings;
 use super::kept::{Folder, History, KeptWindow};
 use super::pass::{Seen, pass};
 use super::rows::Placed;
+use super::summed::names;
 use crate::{Error, Result};
 
 /// Where histories are kept, in the folder of a prediction log or beside the page.
@@ -44,6 +45,12 @@ pub struct OverTime {
     pub looked_at: Vec<Window>,
     /// Rows without a time, which are in no window.
     pub rows_without_time: u64,
+    /// The last window that ended, with rows or without.
+    #[serde(skip)]
+    pub(super) last_ended: Option<Window>,
+    /// The last window that ended, if nothing came to the log in it.
+    #[serde(skip)]
+    pub(super) silent: Option<Window>,
     #[serde(skip)]
     pub(super) folder: Folder,
 }
@@ -63,20 +70,26 @@ impl MonitorJob {
     ) -> Result<OverTime> {
         let now = Utc::now();
         self.check_windows(length)?;
-        let job = self.of_windows();
+        let mut job = self.of_windows();
         let folder = Folder::open(&job.history_below(), length)?;
         let mut history = folder.read(length)?;
+        let span = Span::of(&job.settings, now, length);
+        let summaries = job.summaries(length, span.until)?;
+        job.summed = job.settings.from_summaries.then(|| names(&summaries));
         let sides = Box::pin(job.sides(None)).await?;
         let mut placed = job.placed(&sides, length)?;
+        // Labels are of rows.
+        let of_rows = placed.windows.clone();
+        placed.add(summaries)?;
         let settings = job.settings_hash(&sides);
         let is_log = job.log_folder().is_some();
-        let span = Span::of(&job.settings, now, length);
         let is_wanted: Vec<bool> = placed
             .windows
             .iter()
             .map(|found| span.holds(found.window) && history.wants(found, &settings))
             .collect();
         placed.keep(&is_wanted);
+        placed.load(&is_wanted)?;
         let before = |place: usize| -> Option<Profile> {
             let window = placed.windows[place].window;
             let kept = || history.windows.iter().rev().map(|kept| kept.result.window);
@@ -111,19 +124,37 @@ impl MonitorJob {
         history.close(has_ended, &placed.windows);
         // Labels come when rows do not.
         let judged = Box::pin(job.judged_windows(length)).await?;
-        looked_at.extend(history.judge(judged, &placed.windows));
+        let relabelled = history.judge(judged, &of_rows);
+        looked_at.extend(&relabelled);
         looked_at.sort_unstable();
         looked_at.dedup();
-        folder.write(&history)?;
-        let mut results = history.results();
         // A table has ended; a log goes on.
-        if is_log {
-            results.extend(history.silent(span.until));
-        }
+        let silent = if is_log { history.silent(span.until) } else { Vec::new() };
+        let last_silent = silent.last().map(|result| result.window);
+        let mut results = history.results();
+        results.extend(silent);
         let alerts = episodes(&job.rules(), &results);
-        let news = job.news(&alerts, &history, now);
+        let news = job.news(&alerts, &history, &relabelled, now);
+        let ended = results.iter().filter(|result| !result.is_open);
+        let last_ended = ended.map(|result| result.window).max();
+        if news.is_empty() || history.told_until.is_none() {
+            history.told_until = last_ended;
+        }
+        if job.tracking.is_some() {
+            history.unlogged.extend(&looked_at);
+        }
+        folder.write(&history)?;
         let rows_without_time = placed.untimed;
-        Ok(OverTime { history, alerts, news, looked_at, rows_without_time, folder })
+        Ok(OverTime {
+            history,
+            alerts,
+            news,
+            looked_at,
+            rows_without_time,
+            last_ended,
+            silent: last_silent,
+            folder,
+        })
     }
 
     /// What was kept, without a look.
@@ -177,7 +208,7 @@ impl MonitorJob {
     }
 
     /// The folder of the prediction log that windows are made of, if they are.
-    fn log_folder(&self) -> Option<PathBuf> {
+    pub(super) fn log_folder(&self) -> Option<PathBuf> {
         let source = self.settings.current.as_deref().unwrap_or_default();
         let source = match &self.project {
             Some(project) if !self.names_sides => project.source(source),
@@ -190,6 +221,9 @@ impl MonitorJob {
 
     /// Puts the rows of current into windows.
     fn placed(&self, sides: &Sides, length: WindowLength) -> Result<Placed> {
+        if self.summed.is_some() {
+            return Ok(Placed::nowhere(TIME));
+        }
         if sides.current.profile().is_some() {
             return Err(Error::Missing {
                 what: "a profile has no rows that could be put into windows".to_owned(),
@@ -259,6 +293,7 @@ impl MonitorJob {
             until: None,
             window: None,
             history: None,
+            from_summaries: false,
             alerts: None,
             silences: Vec::new(),
             labels: None,
@@ -280,7 +315,13 @@ impl MonitorJob {
     }
 
     /// What of the alerts on a history is news at this time.
-    fn news(&self, alerts: &[Episode], history: &History, now: DateTime<Utc>) -> News {
+    fn news(
+        &self,
+        alerts: &[Episode],
+        history: &History,
+        relabelled: &[Window],
+        now: DateTime<Utc>,
+    ) -> News {
         let now = now.timestamp_micros();
         let silences: Vec<_> = self
             .settings
@@ -288,7 +329,16 @@ impl MonitorJob {
             .iter()
             .filter(|one| one.until.as_deref().and_then(instant).is_none_or(|until| now < until))
             .collect();
-        news(alerts, &history.told, |one| silences.iter().any(|by| by.covers(one)))
+        let is_silenced = |one: &Episode| silences.iter().any(|by| by.covers(one));
+        // At the first look all that ever was would be news.
+        let is_recent = |one: &Episode| {
+            let by_labels = matches!(one.series.about, About::Quality | About::Estimate);
+            let has_ended = |until| one.ended.is_some_and(|ended| ended > until);
+            history.told_until.is_some_and(|until| {
+                has_ended(until) || (by_labels && relabelled.contains(&one.fired))
+            })
+        };
+        news(alerts, &history.told, is_silenced, is_recent)
     }
 }
 
@@ -305,6 +355,7 @@ impl OverTime {
             return Ok(());
         }
         self.history.told.clone_from(&self.news.told);
+        self.history.told_until = self.last_ended;
         self.folder.write(&self.history)
     }
 

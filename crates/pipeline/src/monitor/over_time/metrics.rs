@@ -14,8 +14,8 @@ use crate::Result;
 const WINDOW_TAG: &str = "trainyard.window";
 
 impl MonitorJob {
-    /// Logs the windows that were looked at, where there is a tracking store, to the run of this history; returns its
-    /// id. A run that is gone is followed by one that has all windows.
+    /// Logs the windows that were looked at, now or while the store was away, to the run of this history, where there is
+    /// a tracking store; returns its id. A run that is gone is followed by one that has all windows.
     pub async fn log_windows(&self, over_time: &mut OverTime) -> Result<Option<String>> {
         let Some(tracking) = self.tracking.as_ref() else { return Ok(None) };
         let known = match &over_time.history.run_id {
@@ -29,14 +29,18 @@ impl MonitorJob {
         };
         let length = over_time.history.window;
         let results = over_time.history.windows.iter().map(|kept| &kept.result);
-        let logged = results.filter(|one| is_new || over_time.looked_at.contains(&one.window));
+        let unlogged = &over_time.history.unlogged;
+        let logged = results.filter(|one| is_new || unlogged.contains(&one.window));
         let metrics: Vec<Metric> = logged.flat_map(|one| metrics_of(one, length)).collect();
         for chunk in metrics.chunks(BATCH_MAX) {
             let batch = LogBatch { metrics: chunk.to_vec(), ..LogBatch::default() };
             tracking.runs.log_batch(&run_id, batch).await?;
         }
         let info = tracking.runs.get(&run_id).await?.info;
-        let json = over_time.json()?;
+        let pending = std::mem::take(&mut over_time.history.unlogged);
+        let json = over_time.json();
+        over_time.history.unlogged = pending;
+        let json = json?;
         let root = &info.artifact_uri;
         tracking.artifacts.upload(root, "windows.json", artifacts::once(json)).await?;
         let update = UpdateRun {
@@ -46,8 +50,9 @@ impl MonitorJob {
             run_name: None,
         };
         tracking.runs.update(update).await?;
-        if is_new {
+        if is_new || !over_time.history.unlogged.is_empty() {
             over_time.history.run_id = Some(run_id.clone());
+            over_time.history.unlogged.clear();
             over_time.folder.write(&over_time.history)?;
         }
         Ok(Some(run_id))

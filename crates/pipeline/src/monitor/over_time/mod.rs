@@ -7,6 +7,7 @@ mod metrics;
 mod outcome;
 mod pass;
 mod rows;
+mod summed;
 mod tried;
 
 pub use kept::{History, KeptWindow};

@@ -47,7 +47,7 @@ impl MonitorJob {
             let news = &over_time.news;
             let alert = Happened::Alert {
                 text: news.text(over_time.history.window),
-                began: news.began.clone(),
+                began: [news.began.as_slice(), &news.passed].concat(),
                 over: news.over.clone(),
             };
             if !tell(project, &alert).await {
@@ -59,12 +59,18 @@ impl MonitorJob {
 
     /// Why a look is to end with exit code 4, if the verdict on the last closed window is one that is not accepted.
     pub fn windows_fail(&self, over_time: &OverTime) -> Option<String> {
+        let fails_on = self.settings.fails_on(&[], false);
+        if let Some(silent) = over_time.silent
+            && fails_on.iter().any(|choice| choice.holds(DatasetVerdict::Broken, 0))
+        {
+            let name = silent.name(over_time.history.window);
+            return Some(format!("the verdict on {name} is broken: nothing came to the log"));
+        }
         let last = over_time.last_closed()?;
         let value = last.whole(About::Drift, metric::VERDICT)?.value;
         let verdict = DatasetVerdict::ALL.into_iter().find(|one| f64::from(*one as u8) == value)?;
         let serious = last.whole(About::Data, metric::SERIOUS_FINDINGS);
         let serious = serious.map_or(0, |measure| measure.value as usize);
-        let fails_on = self.settings.fails_on(&[], false);
         let name = last.window.name(over_time.history.window);
         let fails = fails_on.iter().any(|choice| choice.holds(verdict, serious));
         fails.then(|| match last.remarks.first() {

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use trainyard_drift::{
-    Column, ColumnDrift, DatasetDrift, Options, Profile, compare_columns, conclude, unreadable,
+    Column, ColumnDrift, DatasetDrift, FindingKind, Options, Profile, compare_columns, conclude,
+    unreadable,
 };
 
 use super::super::comparison::{Plan, Sides, plan, threads_and_memory};
@@ -36,7 +37,8 @@ pub(super) struct Seen {
 
 /// One column in one window.
 struct Cell {
-    drift: ColumnDrift,
+    /// None where nothing is known of it.
+    drift: Option<ColumnDrift>,
     change: Option<ColumnDrift>,
     summary: Option<Column>,
 }
@@ -101,6 +103,7 @@ pub(super) fn pass(
         let rows = placed.windows[place].rows;
         let mut one = together(&names, cells, sides.reference.rows(), rows, &options);
         one.drift.findings.extend(left_out.clone());
+        one.drift.findings.extend(placed.finding(place));
         seen[place] = Some(one);
     }
     Ok(seen)
@@ -122,7 +125,7 @@ fn of_column(
         Ok(both) => both,
         Err(error) => {
             let failed = |_: &usize| Cell {
-                drift: unreadable(name, &error.message(), options),
+                drift: Some(unreadable(name, &error.message(), options)),
                 change: None,
                 summary: None,
             };
@@ -132,10 +135,19 @@ fn of_column(
     let mut cells: Vec<Cell> = Vec::with_capacity(wanted.len());
     let mut last: Option<(usize, Option<Column>)> = None;
     for (&place, kept) in wanted.iter().zip(before) {
+        if placed.leaves_out(place, name) {
+            last = Some((place, None));
+            cells.push(Cell { drift: None, change: None, summary: None });
+            continue;
+        }
         // Each is dropped once it is looked at.
         let current =
             windows.as_mut().map(|all| std::mem::replace(&mut all[place], Column::new(&[])));
-        let mut drift = compare_columns(name, reference.as_ref(), current.as_ref(), options);
+        let mut drift = if placed.has_quantiles(place, name) {
+            by_quantiles(name, reference.as_ref(), current.as_ref(), options)
+        } else {
+            compare_columns(name, reference.as_ref(), current.as_ref(), options)
+        };
         // Charts are drawn of single comparisons.
         drift.distribution = None;
         drift.words = Vec::new();
@@ -150,9 +162,28 @@ fn of_column(
             compare_columns(name, Some(old), Some(new), &options)
         });
         last = Some((place, summary.clone()));
-        cells.push(Cell { drift, change, summary });
+        cells.push(Cell { drift: Some(drift), change, summary });
     }
     cells
+}
+
+/// Compares a column of which there are quantiles: nothing is said of whether values repeat, which those do.
+fn by_quantiles(
+    name: &str,
+    reference: Option<&Column>,
+    current: Option<&Column>,
+    options: &Options,
+) -> ColumnDrift {
+    let mut options = options.clone();
+    if let Some(rule) = options.rules.get_mut(name) {
+        rule.unique = false;
+    }
+    let mut drift = compare_columns(name, reference, current, &options);
+    drift.findings.retain(|finding| finding.kind != FindingKind::LostUniqueness);
+    if let Some(side) = &mut drift.current {
+        side.repeats = 1;
+    }
+    drift
 }
 
 /// What is kept of a column in a window.
@@ -172,7 +203,7 @@ fn together(
     let mut columns = Vec::with_capacity(cells.len());
     let (mut changes, mut kept) = (Vec::new(), Vec::new());
     for (name, cell) in names.iter().zip(cells) {
-        columns.push(cell.drift);
+        columns.extend(cell.drift);
         changes.extend(cell.change);
         // What cannot be read has other rows, and no profile could hold it.
         let whole = cell.summary.filter(|column| column.rows() == rows);

@@ -3,7 +3,7 @@
 //! Rows of a log come in the order of their time but for a few, so what is remembered are runs of rows in one window,
 //! not rows. A column is read once, whatever the number of windows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
@@ -11,9 +11,10 @@ use arrow_array::{Array as _, ArrayRef, UInt32Array};
 use arrow_cast::cast;
 use arrow_select::take::take;
 use trainyard_data::arrow_schema::{ArrowError, DataType, TimeUnit};
-use trainyard_drift::{Column, ColumnBuilder, Window, WindowLength};
+use trainyard_drift::{Column, ColumnBuilder, Finding, Window, WindowLength};
 
 use super::super::source::Data;
+use super::summed::Summed;
 use crate::{Error, Result};
 
 /// Windows of one look: two years of hours.
@@ -36,6 +37,8 @@ pub(super) struct Found {
 pub(super) struct Placed {
     /// In the order of time.
     pub(super) windows: Vec<Found>,
+    /// What is known of each window whose rows are not read.
+    summed: Vec<Option<Summed>>,
     /// How many rows one after the other lie in which window.
     runs: Vec<(usize, u32)>,
     /// Rows without a time.
@@ -104,6 +107,7 @@ impl Placing {
         };
         Placed {
             windows: order.iter().map(|&place| self.found[place]).collect(),
+            summed: order.iter().map(|_| None).collect(),
             runs: self.runs.into_iter().map(moved).collect(),
             untimed: self.untimed,
             column: Some(column.to_owned()),
@@ -119,6 +123,71 @@ fn too_many(windows: usize) -> Error {
 }
 
 impl Placed {
+    /// No rows.
+    pub(super) fn nowhere(column: &str) -> Self {
+        let column = Some(column.to_owned());
+        Self { windows: Vec::new(), summed: Vec::new(), runs: Vec::new(), untimed: 0, column }
+    }
+
+    /// Takes windows from summaries where these have more rows than are there.
+    pub(super) fn add(&mut self, mut all: BTreeMap<Window, Summed>) -> Result<()> {
+        let mut there: BTreeMap<Window, (Found, u32)> = BTreeMap::new();
+        for (place, found) in (0_u32..).zip(&self.windows) {
+            there.insert(found.window, (*found, place));
+        }
+        let names: BTreeSet<Window> = there.keys().chain(all.keys()).copied().collect();
+        if names.len() > WINDOWS_MAX {
+            return Err(too_many(names.len()));
+        }
+        let mut places = vec![NOWHERE; self.windows.len()];
+        let (mut windows, mut summed) = (Vec::new(), Vec::new());
+        for window in names {
+            let rows = there.get(&window).map_or(0, |(found, _)| found.rows);
+            if let Some(one) = all.remove(&window).filter(|one| one.rows > rows) {
+                windows.push(Found { window, rows: one.rows, time_sum: one.time_sum });
+                summed.push(Some(one));
+            } else if let Some((found, place)) = there.get(&window) {
+                places[*place as usize] = windows.len() as u32;
+                windows.push(*found);
+                summed.push(None);
+            }
+        }
+        for (_, place) in &mut self.runs {
+            *place = places.get(*place as usize).copied().unwrap_or(NOWHERE);
+        }
+        (self.windows, self.summed) = (windows, summed);
+        Ok(())
+    }
+
+    /// Reads summaries of the wanted windows.
+    pub(super) fn load(&mut self, is_wanted: &[bool]) -> Result<()> {
+        for (summed, is_wanted) in self.summed.iter_mut().zip(is_wanted) {
+            if let Some(summed) = summed.as_mut().filter(|_| *is_wanted) {
+                summed.load()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is known of a column in a window that may have had it.
+    pub(super) fn leaves_out(&self, place: usize, name: &str) -> bool {
+        self.summed_at(place).is_some_and(|summed| summed.leaves_out(name))
+    }
+
+    /// Whether a window has quantiles of a column instead of its values.
+    pub(super) fn has_quantiles(&self, place: usize, name: &str) -> bool {
+        self.summed_at(place).is_some_and(|summed| summed.has_quantiles(name))
+    }
+
+    /// What is to be said of columns of which nothing is known.
+    pub(super) fn finding(&self, place: usize) -> Option<Finding> {
+        self.summed_at(place)?.finding()
+    }
+
+    fn summed_at(&self, place: usize) -> Option<&Summed> {
+        self.summed.get(place)?.as_ref()
+    }
+
     /// Places rows by a column of times.
     pub(super) fn by_time(data: &Data, column: &str, length: WindowLength) -> Result<Self> {
         let mut placing = Placing {
@@ -163,7 +232,8 @@ impl Placed {
         let windows: Vec<Found> = (0..count).map(window).collect();
         let run = |(place, found): (usize, &Found)| (found.rows as usize, place as u32);
         let runs = windows.iter().enumerate().map(run).collect();
-        Ok(Self { windows, runs, untimed: 0, column: None })
+        let summed = windows.iter().map(|_| None).collect();
+        Ok(Self { windows, summed, runs, untimed: 0, column: None })
     }
 
     /// Adds the times of the rows up, where windows are of rows: when the oldest rows of a log are removed others come
@@ -205,7 +275,25 @@ impl Placed {
         let mut builders: Vec<ColumnBuilder> =
             self.windows.iter().map(|_| ColumnBuilder::new(share)).collect();
         let found = self.for_each_part(data, name, |place, part| builders[place].push(part))?;
-        Ok(found.then(|| builders.into_iter().map(ColumnBuilder::finish).collect()))
+        let mut columns: Vec<Column> = builders.into_iter().map(ColumnBuilder::finish).collect();
+        let known = self.summed.iter().flatten().filter_map(|summed| summed.column(name));
+        let data_type = known.map(|column| column.data_type().clone()).next();
+        let data_type = data_type.or_else(|| Some(columns.first()?.data_type().clone()));
+        let Some(data_type) = data_type.filter(|_| found || self.has(name)) else {
+            return Ok(None);
+        };
+        for (column, summed) in columns.iter_mut().zip(&self.summed) {
+            if let Some(summed) = summed {
+                let kept = summed.column(name).cloned();
+                *column = kept.unwrap_or_else(|| summed.missing(&data_type));
+            }
+        }
+        Ok(Some(columns))
+    }
+
+    /// Whether a summary has a column.
+    fn has(&self, name: &str) -> bool {
+        self.summed.iter().flatten().any(|summed| summed.column(name).is_some())
     }
 
     /// Calls `each` with the place of a window and further rows of a column in it, in the order in which they come, so

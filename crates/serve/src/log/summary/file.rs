@@ -1,0 +1,241 @@
+//! Summaries as files: one for the segments that were begun within one hour.
+//!
+//! A file is [`MAGIC`], the length of the head (`u64`, little-endian), the head (JSON) and a `.profile` for each part. The
+//! head lists the segments whose rows are in it. All that is kept of a segment is in the one file that its name says,
+//! which is replaced as a whole: so rows are in it or not, and never twice, whoever is killed in between.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use trainyard_base::file::{Access, replace};
+use trainyard_drift::Profile;
+
+use super::part::{POINTS, Part};
+
+/// Milliseconds of the time that a part is of.
+pub(super) const HOUR_MS: i64 = 3_600_000;
+
+/// The folder, in that of the log.
+const FOLDER: &str = "summaries";
+/// How names end; before that are the milliseconds of the hour.
+const ENDING: &str = ".summary";
+
+/// The first bytes of a file. The line break shows a transfer that changed them.
+const MAGIC: [u8; 8] = *b"TYSUMM\r\n";
+/// Version of the layout.
+const VERSION: u32 = 1;
+/// Bytes of a head: a hundred for each segment of an hour, of which a busy server with many models writes thousands.
+const HEAD_BYTES_MAX: u64 = 16 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    version: u32,
+    segments: BTreeSet<String>,
+    parts: Vec<PartHead>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PartHead {
+    hour_ms: i64,
+    model: String,
+    model_version: String,
+    rows: u64,
+    time_sum: i64,
+    folds: u32,
+    columns: Vec<String>,
+    left_out: BTreeSet<String>,
+    bytes: u64,
+}
+
+/// What is kept of the predictions of one version in one hour (of which there may be several: of segments that were begun
+/// before and within it).
+#[derive(Debug, Clone)]
+pub struct LogSummary {
+    /// When the hour begins: milliseconds since 1970, UTC.
+    pub hour_ms: i64,
+    /// The model.
+    pub model: String,
+    /// The version that answered.
+    pub version: String,
+    /// Rows.
+    pub rows: u64,
+    /// The times of the rows in milliseconds, added up (wrapping).
+    pub time_sum: i64,
+    /// By how much of the rows the rank of a number may be wrong; columns of few values are exact.
+    pub rank_error: f64,
+    /// The columns that are kept, in the order of the log.
+    pub columns: Vec<String>,
+    /// Columns that are not kept: they have too many labels.
+    pub left_out: BTreeSet<String>,
+    folds: u32,
+    path: Arc<Path>,
+    at: u64,
+    bytes: u64,
+}
+
+impl LogSummary {
+    /// Milliseconds of an hour.
+    pub const HOUR_MS: i64 = HOUR_MS;
+    /// Distinct numbers of a column from which on they are quantiles: which values repeat is not known of these.
+    pub const POINTS: u64 = POINTS as u64;
+
+    /// What is kept beside the log in this folder, without its columns; nothing where nobody kept anything.
+    pub fn all(log: &Path) -> io::Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for path in paths(log)? {
+            match open(&path) {
+                Ok(Some(kept)) => all.extend(kept.parts),
+                Ok(None) => {}
+                Err(error) => return Err(named(&path, &error)),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Its columns.
+    pub fn profile(&self) -> io::Result<Profile> {
+        let read = || {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(self.at))?;
+            let mut bytes = Vec::new();
+            file.take(self.bytes).read_to_end(&mut bytes)?;
+            let profile = Profile::read(&mut bytes.as_slice()).map_err(io::Error::other)?;
+            // Further rows may have come to it meanwhile.
+            if profile.rows() == self.rows {
+                Ok(profile)
+            } else {
+                Err(io::Error::other("it has other rows than it says, or was changed now"))
+            }
+        };
+        read().map_err(|error| named(&self.path, &error))
+    }
+
+    /// The part that it is, to be put together with further rows.
+    pub(super) fn part(&self) -> io::Result<Part> {
+        Ok(Part {
+            key: (self.hour_ms, self.model.clone(), self.version.clone()),
+            rows: self.rows,
+            time_sum: self.time_sum,
+            folds: self.folds,
+            left_out: self.left_out.clone(),
+            profile: self.profile()?,
+        })
+    }
+}
+
+/// A file that is open.
+pub(super) struct Kept {
+    pub(super) segments: BTreeSet<String>,
+    pub(super) parts: Vec<LogSummary>,
+}
+
+/// The folder of a log's summaries.
+pub(super) fn folder(log: &Path) -> PathBuf {
+    log.join(FOLDER)
+}
+
+/// The file of the segments that were begun within an hour.
+pub(super) fn path(log: &Path, hour_ms: i64) -> PathBuf {
+    folder(log).join(format!("{hour_ms:013}{ENDING}"))
+}
+
+/// All files of a log, the oldest first.
+pub(super) fn paths(log: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder(log)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(ENDING) && !name.starts_with('.') {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// Opens a file; none if it is not there.
+pub(super) fn open(path: &Path) -> io::Result<Option<Kept>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut file = BufReader::new(file);
+    let mut start = [0_u8; 16];
+    file.read_exact(&mut start)?;
+    let (magic, length) = start.split_at(MAGIC.len());
+    let length = u64::from_le_bytes(length.try_into().unwrap_or_default());
+    if magic != MAGIC || length > HEAD_BYTES_MAX {
+        return Err(io::Error::other("this is no summary"));
+    }
+    let mut text = Vec::new();
+    file.take(length).read_to_end(&mut text)?;
+    let head: Head = serde_json::from_slice(&text).map_err(io::Error::other)?;
+    if head.version != VERSION {
+        let found = head.version;
+        let wrong = format!("it has version {found}, this program reads {VERSION}");
+        return Err(io::Error::other(wrong));
+    }
+    let path: Arc<Path> = path.into();
+    let mut at = start.len() as u64 + length;
+    let mut parts = Vec::with_capacity(head.parts.len());
+    for one in head.parts {
+        parts.push(LogSummary {
+            hour_ms: one.hour_ms,
+            model: one.model,
+            version: one.model_version,
+            rows: one.rows,
+            time_sum: one.time_sum,
+            rank_error: f64::from(one.folds) / POINTS as f64,
+            columns: one.columns,
+            left_out: one.left_out,
+            folds: one.folds,
+            path: Arc::clone(&path),
+            at,
+            bytes: one.bytes,
+        });
+        at = at.saturating_add(one.bytes);
+    }
+    Ok(Some(Kept { segments: head.segments, parts }))
+}
+
+/// Replaces a file, durably.
+pub(super) fn write(path: &Path, segments: BTreeSet<String>, parts: &[Part]) -> io::Result<()> {
+    let mut heads = Vec::with_capacity(parts.len());
+    let mut profiles = Vec::new();
+    for part in parts {
+        let before = profiles.len();
+        part.profile.write(&mut profiles).map_err(io::Error::other)?;
+        let (hour_ms, model, model_version) = part.key.clone();
+        heads.push(PartHead {
+            hour_ms,
+            model,
+            model_version,
+            rows: part.rows,
+            time_sum: part.time_sum,
+            folds: part.folds,
+            columns: part.profile.columns().iter().map(|(name, _)| name.clone()).collect(),
+            left_out: part.left_out.clone(),
+            bytes: (profiles.len() - before) as u64,
+        });
+    }
+    let head = Head { version: VERSION, segments, parts: heads };
+    let head = serde_json::to_vec(&head).map_err(io::Error::other)?;
+    let length = (head.len() as u64).to_le_bytes();
+    let bytes = [MAGIC.as_slice(), &length, &head, &profiles].concat();
+    replace(path, &bytes, Access::Private)
+}
+
+/// An error with the file that it is of.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

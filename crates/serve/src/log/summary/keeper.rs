@@ -1,0 +1,448 @@
+//! Who makes summaries: a thread that looks for segments which are in none.
+//!
+//! It goes by what lies in the folder, not by what this process wrote, so it does not matter who wrote a segment, who
+//! was killed before it was summarised, or how many servers share the folder: a lock of the kernel lets one at a time
+//! do it. An hour is summarised once, when its segments are there, so that quantiles are made of values; what comes
+//! later is put to it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::super::failure::Failure;
+use super::super::reading::LogReading;
+use super::super::segment::opened_ms;
+use super::file::{self, HOUR_MS};
+use super::gather::Gathering;
+use super::part::{Key, Part};
+use crate::disk_quota::DiskQuota;
+use crate::options::LogOptions;
+use crate::private_files;
+
+/// How often the folder is looked at.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+
+/// How long after the last segment of an hour is closed it is summarised: that one is still to be put in its place.
+const SETTLED_AFTER: Duration = Duration::from_mins(1);
+
+/// Times as long as an hour took nothing is done: predictions go before summaries, so they get a fifth of a processor.
+const REST: u32 = 4;
+
+/// A log that is kept so briefly is summarised when this part of its age, or of its bytes, is not.
+const HURRY_OF_AGE: u32 = 2;
+const HURRY_OF_BYTES: u64 = 4;
+
+/// Files that are kept, the newest: two years of hours. Of a log that has a limit they take at most such a part of it.
+const KEPT_MAX: usize = 20_000;
+const PART_OF_LOG: u64 = 10;
+
+/// The file with the lock, in the folder of summaries.
+const LOCK: &str = ".lock";
+
+/// Segments whose rows are in summaries, as far as this process knows.
+#[derive(Debug, Default)]
+pub(in super::super) struct Covered(Mutex<BTreeSet<String>>);
+
+impl Covered {
+    /// Whether the rows of a segment are in a summary.
+    pub(in super::super) fn has(&self, segment: &Path) -> bool {
+        let name = segment.file_name().unwrap_or_default().to_string_lossy();
+        self.names().contains(&*name)
+    }
+
+    fn names(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread; it ends when this is finished.
+#[derive(Debug)]
+pub(in super::super) struct Summariser {
+    covered: Arc<Covered>,
+    alive: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Summariser {
+    /// Starts the thread.
+    pub(in super::super) fn start(log: &LogOptions, quota: Arc<DiskQuota>) -> io::Result<Self> {
+        let covered = Arc::new(Covered::default());
+        let keeper = Keeper::new(log, quota, Arc::clone(&covered));
+        let (alive, stopped) = sync_channel(0);
+        let thread = std::thread::Builder::new()
+            .name("prediction-log-summaries".to_owned())
+            .spawn(move || keeper.keep(&stopped))?;
+        Ok(Self { covered, alive, thread })
+    }
+
+    /// What is in summaries.
+    pub(in super::super) fn covered(&self) -> Arc<Covered> {
+        Arc::clone(&self.covered)
+    }
+
+    /// Ends it, within a segment: what is not summarised is the next start's.
+    pub(in super::super) fn finish(self) {
+        drop(self.alive);
+        if self.thread.join().is_err() {
+            tracing::error!("summarising the prediction log broke off; this is a bug");
+        }
+    }
+}
+
+/// A segment that is in no summary.
+struct Open {
+    name: String,
+    bytes: u64,
+}
+
+struct Keeper {
+    log: LogOptions,
+    quota: Arc<DiskQuota>,
+    covered: Arc<Covered>,
+}
+
+impl Keeper {
+    fn new(log: &LogOptions, quota: Arc<DiskQuota>, covered: Arc<Covered>) -> Self {
+        Self { log: log.clone(), quota, covered }
+    }
+
+    fn keep(&self, stopped: &Receiver<()>) {
+        let mut pause = Duration::ZERO;
+        while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            pause = match self.look(SystemTime::now(), stopped) {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::warn!(%error, "the prediction log is not summarised now");
+                    LOOK_EVERY
+                }
+            };
+        }
+    }
+
+    /// Summarises the oldest hour that is due; returns when to look again.
+    fn look(&self, now: SystemTime, stopped: &Receiver<()>) -> io::Result<Duration> {
+        let hours = self.uncovered()?;
+        let bytes: u64 = hours.values().flatten().map(|open| open.bytes).sum();
+        let is_much = self
+            .log
+            .retention
+            .bytes_max
+            .is_some_and(|most| bytes.saturating_mul(HURRY_OF_BYTES) > most);
+        let Some(hour) = hours.into_keys().find(|hour| is_much || self.is_due(*hour, now)) else {
+            return Ok(LOOK_EVERY);
+        };
+        // Where there is no room for predictions there is none for summaries.
+        if self.quota.take(0).is_err() {
+            return Ok(LOOK_EVERY);
+        }
+        let started = Instant::now();
+        let is_done = self.cover(hour, stopped)?;
+        self.remove_old()?;
+        // Another server does it, or what is left is to be tried again.
+        Ok(if is_done { started.elapsed() * REST } else { LOOK_EVERY })
+    }
+
+    /// Whether no segment of an hour is open any more, or its rows would be gone before long.
+    fn is_due(&self, hour_ms: i64, now: SystemTime) -> bool {
+        let begins = Duration::from_millis(u64::try_from(hour_ms).unwrap_or(0));
+        let whole = Duration::from_hours(1) + self.log.segment_age_max + SETTLED_AFTER;
+        let hurry = self.log.retention.age_max.map(|age| age / HURRY_OF_AGE);
+        let wait = hurry.map_or(whole, |hurry| hurry.min(whole));
+        UNIX_EPOCH.checked_add(begins + wait).is_some_and(|due| due <= now)
+    }
+
+    /// Segments that are in no summary, by the hour in which they were begun.
+    fn uncovered(&self) -> io::Result<BTreeMap<i64, Vec<Open>>> {
+        let (mut hours, mut there) = (BTreeMap::<i64, Vec<Open>>::new(), BTreeSet::new());
+        for entry in std::fs::read_dir(&self.log.dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some(opened) = opened_ms(&name) else { continue };
+            let bytes = entry.metadata().map_or(0, |about| about.len());
+            there.insert(name.clone());
+            let hour = opened - opened.rem_euclid(HOUR_MS);
+            hours.entry(hour).or_default().push(Open { name, bytes });
+        }
+        self.covered.names().retain(|name| there.contains(name));
+        for (hour, open) in &mut hours {
+            open.retain(|one| !self.covered.names().contains(&one.name));
+            if open.is_empty() {
+                continue;
+            }
+            let path = file::path(&self.log.dir, *hour);
+            match file::open(&path) {
+                // What another server did, or this one before it was started again.
+                Ok(Some(kept)) => {
+                    let mut names = self.covered.names();
+                    names.extend(kept.segments.into_iter().filter(|name| there.contains(name)));
+                    open.retain(|one| !names.contains(&one.name));
+                }
+                Ok(None) => {}
+                // It is somebody's to look at, and no reason to do nothing for other hours.
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "a summary cannot be read: move it away");
+                    open.clear();
+                }
+            }
+        }
+        hours.retain(|_, open| !open.is_empty());
+        Ok(hours)
+    }
+
+    /// Puts the segments of an hour that are in no summary into its file; `false` if somebody else does it, or it was
+    /// stopped.
+    fn cover(&self, hour_ms: i64, stopped: &Receiver<()>) -> io::Result<bool> {
+        let dir = self.log.dir.as_path();
+        let Some(_alone) = alone(dir)? else { return Ok(false) };
+        // Nobody removes what is read here.
+        let _reading = LogReading::begin(dir);
+        // Another server may have done some of it until now.
+        let names = self.uncovered()?.remove(&hour_ms).unwrap_or_default();
+        if names.is_empty() {
+            return Ok(true);
+        }
+        let path = file::path(dir, hour_ms);
+        let (mut segments, mut parts) = (BTreeSet::new(), BTreeMap::<Key, Part>::new());
+        if let Some(kept) = file::open(&path)? {
+            segments = kept.segments;
+            for summary in &kept.parts {
+                let part = summary.part()?;
+                parts.insert(part.key.clone(), part);
+            }
+        }
+        let mut gathering = Gathering::default();
+        let is_stopped = || stopped.try_recv() == Err(TryRecvError::Disconnected);
+        for Open { name, .. } in names {
+            if is_stopped() {
+                return Ok(false);
+            }
+            match add(&dir.join(&name), &mut gathering) {
+                Ok(()) => {
+                    segments.insert(name);
+                }
+                Err(Failure::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    // It is as unreadable the next time.
+                    tracing::warn!(segment = %name, %error, "rows of a segment are in no summary");
+                    segments.insert(name);
+                }
+            }
+        }
+        if is_stopped() {
+            return Ok(false);
+        }
+        for part in gathering.finish() {
+            let whole = match parts.get(&part.key) {
+                Some(kept) => kept.folded(&part),
+                None => part,
+            };
+            parts.insert(whole.key.clone(), whole);
+        }
+        let parts: Vec<Part> = parts.into_values().collect();
+        file::write(&path, segments.clone(), &parts)?;
+        self.covered.names().extend(segments);
+        Ok(true)
+    }
+
+    /// Removes the oldest files where there are too many, or too large ones; the newest stays.
+    fn remove_old(&self) -> io::Result<()> {
+        let limits = [self.log.bytes_max, self.log.retention.bytes_max];
+        let most = limits.into_iter().flatten().min().map(|bytes| bytes / PART_OF_LOG);
+        let mut files = VecDeque::new();
+        for path in file::paths(&self.log.dir)? {
+            let bytes = std::fs::metadata(&path)?.len();
+            files.push_back((path, bytes));
+        }
+        let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+        while files.len() > KEPT_MAX || most.is_some_and(|most| bytes > most) {
+            let oldest = files.pop_front();
+            let Some((path, size)) = oldest.filter(|_| !files.is_empty()) else { break };
+            std::fs::remove_file(path)?;
+            bytes -= size;
+        }
+        Ok(())
+    }
+}
+
+/// The right to make summaries; none while another server has it.
+fn alone(dir: &Path) -> io::Result<Option<File>> {
+    let folder: PathBuf = file::folder(dir);
+    private_files::folder(&folder)?;
+    let mut options = File::options();
+    let lock = options.create(true).append(true).mode(0o600).open(folder.join(LOCK))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        // Without locks two servers could lose what each other wrote.
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Adds the rows of a segment.
+fn add(path: &Path, gathering: &mut Gathering) -> Result<(), Failure> {
+    let file = File::open(path).map_err(|source| Failure::Io { path: path.to_owned(), source })?;
+    for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
+        gathering.add(&batch?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{
+        ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    };
+    use trainyard_base::words::log_columns::{MODEL, MODEL_VERSION, REQUEST_ID, TIME};
+
+    use super::super::super::segment::Segment;
+    use super::super::file::LogSummary;
+    use super::*;
+
+    /// A segment that was begun in this minute, with a row for each second of two minutes.
+    fn segment(dir: &Path, minute: i64, version: &str) -> String {
+        let begins = minute * 60_000;
+        let times: Vec<i64> = (0..120).map(|second| begins + second * 1000).collect();
+        let of = |text: &str| Arc::new(StringArray::from(vec![text; times.len()])) as ArrayRef;
+        let ids = times.iter().map(|time| format!("{version}-{time}"));
+        let values = times.iter().map(|time| (time % 7919) as f64);
+        let columns: [(&str, ArrayRef); 7] = [
+            (REQUEST_ID, Arc::new(StringArray::from_iter_values(ids.clone()))),
+            (TIME, Arc::new(TimestampMillisecondArray::from(times.clone()).with_timezone("UTC"))),
+            (MODEL, of("iris")),
+            (MODEL_VERSION, of(version)),
+            ("x", Arc::new(Float64Array::from_iter_values(values))),
+            ("side", of("left")),
+            ("free text", Arc::new(StringArray::from_iter_values(ids))),
+        ];
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        let name = format!("predictions-{begins:013}-7-00000000-{version:0>6}.parquet");
+        let mut segment = Segment::at(&dir.join(&name), rows.schema()).unwrap();
+        segment.write(&rows).unwrap();
+        segment.close().unwrap();
+        name
+    }
+
+    fn keeper(dir: &Path) -> Keeper {
+        let log = LogOptions::new(dir);
+        Keeper::new(&log, Arc::new(DiskQuota::new(&log)), Arc::default())
+    }
+
+    /// Looks until nothing is due at this minute.
+    fn look(keeper: &Keeper, minute: u64) {
+        let now = UNIX_EPOCH + Duration::from_mins(minute);
+        let (_alive, stopped) = sync_channel(0);
+        while keeper.look(now, &stopped).unwrap() != LOOK_EVERY {}
+    }
+
+    fn rows(dir: &Path) -> Vec<(i64, String, u64)> {
+        let all = LogSummary::all(dir).unwrap().into_iter();
+        all.map(|one| (one.hour_ms / HOUR_MS, one.version, one.rows)).collect()
+    }
+
+    #[test]
+    fn each_row_is_in_one_summary_whoever_makes_it_and_whatever_comes_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let first = segment(dir, 10, "1");
+        // Half of its rows are of the next hour.
+        segment(dir, 59, "1");
+        let (one, other) = (keeper(dir), keeper(dir));
+        look(&one, 61);
+        assert!(rows(dir).is_empty(), "a segment of this hour may be open");
+        look(&one, 62);
+        let expected = [(0, "1".to_owned(), 180), (1, "1".to_owned(), 60)];
+        assert_eq!(rows(dir), expected);
+        look(&other, 62);
+        assert_eq!(rows(dir), expected, "another server, or the same after a kill");
+        assert!(other.covered.has(&dir.join(&first)));
+        // A journal of this hour was recovered, and one of another version; the first rows are removed.
+        std::fs::remove_file(dir.join(&first)).unwrap();
+        segment(dir, 20, "1");
+        segment(dir, 30, "2");
+        look(&other, 200);
+        look(&one, 200);
+        let two = (0, "2".to_owned(), 120);
+        assert_eq!(rows(dir), [(0, "1".to_owned(), 300), two, (1, "1".to_owned(), 60)]);
+    }
+
+    #[test]
+    fn what_is_kept_says_how_exact_it_is_and_leaves_texts_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        for minute in 0..10 {
+            segment(dir, minute * 2, "1");
+        }
+        look(&keeper(dir), 100);
+        let [kept] = <[LogSummary; 1]>::try_from(LogSummary::all(dir).unwrap()).unwrap();
+        assert_eq!((kept.rows, kept.rank_error), (1200, 1.0 / 256.0));
+        assert_eq!(kept.time_sum, (0..1200).map(|second| second * 1000).sum::<i64>());
+        assert_eq!(kept.columns, [MODEL, MODEL_VERSION, "x", "side"]);
+        assert_eq!(kept.left_out.iter().collect::<Vec<_>>(), ["free text"]);
+        let profile = kept.profile().unwrap();
+        assert_eq!(profile.column("side").unwrap().distinct(), 1);
+        let x = profile.column("x").unwrap();
+        assert_eq!((x.rows(), x.distinct()), (1200, 256));
+        let exact = (0..1200_i64).filter(|second| (second * 1000) % 7919 < 4000).count() as f64;
+        let about = x.count_between(0.0, 4000.0) as f64;
+        assert!((exact - about).abs() <= 1200.0 / 256.0, "{exact} {about}");
+    }
+
+    #[test]
+    fn a_summary_that_is_damaged_is_an_error_and_not_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        segment(folder.path(), 0, "1");
+        look(&keeper(folder.path()), 100);
+        let path = file::path(folder.path(), 0);
+        let good = std::fs::read(&path).unwrap();
+        for length in [0, 12, 40] {
+            std::fs::write(&path, &good[..length]).unwrap();
+            let error = LogSummary::all(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("0000000000000.summary"), "{error}");
+        }
+        std::fs::write(&path, &good[..good.len() - 1]).unwrap();
+        let all = LogSummary::all(folder.path()).unwrap();
+        all[0].profile().unwrap_err();
+        // Other hours are summarised all the same.
+        std::fs::write(&path, &good[..12]).unwrap();
+        segment(folder.path(), 70, "1");
+        look(&keeper(folder.path()), 1000);
+        assert!(file::path(folder.path(), HOUR_MS).exists());
+    }
+
+    #[test]
+    fn a_log_that_is_kept_for_minutes_is_summarised_before_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        segment(folder.path(), 0, "1");
+        let mut keeper = keeper(folder.path());
+        keeper.log.retention.age_max = Some(Duration::from_mins(10));
+        look(&keeper, 4);
+        assert!(rows(folder.path()).is_empty());
+        look(&keeper, 6);
+        assert_eq!(rows(folder.path()).len(), 1);
+        segment(folder.path(), 7, "1");
+        keeper.log.retention.age_max = None;
+        keeper.log.retention.bytes_max = Some(1000);
+        look(&keeper, 8);
+        assert_eq!(rows(folder.path())[0].2, 240);
+    }
+
+    #[test]
+    fn summaries_take_a_part_of_a_log_that_has_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = keeper(folder.path());
+        for hour in 0..3 {
+            segment(folder.path(), hour * 60, "1");
+        }
+        keeper.log.bytes_max = Some(10 * PART_OF_LOG);
+        look(&keeper, 1000);
+        assert_eq!(rows(folder.path()), [(2, "1".to_owned(), 120)], "the newest stays");
+    }
+}

@@ -1,0 +1,9 @@
+//! Summaries of a prediction log, which stay when its rows are removed: an hour and version each, small and mergeable.
+
+mod file;
+mod gather;
+mod keeper;
+mod part;
+
+pub use file::LogSummary;
+pub(super) use keeper::{Covered, Summariser};
