@@ -20,6 +20,13 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
         Err(no_method("predict_proba"))
     }
 
+    /// Logarithms of the probabilities; those who know them say also what is too small for a probability.
+    fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
+        let mut answers = self.predict_proba(x)?;
+        answers.values.iter_mut().for_each(|x| *x = x.ln());
+        Ok(answers)
+    }
+
     /// One column for two classes, else one for each.
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
         let _ = x;

@@ -13,8 +13,9 @@ pub(super) const READERS: &[Reader] = &[
     Reader::new(
         "LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV SGDRegressor \
          LinearSVR HuberRegressor BayesianRidge ARDRegression Lars LarsCV LassoLars \
-         LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit TheilSenRegressor \
-         QuantileRegressor PassiveAggressiveRegressor MultiTaskLasso MultiTaskElasticNet \
+         LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV \
+         TheilSenRegressor QuantileRegressor PassiveAggressiveRegressor MultiTaskLasso \
+         MultiTaskLassoCV MultiTaskElasticNet MultiTaskElasticNetCV \
          PoissonRegressor GammaRegressor TweedieRegressor",
         |fields, _| regressor(fields),
     ),

@@ -37,9 +37,22 @@ enum Method {
 
 /// Bytes of a model file to its root object.
 pub(crate) fn read_object(bytes: &[u8], file: &str) -> Result<(Heap, Id)> {
+    if let Some(compression) = python::packed::foreign_compression(bytes) {
+        return Err(Error::Unsupported {
+            what: format!("{file}, which is compressed with {compression},"),
+            hint:
+                "write it again: joblib.dump(model, FILE) without compress=, or with zlib or gzip"
+                    .to_owned(),
+        });
+    }
     // A zip archive is skops; everything else is taken for a pickle.
-    let read =
-        if bytes.starts_with(b"PK\x03\x04") { python::skops::read } else { python::pickle::read };
+    let read = |bytes: &[u8]| {
+        if bytes.starts_with(b"PK\x03\x04") {
+            return python::skops::read(bytes);
+        }
+        let content = python::packed::unpacked(bytes)?;
+        python::pickle::read(&content)
+    };
     read(bytes).map_err(|refusal| match refusal {
         Refusal::Foreign(what) => Error::Unsupported {
             what: format!("{file}: {what}, and"),
@@ -103,11 +116,7 @@ impl Predictor for SklearnModel {
         match self.method {
             Method::Predict => self.estimator.predict(&x)?.prediction(),
             Method::PredictProba => Ok(matrix_prediction(self.estimator.predict_proba(&x)?)),
-            Method::PredictLogProba => {
-                let mut answers = self.estimator.predict_proba(&x)?;
-                answers.values.iter_mut().for_each(|x| *x = x.ln());
-                Ok(matrix_prediction(answers))
-            }
+            Method::PredictLogProba => Ok(matrix_prediction(self.estimator.predict_log_proba(&x)?)),
             Method::DecisionFunction => {
                 let answers = self.estimator.decision_function(&x)?;
                 if answers.columns == 1 {

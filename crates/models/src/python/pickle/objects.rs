@@ -1,5 +1,6 @@
 //! Classes, what their calls would have made, and the states of objects; NumPy's arrays and types.
 
+use super::joblib;
 use super::machine::Machine;
 use crate::python::dtype::{Dtype, Kind};
 use crate::python::globals::is_known_global;
@@ -170,6 +171,9 @@ impl Machine<'_> {
         if let (Some(filled), Some(slot)) = (filled, self.heap.nodes.get_mut(object as usize)) {
             *slot = filled;
         }
+        if self.heap.value(object).class() == Some(joblib::WRAPPER) {
+            return self.framed_array(object);
+        }
         Ok(())
     }
 
@@ -228,7 +232,7 @@ impl Machine<'_> {
     }
 }
 
-fn dimensions(shape: Value<'_>) -> Result<Vec<usize>> {
+pub(super) fn dimensions(shape: Value<'_>) -> Result<Vec<usize>> {
     let dims = match shape.items() {
         Some(items) => items.into_iter().map(Value::int).collect(),
         None => shape.int().map(|dim| vec![Some(dim)]).unwrap_or_default(),
