@@ -83,8 +83,12 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
     }
 }
 
-fn no_method(name: &str) -> Error {
-    Error::Input(format!("the model has no {name}"))
+/// The refusal of a method that an estimator does not have.
+pub(super) fn no_method(name: &str) -> Error {
+    Error::Unsupported {
+        what: format!("{name} of this estimator"),
+        hint: "it has no such method, or one that only Python workers run".to_owned(),
+    }
 }
 
 /// Columns by label for `predict`: the largest score, of equals the first; for one column its sign.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 
-use super::data::{Output, Table, matrix_prediction};
-use super::estimator::Fields;
+use super::data::{Matrix, Output, Table, matrix_prediction};
+use super::estimator::{Estimator, Fields};
 use super::families::{load, reader};
 use super::reader::{Boxed, Names};
 use crate::input::Input;
@@ -92,6 +92,7 @@ impl SklearnModel {
             });
         }
         let class = Fields(found(root)).name().to_owned();
+        check_method(&*estimator, method, &class)?;
         Ok(Self { estimator, method, names: fitted_names(root), class })
     }
 
@@ -101,6 +102,22 @@ impl SklearnModel {
             Some(names) => Input::arranged(input, names),
             None => Ok(Cow::Borrowed(input)),
         }
+    }
+}
+
+/// Refuses an estimator that does not have the method: what has it takes, or refuses, rows that are none.
+fn check_method(estimator: &dyn Estimator, method: Method, class: &str) -> Result<()> {
+    let nothing = || Matrix::zeros(0, 0).map(Table::Matrix);
+    let asked = match method {
+        Method::Predict => estimator.predict(&nothing()?).map(drop),
+        Method::Transform => estimator.transform(nothing()?).map(drop),
+        Method::PredictProba | Method::PredictLogProba | Method::DecisionFunction => Ok(()),
+    };
+    match asked {
+        Err(Error::Unsupported { what, hint }) => {
+            Err(Error::Unsupported { what: format!("{what}, {class},"), hint })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -115,3 +115,31 @@ fn transformers_answer_as_in_python() {
 fn all_kinds_of_data_and_classes_answer_as_in_python() {
     compare(include_str!("../python/kinds.py"), "kinds", 400);
 }
+
+#[test]
+fn rarer_kinds_and_files_of_joblib_answer_as_in_python() {
+    compare(include_str!("../python/more_kinds.py"), "more_kinds", 300);
+}
+
+/// All of scikit-learn, as it is installed: an answer is Python's, and what is not answered is refused when it is
+/// loaded, by name. A drawn part of it in the short form.
+#[test]
+fn every_estimator_answers_or_is_refused_at_load() {
+    let is_long = std::env::var_os("TRAINYARD_TEST_LONG").is_some();
+    let (sample, at_least) = if is_long { (0, 250) } else { (24, 12) };
+    let script = format!("SAMPLE = {sample}\n{}", include_str!("../python/every.py"));
+    let models = made(&script, "every");
+    let (mut answered, mut failures) = (0, Vec::new());
+    for path in &models {
+        match load(path) {
+            Err(Error::Unsupported { .. }) => {}
+            Err(error) => failures.push(format!("{}: {error}", path.display())),
+            Ok(_) => match check(path) {
+                Ok(()) => answered += 1,
+                Err(reason) => failures.push(format!("{}: {reason}", path.display())),
+            },
+        }
+    }
+    assert!(failures.is_empty(), "{} models differ:\n{}", failures.len(), failures.join("\n"));
+    assert!(answered >= at_least, "only {answered} of {} models answered", models.len());
+}

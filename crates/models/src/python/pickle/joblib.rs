@@ -2,7 +2,7 @@
 //! bytes (<https://github.com/joblib/joblib/blob/main/joblib/numpy_pickle.py>).
 
 use super::machine::Machine;
-use super::objects::dimensions;
+use super::shape::dimensions;
 use crate::python::dtype::Kind;
 use crate::python::{Id, Node};
 use crate::refusal::Result;

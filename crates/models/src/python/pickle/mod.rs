@@ -8,5 +8,6 @@ mod joblib;
 mod literals;
 mod machine;
 mod objects;
+mod shape;
 
 pub(crate) use machine::read;

@@ -2,6 +2,7 @@
 
 use super::joblib;
 use super::machine::Machine;
+use super::shape::dimensions;
 use crate::python::dtype::{Dtype, Kind};
 use crate::python::globals::is_known_global;
 use crate::python::{Array, Elements, Id, Node, Object, Value};
@@ -230,16 +231,4 @@ impl Machine<'_> {
         }
         Ok(Dtype { big_endian, ..dtype })
     }
-}
-
-pub(super) fn dimensions(shape: Value<'_>) -> Result<Vec<usize>> {
-    let dims = match shape.items() {
-        Some(items) => items.into_iter().map(Value::int).collect(),
-        None => shape.int().map(|dim| vec![Some(dim)]).unwrap_or_default(),
-    };
-    dims.into_iter()
-        .map(|dim| {
-            dim.and_then(|dim| usize::try_from(dim).ok()).ok_or_else(|| "an odd shape".into())
-        })
-        .collect()
 }
