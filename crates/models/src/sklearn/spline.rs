@@ -65,6 +65,13 @@ impl Splines {
         let columns: Vec<Basis> =
             each.map(|spline| Basis::read(fields, spline)).collect::<Result<_>>()?;
         fields.check_length("bsplines_", columns.len(), fields.count("n_features_in_")?)?;
+        // It counts the degree up at the first column and takes the others for ones of degree 2.
+        if beyond == Beyond::Linear && columns.len() > 1 && columns.iter().any(|it| it.degree == 1)
+        {
+            return Err(
+                fields.unsupported("extrapolation=\"linear\" of degree 1 for several columns")
+            );
+        }
         Ok(Box::new(Self {
             columns,
             beyond,
