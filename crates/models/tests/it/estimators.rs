@@ -126,7 +126,7 @@ fn rarer_kinds_and_files_of_joblib_answer_as_in_python() {
 #[test]
 fn every_estimator_answers_or_is_refused_at_load() {
     let is_long = std::env::var_os("TRAINYARD_TEST_LONG").is_some();
-    let (sample, at_least) = if is_long { (0, 250) } else { (24, 12) };
+    let (sample, at_least) = if is_long { (0, 380) } else { (24, 12) };
     let script = format!("SAMPLE = {sample}\n{}", include_str!("../python/every.py"));
     let models = made(&script, "every");
     let (mut answered, mut failures) = (0, Vec::new());

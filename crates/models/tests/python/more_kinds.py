@@ -1,15 +1,18 @@
 """Estimators that are rarer than those of kinds.py, with each parameter that their answers depend on, and files of joblib."""
 
+from sklearn.decomposition import FastICA
 from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_selection import SelectFdr
 from sklearn.isotonic import IsotonicRegression
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.multioutput import ClassifierChain, RegressorChain
 from sklearn.naive_bayes import CategoricalNB
 from sklearn.neighbors import NearestCentroid
+from sklearn.semi_supervised import SelfTrainingClassifier
 
 
 def classifiers(X, y, y3):
@@ -34,6 +37,14 @@ def classifiers(X, y, y3):
     save("threshold_text", words, rows)
     frame = pd.DataFrame(X, columns=[f"c{at}" for at in range(X.shape[1])])
     save("threshold_frame", FixedThresholdClassifier(LogisticRegression(), threshold=0.3).fit(frame, y), frame.iloc[:30])
+    unlabelled = np.where(RNG.random(len(y3)) < 0.4, -1, y3)
+    for name, model in {"logistic": SelfTrainingClassifier(LogisticRegression()), "bayes": SelfTrainingClassifier(GaussianNB(), threshold=0.9)}.items():
+        save(f"self_training_{name}", model.fit(frame, unlabelled), frame.iloc[:30], tolerance=1e-10)
+    noisy = np.column_stack([X, RNG.normal(size=(len(X), 6))])
+    for alpha in (0.01, 0.2, 0.9):
+        save(f"select_fdr_{alpha}", SelectFdr(alpha=alpha).fit(noisy, y), noisy[:20])
+    for name, model in {"plain": FastICA(3, random_state=0), "raw": FastICA(whiten=False, random_state=0, max_iter=50), "arbitrary": FastICA(2, whiten="arbitrary-variance", random_state=0)}.items():
+        save(f"ica_{name}", model.fit(X), rows, tolerance=1e-9)
     labels = np.column_stack([y, y3 > 0, X[:, 0] > 0]).astype(int)
     for name, model in {"plain": ClassifierChain(LogisticRegression()), "order": ClassifierChain(LogisticRegression(), order=[2, 0, 1]), "random": ClassifierChain(GaussianNB(), order="random", random_state=3), "cv": ClassifierChain(LinearSVC(), cv=2),
                         "proba": ClassifierChain(LogisticRegression(), chain_method="predict_proba"), "decision": ClassifierChain(LogisticRegression(), chain_method="decision_function"), "tree": ClassifierChain(DecisionTreeClassifier(max_depth=3))}.items():
