@@ -111,8 +111,8 @@ fn categories(fields: Fields<'_>, classes: usize) -> Result<Vec<Matrix>> {
     each.collect()
 }
 
-/// Log likelihoods to logarithms of probabilities, in the steps of scikit-learn and SciPy. Where a likelihood is a number
-/// of ten digits, the logarithm of their sum has lost as many of its own.
+/// Log likelihoods to logarithms of probabilities, in the steps of scikit-learn and SciPy. Where a likelihood is a
+/// number of ten digits, the logarithm of their sum has lost as many of its own.
 fn log_normalize(row: &mut [f64]) {
     let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !max.is_finite() || row.iter().any(|x| x.is_nan()) {
