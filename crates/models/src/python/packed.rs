@@ -1,9 +1,10 @@
 //! Files that joblib has compressed.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::Read as _;
 
-use flate2::read::{GzDecoder, ZlibDecoder};
+use flate2::read::GzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 use crate::refusal::Result;
 
@@ -22,23 +23,57 @@ pub(crate) fn foreign_compression(bytes: &[u8]) -> Option<&'static str> {
 /// The bytes of a pickle, without the zlib or gzip around them. No pickle starts as these do.
 pub(crate) fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
     if bytes.starts_with(b"\x78") {
-        return all(ZlibDecoder::new(bytes), bytes.len()).map(Cow::Owned);
+        return inflated(bytes).map(Cow::Owned);
     }
     if bytes.starts_with(b"\x1f\x8b") {
-        return all(GzDecoder::new(bytes), bytes.len()).map(Cow::Owned);
+        return gunzipped(bytes).map(Cow::Owned);
     }
     Ok(Cow::Borrowed(bytes))
 }
 
-fn all(packed: impl Read, bytes: usize) -> Result<Vec<u8>> {
-    let limit = (bytes as u64 * RATIO_MAX + FREE_BYTES).min(UNPACKED_BYTES_MAX);
-    let mut content = Vec::new();
-    let read = packed.take(limit + 1).read_to_end(&mut content);
-    read.map_err(|error| format!("the compressed file is damaged or cut: {error}"))?;
+/// Bytes that a file of this size may unpack to.
+fn limit(bytes: &[u8]) -> u64 {
+    (bytes.len() as u64 * RATIO_MAX + FREE_BYTES).min(UNPACKED_BYTES_MAX)
+}
+
+fn check(content: &[u8], limit: u64) -> Result<()> {
     if content.len() as u64 > limit {
         return Err(format!("the compressed file unpacks to more than {limit} bytes").into());
     }
+    Ok(())
+}
+
+fn gunzipped(bytes: &[u8]) -> Result<Vec<u8>> {
+    let limit = limit(bytes);
+    let mut content = Vec::new();
+    let read = GzDecoder::new(bytes).take(limit + 1).read_to_end(&mut content);
+    read.map_err(|error| format!("the compressed file is damaged or cut: {error}"))?;
+    check(&content, limit)?;
     Ok(content)
+}
+
+/// Step by step: flate2's reader takes the end of a cut file for that of its content.
+fn inflated(bytes: &[u8]) -> Result<Vec<u8>> {
+    /// Room that is made at least for each step.
+    const STEP: usize = 1 << 16;
+    let limit = limit(bytes);
+    let mut stream = Decompress::new(true);
+    let mut content = Vec::new();
+    loop {
+        content.reserve(STEP);
+        let (read, written) = (stream.total_in(), content.len());
+        let rest = usize::try_from(read).ok().and_then(|read| bytes.get(read..));
+        let status = stream
+            .decompress_vec(rest.unwrap_or_default(), &mut content, FlushDecompress::None)
+            .map_err(|error| format!("the compressed file is damaged: {error}"))?;
+        check(&content, limit)?;
+        if status == Status::StreamEnd {
+            return Ok(content);
+        }
+        if stream.total_in() == read && content.len() == written {
+            return Err("the compressed file is cut".into());
+        }
+    }
 }
 
 #[cfg(test)]
