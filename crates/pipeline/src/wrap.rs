@@ -30,7 +30,7 @@ const EXAMPLE_ROWS: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileFlavor {
-    /// An estimator of scikit-learn or in its style: .skops, .pkl
+    /// An estimator of scikit-learn or in its style: .skops, .pkl, .joblib
     Sklearn,
     /// A booster of XGBoost: .ubj, .json
     Xgboost,
@@ -81,6 +81,7 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     })?;
     let name = options.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let content = read(&options.file)?;
+    let for_joblib = flavor == FileFlavor::Sklearn && is_joblib(&content);
     let output = &options.output;
     let is_taken = std::fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_some());
     if is_taken || output.is_file() {
@@ -99,6 +100,11 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     folder.write(&path)?;
     let (loaded, needs_python) = match trainyard_models::load(&path) {
         Ok(loaded) => (Some(loaded), None),
+        Err(error @ ModelError::Unsupported { .. }) if for_joblib => {
+            let hint = "Python workers read no file of joblib: write it again as \
+                        cloudpickle.dump(joblib.load(\"model.joblib\"), open(\"model.pkl\", \"wb\"))";
+            return Err(Error::predict(error.to_string(), hint));
+        }
         Err(error @ ModelError::Unsupported { .. }) => (None, Some(error.sentence())),
         Err(error) => return Err(error.into()),
     };
@@ -134,15 +140,15 @@ fn read(file: &Path) -> Result<Vec<u8>> {
         let what = format!("{} has {bytes} bytes", file.display());
         return Err(Error::predict(what, format!("a model has {FILE_BYTES_MAX} at most")));
     }
-    let content = std::fs::read(file).map_err(failed)?;
-    let by_joblib = b"joblib.numpy_pickle";
-    if content.windows(by_joblib.len()).take(1 << 20).any(|window| window == by_joblib) {
-        return Err(Error::predict(
-            format!("{} was written by joblib, whose arrays are not read", file.display()),
-            "write it again: skops.io.dump(joblib.load(\"model.joblib\"), \"model.skops\")",
-        ));
-    }
-    Ok(content)
+    std::fs::read(file).map_err(failed)
+}
+
+/// Whether a file is written as only joblib reads it, where the model is not evaluated without Python.
+fn is_joblib(content: &[u8]) -> bool {
+    let array = b"joblib.numpy_pickle";
+    let is_compressed = content.starts_with(b"\x78") || content.starts_with(b"\x1f\x8b");
+    // Its first array stands behind no more than a few parameters.
+    is_compressed || content.windows(array.len()).take(1 << 20).any(|window| window == array)
 }
 
 /// The folder around a file, without a signature yet.
@@ -307,13 +313,21 @@ mod tests {
         assert_eq!(left, 2, "the sample and the first folder");
     }
 
+    /// A description of an array of joblib, and then a class of somebody's own.
+    const JOBLIB_OF_A_CLASS: &[u8] =
+        b"\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\ncmine\nModel\n.";
+
     #[test]
     fn what_nobody_can_read_is_said() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("model.joblib");
-        std::fs::write(&file, b"\x80\x04\x95cjoblib.numpy_pickle\nNumpyArrayWrapper").unwrap();
+        std::fs::write(&file, &JOBLIB_OF_A_CLASS[..30]).unwrap();
         let asked = WrapOptions { file: file.clone(), ..options("", &place.path().join("m")) };
-        assert!(wrap(&asked).unwrap_err().to_string().contains("written by joblib"));
+        assert!(wrap(&asked).unwrap_err().to_string().contains("a line without end"));
+        // Python's workers would not read what is not read here.
+        std::fs::write(&file, JOBLIB_OF_A_CLASS).unwrap();
+        let error = wrap(&asked).unwrap_err();
+        assert!(error.sentence().contains("Python workers read no file of joblib"), "{error}");
         let asked = WrapOptions { file: file.with_extension("bin"), ..asked };
         assert!(wrap(&asked).unwrap_err().to_string().contains("does not say how"));
     }

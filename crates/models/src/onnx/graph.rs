@@ -37,14 +37,39 @@ impl GraphInput {
     /// The declared shape for a table of these rows, if its elements fill it.
     pub(crate) fn shape_for(&self, table: &Tensor) -> Vec<usize> {
         let rows = table.shape.first().copied().unwrap_or(1);
-        let per_row = table.data.len() / rows.max(1);
+        let per_row: usize = table.shape.iter().skip(1).product();
         match self.dims.as_slice() {
             [_] => vec![table.data.len()],
-            [_, rest @ ..] if rest.iter().product::<usize>() == per_row && per_row > 0 => {
-                std::iter::once(rows).chain(rest.iter().copied()).collect()
+            [_, rest @ ..] if per_row > 0 => {
+                // One size that the file leaves open follows from the others.
+                let said = rest.iter().filter(|size| **size > 0).product::<usize>();
+                let open = if rest.contains(&0) { per_row / said } else { 1 };
+                let is_filled = rest.iter().filter(|size| **size == 0).count() <= 1;
+                if !is_filled || said.checked_mul(open) != Some(per_row) {
+                    return table.shape.clone();
+                }
+                let sizes = rest.iter().map(|&size| if size == 0 { open } else { size });
+                std::iter::once(rows).chain(sizes).collect()
             }
             _ => table.shape.clone(),
         }
+    }
+
+    /// The table in the declared shape, where that has more dimensions than a table.
+    fn shaped(&self, table: Tensor) -> Outcome<Tensor> {
+        if self.dims.len() <= 2 {
+            return Ok(table);
+        }
+        let shape = self.shape_for(&table);
+        if shape.len() != self.dims.len() {
+            return Err(format!(
+                "input {:?} takes {:?} a row (0 is a size that the file leaves open), not shape {:?}",
+                self.name,
+                self.dims.get(1..).unwrap_or_default(),
+                table.shape
+            ));
+        }
+        Tensor::new(shape, table.data)
     }
 }
 
@@ -151,8 +176,10 @@ impl Graph {
 
     /// Runs all steps on one value for each input, in order; gives one for each output, in order.
     pub(crate) fn run(&self, inputs: Vec<Tensor>) -> Outcome<Vec<Value>> {
-        let mut slots: Vec<Option<Value>> =
-            inputs.into_iter().map(|tensor| Some(Value::Tensor(tensor))).collect();
+        let shaped = self.inputs.iter().zip(inputs).map(|(input, table)| input.shaped(table));
+        let mut slots: Vec<Option<Value>> = shaped
+            .map(|tensor| tensor.map(|tensor| Some(Value::Tensor(tensor))))
+            .collect::<Outcome<_>>()?;
         slots.resize_with(self.slots, || None);
         for step in &self.steps {
             let inputs = step

@@ -3,7 +3,7 @@
 /// Whether a global (`module.name`) is one that models are made of. Everything else is refused by name:
 /// nothing is ever called, but what is not known cannot be evaluated either.
 pub(crate) fn is_known_global(module: &str, name: &str) -> bool {
-    const PACKAGES: [&str; 5] = ["sklearn", "numpy", "scipy", "xgboost", "lightgbm"];
+    const PACKAGES: [&str; 6] = ["sklearn", "numpy", "scipy", "xgboost", "lightgbm", "imblearn"];
     const BUILTINS: [&str; 17] = [
         "object",
         "list",
@@ -30,6 +30,7 @@ pub(crate) fn is_known_global(module: &str, name: &str) -> bool {
         "copyreg" | "copy_reg" => name == "_reconstructor",
         "_codecs" => name == "encode",
         "functools" => name == "partial",
+        "joblib.numpy_pickle" => name == "NumpyArrayWrapper",
         _ => PACKAGES.contains(&package) || package == "_loss",
     }
 }

@@ -8,6 +8,7 @@ mod dtype;
 mod globals;
 mod heap;
 mod npy;
+pub(crate) mod packed;
 pub(crate) mod pickle;
 pub(crate) mod skops;
 mod zip;

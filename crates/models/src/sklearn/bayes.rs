@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Sparse, Table};
-use super::estimator::{Estimator, Fields, arg_max};
+use super::estimator::{Estimator, Fields, arg_max, matrix};
 use super::reader::{Boxed, Reader};
-use crate::Result;
+use crate::{Error, Result};
 
-pub(super) const READERS: &[Reader] =
-    &[Reader::new("GaussianNB BernoulliNB MultinomialNB ComplementNB", |fields, _| {
-        naive_bayes(fields)
-    })];
+pub(super) const READERS: &[Reader] = &[Reader::new(
+    "GaussianNB BernoulliNB MultinomialNB ComplementNB CategoricalNB",
+    |fields, _| naive_bayes(fields),
+)];
 
 /// Naive Bayes: the joint log likelihood of each class.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ enum Bayes {
         weights: Matrix,
         binarize: Option<f64>,
     },
+    /// For each column what each category (columns) says for each class (rows).
+    Categorical(Vec<Matrix>),
 }
 
 #[derive(Debug)]
@@ -75,6 +77,11 @@ fn naive_bayes(fields: Fields<'_>) -> Result<Boxed> {
                 classes,
             }
         }
+        "CategoricalNB" => NaiveBayes {
+            bayes: Bayes::Categorical(categories(fields, classes.len())?),
+            prior: fields.numbers("class_log_prior_")?,
+            classes,
+        },
         _ => NaiveBayes {
             bayes: Bayes::Linear { weights: fields.matrix("feature_log_prob_")?, binarize: None },
             prior: fields.numbers("class_log_prior_")?,
@@ -87,6 +94,7 @@ fn naive_bayes(fields: Fields<'_>) -> Result<Boxed> {
         }
         Bayes::Gaussian { .. } => return Err(fields.malformed("theta_ and var_ do not fit")),
         Bayes::Linear { weights, .. } => [weights.rows; 2],
+        Bayes::Categorical(_) => [model.classes.len(); 2],
     };
     let count = model.classes.len();
     if rows != [count; 2] || model.prior.len() != count {
@@ -95,15 +103,23 @@ fn naive_bayes(fields: Fields<'_>) -> Result<Boxed> {
     Ok(Box::new(model))
 }
 
-/// Log likelihoods to probabilities, in the steps of scikit-learn and SciPy. Where a likelihood is a number
-/// of ten digits, the logarithm of their sum has lost as many of its own.
-fn normalize(row: &mut [f64]) {
+fn categories(fields: Fields<'_>, classes: usize) -> Result<Vec<Matrix>> {
+    let each = fields.items("feature_log_prob_")?.into_iter().map(|column| {
+        let column = matrix(column).filter(|column| column.rows == classes);
+        column.ok_or_else(|| fields.malformed("feature_log_prob_ does not fit the classes"))
+    });
+    each.collect()
+}
+
+/// Log likelihoods to logarithms of probabilities, in the steps of scikit-learn and SciPy. Where a likelihood is a
+/// number of ten digits, the logarithm of their sum has lost as many of its own.
+fn log_normalize(row: &mut [f64]) {
     let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !max.is_finite() || row.iter().any(|x| x.is_nan()) {
         // Nothing is left of it either way.
         let sum: f64 = row.iter().map(|x| (x - max).exp()).sum();
         for x in row.iter_mut() {
-            *x = (*x - max).exp() / sum;
+            *x = *x - max - sum.ln();
         }
         return;
     }
@@ -111,8 +127,14 @@ fn normalize(row: &mut [f64]) {
     let others: f64 = row.iter().filter(|x| **x != max).map(|x| (x - max).exp()).sum();
     let log = (others / largest).ln_1p() + largest.ln() + max;
     for x in row.iter_mut() {
-        *x = (*x - log).exp();
+        *x -= log;
     }
+}
+
+/// Log likelihoods to probabilities.
+fn normalize(row: &mut [f64]) {
+    log_normalize(row);
+    row.iter_mut().for_each(|x| *x = x.exp());
 }
 
 /// Ones where values are above a threshold.
@@ -138,6 +160,28 @@ impl NaiveBayes {
                 let x = x.finite()?;
                 let ones = x.values.iter().map(|&x| f64::from(u8::from(x > *threshold))).collect();
                 Matrix::new(x.rows, x.columns, ones).times_transposed(weights, &self.prior)
+            }
+            Bayes::Categorical(columns) => {
+                let numbers = x.finite()?;
+                numbers.check_width(columns.len())?;
+                let mut result = Matrix::zeros(numbers.rows, self.prior.len())?;
+                for (row, sums) in numbers.each_row().zip(result.each_row_mut()) {
+                    for (at, (&number, shares)) in row.iter().zip(columns).enumerate() {
+                        let category = number.trunc();
+                        if category < 0.0 || category >= shares.columns as f64 {
+                            return Err(Error::Input(format!(
+                                "column {:?} holds {number}; the model takes categories 0 to {}",
+                                x.name(at),
+                                shares.columns.saturating_sub(1)
+                            )));
+                        }
+                        for (sum, shares) in sums.iter_mut().zip(shares.each_row()) {
+                            *sum += shares.get(category as usize).copied().unwrap_or(f64::NAN);
+                        }
+                    }
+                    sums.iter_mut().zip(&self.prior).for_each(|(sum, prior)| *sum += prior);
+                }
+                Ok(result)
             }
             Bayes::Gaussian { means, variances } => {
                 let x = x.finite()?;
@@ -177,6 +221,12 @@ impl Estimator for NaiveBayes {
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
         let mut likelihood = self.likelihood(x)?;
         likelihood.each_row_mut().for_each(normalize);
+        Ok(likelihood)
+    }
+
+    fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
+        let mut likelihood = self.likelihood(x)?;
+        likelihood.each_row_mut().for_each(log_normalize);
         Ok(likelihood)
     }
 

@@ -85,7 +85,7 @@ impl Boosted {
         }
     }
 
-    /// The table with numbers in place of the texts of categories.
+    /// The table with the places of categories in place of them.
     fn numbered<'t>(&self, x: &'t Table) -> Result<Cow<'t, Table>> {
         let Table::Frame(frame) = x else { return Ok(Cow::Borrowed(x)) };
         if self.categories().is_empty() {
@@ -93,9 +93,15 @@ impl Boosted {
         }
         let mut numbered = frame.clone();
         for (at, (column, name)) in numbered.columns.iter_mut().zip(&frame.names).enumerate() {
-            let Column::Text(texts) = column else { continue };
-            let texts = texts.iter().map(Option::as_deref);
-            if let Some(numbers) = self.categories().numbers((at, name.as_str()), texts) {
+            let place = (at, name.as_str());
+            let numbers = match column {
+                Column::Text(texts) => {
+                    self.categories().numbers(place, texts.iter().map(Option::as_deref))
+                }
+                Column::Numbers(values) => self.categories().places(place, values),
+                Column::Other(_) => None,
+            };
+            if let Some(numbers) = numbers {
                 *column = Column::Numbers(numbers?);
             }
         }

@@ -18,6 +18,9 @@ pub(super) const READERS: &[Reader] = &[
     Reader::new("FeatureUnion", feature_union).note("weights"),
 ];
 
+/// The pipeline of imbalanced-learn, whose steps may also be samplers.
+pub(super) const IMBALANCED_PIPELINE: &str = "imblearn.pipeline.Pipeline";
+
 /// `Pipeline`
 #[derive(Debug)]
 struct Pipeline {
@@ -31,7 +34,9 @@ fn pipeline(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let mut steps = Vec::new();
     let mut names = HashSet::new();
     let mut classes = Vec::new();
-    for step in fields.items("steps")? {
+    let given = fields.items("steps")?;
+    let last = given.len().saturating_sub(1);
+    for (at, step) in given.into_iter().enumerate() {
         let parts = step.items().unwrap_or_default();
         let [name, step] = parts.as_slice() else {
             return Err(fields.malformed("a step is no pair"));
@@ -39,11 +44,22 @@ fn pipeline(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         if name.text().is_some_and(|name| !names.insert(name)) {
             return Err(fields.malformed("two steps have one name"));
         }
+        if at < last && is_sampler(*step) {
+            continue;
+        }
         steps.push(part(*step, nested)?);
         classes.push(Fields(*step).name().to_owned());
     }
     let last = steps.pop().ok_or_else(|| fields.malformed("no steps"))?;
     Ok(Box::new(Pipeline { steps, last, classes }))
+}
+
+/// Whether a step of imbalanced-learn chooses among the rows of training; it does nothing at prediction.
+fn is_sampler(step: Value<'_>) -> bool {
+    const MODULES: [&str; 3] =
+        ["imblearn.over_sampling.", "imblearn.under_sampling.", "imblearn.combine."];
+    let class = step.class().unwrap_or_default();
+    MODULES.iter().any(|module| class.starts_with(module))
 }
 
 /// A step: an estimator, `passthrough` or `None`.
@@ -93,6 +109,10 @@ impl Estimator for Pipeline {
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
         self.last.predict_proba(&self.before(x)?)
+    }
+
+    fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
+        self.last.predict_log_proba(&self.before(x)?)
     }
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {

@@ -20,6 +20,13 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
         Err(no_method("predict_proba"))
     }
 
+    /// Logarithms of the probabilities; those who know them say also what is too small for a probability.
+    fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
+        let mut answers = self.predict_proba(x)?;
+        answers.values.iter_mut().for_each(|x| *x = x.ln());
+        Ok(answers)
+    }
+
     /// One column for two classes, else one for each.
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
         let _ = x;
@@ -76,8 +83,12 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
     }
 }
 
-fn no_method(name: &str) -> Error {
-    Error::Input(format!("the model has no {name}"))
+/// The refusal of a method that an estimator does not have.
+pub(super) fn no_method(name: &str) -> Error {
+    Error::Unsupported {
+        what: format!("{name} of this estimator"),
+        hint: "it has no such method, or one that only Python workers run".to_owned(),
+    }
 }
 
 /// Columns by label for `predict`: the largest score, of equals the first; for one column its sign.

@@ -1,11 +1,13 @@
 //! All families of estimators, by the kinds under which docs/models.md lists them.
 
+use super::compose::IMBALANCED_PIPELINE;
 use super::estimator::Fields;
 use super::reader::{Boxed, Nested, Reader};
 use super::{
-    adaboost, bagging, bayes, bisecting, boosters, calibration, compose, dummy, encoders,
-    functions, impute, knn_imputer, linear, multiclass, multioutput, neighbours, network, power,
-    preprocessing, projection, quantiles, search, select, svm, target_encoder, text,
+    adaboost, bagging, bayes, bisecting, boosters, calibration, chain, compose, dict_vectorizer,
+    discriminant, dummy, encoders, functions, impute, isotonic, kernel_ridge, knn_imputer,
+    least_squares, linear, multiclass, multioutput, neighbours, network, power, preprocessing,
+    projection, quantiles, search, select, spline, svm, target_encoder, text, threshold,
     transformed_target, trees, voting,
 };
 use crate::python::Value;
@@ -18,8 +20,16 @@ struct Kind {
 }
 
 const KINDS: &[Kind] = &[
-    Kind { name: "linear", families: &[linear::READERS] },
-    Kind { name: "support vectors", families: &[svm::READERS] },
+    Kind {
+        name: "linear",
+        families: &[
+            linear::READERS,
+            discriminant::READERS,
+            least_squares::READERS,
+            isotonic::READERS,
+        ],
+    },
+    Kind { name: "support vectors, kernels", families: &[svm::READERS, kernel_ridge::READERS] },
     Kind {
         name: "Bayes, neighbours, networks",
         families: &[bayes::READERS, neighbours::READERS, network::READERS],
@@ -40,6 +50,8 @@ const KINDS: &[Kind] = &[
             bagging::READERS,
             voting::READERS,
             calibration::READERS,
+            threshold::READERS,
+            chain::READERS,
             multioutput::READERS,
             multiclass::READERS,
             transformed_target::READERS,
@@ -51,6 +63,7 @@ const KINDS: &[Kind] = &[
         name: "numbers",
         families: &[
             preprocessing::READERS,
+            spline::READERS,
             quantiles::READERS,
             power::READERS,
             impute::READERS,
@@ -59,7 +72,10 @@ const KINDS: &[Kind] = &[
             bisecting::READERS,
         ],
     },
-    Kind { name: "categories", families: &[encoders::READERS, target_encoder::READERS] },
+    Kind {
+        name: "categories",
+        families: &[encoders::READERS, target_encoder::READERS, dict_vectorizer::READERS],
+    },
     Kind { name: "selection", families: &[select::READERS] },
     Kind { name: "text", families: &[text::READERS] },
     Kind { name: "others", families: &[dummy::READERS, boosters::READERS] },
@@ -68,7 +84,9 @@ const KINDS: &[Kind] = &[
 /// The reader of a class, which has its module before its name.
 pub(super) fn reader(class: &str) -> Option<&'static Reader> {
     let package = class.split('.').next().unwrap_or_default();
-    if !matches!(package, "sklearn" | "xgboost" | "lightgbm") {
+    // Of imbalanced-learn its pipeline, which predicts as scikit-learn's does.
+    let is_known = matches!(package, "sklearn" | "xgboost" | "lightgbm");
+    if !is_known && class != IMBALANCED_PIPELINE {
         return None;
     }
     let name = class.rsplit('.').next().unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
-use super::estimator::{Estimator, Fields, both, expit, labels_of_scores, softmax};
+use super::estimator::{Estimator, Fields, both, expit, labels_of_scores, no_method, softmax};
 use super::reader::{Boxed, Reader};
 use crate::contributions::Contributions;
 use crate::explanation::Explained;
@@ -13,8 +13,9 @@ pub(super) const READERS: &[Reader] = &[
     Reader::new(
         "LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV SGDRegressor \
          LinearSVR HuberRegressor BayesianRidge ARDRegression Lars LarsCV LassoLars \
-         LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit TheilSenRegressor \
-         QuantileRegressor PassiveAggressiveRegressor MultiTaskLasso MultiTaskElasticNet \
+         LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV \
+         TheilSenRegressor QuantileRegressor PassiveAggressiveRegressor MultiTaskLasso \
+         MultiTaskLassoCV MultiTaskElasticNet MultiTaskElasticNetCV \
          PoissonRegressor GammaRegressor TweedieRegressor",
         |fields, _| regressor(fields),
     ),
@@ -272,7 +273,7 @@ impl Estimator for Classifier {
 
     fn transform(&self, x: Table) -> Result<Table> {
         let Some(directions) = &self.directions else {
-            return Err(Error::Input("the model has no transform".into()));
+            return Err(no_method("transform"));
         };
         let mut x = x.finite()?.into_owned();
         x.check_width(directions.scalings.columns)?;

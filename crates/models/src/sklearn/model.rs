@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 
-use super::data::{Output, Table, matrix_prediction};
-use super::estimator::Fields;
+use super::data::{Matrix, Output, Table, matrix_prediction};
+use super::estimator::{Estimator, Fields};
 use super::families::{load, reader};
 use super::reader::{Boxed, Names};
 use crate::input::Input;
@@ -37,9 +37,22 @@ enum Method {
 
 /// Bytes of a model file to its root object.
 pub(crate) fn read_object(bytes: &[u8], file: &str) -> Result<(Heap, Id)> {
+    if let Some(compression) = python::packed::foreign_compression(bytes) {
+        return Err(Error::Unsupported {
+            what: format!("{file}, which is compressed with {compression},"),
+            hint:
+                "write it again: joblib.dump(model, FILE) without compress=, or with zlib or gzip"
+                    .to_owned(),
+        });
+    }
     // A zip archive is skops; everything else is taken for a pickle.
-    let read =
-        if bytes.starts_with(b"PK\x03\x04") { python::skops::read } else { python::pickle::read };
+    let read = |bytes: &[u8]| {
+        if bytes.starts_with(b"PK\x03\x04") {
+            return python::skops::read(bytes);
+        }
+        let content = python::packed::unpacked(bytes)?;
+        python::pickle::read(&content)
+    };
     read(bytes).map_err(|refusal| match refusal {
         Refusal::Foreign(what) => Error::Unsupported {
             what: format!("{file}: {what}, and"),
@@ -79,6 +92,7 @@ impl SklearnModel {
             });
         }
         let class = Fields(found(root)).name().to_owned();
+        check_method(&*estimator, method, &class)?;
         Ok(Self { estimator, method, names: fitted_names(root), class })
     }
 
@@ -88,6 +102,22 @@ impl SklearnModel {
             Some(names) => Input::arranged(input, names),
             None => Ok(Cow::Borrowed(input)),
         }
+    }
+}
+
+/// Refuses an estimator that does not have the method: what has it takes, or refuses, rows that are none.
+fn check_method(estimator: &dyn Estimator, method: Method, class: &str) -> Result<()> {
+    let nothing = || Matrix::zeros(0, 0).map(Table::Matrix);
+    let asked = match method {
+        Method::Predict => estimator.predict(&nothing()?).map(drop),
+        Method::Transform => estimator.transform(nothing()?).map(drop),
+        Method::PredictProba | Method::PredictLogProba | Method::DecisionFunction => Ok(()),
+    };
+    match asked {
+        Err(Error::Unsupported { what, hint }) => {
+            Err(Error::Unsupported { what: format!("{what}, {class},"), hint })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -103,11 +133,7 @@ impl Predictor for SklearnModel {
         match self.method {
             Method::Predict => self.estimator.predict(&x)?.prediction(),
             Method::PredictProba => Ok(matrix_prediction(self.estimator.predict_proba(&x)?)),
-            Method::PredictLogProba => {
-                let mut answers = self.estimator.predict_proba(&x)?;
-                answers.values.iter_mut().for_each(|x| *x = x.ln());
-                Ok(matrix_prediction(answers))
-            }
+            Method::PredictLogProba => Ok(matrix_prediction(self.estimator.predict_log_proba(&x)?)),
             Method::DecisionFunction => {
                 let answers = self.estimator.decision_function(&x)?;
                 if answers.columns == 1 {

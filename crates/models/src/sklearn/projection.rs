@@ -1,4 +1,4 @@
-//! Projections and centres: PCA, truncated SVD, k-means.
+//! Projections and centres: PCA, truncated SVD, independent components, k-means.
 
 use super::data::{Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max};
@@ -6,11 +6,11 @@ use super::reader::{Boxed, Reader};
 use crate::Result;
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new("PCA IncrementalPCA TruncatedSVD", |fields, _| projection(fields)),
+    Reader::new("PCA IncrementalPCA TruncatedSVD FastICA", |fields, _| projection(fields)),
     Reader::new("KMeans MiniBatchKMeans", |fields, _| centres(fields)),
 ];
 
-/// `PCA`, `TruncatedSVD`: a projection.
+/// `PCA`, `TruncatedSVD`, `FastICA` (whose components are whitened already): a projection.
 #[derive(Debug)]
 struct Projection {
     mean: Option<Vec<f64>>,
@@ -19,7 +19,7 @@ struct Projection {
 }
 
 fn projection(fields: Fields<'_>) -> Result<Boxed> {
-    let whiten = fields.flag("whiten", false);
+    let whiten = fields.name() != "FastICA" && fields.flag("whiten", false);
     Ok(Box::new(Projection {
         mean: fields.optional_numbers("mean_")?,
         components: fields.matrix("components_")?,

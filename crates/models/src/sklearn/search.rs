@@ -1,4 +1,4 @@
-//! Searches for parameters and frozen estimators: the estimator that they hold answers.
+//! Searches for parameters or rows, and frozen estimators: the estimator that they hold answers.
 
 use super::reader::{Names, Reader};
 
@@ -10,4 +10,10 @@ pub(super) const READERS: &[Reader] = &[
     .names(Names::Inner(&["best_estimator_"])),
     Reader::new("FrozenEstimator", |fields, nested| nested.load(fields.value("estimator")?))
         .names(Names::Inner(&["estimator"])),
+    Reader::new("SelfTrainingClassifier", |fields, nested| {
+        // Until 1.5 the attribute had its old name.
+        nested.load(fields.value("estimator_").or_else(|_| fields.value("base_estimator_"))?)
+    }),
+    // Fitted again to the rows that agreed with it, which had lost the names of their columns.
+    Reader::new("RANSACRegressor", |fields, nested| nested.load(fields.value("estimator_")?)),
 ];

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
-use super::estimator::{Estimator, Fields};
+use super::estimator::{Estimator, Fields, no_method};
 use super::reader::{Boxed, Nested, Reader};
+use crate::Result;
 use crate::contributions::Contributions;
-use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[Reader::new(
-    "VarianceThreshold SelectKBest SelectPercentile SelectFpr SelectFwe SelectFromModel \
+    "VarianceThreshold SelectKBest SelectPercentile SelectFpr SelectFdr SelectFwe SelectFromModel \
          RFE RFECV SequentialFeatureSelector",
     selector,
 )];
@@ -30,7 +30,7 @@ impl Select {
     }
 
     fn model(&self) -> Result<&dyn Estimator> {
-        self.model.as_deref().ok_or_else(|| Error::Input("the model only selects columns".into()))
+        self.model.as_deref().ok_or_else(|| no_method("predict"))
     }
 }
 
@@ -112,6 +112,10 @@ fn selector(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
                 "SelectFwe" => {
                     p_values.iter().map(|&p| p < alpha / p_values.len() as f64).collect()
                 }
+                "SelectFdr" => {
+                    let limit = discoveries(&p_values, alpha);
+                    p_values.iter().map(|&p| limit.is_some_and(|limit| p <= limit)).collect()
+                }
                 _ => return Err(fields.unsupported("the rule")),
             }
         }
@@ -122,6 +126,15 @@ fn selector(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         _ => None,
     };
     Ok(Box::new(Select { from: keep.len(), columns, model }))
+}
+
+/// The largest p value that is kept where so large a share of what is kept may be by chance (Benjamini, Hochberg 1995).
+fn discoveries(p_values: &[f64], alpha: f64) -> Option<f64> {
+    let mut sorted = p_values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let share = alpha / p_values.len() as f64;
+    let kept = (1_u32..).zip(&sorted).filter(|&(place, &p)| p <= share * f64::from(place));
+    kept.map(|(_, &p)| p).reduce(f64::max)
 }
 
 fn best(fields: Fields<'_>, scores: &[f64]) -> Result<Vec<bool>> {

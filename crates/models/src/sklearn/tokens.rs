@@ -1,8 +1,11 @@
 //! From a document to its terms: words or characters, alone or in runs.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use regex::Regex;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::canonical_combining_class;
 
 use super::estimator::Fields;
 use crate::Result;
@@ -22,6 +25,7 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Analyzer {
     lowercase: bool,
+    accents: Accents,
     units: Units,
     /// Shortest and longest run.
     runs: (usize, usize),
@@ -38,6 +42,38 @@ enum Units {
     CharactersOfWords,
 }
 
+/// `strip_accents`: what becomes of letters with marks.
+#[derive(Debug, Clone, Copy)]
+enum Accents {
+    Kept,
+    /// Marks are left out.
+    Unicode,
+    /// So is all else that is not ASCII.
+    Ascii,
+}
+
+impl Accents {
+    fn read(fields: Fields<'_>) -> Result<Self> {
+        Ok(match fields.optional("strip_accents").map(Value::text) {
+            None => Self::Kept,
+            Some(Some("unicode")) => Self::Unicode,
+            Some(Some("ascii")) => Self::Ascii,
+            Some(_) => return Err(fields.unsupported("strip_accents that is a function")),
+        })
+    }
+
+    fn stripped(self, text: &str) -> Cow<'_, str> {
+        if text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        match self {
+            Self::Kept => Cow::Borrowed(text),
+            Self::Unicode => text.nfkd().filter(|c| canonical_combining_class(*c) == 0).collect(),
+            Self::Ascii => text.nfkd().filter(char::is_ascii).collect(),
+        }
+    }
+}
+
 /// What a word is.
 #[derive(Debug)]
 enum Words {
@@ -48,7 +84,7 @@ enum Words {
 
 impl Analyzer {
     pub(super) fn read(fields: Fields<'_>) -> Result<Self> {
-        for name in ["preprocessor", "tokenizer", "strip_accents"] {
+        for name in ["preprocessor", "tokenizer"] {
             if fields.optional(name).is_some() {
                 return Err(fields.unsupported(name));
             }
@@ -71,6 +107,7 @@ impl Analyzer {
         }
         Ok(Self {
             lowercase: fields.flag("lowercase", true),
+            accents: Accents::read(fields)?,
             units,
             runs: (low as usize, high as usize),
         })
@@ -85,6 +122,8 @@ impl Analyzer {
         } else {
             document
         };
+        let document = self.accents.stripped(document);
+        let document = &*document;
         match &self.units {
             Units::Words { words, stop } => {
                 let mut kept = words.of(document);
@@ -248,10 +287,10 @@ fn stop_words(fields: Fields<'_>) -> Result<HashSet<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Analyzer, HashSet, Units, Words, single_spaces};
+    use super::{Accents, Analyzer, HashSet, Units, Words, single_spaces};
 
     fn terms(units: Units, runs: (usize, usize), document: &str) -> Vec<String> {
-        let analyzer = Analyzer { lowercase: true, units, runs };
+        let analyzer = Analyzer { lowercase: true, accents: Accents::Kept, units, runs };
         let mut terms = Vec::new();
         analyzer.each_term(document, &mut |term| terms.push(term.to_owned()));
         terms
@@ -272,5 +311,14 @@ mod tests {
         assert_eq!(terms(Units::Characters, (2, 2), "a  b"), ["a ", " b"]);
         assert_eq!(terms(Units::CharactersOfWords, (3, 4), "ab c"), [" ab", "ab ", " ab ", " c "]);
         assert_eq!(single_spaces("a\tb \n c "), "a\tb c ");
+    }
+
+    #[test]
+    fn accents_are_stripped_as_asked() {
+        // As strip_accents_unicode and strip_accents_ascii of scikit-learn answer.
+        let text = "Crème ﬁn Ł 日本 q\u{323}";
+        assert_eq!(Accents::Kept.stripped(text), text);
+        assert_eq!(Accents::Unicode.stripped(text), "Creme fin Ł 日本 q");
+        assert_eq!(Accents::Ascii.stripped(text), "Creme fin   q");
     }
 }

@@ -50,7 +50,9 @@ impl Booster {
         } else {
             return Err(Error::Unsupported {
                 what: "XGBoost's old binary format".to_owned(),
-                hint: "save the model again as UBJSON (model.save_model(\"model.ubj\"))".to_owned(),
+                hint: "load it with an XGBoost that still reads it (1.6 to 3.0), and save it again as UBJSON: \
+                       model.save_model(\"model.ubj\")"
+                    .to_owned(),
             });
         };
         Self::from_document(&document, best_only)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use trainyard_models::{Error, load};
+use trainyard_models::{Error, Format, load, load_bytes};
 
 use crate::onnx::generated;
 use crate::support::{difference, inputs, json};
@@ -114,4 +114,44 @@ fn transformers_answer_as_in_python() {
 #[test]
 fn all_kinds_of_data_and_classes_answer_as_in_python() {
     compare(include_str!("../python/kinds.py"), "kinds", 400);
+}
+
+#[test]
+fn rarer_kinds_and_files_of_joblib_answer_as_in_python() {
+    let script = include_str!("../python/more_kinds.py");
+    compare(script, "more_kinds", 300);
+    // What joblib writes has no end mark behind an array: each cut of a file is one of the pickle's.
+    for path in made(script, "more_kinds") {
+        if !path.ends_with("file_text-joblib") && !path.ends_with("file_text-joblib-zlib") {
+            continue;
+        }
+        let bytes = std::fs::read(path.join("model.joblib")).unwrap();
+        for end in 0..bytes.len() {
+            let cut = load_bytes(&bytes[..end], Format::Estimator);
+            assert!(cut.is_err(), "{}: cut at byte {end}", path.display());
+        }
+    }
+}
+
+/// All of scikit-learn, as it is installed: an answer is Python's, and what is not answered is refused when it is
+/// loaded, by name. A drawn part of it in the short form.
+#[test]
+fn every_estimator_answers_or_is_refused_at_load() {
+    let is_long = std::env::var_os("TRAINYARD_TEST_LONG").is_some();
+    let (sample, at_least) = if is_long { (0, 380) } else { (24, 12) };
+    let script = format!("SAMPLE = {sample}\n{}", include_str!("../python/every.py"));
+    let models = made(&script, "every");
+    let (mut answered, mut failures) = (0, Vec::new());
+    for path in &models {
+        match load(path) {
+            Err(Error::Unsupported { .. }) => {}
+            Err(error) => failures.push(format!("{}: {error}", path.display())),
+            Ok(_) => match check(path) {
+                Ok(()) => answered += 1,
+                Err(reason) => failures.push(format!("{}: {reason}", path.display())),
+            },
+        }
+    }
+    assert!(failures.is_empty(), "{} models differ:\n{}", failures.len(), failures.join("\n"));
+    assert!(answered >= at_least, "only {answered} of {} models answered", models.len());
 }

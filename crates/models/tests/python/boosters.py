@@ -120,6 +120,28 @@ def lightgbm(X, y, y3, yr, holes):
         save(f"lgb_{name}", model, holes)
 
 
+def categories_of_numbers():
+    """Categories of pandas that are numbers: rows of a request are plain numbers, which stand for themselves."""
+    n = 300
+    for kind, values in {"whole": [10, 20, 30, 40], "signs": [-1, 0, 1], "halves": [0.5, 1.5, 7.25], "flags": [False, True]}.items():
+        given = np.array(values)[RNG.integers(0, len(values), n)]
+        frame = pd.DataFrame({"c": pd.Categorical(given), "x": RNG.normal(size=n), "same": pd.Categorical(np.full(n, 5))})
+        y = np.array([2.0, -1.0, 0.5, 7.0])[frame.c.cat.codes] + 0.1 * frame.x
+        model = lgb.LGBMRegressor(n_estimators=6, verbose=-1, n_jobs=1, min_child_samples=5).fit(frame, y)
+        plain = pd.DataFrame({"c": given[:40], "x": frame.x[:40], "same": 5})
+        if kind != "flags":
+            plain.loc[0, "c"] = 99
+        asked = plain.assign(c=pd.Categorical(plain.c), same=pd.Categorical(plain.same))
+        answer = model.predict(asked)
+        flavor = {"lightgbm": {"code": None, "data": "model.lgb", "model_class": "lightgbm.basic.Booster"}}
+        folder(f"lgb_number_categories_{kind}", "model.lgb", model.booster_.model_to_string().encode(), flavor, "predict", plain, answer, 1e-12)
+        file, content = dump(model, "cloudpickle")
+        folder(f"lgb_number_categories_{kind}_class", file, content, {"sklearn": {"code": None, "pickled_model": file}}, "predict", plain, answer, 1e-12)
+        # An array has no categories: its numbers are their places.
+        codes = np.column_stack([frame.c.cat.codes[:40], frame.x[:40], np.zeros(40)]).astype(float)
+        folder(f"lgb_number_categories_{kind}_array", file, content, {"sklearn": {"code": None, "pickled_model": file}}, "predict", codes, model.predict(codes), 1e-12)
+
+
 def wrapped(X, y3, yr):
     """What only the classes for scikit-learn know."""
     held = np.where(RNG.random(X.shape) < 0.2, -999.0, X)
@@ -141,6 +163,7 @@ def main():
     XR, yr = make_regression(160, 5, noise=1.0, random_state=2)
     boosters(XR, (yr > 0).astype(int), np.digitize(yr, [-30, 30]), yr / 30)
     wrapped(XR, np.digitize(yr, [-30, 30]), yr / 30)
+    categories_of_numbers()
     done()
 
 

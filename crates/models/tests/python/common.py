@@ -4,6 +4,7 @@ GENERATOR.py FOLDER: a model folder NAME (predict) and, where there is one, NAME
 in each expected.json with {"inputs", "pyfunc_predict", "tolerance"}.
 """
 
+import io
 import json
 import pickle
 import sys
@@ -11,6 +12,7 @@ import warnings
 from pathlib import Path
 
 import cloudpickle
+import joblib
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
@@ -42,7 +44,7 @@ warnings.filterwarnings("ignore")
 OUT = Path(sys.argv[1])
 OUT.mkdir(parents=True, exist_ok=True)
 RNG = np.random.default_rng(0)
-FORMATS = ["skops", "cloudpickle", 0, 1, 2, 3, 4, 5]
+FORMATS = ["skops", "cloudpickle", "joblib", "joblib-zlib", "joblib-gzip", 0, 1, 2, 3, 4, 5]
 COUNT = 0
 
 
@@ -75,6 +77,10 @@ def folder(name, file, content, flavor, predict_fn, rows, answer, tolerance):
 def dump(model, kind):
     if kind == "skops":
         return "model.skops", skops.io.dumps(model)
+    if isinstance(kind, str) and kind.startswith("joblib"):
+        file = io.BytesIO()
+        joblib.dump(model, file, compress=0 if kind == "joblib" else (kind.split("-")[1], 3))
+        return "model.joblib", file.getvalue()
     if kind == "cloudpickle":
         return "model.pkl", cloudpickle.dumps(model)
     return "model.pkl", pickle.dumps(model, protocol=kind)

@@ -9,7 +9,7 @@ use trainyard_serve::{ModelSource, ServeOptions};
 use crate::support::{Answer, Running};
 
 /// Cases that are not answered as Python answers them, and why. One that begins to be must leave the list.
-const OPEN: [(&str, &str); 5] = [
+const OPEN: [(&str, &str); 2] = [
     (
         "gradient_boosting_init_estimator",
         "refused: scikit-learn asks the first estimator in 32 bits",
@@ -18,9 +18,6 @@ const OPEN: [(&str, &str); 5] = [
         "knn_imputer_ties",
         "refused: which neighbours at the same distance are chosen depends on the processor",
     ),
-    ("dict_vectorizer", "DictVectorizer is not read"),
-    ("imblearn_pipeline", "imblearn's pipelines are not read"),
-    ("onnx_3d_input", "a product of tensors of three dimensions"),
 ];
 
 fn cases() -> PathBuf {

@@ -22,6 +22,7 @@ mod listener;
 pub(crate) mod login;
 pub(crate) mod man;
 pub(crate) mod model;
+mod model_file;
 mod moment;
 pub(crate) mod monitor;
 pub(crate) mod predict;

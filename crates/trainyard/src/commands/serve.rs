@@ -8,6 +8,7 @@ use clap::Args;
 use trainyard_base::{size, words};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
+use trainyard_pipeline::FileFlavor;
 use trainyard_serve::{ModelCache, ModelSource, PythonOptions, ServeOptions};
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
@@ -15,7 +16,7 @@ use trainyard_tracking::OpenOptions;
 use super::ready::Ready;
 use super::serve_log::LogArguments;
 use super::tls::{self, TlsArguments};
-use super::{listen, server_signals};
+use super::{listen, model_file, server_signals};
 use crate::failure::Failure;
 
 /// Serve a model over HTTP and follow its alias.
@@ -27,10 +28,13 @@ use crate::failure::Failure;
     after_help = "Examples:\n  MODEL_NAME=IrisClassifier MODEL_STAGE=Production trainyard serve\n  trainyard serve --model-uri models:/IrisClassifier/3 --port 8080"
 )]
 pub(crate) struct Arguments {
-    /// Model: a folder, models:/Name@alias, models:/Name/3, runs:/ID/path. Several may be given,
-    /// also as NAME=URI; each answers under /models/NAME/, the first also at the root
+    /// Model: a folder, a file such as model.joblib, models:/Name@alias, models:/Name/3, runs:/ID/path.
+    /// Several may be given, also as NAME=URI; each answers under /models/NAME/, the first also at the root
     #[arg(long, short, value_name = "URI", conflicts_with = "model_name", help_heading = "Model")]
     model_uri: Vec<String>,
+    /// What wrote a model file [default: by its name]
+    #[arg(long, value_enum, requires = "model_uri", help_heading = "Model")]
+    flavor: Option<FileFlavor>,
     /// Registered model
     #[arg(long, env = "MODEL_NAME", value_name = "NAME", help_heading = "Model")]
     model_name: Option<String>,
@@ -334,6 +338,8 @@ fn find_folder(folder: &Path) -> Result<(), Failure> {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut options = arguments.options()?;
+    let what = options.source.describe();
+    let made = model_file::wrapped(&mut options, arguments.flavor)?;
     let (reloads, end) = server_signals("looking up what is to be served");
     options.reloads = Some(reloads.clone());
     let files = arguments.tls.files();
@@ -361,7 +367,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     // The log of an instance is its gateway's, which says it for all.
     if options.probe_id.is_none() {
         let registry = tracking.as_ref().map(|_| format!("registry {}", arguments.tracking_uri));
-        let what = options.source.describe();
         Ready {
             what: &what,
             url: &url,
@@ -372,6 +377,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         .say();
     }
     trainyard_serve::serve(listener, tracking, options, end).await?;
+    drop(made);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Heap, Id)> {
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
+        is_inner: false,
     };
     loop {
         let at = machine.at;
@@ -40,6 +41,8 @@ pub(super) struct Machine<'a> {
     /// Heights of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
+    /// Whether a pickle within the pickle is read.
+    is_inner: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -121,6 +124,23 @@ impl<'a> Machine<'a> {
     fn recall(&mut self, key: u64) -> Result<()> {
         let id = *self.memo.get(&key).ok_or_else(|| format!("value {key} was not remembered"))?;
         self.push_id(id)
+    }
+
+    /// The root object of a whole pickle that stands between two instructions, as joblib writes arrays of objects.
+    pub(super) fn inner_pickle(&mut self) -> Result<Id> {
+        if self.is_inner {
+            return Err("a pickle in a pickle in a pickle".into());
+        }
+        let (stack, marks) = (std::mem::take(&mut self.stack), std::mem::take(&mut self.marks));
+        let memo = std::mem::take(&mut self.memo);
+        self.is_inner = true;
+        let root = loop {
+            if let Some(root) = self.step()? {
+                break root;
+            }
+        };
+        (self.stack, self.marks, self.memo, self.is_inner) = (stack, marks, memo, false);
+        Ok(root)
     }
 
     /// Runs one instruction; the root object at the end.

@@ -4,8 +4,10 @@
 //! arguments becomes an [`Object`](super::Object) that says so, and only NumPy's own constructors are
 //! carried out, by our code. Globals that models are not made of are refused by name before anything else happens.
 
+mod joblib;
 mod literals;
 mod machine;
 mod objects;
+mod shape;
 
 pub(crate) use machine::read;

@@ -1,6 +1,8 @@
 //! Classes, what their calls would have made, and the states of objects; NumPy's arrays and types.
 
+use super::joblib;
 use super::machine::Machine;
+use super::shape::dimensions;
 use crate::python::dtype::{Dtype, Kind};
 use crate::python::globals::is_known_global;
 use crate::python::{Array, Elements, Id, Node, Object, Value};
@@ -170,6 +172,9 @@ impl Machine<'_> {
         if let (Some(filled), Some(slot)) = (filled, self.heap.nodes.get_mut(object as usize)) {
             *slot = filled;
         }
+        if self.heap.value(object).class() == Some(joblib::WRAPPER) {
+            return self.framed_array(object);
+        }
         Ok(())
     }
 
@@ -226,16 +231,4 @@ impl Machine<'_> {
         }
         Ok(Dtype { big_endian, ..dtype })
     }
-}
-
-fn dimensions(shape: Value<'_>) -> Result<Vec<usize>> {
-    let dims = match shape.items() {
-        Some(items) => items.into_iter().map(Value::int).collect(),
-        None => shape.int().map(|dim| vec![Some(dim)]).unwrap_or_default(),
-    };
-    dims.into_iter()
-        .map(|dim| {
-            dim.and_then(|dim| usize::try_from(dim).ok()).ok_or_else(|| "an odd shape".into())
-        })
-        .collect()
 }
