@@ -3,6 +3,7 @@
 //! A database of an older MLflow is brought up to that in place, as upstream does it: what its tables of
 //! permissions say becomes grants of a role that each user has for themselves. Those tables stay as they are.
 
+use super::outbox;
 use crate::error::{Error, Result};
 use crate::store::database::{Connection, Dialect, Value};
 
@@ -80,6 +81,10 @@ const OURS: &[&str] = &[
     // Grows with each change, which is how other servers over the same database notice.
     "CREATE TABLE IF NOT EXISTS trainyard_access (id INTEGER NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",
     "INSERT INTO trainyard_access (id, version) VALUES (1, 1) ON CONFLICT (id) DO NOTHING",
+    // Changes that are yet to come into the audit log, and how many there ever were.
+    "CREATE TABLE IF NOT EXISTS trainyard_changes (number BIGINT NOT NULL PRIMARY KEY, event TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS trainyard_changes_made (id INTEGER NOT NULL PRIMARY KEY, \
+     source VARCHAR(64) NOT NULL, made BIGINT NOT NULL)",
 ];
 
 /// Upstream's tables of permissions before there were roles: the table, the workspace, the kind of thing
@@ -151,6 +156,7 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
     for table in OURS {
         connection.execute_script(table)?;
     }
+    outbox::name(connection)?;
     if is_old {
         grants_of_old_permissions(connection)?;
     }

@@ -339,7 +339,7 @@ impl SignIn {
 
     /// Keeps a better hash of a password that was just right. Not to keep it is no reason to refuse anybody.
     async fn keep_anew(&self, user: Known, anew: String) {
-        let kept = self.directory.change(move |connection| {
+        let kept = self.directory.rewrite(move |connection| {
             users_sql::replace_password(connection, user.id, &user.kept, &anew)
         });
         if let Err(error) = kept.await {
@@ -357,6 +357,9 @@ impl Authorize for SignIn {
             Some(value) => Some(self.judge(value, address).await),
             None => self.of_session(request).await?,
         };
+        if matches!(verdict, Some(Verdict::Wrong | Verdict::Wait(_) | Verdict::Refused(_))) {
+            self.directory.refusals.count(address);
+        }
         if verdict.is_none() && browser::is_open(&self.prefix, request.uri.path()) {
             return Ok(Actor::anonymous());
         }

@@ -599,12 +599,15 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let url = tls::url(address, certificate.as_ref());
     arguments.ready(&opening.uri, &url, asks.is_none(), certificate.is_some()).say();
     let opened = async {
-        let Shared { lent: tracking, webhooks, .. } = match first {
+        let Shared { lent: tracking, webhooks, log: audit_log, .. } = match first {
             Ok(shared) => shared,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
         let tracking = match &access {
-            Some(access) => access.guard(tracking),
+            Some(access) => {
+                access.write_down_in(audit_log).await?;
+                access.guard(tracking)
+            }
             None => tracking,
         };
         let prefix = arguments.static_prefix.as_deref().unwrap_or_default();

@@ -20,6 +20,7 @@ use super::refused::Refused;
 use super::settings::OidcConfig;
 use crate::access::directory::Directory;
 use crate::access::{password, users_sql};
+use crate::origin::Origin;
 use crate::server::actor::Actor;
 use crate::store::now_millis;
 
@@ -287,8 +288,11 @@ impl Oidc {
         let username = if let Some(username) = known {
             username
         } else {
+            // Whoever asks, it is the provider's word that is written down.
+            let said = format!("{} {}", person.issuer, person.subject);
+            let origin = Origin::current().of_actor(Actor::token(person.username.as_str(), said));
             let entered = self.directory.change(move |connection| enter(connection, &person));
-            entered.await?
+            origin.scope(entered).await?
         };
         let mut said = self.said();
         if said.len() >= SAID_MAX {
