@@ -153,6 +153,20 @@ fn is_audience_of(server: &str, audience: &str) -> bool {
     origin(server).is_some_and(|server| server.is_tuple() && origin(audience) == Some(server))
 }
 
+/// Refuses an audience that a server names for the token of a CI job, and that is neither the server itself, by its URL,
+/// nor whom somebody has named. Else a server could ask for a token by which it gets into another one, or into a cloud.
+fn check_audience(server: &str, audience: &str, named: Option<&str>) -> Result<()> {
+    if named == Some(audience) || is_audience_of(server, audience) {
+        return Ok(());
+    }
+    let (server, audience) = (crate::uri::without_credentials(server), shown(audience));
+    Err(Error::invalid(format!(
+        "the server at {server} asks for a token for '{audience}', which is not its URL: whoever gets it can use it \
+         there. If that is right, name it: --audience '{audience}'; else the server's administrator writes its URL \
+         into audiences"
+    )))
+}
+
 /// A client for a provider. What makes the tracking server's certificate pass does not make its pass.
 fn provider_client(url: &str) -> Result<Http> {
     Http::new(url, Credentials::None, &Settings::default())
@@ -225,25 +239,6 @@ impl Login {
         Ok(answer.issuers)
     }
 
-    /// Whom the token of a CI job may be for that this server gets: the server itself, by its URL, or whom somebody has
-    /// named. Else a server could ask for a token by which it gets into another one, or into a cloud.
-    ///
-    /// # Errors
-    ///
-    /// It is for somebody else.
-    pub fn check_audience(&self, audience: &str, named: Option<&str>) -> Result<()> {
-        let server = self.server.base_url();
-        if named == Some(audience) || is_audience_of(server, audience) {
-            return Ok(());
-        }
-        let (server, audience) = (crate::uri::without_credentials(server), shown(audience));
-        Err(Error::invalid(format!(
-            "the server at {server} asks for a token for '{audience}', which is not its URL: whoever gets it can use it \
-             there. If that is right, name it: --audience '{audience}'; else the server's administrator writes its \
-             URL into audiences"
-        )))
-    }
-
     /// A token of the server for one of a provider, which was just made.
     pub async fn exchange(&self, token: &ProviderToken) -> Result<LoginToken> {
         let path = "/api/3.0/trainyard/sign-in/token";
@@ -314,7 +309,7 @@ impl SignInProvider {
         ) else {
             return Ok(None);
         };
-        login.check_audience(audience, named)?;
+        check_audience(login.server.base_url(), audience, named)?;
         let mut url = provider_url(&url).map_err(Error::invalid)?;
         url.query_pairs_mut().append_pair("audience", audience);
         let client = provider_client(url.as_str())?;
@@ -400,10 +395,9 @@ mod tests {
         ] {
             assert!(!is_audience_of(server, of_another), "{of_another}");
         }
-        let login = Login::open(server).unwrap();
-        login.check_audience("https://mlflow.example.com", None).unwrap();
-        login.check_audience("team", Some("team")).unwrap();
-        let error = login.check_audience("sts.amazonaws.com", Some("team")).unwrap_err();
+        check_audience(server, "https://mlflow.example.com", None).unwrap();
+        check_audience(server, "team", Some("team")).unwrap();
+        let error = check_audience(server, "sts.amazonaws.com", Some("team")).unwrap_err();
         assert!(error.to_string().contains("'sts.amazonaws.com'"), "{error}");
     }
 }

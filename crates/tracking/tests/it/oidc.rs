@@ -1,5 +1,7 @@
 //! Programs with tokens of sign-in providers: whom they let in, as what, and what providers cannot do to the server.
 
+use std::time::Instant;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -157,6 +159,7 @@ fn several_providers_speak_each_for_their_own_people() {
 
 #[test]
 fn keys_change_while_the_server_runs_and_strangers_do_not_make_it_ask() {
+    let began = Instant::now();
     let provider = Provider::start();
     let team = people(&provider, "");
     assert_eq!(current(&team, &provider.token(&json!({}))).status, 200);
@@ -171,7 +174,9 @@ fn keys_change_while_the_server_runs_and_strangers_do_not_make_it_ask() {
         let status = current(&team, &stranger.token(&claims)).status;
         assert!([401, 429].contains(&status), "{status}");
     }
-    assert!(provider.asked("/keys") <= 13, "{}", provider.asked("/keys"));
+    // Ten at once and then one in 30 s, besides those that were in their place.
+    let most = 13 + usize::try_from(began.elapsed().as_secs() / 30).unwrap();
+    assert!(provider.asked("/keys") <= most, "{} of {most}", provider.asked("/keys"));
     assert_eq!(provider.asked("/.well-known/openid-configuration"), 1);
 }
 

@@ -427,7 +427,14 @@ impl Arguments {
         };
         config.static_prefix = self.static_prefix.clone().unwrap_or_default();
         if let Some(file) = &self.oidc {
-            config.oidc = Some(OidcConfig::read(file)?);
+            let oidc = OidcConfig::read(file)?;
+            for name in oidc.open_to_everybody() {
+                printer::warning(&format!(
+                    "anybody on earth can sign in by '{name}' of {}: allowed_domains or allowed_groups say who may",
+                    file.display()
+                ));
+            }
+            config.oidc = Some(oidc);
         }
         Ok(access)
     }
