@@ -131,7 +131,7 @@ impl AccessControl {
     /// database. What an earlier server left is in it when this returns, and what is changed beside the server comes
     /// within a second.
     pub async fn write_down_in(&self, log: AuditLog) -> Result<()> {
-        self.directory.write_down_in(log).await?;
+        Box::pin(self.directory.write_down_in(log)).await?;
         let directory = Arc::downgrade(&self.directory);
         tokio::spawn(async move {
             loop {

@@ -152,7 +152,7 @@ impl Directory {
         });
         let (changed, after) = changed.await?;
         self.take_up(after);
-        self.hand_over().await;
+        Box::pin(self.hand_over()).await;
         Ok(changed)
     }
 
@@ -182,7 +182,7 @@ impl Directory {
             Ok(written)
         });
         let written = written.await?;
-        self.hand_over().await;
+        Box::pin(self.hand_over()).await;
         Ok(written)
     }
 

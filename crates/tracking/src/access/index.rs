@@ -98,7 +98,7 @@ pub(crate) struct Index {
     tokens_by_name: HashMap<String, String>,
     /// Names of users by provider and what it calls them.
     identities: HashMap<(String, String), String>,
-    /// Patterns of aliases that some role has a grant on: they are not everybody's who may change the model.
+    /// [Folded](folded) patterns of aliases that some role has a grant on: they are not everybody's who may change the model.
     kept_aliases: HashSet<String>,
 }
 
@@ -259,8 +259,8 @@ impl Index {
     /// Whether an alias of a model is only for those to whom it was granted.
     pub(crate) fn is_kept_alias(&self, model: &str, alias: &str) -> bool {
         !self.kept_aliases.is_empty()
-            && (self.kept_aliases.contains(&format!("{ANY}/{alias}"))
-                || self.kept_aliases.contains(&format!("{model}/{alias}")))
+            && (self.kept_aliases.contains(&folded(&format!("{ANY}/{alias}")))
+                || self.kept_aliases.contains(&folded(&format!("{model}/{alias}"))))
     }
 }
 
@@ -268,7 +268,15 @@ impl Index {
 fn keep_alias(kept: &mut HashSet<String>, grant: &GrantRow) {
     let is_alias = grant.resource_type == Kind::Alias.name() && grant.resource_pattern != ANY;
     if is_alias && grant.permission != Permission::Deny.name() {
-        kept.insert(grant.resource_pattern.clone());
+        kept.insert(folded(&grant.resource_pattern));
+    }
+}
+
+/// The pattern of an alias, whose spelling does not matter: `production` is not everybody's where `Production` is kept.
+fn folded(pattern: &str) -> String {
+    match pattern.rsplit_once('/') {
+        Some((model, alias)) => format!("{model}/{}", alias.to_ascii_lowercase()),
+        None => pattern.to_owned(),
     }
 }
 
@@ -374,6 +382,8 @@ mod tests {
         for (model, alias, is_kept) in [
             ("Iris", "Production", true),
             ("a/b", "Production", true),
+            ("Iris", "production", true),
+            ("iris", "Canary", false),
             ("Iris", "Canary", true),
             ("Wine", "Canary", false),
             ("Iris", "Champion", false),

@@ -87,7 +87,8 @@ impl Sessions {
             let change = of_user("session.begin", &name).after(format!("{hours} hours"));
             Ok(((), vec![change]))
         });
-        Origin::current().of_actor(Actor::user(username)).scope(opened).await?;
+        let origin = Origin::current().of_actor(Actor::user(username));
+        Box::pin(origin.scope(opened)).await?;
         Ok(secret)
     }
 

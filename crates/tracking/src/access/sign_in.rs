@@ -363,11 +363,11 @@ impl Authorize for SignIn {
         if verdict.is_none() && browser::is_open(&self.prefix, request.uri.path()) {
             return Ok(Actor::anonymous());
         }
-        if verdict.is_none() && browser::wants_page(request) {
+        if verdict.is_none() && browser::wants_page(&self.prefix, request) {
             return Err(Box::new(browser::to_sign_in(&self.prefix, &request.uri)));
         }
         let actor = admit(verdict, address)?;
-        if !is_guarded(request.uri.path()) {
+        if !is_guarded(&self.prefix, request.uri.path()) {
             let look = async { self.directory.rights(|rights| rights.is_admin) };
             if !acting_as(actor.clone(), look).await.is_ok_and(|is_admin| is_admin) {
                 return Err(Box::new(error_answer(denied())));

@@ -292,7 +292,7 @@ impl Oidc {
             let said = format!("{} {}", person.issuer, person.subject);
             let origin = Origin::current().of_actor(Actor::token(person.username.as_str(), said));
             let entered = self.directory.change(move |connection| enter(connection, &person));
-            origin.scope(entered).await?
+            Box::pin(origin.scope(entered)).await?
         };
         let mut said = self.said();
         if said.len() >= SAID_MAX {

@@ -332,7 +332,7 @@ pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: As
         users_sql::delete_ended_logins(connection, now_millis())?;
         users_sql::create_token(connection, &row)
     });
-    let made = Origin::current().of_actor(who).scope(made).await?;
+    let made = Box::pin(Origin::current().of_actor(who).scope(made)).await?;
     answer(&json!({ "token": made, "secret": secret }))
 }
 
