@@ -255,5 +255,6 @@ fn read_tables(connection: &mut dyn Connection) -> Result<Tables> {
         assignments: roles_sql::assignments(connection)?,
         tokens: users_sql::tokens(connection)?,
         identities: oidc::identities(connection)?,
+        sign_ins: users_sql::sign_ins(connection)?,
     })
 }

@@ -22,6 +22,8 @@ pub(crate) struct Tables {
     pub(crate) assignments: Vec<AssignmentRow>,
     pub(crate) tokens: Vec<TokenRow>,
     pub(crate) identities: Vec<IdentityRow>,
+    /// Names, and when a provider last knew them.
+    pub(crate) sign_ins: Vec<(String, i64)>,
 }
 
 /// A user with the ids of their roles.
@@ -98,6 +100,8 @@ pub(crate) struct Index {
     tokens_by_name: HashMap<String, String>,
     /// Names of users by provider and what it calls them.
     identities: HashMap<(String, String), String>,
+    /// When a provider last knew somebody, by name.
+    sign_ins: HashMap<String, i64>,
     /// [Folded](folded) patterns of aliases that some role has a grant on: they are not everybody's who may change the model.
     kept_aliases: HashSet<String>,
 }
@@ -129,7 +133,13 @@ impl Index {
         for identity in tables.identities {
             index.identities.insert((identity.issuer, identity.subject), identity.username);
         }
+        index.sign_ins.extend(tables.sign_ins);
         index
+    }
+
+    /// When a provider of sign-ins last knew somebody, in milliseconds since the Unix epoch; none if none ever did.
+    pub(crate) fn signed_in_at(&self, username: &str) -> Option<i64> {
+        self.sign_ins.get(username).copied()
     }
 
     /// Takes up the grants of one role of one user, as they are in a version of the tables, without reading

@@ -6,6 +6,7 @@
 use super::outbox;
 use crate::error::{Error, Result};
 use crate::store::database::{Connection, Dialect, Value};
+use crate::store::now_millis;
 
 /// `alembic_version_auth.version_num` of MLflow 3.17.
 const VERSION: &str = "f1a2b3c4d5e6";
@@ -78,6 +79,9 @@ const OURS: &[&str] = &[
      user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, created_at BIGINT NOT NULL, \
      expires_at BIGINT NOT NULL, address VARCHAR(64) NOT NULL)",
     "CREATE INDEX IF NOT EXISTS idx_trainyard_sessions_user_id ON trainyard_sessions (user_id)",
+    // When a provider of sign-ins said last that somebody is who they are, in milliseconds since the Unix epoch.
+    "CREATE TABLE IF NOT EXISTS trainyard_sign_ins (user_id INTEGER NOT NULL PRIMARY KEY \
+     REFERENCES users (id) ON DELETE CASCADE, at BIGINT NOT NULL)",
     // Grows with each change, which is how other servers over the same database notice.
     "CREATE TABLE IF NOT EXISTS trainyard_access (id INTEGER NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",
     "INSERT INTO trainyard_access (id, version) VALUES (1, 1) ON CONFLICT (id) DO NOTHING",
@@ -157,6 +161,10 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         connection.execute_script(table)?;
     }
     outbox::name(connection)?;
+    // Of whom it is not known yet, their time begins now.
+    let sql = "INSERT INTO trainyard_sign_ins (user_id, at) SELECT DISTINCT i.user_id, ?1 \
+               FROM trainyard_identities i WHERE true ON CONFLICT (user_id) DO NOTHING";
+    connection.execute(sql, &[now_millis().into()])?;
     if is_old {
         grants_of_old_permissions(connection)?;
     }

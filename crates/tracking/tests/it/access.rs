@@ -86,6 +86,11 @@ impl Team {
         answer.json()
     }
 
+    /// The database of users, beside the server.
+    pub(crate) fn users_database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("users.db")).unwrap()
+    }
+
     pub(crate) fn create_user(&self, name: &str) -> String {
         self.admin(
             "POST",

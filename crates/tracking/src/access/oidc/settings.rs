@@ -44,6 +44,10 @@ const ACCOUNTS_MAX: usize = 1000;
 const SESSION_HOURS: i64 = 12;
 /// The most that may be said: a month.
 const SESSION_HOURS_MAX: i64 = 31 * 24;
+/// Days for which tokens of somebody go on after a provider last knew them, if nothing else is said.
+pub(crate) const TOKEN_DAYS: i64 = 30;
+/// The most that may be said: ten years.
+const TOKEN_DAYS_MAX: i64 = 3660;
 /// The same of tokens that a sign-in on the command line gives.
 const TOKEN_HOURS_MAX: i64 = 24;
 /// A CI whose tokens everybody's jobs get, so an account has to say whose.
@@ -88,6 +92,10 @@ pub struct OidcConfig {
     public_url: Option<String>,
     #[serde(default = "session_hours")]
     pub(super) session_hours: i64,
+    /// Days after their last sign-in at which tokens of the providers' people end, whatever else they say: somebody whom
+    /// a provider let go signs in no more.
+    #[serde(default = "token_days")]
+    pub(super) token_days: i64,
     #[serde(default, rename = "issuer")]
     pub(super) issuers: Vec<Issuer>,
     /// The file, and those of secrets.
@@ -175,6 +183,10 @@ fn session_hours() -> i64 {
     SESSION_HOURS
 }
 
+fn token_days() -> i64 {
+    TOKEN_DAYS
+}
+
 fn account_hours() -> i64 {
     1
 }
@@ -232,6 +244,9 @@ impl OidcConfig {
                 "session_hours is from 1 to {SESSION_HOURS_MAX}, not {}",
                 self.session_hours
             );
+        }
+        if !(1..=TOKEN_DAYS_MAX).contains(&self.token_days) {
+            return invalid!("token_days is from 1 to {TOKEN_DAYS_MAX}, not {}", self.token_days);
         }
         if let Some(url) = &self.public_url {
             let checked = provider_url(url)
@@ -457,6 +472,7 @@ mod tests {
         let people = |line: &str| format!("{PEOPLE}{line}");
         for (text, reason) in [
             (String::new(), "[[issuer]]"),
+            (format!("token_days = 0\n{PEOPLE}"), "token_days"),
             (people("clientid = 'x'"), "unknown field"),
             (PEOPLE.replace("https://id", "http://id"), "http"),
             (PEOPLE.replace("public_url = 'https://m.example.com/'", ""), "public_url"),
