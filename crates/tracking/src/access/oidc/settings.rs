@@ -60,7 +60,7 @@ struct PublicCi {
     has_people: bool,
 }
 
-const PUBLIC_CIS: [PublicCi; 2] = [
+static PUBLIC_CIS: [PublicCi; 2] = [
     PublicCi {
         name: "GitHub Actions",
         url: "https://token.actions.githubusercontent.com",
