@@ -11,6 +11,7 @@ use trainyard_mlflow::uri::{TrackingUri, without_credentials};
 use trainyard_storage::{Address, DirectAccess, Stores};
 
 use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
+use crate::audit::AuditLog;
 use crate::backup::copies_beside;
 use crate::error::Result;
 use crate::governance::Governance;
@@ -61,6 +62,8 @@ pub struct Shared {
     pub lent: Tracking,
     /// Who is told of changes of the registry, by the server that answers for it; none if that is elsewhere.
     pub webhooks: Option<Webhooks>,
+    /// Where changes of who may do what are written down.
+    pub log: AuditLog,
 }
 
 impl fmt::Debug for Shared {
@@ -94,17 +97,19 @@ pub(crate) fn share_store(
     let Parts { store, registry, own, lent } = Parts::open(uri, options, lending)?;
     let store = Arc::new(store);
     let mut webhooks = Webhooks::of(Arc::clone(&store));
+    let mut log = AuditLog::of(Arc::clone(&store));
     let mut own = Tracking::new(Arc::clone(&store), own).with_tracing(Arc::clone(&store));
     if let Some(registry) = registry {
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
         webhooks = Webhooks::of(Arc::clone(&registry));
+        log = AuditLog::of(Arc::clone(&registry));
         own.registered_models = Arc::clone(&registry) as _;
         own.model_versions = Arc::clone(&registry) as _;
         own.audit = Arc::clone(&registry) as _;
         own.approvals = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
-    Ok((Shared { own, lent, webhooks: Some(webhooks) }, store))
+    Ok((Shared { own, lent, webhooks: Some(webhooks), log }, store))
 }
 
 /// What a server's data is made of.

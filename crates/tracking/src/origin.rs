@@ -39,6 +39,12 @@ impl Origin {
         ORIGIN.try_with(Clone::clone).unwrap_or_else(|_no_request| Self::local())
     }
 
+    /// The same request, once it is known whose it is: of who signs in by it.
+    #[must_use]
+    pub(crate) fn of_actor(self, actor: Actor) -> Self {
+        Self { actor: Some(actor), ..self }
+    }
+
     /// Does all of `work` for this origin.
     pub(crate) async fn scope<F: Future>(self, work: F) -> F::Output {
         ORIGIN.scope(self, work).await

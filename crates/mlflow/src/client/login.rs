@@ -147,6 +147,26 @@ fn check_server(server: &str) -> Result<()> {
     }
 }
 
+/// Whether an audience is a server's own: its URL, wherever below it. Another server's tokens are for that one's.
+fn is_audience_of(server: &str, audience: &str) -> bool {
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    origin(server).is_some_and(|server| server.is_tuple() && origin(audience) == Some(server))
+}
+
+/// Refuses an audience that a server names for the token of a CI job, and that is neither the server itself, by its URL,
+/// nor whom somebody has named. Else a server could ask for a token by which it gets into another one, or into a cloud.
+fn check_audience(server: &str, audience: &str, named: Option<&str>) -> Result<()> {
+    if named == Some(audience) || is_audience_of(server, audience) {
+        return Ok(());
+    }
+    let (server, audience) = (crate::uri::without_credentials(server), shown(audience));
+    Err(Error::invalid(format!(
+        "the server at {server} asks for a token for '{audience}', which is not its URL: whoever gets it can use it \
+         there. If that is right, name it: --audience '{audience}'; else the server's administrator writes its URL \
+         into audiences"
+    )))
+}
+
 /// A client for a provider. What makes the tracking server's certificate pass does not make its pass.
 fn provider_client(url: &str) -> Result<Http> {
     Http::new(url, Credentials::None, &Settings::default())
@@ -270,8 +290,17 @@ impl SignInProvider {
         })
     }
 
-    /// The token of a CI job that may ask for one (GitHub Actions with `id-token: write`); none elsewhere.
-    pub async fn token_of_job(&self) -> Result<Option<ProviderToken>> {
+    /// The token of a CI job that may ask for one (GitHub Actions with `id-token: write`); none elsewhere. It is for the
+    /// server of `login`, or for whom somebody has named.
+    ///
+    /// # Errors
+    ///
+    /// The server asks for a token for somebody else, or the CI gives none.
+    pub async fn token_of_job(
+        &self,
+        login: &Login,
+        named: Option<&str>,
+    ) -> Result<Option<ProviderToken>> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (Some(audience), Some(url), Some(request_token)) = (
             &self.audience,
@@ -280,6 +309,7 @@ impl SignInProvider {
         ) else {
             return Ok(None);
         };
+        check_audience(login.server.base_url(), audience, named)?;
         let mut url = provider_url(&url).map_err(Error::invalid)?;
         url.query_pairs_mut().append_pair("audience", audience);
         let client = provider_client(url.as_str())?;
@@ -345,5 +375,29 @@ mod tests {
         }
         let error = check_server("http://ada:secret@mlflow.example.com/p").unwrap_err().to_string();
         assert!(error.contains("use https") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_server_gets_tokens_for_itself_alone() {
+        let server = "https://mlflow.example.com/p";
+        for own in ["https://mlflow.example.com", "https://MLflow.example.com:443/x"] {
+            assert!(is_audience_of(server, own), "{own}");
+        }
+        for of_another in [
+            "https://mlflow.example.com.evil.example",
+            "https://other.example.com",
+            "http://mlflow.example.com",
+            "https://mlflow.example.com:8443",
+            "sts.amazonaws.com",
+            "mlflow.example.com",
+            "urn:mlflow",
+            "",
+        ] {
+            assert!(!is_audience_of(server, of_another), "{of_another}");
+        }
+        check_audience(server, "https://mlflow.example.com", None).unwrap();
+        check_audience(server, "team", Some("team")).unwrap();
+        let error = check_audience(server, "sts.amazonaws.com", Some("team")).unwrap_err();
+        assert!(error.to_string().contains("'sts.amazonaws.com'"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use trainyard_mlflow::uri::TrackingUri;
@@ -15,11 +16,15 @@ use super::permission::Permission;
 use super::rows::UserRow;
 use super::sign_in::SignIn;
 use super::{password, routes, token, users_sql};
+use crate::audit::AuditLog;
 use crate::server::Authorize;
 use crate::store::ReadLimits;
 
 /// A password that older versions of MLflow came with, and everybody knows.
 const WELL_KNOWN: &str = "password1234";
+
+/// How often changes are looked for that were made beside the server.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
 /// Users, roles and permissions of a server.
 #[derive(Clone)]
@@ -120,6 +125,23 @@ impl AccessControl {
     /// Whoever decides which requests pass.
     pub fn authorize(&self) -> Arc<dyn Authorize> {
         Arc::clone(&self.sign_in) as _
+    }
+
+    /// Names the log into which changes of users, roles, grants and tokens come, and sign-ins: that of the server's
+    /// database. What an earlier server left is in it when this returns, and what is changed beside the server comes
+    /// within a second.
+    pub async fn write_down_in(&self, log: AuditLog) -> Result<()> {
+        Box::pin(self.directory.write_down_in(log)).await?;
+        let directory = Arc::downgrade(&self.directory);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_PERIOD).await;
+                // For as long as there is a server.
+                let Some(directory) = directory.upgrade() else { return };
+                directory.look_after_log().await;
+            }
+        });
+        Ok(())
     }
 
     /// A store that does for each sender of a request what is theirs to do.

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq as _;
 use trainyard_mlflow::{Error, ErrorCode};
 
 use super::oidc::Oidc;
+use super::open_routes::is_page_of_model;
 use super::sessions::csrf;
 use crate::server::allowed_hosts::{is_local_origin, is_own_origin};
 
@@ -27,13 +28,13 @@ pub(super) fn is_open(prefix: &str, path: &str) -> bool {
 }
 
 /// Whether somebody looks at pages, and not a program at the API.
-pub(super) fn wants_page(request: &Parts) -> bool {
+pub(super) fn wants_page(prefix: &str, request: &Parts) -> bool {
     let accepts = |line: &str| line.contains("text/html");
     let path = request.uri.path();
     matches!(request.method, Method::GET | Method::HEAD)
         && text(&request.headers, "accept").is_some_and(accepts)
-        && !path.contains("/api/")
-        && !path.contains("/ajax-api/")
+        && (is_page_of_model(prefix, path)
+            || !(path.contains("/api/") || path.contains("/ajax-api/")))
 }
 
 /// Sends a browser to sign in, and then back.
@@ -203,10 +204,11 @@ mod tests {
     #[test]
     fn programs_are_told_and_people_are_sent() {
         let html = [("accept", "text/html,*/*")];
-        assert!(wants_page(&parts(Method::GET, "/", &html)));
-        assert!(!wants_page(&parts(Method::POST, "/", &html)));
-        assert!(!wants_page(&parts(Method::GET, "/", &[("accept", "*/*")])));
-        assert!(!wants_page(&parts(Method::GET, "/api/2.0/mlflow/runs/get", &html)));
+        assert!(wants_page("", &parts(Method::GET, "/", &html)));
+        assert!(!wants_page("", &parts(Method::POST, "/", &html)));
+        assert!(!wants_page("", &parts(Method::GET, "/", &[("accept", "*/*")])));
+        assert!(!wants_page("", &parts(Method::GET, "/api/2.0/mlflow/runs/get", &html)));
+        assert!(wants_page("", &parts(Method::GET, "/models/api/x", &html)));
         let answer = to_sign_in("/p", &"/p/models?a=b".parse().unwrap());
         assert_eq!(answer.headers()["location"], "/p/sign-in?next=%2Fp%2Fmodels%3Fa%3Db");
     }

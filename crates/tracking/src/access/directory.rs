@@ -12,13 +12,20 @@ use tokio::sync::Mutex;
 use trainyard_mlflow as mlflow;
 use trainyard_mlflow::uri::TrackingUri;
 
+use super::changes::changes;
+use super::feed::Feed;
 use super::index::{Index, Tables};
 use super::permission::Permission;
+use super::refusals::Refusals;
 use super::schema::prepare;
-use super::{oidc, roles_sql, users_sql};
+use super::{oidc, outbox, roles_sql, users_sql};
+use crate::audit::AuditLog;
 use crate::error::{Error, Result};
+use crate::origin::Origin;
+use crate::store::audit::Change;
+use crate::store::audit_taken::USERS;
 use crate::store::database::Connection;
-use crate::store::{Database, ReadLimits, Reading};
+use crate::store::{Database, ReadLimits, Reading, now_millis};
 
 /// How often the number of changes is looked at.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
@@ -38,6 +45,9 @@ pub(crate) struct Directory {
     index: RwLock<Index>,
     /// Held by whoever reads the tables; the others go on with what is known.
     looked: Mutex<Looked>,
+    feed: Feed,
+    /// Of sign-ins.
+    pub(crate) refusals: Refusals,
     /// What everybody may do with what nothing was granted on.
     pub(crate) default_permission: Permission,
 }
@@ -56,12 +66,19 @@ impl Directory {
         default_permission: Permission,
     ) -> Result<Self> {
         let shown = mlflow::uri::without_credentials(&uri.connection_url());
-        let database = Database::open(uri, limits, |connection| prepare(connection, &shown))?;
+        let mut made = 0;
+        let database = Database::open(uri, limits, |connection| {
+            prepare(connection, &shown)?;
+            made = outbox::made(connection)?.1;
+            Ok(())
+        })?;
         let now = Instant::now();
         Ok(Self {
             database,
             index: RwLock::default(),
             looked: Mutex::new(Looked { at: now, all_read: now }),
+            feed: Feed::new(made),
+            refusals: Refusals::default(),
             default_permission,
         })
     }
@@ -73,7 +90,11 @@ impl Directory {
 
     /// Reads everything.
     pub(crate) async fn read_all(&self) -> Result<()> {
-        let tables = self.database.read_many(Reading::Listing, read_tables).await?;
+        self.take_up(self.database.read_many(Reading::Listing, read_tables).await?);
+        Ok(())
+    }
+
+    fn take_up(&self, tables: Tables) {
         let mut index = Index::of(tables);
         let mut known = self.index.write().unwrap_or_else(PoisonError::into_inner);
         // A reading that began before another one ended later knows less.
@@ -81,7 +102,6 @@ impl Directory {
             index.keep_newer(&mut known);
             *known = index;
         }
-        Ok(())
     }
 
     /// Takes up what others have changed, at most once in a while. What cannot be read leaves what is known.
@@ -114,39 +134,68 @@ impl Directory {
         Ok(self.database.read(work).await?)
     }
 
-    /// Changes rows, all or nothing, and what is known of them with it.
+    /// Changes rows, all or nothing, and what is known of them with it. What became another is written down.
     pub(crate) async fn change<T, F>(&self, work: F) -> mlflow::Result<T>
     where
         T: Send + 'static,
         F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
+        let origin = Origin::current();
         let changed = self.database.write(move |connection| {
-            let changed = work(connection)?;
+            // The first to be done: nobody else changes anything until this has ended.
             count_change(connection)?;
-            Ok(changed)
+            let before = read_tables(connection)?;
+            let changed = work(connection)?;
+            let after = read_tables(connection)?;
+            outbox::put(connection, &origin, changes(&before, &after, now_millis()))?;
+            Ok((changed, after))
         });
-        let changed = changed.await?;
-        self.read_all().await?;
+        let (changed, after) = changed.await?;
+        self.take_up(after);
+        Box::pin(self.hand_over()).await;
         Ok(changed)
     }
 
-    /// Changes rows of which nothing is known here, all or nothing.
+    /// The same for what says in another form what was there before.
+    pub(crate) async fn rewrite<F>(&self, work: F) -> mlflow::Result<()>
+    where
+        F: Fn(&mut dyn Connection) -> Result<()> + Send + 'static,
+    {
+        let written = self.database.write(move |connection| {
+            count_change(connection)?;
+            work(connection)
+        });
+        written.await?;
+        Ok(self.read_all().await?)
+    }
+
+    /// Changes rows of which nothing is known here, all or nothing, and writes down what `work` says.
     pub(crate) async fn write<T, F>(&self, work: F) -> mlflow::Result<T>
     where
         T: Send + 'static,
-        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<(T, Vec<Change>)> + Send + 'static,
     {
-        Ok(self.database.write(work).await?)
+        let origin = Origin::current();
+        let written = self.database.write(move |connection| {
+            let (written, changes) = work(connection)?;
+            outbox::put(connection, &origin, changes)?;
+            Ok(written)
+        });
+        let written = written.await?;
+        Box::pin(self.hand_over()).await;
+        Ok(written)
     }
 
-    /// Changes the grants of one user's own role, which is all that is read again. `work` tells its id.
+    /// Changes the grants of one user's own role, which is all that is read again. `work` tells its id, and writes down
+    /// what is no matter of course.
     pub(crate) async fn change_own_role<F>(&self, username: &str, work: F) -> mlflow::Result<()>
     where
         F: Fn(&mut dyn Connection) -> Result<i64> + Send + 'static,
     {
         let changed = self.database.write(move |connection| {
-            let role_id = work(connection)?;
+            // First, as everywhere: two changes never wait for each other.
             let version = count_change(connection)?;
+            let role_id = work(connection)?;
             let role = roles_sql::role(connection, role_id)?;
             Ok((version, role, roles_sql::grants_of(connection, role_id)?))
         });
@@ -158,6 +207,30 @@ impl Directory {
             known.version = version;
         }
         Ok(())
+    }
+
+    /// Names the log into which changes come, and takes what an earlier server left.
+    pub(crate) async fn write_down_in(&self, log: AuditLog) -> mlflow::Result<()> {
+        self.feed.open(&self.database, log).await
+    }
+
+    /// Takes what was written down into the log. Where that fails it waits, and comes later.
+    pub(crate) async fn hand_over(&self) {
+        if let Err(error) = self.feed.take_over(&self.database, false).await {
+            tracing::error!(%error, "changes of users are not in the audit log yet");
+        }
+    }
+
+    /// What is done once in a while: refused sign-ins are written down, and what others left.
+    pub(crate) async fn look_after_log(&self) {
+        let Some(refused) = self.refusals.due() else { return self.hand_over().await };
+        let told = self.write(move |_connection| {
+            let change = Change::new("sign_in.refused", USERS.to_owned());
+            Ok(((), vec![change.after(refused.clone())]))
+        });
+        if let Err(error) = told.await {
+            tracing::error!(%error, "refused sign-ins are not in the audit log");
+        }
     }
 }
 
@@ -182,5 +255,6 @@ fn read_tables(connection: &mut dyn Connection) -> Result<Tables> {
         assignments: roles_sql::assignments(connection)?,
         tokens: users_sql::tokens(connection)?,
         identities: oidc::identities(connection)?,
+        sign_ins: users_sql::sign_ins(connection)?,
     })
 }

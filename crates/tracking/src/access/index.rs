@@ -22,6 +22,8 @@ pub(crate) struct Tables {
     pub(crate) assignments: Vec<AssignmentRow>,
     pub(crate) tokens: Vec<TokenRow>,
     pub(crate) identities: Vec<IdentityRow>,
+    /// Names, and when a provider last knew them.
+    pub(crate) sign_ins: Vec<(String, i64)>,
 }
 
 /// A user with the ids of their roles.
@@ -98,7 +100,9 @@ pub(crate) struct Index {
     tokens_by_name: HashMap<String, String>,
     /// Names of users by provider and what it calls them.
     identities: HashMap<(String, String), String>,
-    /// Patterns of aliases that some role has a grant on: they are not everybody's who may change the model.
+    /// When a provider last knew somebody, by name.
+    sign_ins: HashMap<String, i64>,
+    /// [Folded](folded) patterns of aliases that some role has a grant on: they are not everybody's who may change the model.
     kept_aliases: HashSet<String>,
 }
 
@@ -129,7 +133,13 @@ impl Index {
         for identity in tables.identities {
             index.identities.insert((identity.issuer, identity.subject), identity.username);
         }
+        index.sign_ins.extend(tables.sign_ins);
         index
+    }
+
+    /// When a provider of sign-ins last knew somebody, in milliseconds since the Unix epoch; none if none ever did.
+    pub(crate) fn signed_in_at(&self, username: &str) -> Option<i64> {
+        self.sign_ins.get(username).copied()
     }
 
     /// Takes up the grants of one role of one user, as they are in a version of the tables, without reading
@@ -259,8 +269,8 @@ impl Index {
     /// Whether an alias of a model is only for those to whom it was granted.
     pub(crate) fn is_kept_alias(&self, model: &str, alias: &str) -> bool {
         !self.kept_aliases.is_empty()
-            && (self.kept_aliases.contains(&format!("{ANY}/{alias}"))
-                || self.kept_aliases.contains(&format!("{model}/{alias}")))
+            && (self.kept_aliases.contains(&folded(&format!("{ANY}/{alias}")))
+                || self.kept_aliases.contains(&folded(&format!("{model}/{alias}"))))
     }
 }
 
@@ -268,7 +278,15 @@ impl Index {
 fn keep_alias(kept: &mut HashSet<String>, grant: &GrantRow) {
     let is_alias = grant.resource_type == Kind::Alias.name() && grant.resource_pattern != ANY;
     if is_alias && grant.permission != Permission::Deny.name() {
-        kept.insert(grant.resource_pattern.clone());
+        kept.insert(folded(&grant.resource_pattern));
+    }
+}
+
+/// The pattern of an alias, whose spelling does not matter: `production` is not everybody's where `Production` is kept.
+fn folded(pattern: &str) -> String {
+    match pattern.rsplit_once('/') {
+        Some((model, alias)) => format!("{model}/{}", alias.to_ascii_lowercase()),
+        None => pattern.to_owned(),
     }
 }
 
@@ -374,6 +392,8 @@ mod tests {
         for (model, alias, is_kept) in [
             ("Iris", "Production", true),
             ("a/b", "Production", true),
+            ("Iris", "production", true),
+            ("iris", "Canary", false),
             ("Iris", "Canary", true),
             ("Wine", "Canary", false),
             ("Iris", "Champion", false),

@@ -3,21 +3,26 @@
 //! ```text
 //! request ─► sign_in (who is it?) ─► routes (users, roles, tokens, pages to sign in on) ─► directory ─► tables
 //!               └► oidc, sessions └► API, pages ─► guarded ─► store                           │
-//!                                                     └► rights ─► index ◄────────────────────┘
+//!                                                     └► rights ─► index ◄────────────────────┤
+//!                                      the server's audit log ◄─ feed ◄─ outbox ◄─ changes ◄──┘
 //! ```
 
 mod access_control;
 mod browser;
+mod changes;
 mod config;
 mod cookies;
 mod directory;
+mod feed;
 mod guarded;
 mod index;
 mod oidc;
 mod open_routes;
+mod outbox;
 mod pages;
 mod password;
 mod permission;
+mod refusals;
 mod resource;
 mod rights;
 mod roles_sql;

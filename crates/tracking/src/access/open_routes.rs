@@ -38,9 +38,29 @@ const GUARDED: &[(&str, &[&str])] = &[
 /// What is not MLflow's.
 const OWN: &[&str] = &["service-accounts", "sessions", "sign-in", "tokens"];
 
+fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|name| !name.is_empty())
+}
+
+/// Whether a path is that of a model's page, on a server below `prefix`: a model may be called `api`.
+pub(crate) fn is_page_of_model(prefix: &str, path: &str) -> bool {
+    let mut rest = names(path);
+    let is_below = names(prefix).all(|name| rest.next() == Some(name));
+    is_below
+        && match rest.next() {
+            Some("models") => true,
+            // Beside upstream's pages.
+            Some("ui") => rest.next() == Some("models"),
+            _ => false,
+        }
+}
+
 /// Whether a request for this path is checked later, by what it is about.
-pub(crate) fn is_guarded(path: &str) -> bool {
-    let mut names = path.split('/').filter(|name| !name.is_empty());
+pub(crate) fn is_guarded(prefix: &str, path: &str) -> bool {
+    if is_page_of_model(prefix, path) {
+        return true;
+    }
+    let mut names = names(path);
     // A static prefix comes before.
     if names.any(|name| matches!(name, "api" | "ajax-api")) {
         return is_guarded_api(&names.collect::<Vec<_>>());
@@ -92,7 +112,25 @@ mod tests {
             ("/api/9.9/new", false),
             ("/ajax-api/", false),
         ] {
-            assert_eq!(is_guarded(path), is_checked, "{path}");
+            assert_eq!(is_guarded("", path), is_checked, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_model_may_be_called_api() {
+        for (prefix, path, is_page) in [
+            ("", "/models/api", true),
+            ("", "/models/api/versions/1", true),
+            ("/p", "/p/models/api", true),
+            ("/p", "/p/ui/models/api", true),
+            ("/p", "//p//models/api", true),
+            ("/p", "/models/api", false),
+            ("/models", "/models/api/3.0/mlflow/gateway/x", false),
+            ("/models", "/models/models/api", true),
+            ("", "/api/2.0/mlflow/gateway/models", false),
+        ] {
+            assert_eq!(is_page_of_model(prefix, path), is_page, "{prefix} {path}");
+            assert_eq!(is_guarded(prefix, path), is_page, "{prefix} {path}");
         }
     }
 }

@@ -3,8 +3,10 @@
 //! A database of an older MLflow is brought up to that in place, as upstream does it: what its tables of
 //! permissions say becomes grants of a role that each user has for themselves. Those tables stay as they are.
 
+use super::outbox;
 use crate::error::{Error, Result};
 use crate::store::database::{Connection, Dialect, Value};
+use crate::store::now_millis;
 
 /// `alembic_version_auth.version_num` of MLflow 3.17.
 const VERSION: &str = "f1a2b3c4d5e6";
@@ -77,9 +79,16 @@ const OURS: &[&str] = &[
      user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, created_at BIGINT NOT NULL, \
      expires_at BIGINT NOT NULL, address VARCHAR(64) NOT NULL)",
     "CREATE INDEX IF NOT EXISTS idx_trainyard_sessions_user_id ON trainyard_sessions (user_id)",
+    // When a provider of sign-ins said last that somebody is who they are, in milliseconds since the Unix epoch.
+    "CREATE TABLE IF NOT EXISTS trainyard_sign_ins (user_id INTEGER NOT NULL PRIMARY KEY \
+     REFERENCES users (id) ON DELETE CASCADE, at BIGINT NOT NULL)",
     // Grows with each change, which is how other servers over the same database notice.
     "CREATE TABLE IF NOT EXISTS trainyard_access (id INTEGER NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",
     "INSERT INTO trainyard_access (id, version) VALUES (1, 1) ON CONFLICT (id) DO NOTHING",
+    // Changes that are yet to come into the audit log, and how many there ever were.
+    "CREATE TABLE IF NOT EXISTS trainyard_changes (number BIGINT NOT NULL PRIMARY KEY, event TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS trainyard_changes_made (id INTEGER NOT NULL PRIMARY KEY, \
+     source VARCHAR(64) NOT NULL, made BIGINT NOT NULL)",
 ];
 
 /// Upstream's tables of permissions before there were roles: the table, the workspace, the kind of thing
@@ -151,6 +160,11 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
     for table in OURS {
         connection.execute_script(table)?;
     }
+    outbox::name(connection)?;
+    // Of whom it is not known yet, their time begins now.
+    let sql = "INSERT INTO trainyard_sign_ins (user_id, at) SELECT DISTINCT i.user_id, ?1 \
+               FROM trainyard_identities i WHERE true ON CONFLICT (user_id) DO NOTHING";
+    connection.execute(sql, &[now_millis().into()])?;
     if is_old {
         grants_of_old_permissions(connection)?;
     }

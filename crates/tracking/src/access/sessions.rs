@@ -12,6 +12,9 @@ use super::directory::Directory;
 use super::rows::SessionRow;
 use super::token;
 use crate::error::Result as StoreResult;
+use crate::origin::Origin;
+use crate::server::actor::Actor;
+use crate::store::audit::Change;
 use crate::store::database::{Connection, Row};
 use crate::store::now_millis;
 
@@ -81,9 +84,11 @@ impl Sessions {
                     (&address).into(),
                 ],
             )?;
-            Ok(())
+            let change = of_user("session.begin", &name).after(format!("{hours} hours"));
+            Ok(((), vec![change]))
         });
-        opened.await?;
+        let origin = Origin::current().of_actor(Actor::user(username));
+        Box::pin(origin.scope(opened)).await?;
         Ok(secret)
     }
 
@@ -120,9 +125,12 @@ impl Sessions {
     pub(crate) async fn end(&self, secret: &str) -> Result<()> {
         let digest = token::digest(secret);
         let ended = self.directory.write(move |connection| {
+            let sql = format!("{SESSION} WHERE s.digest = ?1");
+            let session = connection.first(&sql, &[(&digest).into()], row)?;
             connection
                 .execute("DELETE FROM trainyard_sessions WHERE digest = ?1", &[(&digest).into()])?;
-            Ok(())
+            let change = session.map(|session| of_user("session.end", &session.username));
+            Ok(((), change.into_iter().collect()))
         });
         ended.await
     }
@@ -130,9 +138,17 @@ impl Sessions {
     /// Ends all of somebody; returns how many there were.
     pub(crate) async fn end_all(&self, username: &str) -> Result<usize> {
         let name = username.to_owned();
-        let ended = self.directory.write(move |connection| end_all(connection, &name));
+        let ended = self.directory.write(move |connection| {
+            let ended = end_all(connection, &name)?;
+            let change = of_user("session.end_all", &name).before(format!("{ended} sessions"));
+            Ok((ended, vec![change]))
+        });
         ended.await
     }
+}
+
+fn of_user(action: &'static str, name: &str) -> Change {
+    Change::new(action, format!("user:{name}"))
 }
 
 fn end_all(connection: &mut dyn Connection, username: &str) -> StoreResult<usize> {

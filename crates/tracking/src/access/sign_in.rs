@@ -20,7 +20,8 @@ use tokio::sync::Semaphore;
 use trainyard_mlflow::Result;
 
 use super::directory::Directory;
-use super::oidc::{Oidc, Refused, is_jwt};
+use super::index::User;
+use super::oidc::{Oidc, Refused, TOKEN_DAYS, is_jwt};
 use super::open_routes::is_guarded;
 use super::rights::denied;
 use super::sessions::Sessions;
@@ -35,6 +36,7 @@ use crate::server::presented::Presented;
 use crate::server::verdict::{Verdict, address, admit};
 use crate::store::now_millis;
 
+const MILLIS_OF_DAY: i64 = 24 * 60 * 60 * 1000;
 /// Passwords checked at a time: each takes a core and, of those that an upstream server kept, 32 MiB for a while.
 const CHECKS_MAX: usize = 2;
 /// Requests that wait for a check, at most.
@@ -175,8 +177,17 @@ impl SignIn {
     fn owner_of(&self, secret: &str) -> Option<Actor> {
         let index = self.directory.index();
         let token = index.token(&token::digest(secret))?;
-        let is_over = token.expires_at.is_some_and(|end| end <= now_millis());
-        (!is_over).then(|| Actor::token(token.username.as_str(), token.name.as_str()))
+        let now = now_millis();
+        let is_over = token.expires_at.is_some_and(|end| end <= now);
+        // Who has a password here is not the provider's alone.
+        let has_none = |user: &User| user.row.password_hash == password::NONE;
+        let is_of_provider = index.users.get(&token.username).is_some_and(has_none);
+        let days = self.oidc.as_ref().map_or(TOKEN_DAYS, |oidc| oidc.token_days);
+        let is_let_go = is_of_provider
+            && index
+                .signed_in_at(&token.username)
+                .is_some_and(|at| at.saturating_add(days * MILLIS_OF_DAY) < now);
+        (!is_over && !is_let_go).then(|| Actor::token(token.username.as_str(), token.name.as_str()))
     }
 
     /// What is thought of a token of a provider.
@@ -339,7 +350,7 @@ impl SignIn {
 
     /// Keeps a better hash of a password that was just right. Not to keep it is no reason to refuse anybody.
     async fn keep_anew(&self, user: Known, anew: String) {
-        let kept = self.directory.change(move |connection| {
+        let kept = self.directory.rewrite(move |connection| {
             users_sql::replace_password(connection, user.id, &user.kept, &anew)
         });
         if let Err(error) = kept.await {
@@ -357,14 +368,17 @@ impl Authorize for SignIn {
             Some(value) => Some(self.judge(value, address).await),
             None => self.of_session(request).await?,
         };
+        if matches!(verdict, Some(Verdict::Wrong | Verdict::Wait(_) | Verdict::Refused(_))) {
+            self.directory.refusals.count(address);
+        }
         if verdict.is_none() && browser::is_open(&self.prefix, request.uri.path()) {
             return Ok(Actor::anonymous());
         }
-        if verdict.is_none() && browser::wants_page(request) {
+        if verdict.is_none() && browser::wants_page(&self.prefix, request) {
             return Err(Box::new(browser::to_sign_in(&self.prefix, &request.uri)));
         }
         let actor = admit(verdict, address)?;
-        if !is_guarded(request.uri.path()) {
+        if !is_guarded(&self.prefix, request.uri.path()) {
             let look = async { self.directory.rights(|rights| rights.is_admin) };
             if !acting_as(actor.clone(), look).await.is_ok_and(|is_admin| is_admin) {
                 return Err(Box::new(error_answer(denied())));

@@ -126,13 +126,35 @@ pub(crate) fn delete_user(connection: &mut dyn Connection, name: &str) -> Result
         connection.execute(&sql, &by_role)?;
     }
     connection.execute("DELETE FROM roles WHERE name = ?1", &by_role)?;
-    let ours =
-        ["user_role_assignments", "trainyard_tokens", "trainyard_identities", "trainyard_sessions"];
+    let ours = [
+        "user_role_assignments",
+        "trainyard_tokens",
+        "trainyard_identities",
+        "trainyard_sessions",
+        "trainyard_sign_ins",
+    ];
     for table in OLD_TABLES.iter().copied().chain(ours) {
         connection
             .execute(&format!("DELETE FROM {table} WHERE user_id = ?1"), &[user.id.into()])?;
     }
     connection.execute("DELETE FROM users WHERE id = ?1", &[user.id.into()])?;
+    Ok(())
+}
+
+/// When providers of sign-ins last knew somebody: names, and times in milliseconds since the Unix epoch.
+pub(crate) fn sign_ins(connection: &mut dyn Connection) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT u.username, s.at FROM trainyard_sign_ins s JOIN users u ON u.id = s.user_id";
+    connection.rows(sql, &[], |row| Ok((row.text_or_empty(0)?, row.need_int(1)?)))
+}
+
+/// Notes that a provider knows somebody.
+pub(crate) fn note_sign_in(connection: &mut dyn Connection, name: &str, at: i64) -> Result<()> {
+    let user = user(connection, name)?;
+    connection.execute(
+        "INSERT INTO trainyard_sign_ins (user_id, at) VALUES (?1, ?2) \
+         ON CONFLICT (user_id) DO UPDATE SET at = excluded.at WHERE trainyard_sign_ins.at < excluded.at",
+        &[user.id.into(), at.into()],
+    )?;
     Ok(())
 }
 

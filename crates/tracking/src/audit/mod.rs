@@ -7,9 +7,11 @@
 
 mod chain;
 mod export;
+mod log;
 mod prune;
 
 pub use chain::{Anchor, Checkpoint, FAULTS_MAX, Fault, NotAnchor, Verified, Verifier, verify};
 pub(crate) use chain::{BEGIN, CHECKPOINT, LOG, NO_HASH, seal};
 pub use export::{Exported, export, lines, verify_files};
+pub use log::AuditLog;
 pub use prune::{Pruned, prune};

@@ -136,7 +136,9 @@ pub(super) async fn watch(
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
     let is_read = reads(&method, &path);
 
-    let response = match guard.check(request).await {
+    // Who signs in by this request changes something, too.
+    let unknown = request_origin(&request, id.clone());
+    let response = match unknown.scope(guard.check(request)).await {
         Ok(request) => {
             // Probes have no sender.
             let actor = request.extensions().get::<Actor>().cloned();

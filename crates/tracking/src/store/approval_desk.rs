@@ -294,10 +294,7 @@ fn check_reason(reason: &str) -> Result<()> {
     invalid!("the reason has {length} characters; {REASON_CHARACTERS_MAX} are the most")
 }
 
-pub(super) fn approvals(
-    connection: &mut dyn Connection,
-    key: &[Value<'_>],
-) -> Result<Vec<Approval>> {
+fn approvals(connection: &mut dyn Connection, key: &[Value<'_>]) -> Result<Vec<Approval>> {
     let sql = "SELECT who, at, reason FROM trainyard_approvals \
                WHERE model = ?1 AND alias = ?2 AND version = ?3 ORDER BY at, who";
     connection.rows(sql, key, |row| {

@@ -1,11 +1,12 @@
 //! Approvals of the store: what waits, and the desk ([`super::approval_desk`]) in a transaction each.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
-use trainyard_mlflow::entities::ApprovalRequest;
+use trainyard_mlflow::entities::{Approval, ApprovalRequest};
 use trainyard_mlflow::{self as mlflow, AliasMove, Approvals};
 
-use super::approval_desk::approvals;
-use super::database::{Connection, Value};
+use super::database::{Connection, List, Value};
 use super::permits::Reading;
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
@@ -41,24 +42,33 @@ impl Approvals for SqlStore {
     }
 }
 
-/// What waits, the oldest first; only what is for versions as they are.
+/// What waits, those for protected aliases first and of each the newest; only what is for versions as they are.
 fn list(
     connection: &mut dyn Connection,
     governance: &Governance,
     model: Option<&str>,
 ) -> Result<Vec<ApprovalRequest>> {
-    let mut values: Vec<Value<'_>> = vec![WORKSPACE.into()];
+    let protected = governance.protected.iter().map(|known| known.alias.to_ascii_lowercase());
+    let protected = Value::List(List::Texts(protected.collect()));
+    let mut values: Vec<Value<'_>> = vec![WORKSPACE.into(), protected];
     let mut of_model = "";
     if let Some(model) = model {
         values.push(model.into());
-        of_model = "AND r.model = ?2";
+        of_model = "AND r.model = ?3";
     }
-    let sql = format!(
-        "SELECT r.model, r.alias, CAST(r.version AS TEXT), r.requester, r.requested_at, r.reason \
+    // Anybody may ask for any alias, as often as there are versions: those that need nobody hide none that do.
+    let is_protected = format!("lower(r.alias) IN {}", connection.dialect().list("?2"));
+    let listed = format!(
+        "WITH listed AS (SELECT r.model, r.alias, r.version, r.requester, r.requested_at, r.reason, \
+         CASE WHEN {is_protected} THEN 0 ELSE 1 END AS place \
          FROM trainyard_approval_requests r JOIN model_versions v ON v.workspace = ?1 \
          AND v.name = r.model AND v.version = r.version AND v.creation_time = r.made_at \
          AND v.current_stage <> 'Deleted_Internal' {of_model} \
-         ORDER BY r.requested_at, r.model, r.alias, r.version LIMIT {REQUESTS_MAX}"
+         ORDER BY place, r.requested_at DESC, r.model, r.alias, r.version LIMIT {REQUESTS_MAX})"
+    );
+    let sql = format!(
+        "{listed} SELECT model, alias, CAST(version AS TEXT), requester, requested_at, reason FROM listed \
+         ORDER BY place, requested_at DESC, model, alias, version"
     );
     let mut requests = connection.rows(&sql, &values, |row| {
         let alias = row.need_text(1)?;
@@ -73,10 +83,22 @@ fn list(
             approvals: Vec::new(),
         })
     })?;
+    let sql = format!(
+        "{listed} SELECT a.model, a.alias, CAST(a.version AS TEXT), a.who, a.at, a.reason \
+         FROM trainyard_approvals a JOIN listed l ON l.model = a.model AND l.alias = a.alias \
+         AND l.version = a.version ORDER BY a.at, a.who"
+    );
+    let mut given: HashMap<(String, String, String), Vec<Approval>> = HashMap::new();
+    connection.query(&sql, &values, &mut |row| {
+        let of = (row.need_text(0)?, row.need_text(1)?, row.need_text(2)?);
+        let approval =
+            Approval { who: row.need_text(3)?, at: row.need_int(4)?, reason: row.need_text(5)? };
+        given.entry(of).or_default().push(approval);
+        Ok(())
+    })?;
     for request in &mut requests {
-        let Ok(number) = request.version.parse::<i64>() else { continue };
-        let key: [Value<'_>; 3] = [(&request.model).into(), (&request.alias).into(), number.into()];
-        request.approvals = approvals(connection, &key)?;
+        let of = (request.model.clone(), request.alias.clone(), request.version.clone());
+        request.approvals = given.remove(&of).unwrap_or_default();
     }
     Ok(requests)
 }

@@ -81,8 +81,31 @@ impl Change {
         Self { is_whole: true, ..self }
     }
 
-    fn changes_nothing(&self) -> bool {
+    pub(crate) fn changes_nothing(&self) -> bool {
         self.before.is_some() && self.before == self.after
+    }
+
+    /// What is written down of it, without a place in a chain.
+    pub(crate) fn event(self, origin: &Origin) -> AuditEvent {
+        let is_whole = self.is_whole;
+        let value = |value: Option<String>| match value {
+            Some(value) if !is_whole => Some(kept(&value)),
+            value => value,
+        };
+        AuditEvent {
+            at: now_millis(),
+            action: self.action.to_owned(),
+            subject: self.subject,
+            part: self.part,
+            before: value(self.before),
+            after: value(self.after),
+            who: origin.who().to_owned(),
+            kind: origin.kind().to_owned(),
+            token: origin.token().map(str::to_owned),
+            address: origin.address(),
+            request_id: origin.request_id().map(str::to_owned),
+            ..AuditEvent::default()
+        }
     }
 }
 
@@ -120,45 +143,11 @@ impl Auditor {
 
     /// Writes changes down. To be called as the last of a change.
     pub(crate) fn note(&self, connection: &mut dyn Connection, changes: Vec<Change>) -> Result<()> {
-        let changes: Vec<Change> =
-            changes.into_iter().filter(|change| !change.changes_nothing()).collect();
-        if !self.is_on() || changes.is_empty() {
+        if !self.is_on() {
             return Ok(());
         }
-        let mut last = last(connection)?;
-        for change in changes {
-            let event = self.event(change, &last);
-            insert(connection, &event)?;
-            last = event;
-        }
-        Ok(())
-    }
-
-    /// The event that follows on `last`.
-    fn event(&self, change: Change, last: &AuditEvent) -> AuditEvent {
-        let value = |value: Option<String>| match value {
-            Some(value) if !change.is_whole => Some(kept(&value)),
-            value => value,
-        };
-        let mut event = AuditEvent {
-            id: last.id.saturating_add(1),
-            // Clocks of several servers differ, and are set back.
-            at: now_millis().max(last.at),
-            action: change.action.to_owned(),
-            subject: change.subject,
-            part: change.part,
-            before: value(change.before),
-            after: value(change.after),
-            who: self.origin.who().to_owned(),
-            kind: self.origin.kind().to_owned(),
-            token: self.origin.token().map(str::to_owned),
-            address: self.origin.address(),
-            request_id: self.origin.request_id().map(str::to_owned),
-            previous: last.hash.clone(),
-            hash: String::new(),
-        };
-        event.hash = seal(&event);
-        event
+        let changes = changes.into_iter().filter(|change| !change.changes_nothing());
+        append(connection, changes.map(|change| change.event(&self.origin)).collect())
     }
 }
 
@@ -183,6 +172,28 @@ pub(crate) fn last(connection: &mut dyn Connection) -> Result<AuditEvent> {
     let sql = format!("SELECT {COLUMNS} FROM trainyard_audit e ORDER BY e.id DESC LIMIT 1");
     let last = connection.first(&sql, &[], read)?;
     Ok(last.unwrap_or_else(|| AuditEvent { hash: NO_HASH.to_owned(), ..AuditEvent::default() }))
+}
+
+/// Gives events their places at the end of the chain. To be called as the last of a change.
+pub(super) fn append(connection: &mut dyn Connection, events: Vec<AuditEvent>) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut last = last(connection)?;
+    for event in events {
+        let mut event = AuditEvent {
+            id: last.id.saturating_add(1),
+            // Clocks of several servers differ, and are set back.
+            at: event.at.max(last.at),
+            previous: last.hash,
+            hash: String::new(),
+            ..event
+        };
+        event.hash = seal(&event);
+        insert(connection, &event)?;
+        last = event;
+    }
+    Ok(())
 }
 
 fn insert(connection: &mut dyn Connection, event: &AuditEvent) -> Result<()> {

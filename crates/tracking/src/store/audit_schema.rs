@@ -60,6 +60,10 @@ CREATE TABLE trainyard_approvals (
     PRIMARY KEY (model, alias, version, who));
 ";
 
+/// How far the changes of each database of users were taken into the log ([`audit_taken`](super::audit_taken)).
+const TAKEN: &str = "CREATE TABLE IF NOT EXISTS trainyard_audit_taken (
+    source VARCHAR(64) NOT NULL PRIMARY KEY, through BIGINT NOT NULL)";
+
 /// Makes the tables where they are not, and notes what was changed past the log.
 pub(crate) fn prepare(connection: &mut dyn Connection, audited: Audited) -> Result<()> {
     // Two processes may open a new database at once: the second waits here and finds them made.
@@ -91,6 +95,7 @@ fn prepare_within(connection: &mut dyn Connection, audited: Audited) -> Result<(
         connection.execute_script(tables)?;
         connection.execute_script(BOTH)?;
     }
+    connection.execute_script(TAKEN)?;
     if auditor.is_on() {
         let found = changed_past_the_log(connection)?;
         let first = "SELECT 1 FROM trainyard_audit LIMIT 1";

@@ -1,7 +1,10 @@
 //! Webhooks in upstream's tables: `webhooks` and `webhook_events`.
 
+use sha2::{Digest as _, Sha256};
 use trainyard_mlflow::{self as mlflow, Error, Page};
+use url::Url;
 
+use super::audit::Change;
 use super::clock::{creation_millis, now_millis};
 use super::database::{Connection, Row, Value};
 use super::page;
@@ -44,13 +47,23 @@ pub(crate) struct WebhookFields {
     pub(crate) events: Option<Vec<Event>>,
 }
 
+/// Hexadecimal digits by which addresses are told apart.
+const MARK_DIGITS: usize = 8;
+
 const COLUMNS: &str = "w.webhook_id, w.name, w.description, w.url, w.status, w.secret, \
      w.creation_timestamp, w.last_updated_timestamp";
 const LIVING: &str = "FROM webhooks w WHERE w.deleted_timestamp IS NULL AND w.workspace = ?1";
 
 impl SqlStore {
     pub(crate) async fn create_webhook(&self, fields: WebhookFields) -> mlflow::Result<Webhook> {
-        self.create_one(move |connection| create(connection, &fields)).await
+        let auditor = self.auditor();
+        self.create_one(move |connection| {
+            let webhook = create(connection, &fields)?;
+            let change = of_webhook("webhook.create", &webhook.id).after(said(&webhook));
+            auditor.note(connection, vec![change])?;
+            Ok(webhook)
+        })
+        .await
     }
 
     pub(crate) async fn get_webhook(&self, id: &str) -> mlflow::Result<Webhook> {
@@ -79,13 +92,54 @@ impl SqlStore {
         fields: WebhookFields,
     ) -> mlflow::Result<Webhook> {
         let id = id.to_owned();
-        self.write(move |connection| update(connection, &id, &fields)).await
+        let auditor = self.auditor();
+        self.write(move |connection| {
+            let before = get(connection, &id)?;
+            let after = update(connection, &id, &fields)?;
+            let change = of_webhook("webhook.update", &id);
+            let mut changes = vec![change.before(said(&before)).after(said(&after))];
+            if fields.secret.is_some() {
+                changes.push(of_webhook("webhook.set_secret", &id));
+            }
+            auditor.note(connection, changes)?;
+            Ok(after)
+        })
+        .await
     }
 
     pub(crate) async fn delete_webhook(&self, id: &str) -> mlflow::Result<()> {
         let id = id.to_owned();
-        self.write(move |connection| delete(connection, &id)).await
+        let auditor = self.auditor();
+        self.write(move |connection| {
+            let before = get(connection, &id)?;
+            delete(connection, &id)?;
+            let change = of_webhook("webhook.delete", &id).before(said(&before));
+            auditor.note(connection, vec![change])
+        })
+        .await
     }
+}
+
+fn of_webhook(action: &'static str, id: &str) -> Change {
+    Change::new(action, format!("webhook:{id}"))
+}
+
+/// What is written down of a webhook. Whoever knows a whole address may often post to it, so it is told by its host and
+/// a mark that is another one for another address.
+fn said(webhook: &Webhook) -> String {
+    let host = Url::parse(&webhook.url).map(|url| url.origin().ascii_serialization());
+    let mark = hex::encode(Sha256::digest(&webhook.url));
+    let mark = mark.get(..MARK_DIGITS).unwrap_or_default();
+    let events = webhook.events.iter();
+    let events: Vec<String> =
+        events.map(|event| format!("{}.{}", event.entity.name(), event.action.name())).collect();
+    format!(
+        "{} {} {} ({mark}): {}",
+        webhook.name,
+        status(webhook.is_active),
+        host.unwrap_or_default(),
+        events.join(", ")
+    )
 }
 
 fn status(is_active: bool) -> &'static str {

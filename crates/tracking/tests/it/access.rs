@@ -86,6 +86,11 @@ impl Team {
         answer.json()
     }
 
+    /// The database of users, beside the server.
+    pub(crate) fn users_database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("users.db")).unwrap()
+    }
+
     pub(crate) fn create_user(&self, name: &str) -> String {
         self.admin(
             "POST",
@@ -580,4 +585,40 @@ fn users_may_be_in_postgresql() {
     // Runs and models may be in the same database.
     let options = crate::store_postgres::options(&postgres);
     trainyard_tracking::open(&config.database_uri, options).unwrap();
+}
+
+#[test]
+fn no_experiment_is_made_in_the_folder_of_what_is_others() {
+    let team = Team::start("READ");
+    let (ada, bob) = (team.create_user("ada"), team.create_user("bob"));
+    let make = |who: &str, name: &str, location: &str| {
+        let body = json!({ "name": name, "artifact_location": location });
+        team.ask(who, "POST", "/api/2.0/mlflow/experiments/create", &body)
+    };
+    let made = make(&ada, "hers", "s3://bucket/ada");
+    assert_eq!(made.status, 200, "{}", made.text());
+    let body = json!({ "experiment_id": made.json()["experiment_id"] });
+    let run = team.ask(&ada, "POST", "/api/2.0/mlflow/runs/create", &body).json();
+    let run_id = run["run"]["info"]["run_id"].as_str().unwrap().to_owned();
+    for (number, location) in [
+        "s3://bucket/ada".to_owned(),
+        "s3://bucket//ada/x".to_owned(),
+        format!("s3://bucket/ada/{run_id}/artifacts"),
+        // Wherever it seems to be: a folder of this name is that run's.
+        format!("s3://other/{run_id}/artifacts/model"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let refused = make(&bob, &format!("bob {number}"), location);
+        assert_eq!(refused.status, 403, "{location}: {}", refused.text());
+        let own = make(&ada, &format!("ada {number}"), location);
+        assert_eq!(own.status, 200, "{location}: {}", own.text());
+    }
+    for (number, location) in
+        ["s3://bucket/adam", "s3://bucket/bob", "s3://elsewhere/x"].iter().enumerate()
+    {
+        let free = make(&bob, &format!("free {number}"), location);
+        assert_eq!(free.status, 200, "{location}: {}", free.text());
+    }
 }

@@ -1,5 +1,6 @@
 //! Protected aliases: they move when other people approve, whichever client moves them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -20,7 +21,7 @@ const APPROVALS: &str = "/api/trainyard/approvals";
 /// A server on which `Production` takes one other person, and `Live` two.
 struct Guarded {
     server: Served,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Guarded {
@@ -35,7 +36,7 @@ impl Guarded {
         let governance = Governance { protected, ..Governance::default() };
         let tracking = open(&uri(&folder), OpenOptions { governance, ..options(&folder) }).unwrap();
         let options = ServerOptions { authorize: Some(authorize), ..ServerOptions::default() };
-        Self { server: Served::over(tracking, options), _folder: folder }
+        Self { server: Served::over(tracking, options), folder }
     }
 
     fn ask(&self, who: &str, method: &str, path: &str, body: &Value) -> Answer {
@@ -228,4 +229,40 @@ fn approvals_are_given_by_people() {
     assert_eq!(code(&ask(&format!("{APPROVALS}/approve"), &wanted)), denied());
     let missing = json!({ "model": "Iris", "alias": "Live" });
     assert_eq!(ask(APPROVALS, &missing).status, 400);
+}
+
+#[test]
+fn what_waits_for_a_protected_alias_is_not_hidden_by_what_needs_nobody() {
+    let guarded = Guarded::start();
+    let name = json!({ "name": "Iris", "source": "s3://bucket/model" });
+    for path in ["registered-models/create", "model-versions/create", "model-versions/create"] {
+        assert_eq!(guarded.mlflow("ada", "POST", path, &name).status, 200, "{path}");
+    }
+    // More requests than a list has, by somebody with time to waste; all of them older and newer than the one that counts.
+    let database = rusqlite::Connection::open(guarded.folder.path().join("mlflow.db")).unwrap();
+    database
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) \
+             INSERT INTO trainyard_approval_requests (model, alias, version, made_at, requester, \
+             requested_at, reason) SELECT 'Iris', 'x' || i, 1, v.creation_time, 'eve', \
+             CASE WHEN i % 2 THEN 1 ELSE 9000000000000000 END, '' \
+             FROM n, model_versions v WHERE v.name = 'Iris' AND v.version = 1",
+        )
+        .unwrap();
+    for version in ["1", "2"] {
+        assert_eq!(code(&guarded.point("ada", "Production", version)), denied());
+        let approved = guarded.decide("bob", "/approve", "Production", version);
+        assert_eq!(approved.status, 200, "{}", approved.text());
+    }
+    assert_eq!(guarded.decide("cyd", "/approve", "Production", "1").status, 200);
+    let waiting = guarded.waiting();
+    assert_eq!(waiting.len(), 1000);
+    let first: BTreeSet<&str> = waiting[..2].iter().map(String::as_str).collect();
+    assert_eq!(first, BTreeSet::from(["Production 1", "Production 2"]));
+    let found = guarded.ask("cyd", "GET", APPROVALS, &Value::Null).json();
+    let requests = found["approval_requests"].as_array().unwrap();
+    let of_first = requests.iter().find(|r| r["alias"] == "Production" && r["version"] == "1");
+    let approvals = of_first.unwrap()["approvals"].as_array().unwrap();
+    let who: Vec<&str> = approvals.iter().filter_map(|one| one["who"].as_str()).collect();
+    assert_eq!(who, ["bob", "cyd"]);
 }

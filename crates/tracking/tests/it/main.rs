@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod access_audit;
 mod access_matrix;
 mod approvals;
 mod attack;

@@ -16,11 +16,11 @@ use crate::webhook_receiver::{Hook, Received};
 
 const API: &str = "/api/2.0/mlflow";
 /// Of Fernet's specification.
-const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+pub(crate) const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 const SECRET: &str = "shared with the receiver";
 
 /// A server whose owner lets webhooks go to `allowed`.
-fn server_options(allowed: &[&str], key: Option<&'static str>) -> ServerOptions {
+pub(crate) fn server_options(allowed: &[&str], key: Option<&'static str>) -> ServerOptions {
     let allowed = allowed.iter().map(|text| text.parse().unwrap()).collect();
     let variable = |name: &str| match name {
         "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY" => key.map(str::to_owned),

@@ -42,12 +42,15 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct SearchArguments {
-    /// What was changed: model:Iris, experiment:3, run:ID
+    /// What was changed: model:Iris, experiment:3, run:ID, user:ada, role:scientists, webhook:ID
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
     /// The same for a registered model
     #[arg(long, value_name = "NAME", conflicts_with = "subject")]
     model: Option<String>,
+    /// The same for a user: their rights, tokens and sign-ins
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["subject", "model"])]
+    user: Option<String>,
     /// Who did it
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
@@ -119,8 +122,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 async fn search(arguments: SearchArguments) -> Result<ExitCode, Failure> {
     let tracking = arguments.tracking.open_known()?;
     let model = arguments.model.map(|model| format!("model:{model}"));
+    let user = arguments.user.map(|user| format!("user:{user}"));
     let search = SearchAudit {
-        subject: arguments.subject.or(model),
+        subject: arguments.subject.or(model).or(user),
         who: arguments.who,
         action: arguments.action,
         since: arguments.since,

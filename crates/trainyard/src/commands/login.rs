@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Provider to sign in at, if the server has several
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
+    /// Whom the token of a CI job is for, if that is not the server's URL; the server's word is not enough for it
+    #[arg(long, value_name = "AUDIENCE", conflicts_with = "token_stdin")]
+    audience: Option<String>,
     /// Take the provider's token from stdin, of a CI that gives one in another way
     #[arg(long)]
     token_stdin: bool,
@@ -47,7 +50,7 @@ async fn token(login: &Login, arguments: &Arguments) -> Result<ProviderToken, Fa
         providers.retain(|provider| provider.name == *name);
     }
     for provider in &providers {
-        if let Some(token) = provider.token_of_job().await? {
+        if let Some(token) = provider.token_of_job(login, arguments.audience.as_deref()).await? {
             return Ok(token);
         }
     }

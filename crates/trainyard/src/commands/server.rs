@@ -427,7 +427,14 @@ impl Arguments {
         };
         config.static_prefix = self.static_prefix.clone().unwrap_or_default();
         if let Some(file) = &self.oidc {
-            config.oidc = Some(OidcConfig::read(file)?);
+            let oidc = OidcConfig::read(file)?;
+            for name in oidc.open_to_everybody() {
+                printer::warning(&format!(
+                    "anybody on earth can sign in by '{name}' of {}: allowed_domains or allowed_groups say who may",
+                    file.display()
+                ));
+            }
+            config.oidc = Some(oidc);
         }
         Ok(access)
     }
@@ -599,12 +606,15 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let url = tls::url(address, certificate.as_ref());
     arguments.ready(&opening.uri, &url, asks.is_none(), certificate.is_some()).say();
     let opened = async {
-        let Shared { lent: tracking, webhooks, .. } = match first {
+        let Shared { lent: tracking, webhooks, log: audit_log, .. } = match first {
             Ok(shared) => shared,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
         let tracking = match &access {
-            Some(access) => access.guard(tracking),
+            Some(access) => {
+                access.write_down_in(audit_log).await?;
+                access.guard(tracking)
+            }
             None => tracking,
         };
         let prefix = arguments.static_prefix.as_deref().unwrap_or_default();

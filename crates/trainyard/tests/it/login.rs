@@ -204,10 +204,10 @@ fn a_ci_job_needs_no_secret_that_somebody_stored() {
     let token = lines.next().expect("a token").unwrap();
     wait_for_port(of_issuer, Duration::from_mins(1));
     let _server = server(folder.path(), of_server);
-    let job = |variables: &[(&str, &str)]| {
+    let job = |variables: &[(&str, &str)], arguments: &[&str]| {
         let mut command = trainyard();
         command.env_remove("ACTIONS_ID_TOKEN_REQUEST_URL");
-        command.args(["login", &url]).envs(variables.iter().copied());
+        command.args(["login", &url]).args(arguments).envs(variables.iter().copied());
         command.stdin(Stdio::null()).output().unwrap()
     };
     let place = runner(token.clone());
@@ -215,7 +215,12 @@ fn a_ci_job_needs_no_secret_that_somebody_stored() {
         ("ACTIONS_ID_TOKEN_REQUEST_URL", place.as_str()),
         ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of the runner"),
     ];
-    let made = stdout_of(&job(&variables), 0);
+    // What the server says is not its URL, so whoever started the job has to have said it.
+    let output = job(&variables, &[]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("--audience 'https://mlflow.example.com'"), "{said}");
+    let made = stdout_of(&job(&variables, &["--audience", "https://mlflow.example.com"]), 0);
     log_a_run(&url, made.trim());
     // The token of the job works as it is, too.
     let path = format!("{url}/api/2.0/mlflow/users/current");
@@ -224,7 +229,7 @@ fn a_ci_job_needs_no_secret_that_somebody_stored() {
     let said: Value = serde_json::from_str(&run_python(ask, &[&path, &token], &[])).unwrap();
     assert_eq!(said["user"]["username"], "ci");
     // Without a token of a job there is nobody to ask here.
-    let output = job(&[]);
+    let output = job(&[], &[]);
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("trainyard user token"), "{said}");

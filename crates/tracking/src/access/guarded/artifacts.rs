@@ -80,8 +80,8 @@ fn named_in(location: &str) -> Vec<(Kind, String)> {
 }
 
 impl Guarded {
-    /// Requires that the runs, logged models and traces that a location names are theirs to read.
-    pub(super) async fn things_named_in(&self, location: &str) -> Result<()> {
+    /// Requires something of the runs, logged models and traces that a location names.
+    pub(super) async fn things_named_in(&self, location: &str, action: Action) -> Result<()> {
         if self.sees_everything()? {
             return Ok(());
         }
@@ -105,7 +105,7 @@ impl Guarded {
                 }
             };
             match experiment_id {
-                Ok(experiment_id) => self.inside(&experiment_id, kind, Action::Read)?,
+                Ok(experiment_id) => self.inside(&experiment_id, kind, action)?,
                 // A folder of that name which is nobody's.
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
@@ -120,7 +120,7 @@ impl Guarded {
         self.proxied(root_uri, path, Action::Read)?;
         match scheme(root_uri) {
             None | Some("file" | "mlflow-artifacts") => Ok(()),
-            Some(_bucket) => self.things_named_in(path).await,
+            Some(_bucket) => self.things_named_in(path, Action::Read).await,
         }
     }
 

@@ -69,6 +69,9 @@ impl Experiments for Guarded {
         if !self.directory.rights(|rights| rights.may_make(Kind::Experiment, ANY))? {
             return Err(denied());
         }
+        if let Some(location) = artifact_location {
+            self.may_keep_files_in(location).await?;
+        }
         let id = self.inner.experiments.create(name, artifact_location, tags).await?;
         self.give_to_creator(Kind::Experiment, &id).await?;
         Ok(id)

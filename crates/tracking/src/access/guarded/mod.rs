@@ -9,6 +9,7 @@ mod experiments;
 mod governance;
 mod guard;
 mod listing;
+mod locations;
 mod logged_models;
 mod model_versions;
 mod registered_models;

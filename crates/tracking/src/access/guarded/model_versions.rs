@@ -42,7 +42,7 @@ impl Guarded {
             }
             Some(ModelUri::Run { run_id, .. }) => self.run(&run_id, Action::Read).await?,
             // The server reads a bucket with rights of its own.
-            _ => self.things_named_in(&version.source).await?,
+            _ => self.things_named_in(&version.source, Action::Read).await?,
         }
         if let Some(path) = proxied_path(&version.source)
             && let Ok(path) = ArtifactPath::from_request(path)

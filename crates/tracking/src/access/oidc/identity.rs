@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::fetch::shown;
 use super::refused::Refused;
-use super::settings::{Account, Issuer};
+use super::settings::{Account, GOOGLE, Issuer};
 
 /// What columns hold of a subject, in characters; OpenID Connect has 255.
 const SUBJECT_CHARACTERS_MAX: usize = 255;
@@ -55,8 +55,33 @@ pub(super) fn says_enough(claims: &Map<String, Value>, issuer: &Issuer) -> bool 
     let needs_groups = !issuer.roles.is_empty()
         || !issuer.admin_groups.is_empty()
         || !issuer.allowed_groups.is_empty();
+    let says_domain = issuer.allowed_domains.is_empty() || domain(claims, issuer).is_some();
     text(claims, &issuer.username_claim).is_some()
+        && says_domain
         && (!needs_groups || !groups(claims, &issuer.groups_claim).is_empty())
+}
+
+/// Whether the provider has verified an address, if it says.
+fn is_verified(claims: &Map<String, Value>) -> Option<bool> {
+    match claims.get("email_verified") {
+        Some(Value::Bool(is_verified)) => Some(*is_verified),
+        // Some providers write it as a text.
+        Some(Value::String(text)) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The domain that somebody is of, in lower case: that of their account (`hd`, of Google), or of their address, where
+/// the provider has verified it.
+fn domain(claims: &Map<String, Value>, issuer: &Issuer) -> Option<String> {
+    let of_account = text(claims, "hd");
+    let of_address = || {
+        let is_told =
+            is_verified(claims) == Some(true) && issuer.url.trim_end_matches('/') != GOOGLE;
+        let (_name, domain) = text(claims, "email").filter(|_| is_told)?.rsplit_once('@')?;
+        Some(domain)
+    };
+    of_account.or_else(of_address).map(str::to_ascii_lowercase)
 }
 
 /// What claims call somebody.
@@ -81,12 +106,7 @@ pub(super) fn person(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Per
         )));
     };
     let is_address = issuer.username_claim == "email";
-    let is_verified: Option<bool> = match claims.get("email_verified") {
-        Some(Value::Bool(is_verified)) => Some(*is_verified),
-        // Some providers write it as a text.
-        Some(Value::String(text)) => text.parse().ok(),
-        _ => None,
-    };
+    let is_verified = is_verified(claims);
     // An address that somebody merely claims is nobody's name.
     if is_address && is_verified == Some(false) {
         return Err(Refused::person(format!(
@@ -101,6 +121,18 @@ pub(super) fn person(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Per
             "{} is in none of the groups that may sign in here",
             shown(username)
         )));
+    }
+    if !issuer.allowed_domains.is_empty() {
+        let theirs = domain(claims, issuer);
+        let is_listed = |domain: &String| {
+            issuer.allowed_domains.iter().any(|listed| listed.eq_ignore_ascii_case(domain))
+        };
+        if !theirs.as_ref().is_some_and(is_listed) {
+            return Err(Refused::person(format!(
+                "{} is of none of the domains that may sign in here",
+                shown(username)
+            )));
+        }
     }
     let mut roles = BTreeMap::new();
     for (group, given) in &issuer.roles {
@@ -208,6 +240,29 @@ mod tests {
         {
             let claims = json!({ "sub": "1", "email": "a@b.c", "email_verified": verified });
             assert_eq!(who(&linked, &claims).unwrap().may_link, may_link, "{claims}");
+        }
+    }
+
+    #[test]
+    fn only_those_of_a_domain_sign_in_where_domains_are_listed() {
+        let company = format!("{COMPANY}allowed_domains = ['Example.com']\n");
+        let google = company.replace("https://id.example.com", "https://accounts.google.com");
+        for (settings, more, may) in [
+            (&company, json!({ "email": "ada@example.com", "email_verified": true }), true),
+            (&company, json!({ "email": "ada@EXAMPLE.COM", "email_verified": "true" }), true),
+            (&company, json!({ "hd": "example.com" }), true),
+            (&company, json!({ "email": "ada@example.com" }), false),
+            (&company, json!({ "email": "ada@example.com", "email_verified": false }), false),
+            (&company, json!({ "email": "ada@sub.example.com", "email_verified": true }), false),
+            (&company, json!({ "email": "example.com", "email_verified": true }), false),
+            (&company, json!({}), false),
+            (&google, json!({ "hd": "example.com" }), true),
+            (&google, json!({ "email": "ada@example.com", "email_verified": true }), false),
+            (&google, json!({ "hd": "other.com", "email": "ada@example.com" }), false),
+        ] {
+            let mut claims = json!({ "sub": "1", "preferred_username": "ada" });
+            claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert_eq!(who(settings, &claims).is_ok(), may, "{claims}");
         }
     }
 

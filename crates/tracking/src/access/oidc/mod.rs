@@ -24,3 +24,4 @@ pub(crate) use people::{identities, join};
 pub(crate) use refused::Refused;
 pub(crate) use service::Oidc;
 pub use settings::OidcConfig;
+pub(crate) use settings::TOKEN_DAYS;

@@ -20,6 +20,7 @@ use super::refused::Refused;
 use super::settings::OidcConfig;
 use crate::access::directory::Directory;
 use crate::access::{password, users_sql};
+use crate::origin::Origin;
 use crate::server::actor::Actor;
 use crate::store::now_millis;
 
@@ -27,6 +28,8 @@ use crate::store::now_millis;
 const WAITING_MAX: usize = 64;
 /// Tokens that are remembered: each is used for some minutes.
 const REMEMBERED_MAX: usize = 4096;
+/// How often it is noted that somebody signed in: each time is a change that all servers read.
+const NOTED_AGAIN_MILLIS: i64 = 60 * 60 * 1000;
 /// The most that a person's token may do: with users and roles they sign in themselves.
 const PERSONS_SCOPE: &str = "MANAGE";
 /// Hours of a token that a person is given by `trainyard login`.
@@ -80,6 +83,8 @@ pub(crate) struct Oidc {
     directory: Arc<Directory>,
     public_url: Option<String>,
     pub(crate) session_hours: i64,
+    /// Days for which tokens of people go on after they last signed in.
+    pub(crate) token_days: i64,
     judged: Mutex<HashMap<[u8; 32], Judged>>,
     /// When a provider last said something of somebody whom it calls so, by its own clock in milliseconds. What it said
     /// before is still true of who they are, and no longer of their groups.
@@ -103,6 +108,7 @@ impl Oidc {
             directory,
             public_url: config.public_url().map(str::to_owned),
             session_hours: config.session_hours,
+            token_days: config.token_days,
             judged: Mutex::default(),
             said: Mutex::default(),
             waiting: Semaphore::new(WAITING_MAX),
@@ -287,9 +293,22 @@ impl Oidc {
         let username = if let Some(username) = known {
             username
         } else {
+            // Whoever asks, it is the provider's word that is written down.
+            let said = format!("{} {}", person.issuer, person.subject);
+            let origin = Origin::current().of_actor(Actor::token(person.username.as_str(), said));
             let entered = self.directory.change(move |connection| enter(connection, &person));
-            entered.await?
+            Box::pin(origin.scope(entered)).await?
         };
+        let now = now_millis();
+        let at = if issued > 0 { issued.min(now) } else { now };
+        let last = self.directory.index().signed_in_at(&username);
+        if last.is_none_or(|last| at - last > NOTED_AGAIN_MILLIS) {
+            let name = username.clone();
+            let noted = self
+                .directory
+                .rewrite(move |connection| users_sql::note_sign_in(connection, &name, at));
+            Box::pin(noted).await?;
+        }
         let mut said = self.said();
         if said.len() >= SAID_MAX {
             said.clear();

@@ -44,13 +44,45 @@ const ACCOUNTS_MAX: usize = 1000;
 const SESSION_HOURS: i64 = 12;
 /// The most that may be said: a month.
 const SESSION_HOURS_MAX: i64 = 31 * 24;
+/// Days for which tokens of somebody go on after a provider last knew them, if nothing else is said.
+pub(crate) const TOKEN_DAYS: i64 = 30;
+/// The most that may be said: ten years.
+const TOKEN_DAYS_MAX: i64 = 3660;
 /// The same of tokens that a sign-in on the command line gives.
 const TOKEN_HOURS_MAX: i64 = 24;
-/// GitHub Actions. Everybody's workflows get tokens of it, so an account has to say whose.
-const GITHUB: &str = "https://token.actions.githubusercontent.com";
-/// Claims of GitHub by which an account says whose workflow it is.
-const GITHUB_OWNERS: [&str; 5] =
-    ["repository", "repository_id", "repository_owner", "repository_owner_id", "sub"];
+/// A CI whose tokens everybody's jobs get, so an account has to say whose.
+struct PublicCi {
+    name: &'static str,
+    url: &'static str,
+    /// Claims by which an account says whose jobs they are.
+    owners: &'static [&'static str],
+    /// Whether it has people, too.
+    has_people: bool,
+}
+
+static PUBLIC_CIS: [PublicCi; 2] = [
+    PublicCi {
+        name: "GitHub Actions",
+        url: "https://token.actions.githubusercontent.com",
+        owners: &["repository", "repository_id", "repository_owner", "repository_owner_id", "sub"],
+        has_people: false,
+    },
+    PublicCi {
+        name: "GitLab.com",
+        url: "https://gitlab.com",
+        owners: &["project_path", "project_id", "namespace_path", "namespace_id", "sub"],
+        has_people: true,
+    },
+];
+/// Google, where `hd` says whose account it is: an address at a company may be of somebody who has left it.
+pub(super) const GOOGLE: &str = "https://accounts.google.com";
+/// Providers at which anybody has an account, or makes one: the last two are Microsoft's for people without a company.
+const EVERYBODYS: [&str; 4] = [
+    GOOGLE,
+    "https://gitlab.com",
+    "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+    "https://login.live.com",
+];
 
 /// Providers, and what they may say.
 #[derive(Clone, Deserialize)]
@@ -60,6 +92,10 @@ pub struct OidcConfig {
     public_url: Option<String>,
     #[serde(default = "session_hours")]
     pub(super) session_hours: i64,
+    /// Days after their last sign-in at which tokens of the providers' people end, whatever else they say: somebody whom
+    /// a provider let go signs in no more.
+    #[serde(default = "token_days")]
+    pub(super) token_days: i64,
     #[serde(default, rename = "issuer")]
     pub(super) issuers: Vec<Issuer>,
     /// The file, and those of secrets.
@@ -108,6 +144,9 @@ pub(super) struct Issuer {
     /// Who may sign in at all; everybody if it is empty.
     #[serde(default)]
     pub(super) allowed_groups: Vec<String>,
+    /// Domains of those who may sign in at all: `hd` of their account, or that of a verified address; any if it is empty.
+    #[serde(default)]
+    pub(super) allowed_domains: Vec<String>,
     /// Whether somebody of whom there is a user of the same name already is that user.
     #[serde(default)]
     pub(super) link_users: bool,
@@ -142,6 +181,10 @@ pub(super) struct Account {
 
 fn session_hours() -> i64 {
     SESSION_HOURS
+}
+
+fn token_days() -> i64 {
+    TOKEN_DAYS
 }
 
 fn account_hours() -> i64 {
@@ -202,6 +245,9 @@ impl OidcConfig {
                 self.session_hours
             );
         }
+        if !(1..=TOKEN_DAYS_MAX).contains(&self.token_days) {
+            return invalid!("token_days is from 1 to {TOKEN_DAYS_MAX}, not {}", self.token_days);
+        }
         if let Some(url) = &self.public_url {
             let checked = provider_url(url)
                 .map_err(|error| Error::invalid(format!("public_url: {error}")))?;
@@ -232,6 +278,12 @@ impl OidcConfig {
     /// Whether a provider says who is an administrator.
     pub(crate) fn names_admins(&self) -> bool {
         self.issuers.iter().any(|issuer| !issuer.admin_groups.is_empty())
+    }
+
+    /// Names of providers by which anybody on earth may sign in.
+    pub fn open_to_everybody(&self) -> Vec<&str> {
+        let open = self.issuers.iter().filter(|issuer| issuer.is_open_to_everybody());
+        open.map(|issuer| issuer.name.as_str()).collect()
     }
 
     /// Files that are nobody's business.
@@ -280,14 +332,31 @@ impl Issuer {
         if self.accounts.len() > ACCOUNTS_MAX {
             return invalid!("there are at most {ACCOUNTS_MAX} accounts");
         }
-        let url = self.url.trim_end_matches('/');
-        let is_github = url == GITHUB || url.starts_with(&format!("{GITHUB}/"));
-        if is_github && self.accounts.is_empty() {
+        let is_domain = |domain: &String| domain.contains('.') && !domain.contains(['@', '*', ' ']);
+        if let Some(domain) = self.allowed_domains.iter().find(|domain| !is_domain(domain)) {
             return invalid!(
-                "tokens of GitHub Actions are of no person: [[issuer.account]] is missing"
+                "allowed_domains are whole domains, such as example.com, not {domain:?}"
             );
         }
-        self.accounts.iter().try_for_each(|account| account.check(is_github))
+        let url = self.url.trim_end_matches('/');
+        let ci = PUBLIC_CIS.iter().find(|ci| {
+            url.strip_prefix(ci.url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        if let Some(ci) = ci.filter(|ci| !ci.has_people && self.accounts.is_empty()) {
+            return invalid!(
+                "tokens of {} are of no person: [[issuer.account]] is missing",
+                ci.name
+            );
+        }
+        self.accounts.iter().try_for_each(|account| account.check(ci))
+    }
+
+    /// Whether anybody on earth may sign in by it.
+    fn is_open_to_everybody(&self) -> bool {
+        EVERYBODYS.contains(&self.url.trim_end_matches('/'))
+            && self.accounts.is_empty()
+            && self.allowed_groups.is_empty()
+            && self.allowed_domains.is_empty()
     }
 
     /// Whether it has people who sign in on pages.
@@ -305,7 +374,7 @@ impl Issuer {
 }
 
 impl Account {
-    fn check(&self, is_github: bool) -> Result<()> {
+    fn check(&self, ci: Option<&PublicCi>) -> Result<()> {
         check_scope(&self.scope)?;
         if self.user.is_empty() {
             return invalid!("the user of an account is empty");
@@ -323,8 +392,7 @@ impl Account {
         for (claim, wanted) in &self.claims {
             let begin = wanted.strip_suffix('*').unwrap_or(wanted);
             // What begins like an owner's name may be another's.
-            let is_half_a_name = is_github
-                && GITHUB_OWNERS.contains(&claim.as_str())
+            let is_half_a_name = ci.is_some_and(|ci| ci.owners.contains(&claim.as_str()))
                 && begin != wanted
                 && !begin.contains('/');
             if begin.is_empty() || begin.contains('*') || is_half_a_name {
@@ -335,11 +403,14 @@ impl Account {
                 );
             }
         }
-        if is_github && !GITHUB_OWNERS.iter().any(|claim| self.claims.contains_key(*claim)) {
+        let names_owner =
+            |ci: &&PublicCi| ci.owners.iter().any(|claim| self.claims.contains_key(*claim));
+        if let Some(ci) = ci.filter(|ci| !names_owner(ci)) {
             return invalid!(
-                "claims of '{}' do not say whose workflow it is, and everybody's has such tokens; add one of {}",
+                "claims of '{}' do not say whose workflow it is, and everybody's at {} has such tokens; add one of {}",
                 self.user,
-                GITHUB_OWNERS.join(", ")
+                ci.name,
+                ci.owners.join(", ")
             );
         }
         Ok(())
@@ -362,6 +433,27 @@ mod tests {
         )
     }
 
+    fn gitlab(claims: &str) -> String {
+        account(claims).replace("https://token.actions.githubusercontent.com", "https://gitlab.com")
+    }
+
+    #[test]
+    fn providers_of_everybody_are_known() {
+        let open = |url: &str, line: &str| {
+            let text = PEOPLE.replace("https://id.example.com", url);
+            !OidcConfig::parse(&format!("{text}{line}")).unwrap().open_to_everybody().is_empty()
+        };
+        for url in EVERYBODYS {
+            assert!(open(url, ""), "{url}");
+            assert!(open(&format!("{url}/"), ""), "{url}");
+            assert!(!open(url, "allowed_domains = ['example.com']"), "{url}");
+            assert!(!open(url, "allowed_groups = ['team']"), "{url}");
+        }
+        assert!(!open("https://id.example.com", ""));
+        let jobs = OidcConfig::parse(&gitlab("project_path = 'example/iris'")).unwrap();
+        assert_eq!(jobs.open_to_everybody(), [""; 0]);
+    }
+
     #[test]
     fn what_is_left_out_is_what_is_usual() {
         let config = OidcConfig::parse(PEOPLE).unwrap();
@@ -380,6 +472,7 @@ mod tests {
         let people = |line: &str| format!("{PEOPLE}{line}");
         for (text, reason) in [
             (String::new(), "[[issuer]]"),
+            (format!("token_days = 0\n{PEOPLE}"), "token_days"),
             (people("clientid = 'x'"), "unknown field"),
             (PEOPLE.replace("https://id", "http://id"), "http"),
             (PEOPLE.replace("public_url = 'https://m.example.com/'", ""), "public_url"),
@@ -395,6 +488,11 @@ mod tests {
             (account("repository = 'example*'"), "behind"),
             (account("repository_owner = 'ex*'"), "behind"),
             (account("repository = 'example/iris'").replace("'EDIT'", "'WRITE'"), "Invalid scope"),
+            (gitlab("ref = 'main'"), "whose workflow"),
+            (gitlab("project_path = 'example*'"), "behind"),
+            (gitlab("sub = 'project_path:ex*'"), "behind"),
+            (people("allowed_domains = ['@example.com']"), "whole domains"),
+            (people("allowed_domains = ['*.example.com']"), "whole domains"),
         ] {
             let error = OidcConfig::parse(&text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");

@@ -20,6 +20,8 @@ use crate::access::sessions::{csrf, secret};
 use crate::access::sign_in::{OF_PAGES, OF_TOKENS};
 use crate::access::{cookies, pages, token, users_sql};
 use crate::api::error_answer;
+use crate::origin::Origin;
+use crate::server::actor::Actor;
 use crate::server::verdict::{Verdict, address, admit};
 use crate::store::now_millis;
 
@@ -110,6 +112,9 @@ pub(super) async fn enter(State(users): State<Users>, request: Request) -> Respo
     let name = field(&text, "username").unwrap_or_default();
     let password = field(&text, "password").unwrap_or_default();
     let verdict = users.sign_in.password(name.clone(), password, address(&parts)).await;
+    if matches!(verdict, Verdict::Wrong | Verdict::Wait(_) | Verdict::Refused(_)) {
+        users.directory.refusals.count(address(&parts));
+    }
     match verdict {
         Verdict::Right(_) => signed_in(&users, &parts, &name, &next).await,
         Verdict::Wait(wait) => {
@@ -146,6 +151,9 @@ async fn signed_in(users: &Users, parts: &Parts, name: &str, next: &str) -> Resp
 /// The page of somebody whom a provider did not let in.
 fn not_signed_in(users: &Users, parts: &Parts, refused: Refused) -> Response {
     let verdict = users.sign_in.refusal(refused, address(parts), OF_PAGES);
+    if !matches!(verdict, Verdict::Unavailable(_)) {
+        users.directory.refusals.count(address(parts));
+    }
     let (status, problem) = match verdict {
         Verdict::Refused(reason) => (StatusCode::FORBIDDEN, reason),
         Verdict::Unavailable(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
@@ -309,6 +317,9 @@ pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: As
         Ok(admitted) => admitted,
         Err(refused) => {
             let verdict = users.sign_in.refusal(refused, from, OF_TOKENS);
+            if !matches!(verdict, Verdict::Unavailable(_)) {
+                users.directory.refusals.count(from);
+            }
             return Ok(
                 admit(Some(verdict), from).map_or_else(|answer| *answer, |_actor| no_content())
             );
@@ -316,11 +327,13 @@ pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: As
     };
     let (secret, row) = token::for_login(&admitted.username, &admitted.scope, admitted.hours);
     tracing::info!(token = row.name, of = admitted.token, "made a token for a sign-in");
+    let who = Actor::token(admitted.username, admitted.token);
     let made = users.directory.change(move |connection| {
         users_sql::delete_ended_logins(connection, now_millis())?;
         users_sql::create_token(connection, &row)
     });
-    answer(&json!({ "token": made.await?, "secret": secret }))
+    let made = Box::pin(Origin::current().of_actor(who).scope(made)).await?;
+    answer(&json!({ "token": made, "secret": secret }))
 }
 
 fn no_content() -> Response {

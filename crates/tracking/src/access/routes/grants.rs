@@ -8,11 +8,14 @@ use super::asked::{Answer, Asked, Users, answer, done};
 use super::roles::may_look_at;
 use super::users::{allow, known, visible_roles};
 use crate::access::index::{Requirement, User};
+use crate::access::outbox;
 use crate::access::permission::{Action, Permission};
 use crate::access::resource::{ANY, Kind};
 use crate::access::rights::Rights;
 use crate::access::roles_sql::{self, NewGrant};
 use crate::access::schema::WORKSPACE;
+use crate::origin::Origin;
+use crate::store::audit::Change;
 
 /// Each grant of each role that the sender may see, with its role.
 fn rows(rights: &Rights<'_>, user: &User) -> Value {
@@ -79,13 +82,19 @@ pub(super) async fn grant(State(users): State<Users>, asked: Asked) -> Answer {
     let name = asked.text("username")?.to_owned();
     known(&users.directory.index(), &name)?;
     let grant = NewGrant::read(kind.name(), &id, asked.text("permission")?)?;
-    let username = name.clone();
+    let (username, origin) = (name.clone(), Origin::current());
     users
         .directory
         .change_own_role(&name, move |connection| {
-            roles_sql::grant_to_user(connection, &username, WORKSPACE, &grant)
+            let role_id = roles_sql::grant_to_user(connection, &username, WORKSPACE, &grant)?;
+            let change = Change::new("grant.set", format!("user:{username}"))
+                .part(grant.kind.name(), &grant.pattern)
+                .after(grant.permission.name().to_owned());
+            outbox::put(connection, &origin, vec![change])?;
+            Ok(role_id)
         })
         .await?;
+    users.directory.hand_over().await;
     done()
 }
 

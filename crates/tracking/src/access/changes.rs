@@ -1,0 +1,354 @@
+//! What a change did to who may do what: the tables before and after it, held against each other.
+//!
+//! No change can be made that is not written down, whatever statements it is made of: what it takes with it, and what
+//! a provider's groups give and take, is seen like what somebody asked for.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::index::Tables;
+use super::password;
+use super::rows::{RoleRow, TokenRow, UserRow};
+use super::schema::{WORKSPACE, own_role_name};
+use crate::store::audit::Change;
+
+/// Rows that differ, by their key, as they were before and after.
+fn differing<'a, K: Ord, R: PartialEq>(
+    before: &'a [R],
+    after: &'a [R],
+    key: impl Fn(&'a R) -> K,
+) -> Vec<(Option<&'a R>, Option<&'a R>)> {
+    let mut rows: BTreeMap<K, (Option<&'a R>, Option<&'a R>)> = BTreeMap::new();
+    for row in before {
+        rows.entry(key(row)).or_default().0 = Some(row);
+    }
+    for row in after {
+        rows.entry(key(row)).or_default().1 = Some(row);
+    }
+    rows.into_values().filter(|(before, after)| before != after).collect()
+}
+
+/// Names of users and roles, and which of them are gone: what went with them is not told one by one.
+struct Names<'a> {
+    users: HashMap<i64, &'a str>,
+    roles: HashMap<i64, &'a RoleRow>,
+    /// The users whose own each role is.
+    own: HashMap<i64, &'a str>,
+    living_users: HashSet<i64>,
+    living_roles: HashSet<i64>,
+}
+
+impl<'a> Names<'a> {
+    fn of(before: &'a Tables, after: &'a Tables) -> Self {
+        let all_users = || before.users.iter().chain(&after.users);
+        let by_own: HashMap<String, &'a str> =
+            all_users().map(|user| (own_role_name(user.id), user.username.as_str())).collect();
+        let all_roles = || before.roles.iter().chain(&after.roles);
+        let own = |role: &'a RoleRow| by_own.get(&role.name).map(|name| (role.id, *name));
+        Self {
+            users: all_users().map(|user| (user.id, user.username.as_str())).collect(),
+            roles: all_roles().map(|role| (role.id, role)).collect(),
+            own: all_roles().filter_map(own).collect(),
+            living_users: after.users.iter().map(|user| user.id).collect(),
+            living_roles: after.roles.iter().map(|role| role.id).collect(),
+        }
+    }
+
+    fn user(&self, id: i64) -> String {
+        self.users.get(&id).map_or_else(|| id.to_string(), |name| (*name).to_owned())
+    }
+
+    fn role(&self, id: i64) -> String {
+        self.roles.get(&id).map_or_else(|| id.to_string(), |role| role.name.clone())
+    }
+
+    /// Who has what is granted to a role: a user, if it is theirs alone.
+    fn holder(&self, role_id: i64) -> String {
+        match self.own.get(&role_id) {
+            Some(user) => format!("user:{user}"),
+            None => format!("role:{}", self.role(role_id)),
+        }
+    }
+}
+
+/// Everything that a change did; a token that ended before `now`, in milliseconds since the Unix epoch, goes untold.
+pub(crate) fn changes(before: &Tables, after: &Tables, now: i64) -> Vec<Change> {
+    let names = Names::of(before, after);
+    let mut changes = of_users(before, after);
+    of_roles(&names, before, after, &mut changes);
+    of_grants(&names, before, after, &mut changes);
+    of_assignments(&names, before, after, &mut changes);
+    of_tokens(&names, before, after, now, &mut changes);
+    of_identities(before, after, &mut changes);
+    changes
+}
+
+fn of_user(action: &'static str, name: &str) -> Change {
+    Change::new(action, format!("user:{name}"))
+}
+
+fn kind(user: &UserRow) -> String {
+    let kind = match user.password_hash.as_str() {
+        _ if user.is_admin => "administrator",
+        password::NONE => "without a password",
+        _ => "user",
+    };
+    kind.to_owned()
+}
+
+fn of_users(before: &Tables, after: &Tables) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for rows in differing(&before.users, &after.users, |user| user.id) {
+        match rows {
+            (None, Some(is)) => {
+                changes.push(of_user("user.create", &is.username).after(kind(is)));
+            }
+            (Some(was), None) => {
+                changes.push(of_user("user.delete", &was.username).before(kind(was)));
+            }
+            (Some(was), Some(is)) => {
+                let admin = of_user("user.set_admin", &is.username);
+                changes.push(admin.before(was.is_admin.to_string()).after(is.is_admin.to_string()));
+                if was.password_hash != is.password_hash {
+                    changes.push(of_user("user.set_password", &is.username));
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    changes
+}
+
+fn of_roles(names: &Names<'_>, before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
+    let of_role = |action, role: &RoleRow| {
+        let change = Change::new(action, format!("role:{}", role.name));
+        if role.workspace == WORKSPACE { change } else { change.part("workspace", &role.workspace) }
+    };
+    for rows in differing(&before.roles, &after.roles, |role| role.id) {
+        match rows {
+            (_, Some(role)) | (Some(role), None) if names.own.contains_key(&role.id) => {}
+            (None, Some(is)) => {
+                changes.push(of_role("role.create", is).after(is.description.clone()));
+            }
+            (Some(was), None) => {
+                let granted = before.grants.iter().filter(|grant| grant.role_id == was.id).count();
+                let held = before.assignments.iter().filter(|given| given.role_id == was.id);
+                let said = format!("{granted} grants, given to {} users", held.count());
+                changes.push(of_role("role.delete", was).before(said));
+            }
+            (Some(was), Some(is)) => {
+                let renamed = of_role("role.rename", is);
+                changes.push(renamed.before(was.name.clone()).after(is.name.clone()));
+                if was.description != is.description {
+                    let update = of_role("role.update", is).field("description");
+                    changes
+                        .push(update.before(was.description.clone()).after(is.description.clone()));
+                }
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn of_grants(names: &Names<'_>, before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
+    let grants = differing(&before.grants, &after.grants, |grant| {
+        (grant.role_id, grant.resource_type.as_str(), grant.resource_pattern.as_str())
+    });
+    for (was, is) in grants {
+        let Some(grant) = is.or(was) else { continue };
+        if !names.living_roles.contains(&grant.role_id) {
+            continue;
+        }
+        let action = if is.is_some() { "grant.set" } else { "grant.delete" };
+        let change = Change::new(action, names.holder(grant.role_id))
+            .part(&grant.resource_type, &grant.resource_pattern)
+            .before(was.map(|grant| grant.permission.clone()))
+            .after(is.map(|grant| grant.permission.clone()));
+        changes.push(change);
+    }
+}
+
+fn of_assignments(names: &Names<'_>, before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
+    let given =
+        differing(&before.assignments, &after.assignments, |given| (given.user_id, given.role_id));
+    for (was, is) in given {
+        let (Some(given), false) = (is.or(was), was.is_some() && is.is_some()) else { continue };
+        let is_told = names.living_roles.contains(&given.role_id)
+            && names.living_users.contains(&given.user_id)
+            && !names.own.contains_key(&given.role_id);
+        if is_told {
+            let action = if is.is_some() { "role.assign" } else { "role.unassign" };
+            let change = of_user(action, &names.user(given.user_id));
+            changes.push(change.part("role", names.role(given.role_id)));
+        }
+    }
+}
+
+fn of_tokens(
+    names: &Names<'_>,
+    before: &Tables,
+    after: &Tables,
+    now: i64,
+    changes: &mut Vec<Change>,
+) {
+    let may = |token: &TokenRow| match token.expires_at {
+        Some(end) => format!("{} until {end} (ms since 1970)", token.scope),
+        None => format!("{} without end", token.scope),
+    };
+    for (was, is) in differing(&before.tokens, &after.tokens, |token| token.name.as_str()) {
+        if let Some(was) = was {
+            let is_over = was.expires_at.is_some_and(|end| end <= now);
+            if !is_over && names.living_users.contains(&was.user_id) {
+                let change = of_user("token.delete", &was.username).part("token", &was.name);
+                changes.push(change.before(may(was)));
+            }
+        }
+        if let Some(is) = is {
+            let change = of_user("token.create", &is.username).part("token", &is.name);
+            changes.push(change.after(may(is)));
+        }
+    }
+}
+
+fn of_identities(before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
+    let known = differing(&before.identities, &after.identities, |identity| {
+        (identity.issuer.as_str(), identity.subject.as_str())
+    });
+    for (was, is) in known {
+        let Some(identity) = is.or(was) else { continue };
+        let action = if is.is_some() { "identity.link" } else { "identity.unlink" };
+        let change = of_user(action, &identity.username)
+            .part("identity", format!("{} {}", identity.issuer, identity.subject))
+            .before(was.map(|identity| identity.username.clone()))
+            .after(is.map(|identity| identity.username.clone()));
+        changes.push(change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::rows::{AssignmentRow, GrantRow, IdentityRow};
+    use crate::origin::Origin;
+
+    fn user(id: i64, name: &str, hash: &str, is_admin: bool) -> UserRow {
+        UserRow { id, username: name.to_owned(), password_hash: hash.to_owned(), is_admin }
+    }
+
+    fn role(id: i64, name: &str) -> RoleRow {
+        let [name, workspace] = [name, WORKSPACE].map(str::to_owned);
+        RoleRow { id, name, workspace, description: None }
+    }
+
+    fn grant(role_id: i64, pattern: &str, permission: &str) -> GrantRow {
+        let [resource_type, resource_pattern, permission] =
+            ["experiment", pattern, permission].map(str::to_owned);
+        GrantRow { id: 0, role_id, resource_type, resource_pattern, permission }
+    }
+
+    fn token(name: &str, expires_at: Option<i64>) -> TokenRow {
+        let [name, username, scope] = [name, "ada", "EDIT"].map(str::to_owned);
+        let digest = format!("SECRET of {name}");
+        TokenRow { name, username, user_id: 1, digest, scope, created_at: 0, expires_at }
+    }
+
+    /// Ada, who has a role of her own and one with others, and a token.
+    fn tables() -> Tables {
+        Tables {
+            users: vec![user(1, "ada", "SECRET", false)],
+            roles: vec![role(7, "__user_1__"), role(8, "scientists")],
+            grants: vec![grant(7, "1", "READ"), grant(8, "*", "EDIT")],
+            assignments: vec![
+                AssignmentRow { id: 1, user_id: 1, role_id: 7 },
+                AssignmentRow { id: 2, user_id: 1, role_id: 8 },
+            ],
+            tokens: vec![token("old", Some(5)), token("ci", None)],
+            ..Tables::default()
+        }
+    }
+
+    /// What is written down of a change: a line an event.
+    fn told(change: impl FnOnce(&mut Tables)) -> Vec<String> {
+        let (before, mut after) = (tables(), tables());
+        change(&mut after);
+        let changes = changes(&before, &after, 10).into_iter();
+        let changes = changes.filter(|change| !change.changes_nothing());
+        let events = changes.map(|change| change.event(&Origin::local()));
+        let line = |event: trainyard_mlflow::entities::AuditEvent| {
+            let [before, after] = [event.before, event.after].map(Option::unwrap_or_default);
+            format!("{} {} {} {before:?} {after:?}", event.action, event.subject, event.part)
+        };
+        events.map(line).collect()
+    }
+
+    #[test]
+    fn every_change_says_what_was_and_what_is() {
+        assert_eq!(told(|_same| {}), [""; 0]);
+        assert_eq!(
+            told(|t| t.users.push(user(2, "ci", password::NONE, false))),
+            [r#"user.create user:ci  "" "without a password""#]
+        );
+        assert_eq!(
+            told(|t| t.users[0].is_admin = true),
+            [r#"user.set_admin user:ada  "false" "true""#]
+        );
+        assert_eq!(
+            told(|t| t.users[0].password_hash = "OTHER".to_owned()),
+            [r#"user.set_password user:ada  "" """#]
+        );
+        assert_eq!(
+            told(|t| t.grants[0].permission = "MANAGE".to_owned()),
+            [r#"grant.set user:ada experiment:1 "READ" "MANAGE""#]
+        );
+        assert_eq!(
+            told(|t| t.grants.truncate(1)),
+            [r#"grant.delete role:scientists experiment:* "EDIT" """#]
+        );
+        assert_eq!(
+            told(|t| t.assignments.truncate(1)),
+            [r#"role.unassign user:ada role:scientists "" """#]
+        );
+        assert_eq!(
+            told(|t| t.roles[1].name = "others".to_owned()),
+            [r#"role.rename role:others  "scientists" "others""#]
+        );
+        assert_eq!(
+            told(|t| t.tokens.truncate(1)),
+            [r#"token.delete user:ada token:ci "EDIT without end" """#]
+        );
+        assert_eq!(
+            told(|t| t.tokens.push(token("x", Some(20)))),
+            [r#"token.create user:ada token:x "" "EDIT until 20 (ms since 1970)""#]
+        );
+        let identity = IdentityRow {
+            issuer: "https://i".to_owned(),
+            subject: "s".to_owned(),
+            username: "ada".to_owned(),
+        };
+        assert_eq!(
+            told(|t| t.identities.push(identity)),
+            [r#"identity.link user:ada identity:https://i s "" "ada""#]
+        );
+    }
+
+    #[test]
+    fn what_goes_with_something_is_not_told_one_by_one() {
+        assert_eq!(
+            told(|t| *t = Tables { roles: vec![role(8, "scientists")], ..Tables::default() }),
+            [
+                r#"user.delete user:ada  "user" """#,
+                r#"grant.delete role:scientists experiment:* "EDIT" """#
+            ]
+        );
+        let without_role = |t: &mut Tables| {
+            t.roles.truncate(1);
+            t.grants.truncate(1);
+            t.assignments.truncate(1);
+        };
+        assert_eq!(
+            told(without_role),
+            [r#"role.delete role:scientists  "1 grants, given to 1 users" """#]
+        );
+        let tokens_that_ended = |t: &mut Tables| t.tokens.retain(|token| token.name != "old");
+        assert_eq!(told(tokens_that_ended), [""; 0]);
+    }
+}

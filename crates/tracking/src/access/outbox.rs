@@ -1,0 +1,73 @@
+//! Changes of who may do what, on their way into the audit log.
+//!
+//! The log is in another database than the users, mostly, and no transaction spans both. So a change is written down
+//! here, in the transaction that makes it, and taken into the log from here, each once
+//! ([`audit_taken`](crate::store::audit_taken)); it goes from here when it is there. A server that is killed between leaves it
+//! to the next one.
+
+use trainyard_mlflow::entities::AuditEvent;
+
+use crate::error::{Error, Result};
+use crate::origin::Origin;
+use crate::store::audit::Change;
+use crate::store::audit_taken::Waiting;
+use crate::store::database::Connection;
+
+/// Changes that are taken in one step: others who write wait for less than a second.
+const STEP: i64 = 1000;
+
+/// Gives the database a name by which the log knows it, once.
+pub(crate) fn name(connection: &mut dyn Connection) -> Result<()> {
+    let random: [u8; 16] = rand::random();
+    let sql = "INSERT INTO trainyard_changes_made (id, source, made) VALUES (1, ?1, 0) \
+               ON CONFLICT (id) DO NOTHING";
+    connection.execute(sql, &[hex::encode(random).into()])?;
+    Ok(())
+}
+
+/// Writes changes down. To be called as the last of a change.
+pub(crate) fn put(
+    connection: &mut dyn Connection,
+    origin: &Origin,
+    changes: Vec<Change>,
+) -> Result<()> {
+    for change in changes.into_iter().filter(|change| !change.changes_nothing()) {
+        let sql = "UPDATE trainyard_changes_made SET made = made + 1 WHERE id = 1 RETURNING made";
+        let number = connection.first(sql, &[], |row| row.need_int(0))?;
+        let number = number.ok_or_else(|| Error::database("trainyard_changes_made has no row"))?;
+        let event = serde_json::to_string(&change.event(origin))
+            .map_err(|error| Error::database(format!("a change is no JSON: {error}")))?;
+        connection.execute(
+            "INSERT INTO trainyard_changes (number, event) VALUES (?1, ?2)",
+            &[number.into(), event.into()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Name of the database, and how many changes were ever written down in it.
+pub(crate) fn made(connection: &mut dyn Connection) -> Result<(String, i64)> {
+    let sql = "SELECT source, made FROM trainyard_changes_made WHERE id = 1";
+    let made = connection.first(sql, &[], |row| Ok((row.need_text(0)?, row.need_int(1)?)))?;
+    made.ok_or_else(|| Error::database("trainyard_changes_made has no row"))
+}
+
+/// The oldest that wait. What cannot be read is missing among them, which the log notes.
+pub(crate) fn waiting(connection: &mut dyn Connection) -> Result<Waiting> {
+    let (source, last) = made(connection)?;
+    let sql = "SELECT number, event FROM trainyard_changes ORDER BY number LIMIT ?1";
+    let rows =
+        connection.rows(sql, &[STEP.into()], |row| Ok((row.need_int(0)?, row.need_text(1)?)))?;
+    let is_all = i64::try_from(rows.len()).is_ok_and(|count| count < STEP);
+    let read = |(number, event): (i64, String)| {
+        serde_json::from_str::<AuditEvent>(&event).ok().map(|event| (number, event))
+    };
+    let events = rows.into_iter().filter_map(read).collect();
+    Ok(Waiting { source, last, events, is_all })
+}
+
+/// Removes what is in the log.
+pub(crate) fn remove(connection: &mut dyn Connection, through: i64) -> Result<()> {
+    connection.execute("DELETE FROM trainyard_changes WHERE number <= ?1", &[through.into()])?;
+    Ok(())
+}
