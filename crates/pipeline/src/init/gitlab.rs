@@ -14,6 +14,9 @@ const PYTHON_MARK: &str = "    # <python>\n";
 const ARTIFACTS: [&str; 5] =
     ["train.json", "version.env", "gate.md", "deploy.md", "reports/drift.html"];
 
+/// When jobs are there.
+const ON_MAIN: &str = "    - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH\n";
+
 /// What jobs are called, behind what they are of.
 const JOB_NAMES: [&str; 4] = ["train", "gate", "release", "monitor"];
 
@@ -40,6 +43,13 @@ pub(super) fn jobs(
             text = text.replace(&format!("trainyard-{job}"), &format!("{own}-{job}"));
         }
         text = text.replace("$CI_PROJECT_DIR/\"", &format!("$CI_PROJECT_DIR/{folder}\""));
+        // Pipelines that no push began (by hand, by a schedule) count all files as changed.
+        let changes = format!("{ON_MAIN}      changes: [{}]\n", quoted(&format!("{inside}**/*")));
+        text = text.replace(ON_MAIN, &changes);
+        text = text.replace(
+            "resource_group: production\n",
+            &format!("resource_group: production-{own}\n"),
+        );
         for artifact in ARTIFACTS {
             text = text.replace(&quoted(artifact), &quoted(&format!("{inside}{artifact}")));
         }
@@ -80,9 +90,13 @@ mod tests {
             "\n.models-churn-trainyard:\n",
             "\nmodels-churn-gate:\n  extends: .models-churn-trainyard\n",
             "  needs: [models-churn-train, models-churn-gate]\n",
+            "  resource_group: production-models-churn\n",
+            "DEFAULT_BRANCH\n      changes: [\"models/churn/**/*\"]\n      when: manual\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
+        // Jobs that need each other are there at the same times.
+        assert_eq!(text.matches("changes: [\"models/churn/**/*\"]\n").count(), 2, "{text}");
         // Another project of the repository has no job of the same name.
         let other = jobs("models/other/", None, None);
         let names = |text: &str| -> Vec<String> {

@@ -9,7 +9,7 @@ use super::folder::{Folder, read_text};
 use super::project_file::{ProjectFile, USUAL_DATA, quoted, script, slug};
 use super::python::Python;
 use super::workflow::{Workflows, working_folder};
-use super::{gitlab, ignore};
+use super::{dependabot, gitlab, ignore, remote};
 use crate::install_from::InstallFrom;
 use crate::{Config, Error, FILE_NAME, Result};
 
@@ -228,6 +228,10 @@ impl Scaffold {
             ""
         };
         let workflows = Workflows { inside: &folder.inside, python, prefix, install_from };
+        let is_there = |name: &&str| github.join(name).symlink_metadata().is_ok();
+        let [usual, _] = dependabot::NAMES;
+        let name = dependabot::NAMES.into_iter().find(is_there).unwrap_or(usual);
+        self.make(github.join(name), dependabot::text(&folder.inside, python))?;
         self.make(github.join("install-trainyard.sh"), INSTALL.to_owned())?;
         for (name, text) in workflows.files() {
             self.make(github.join("workflows").join(name), text)?;
@@ -403,12 +407,15 @@ impl Settings {
     }
 }
 
-/// Where the jobs of a repository run, by what it has.
+/// Where the jobs of a repository run: where it is pushed to, else by what it has.
 fn usual_ci(folder: &Folder) -> Ci {
-    let config = read_text(&folder.root.join(".git/config"), LIST_BYTES_MAX).unwrap_or_default();
-    let is_gitlab = folder.root.join(".gitlab-ci.yml").is_file()
-        || config.lines().any(|line| line.contains("url = ") && line.contains("gitlab"));
-    if is_gitlab { Ci::Gitlab } else { Ci::Github }
+    let host = remote::host(&folder.root).unwrap_or_default();
+    let has_jobs = folder.root.join(".gitlab-ci.yml").is_file();
+    if host.contains("gitlab") || (has_jobs && !host.contains("github")) {
+        Ci::Gitlab
+    } else {
+        Ci::Github
+    }
 }
 
 /// Whether a command line is one of Python.
@@ -482,6 +489,25 @@ mod tests {
                 assert!(error.contains("jobs cannot name the folder"), "{name}: {error}");
             }
             Scaffold::plan(&part, &options(Ci::None)).unwrap();
+        }
+    }
+
+    #[test]
+    fn jobs_run_where_the_repository_is_pushed_to() {
+        for (url, has_jobs, ci) in [
+            ("git@gitlab.example.com:us/churn.git", false, Ci::Gitlab),
+            ("https://code.example.com/us/gitlab-tools.git", false, Ci::Github),
+            ("https://code.example.com/us/churn.git", true, Ci::Gitlab),
+            ("https://github.example.com/us/churn.git", true, Ci::Github),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join(".git")).unwrap();
+            let config = format!("[remote \"origin\"]\n\turl = {url}\n");
+            std::fs::write(root.path().join(".git/config"), config).unwrap();
+            if has_jobs {
+                std::fs::write(root.path().join(".gitlab-ci.yml"), "test: {script: id}\n").unwrap();
+            }
+            assert_eq!(usual_ci(&Folder::look(root.path()).unwrap()), ci, "{url}");
         }
     }
 

@@ -64,7 +64,7 @@ impl Workflows<'_> {
     fn below_the_root(&self, text: &str) -> String {
         let folder = working_folder(self.inside);
         let up = "../".repeat(self.inside.matches('/').count());
-        let rights = "permissions:\n  contents: read\n";
+        let rights = "  id-token: write # who a job is, for TRAINYARD_LOGIN\n";
         let paths = quoted(&format!("{}**", self.inside));
         let mut text = text
             .replace(rights, &format!("{rights}\ndefaults:\n  run:\n{folder}"))
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(name, "churn-pipeline.yaml");
         for text in [
             "\nname: churn-pipeline\n",
-            "    working-directory: \"models/churn\"\n",
+            "TRAINYARD_LOGIN\n\ndefaults:\n  run:\n    working-directory: \"models/churn\"\n",
             "    paths: [\"models/churn/**\"]\n",
             "  group: trainyard-pipeline-models-churn\n",
             "sh ../../.github/install-trainyard.sh\n",

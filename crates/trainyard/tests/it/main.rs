@@ -27,6 +27,7 @@ mod login;
 mod monitor;
 mod names;
 mod pages;
+mod pinned;
 mod predict;
 mod project;
 mod quality;
