@@ -30,6 +30,7 @@ mod project;
 pub(crate) mod promote;
 pub(crate) mod quality;
 mod ready;
+pub(crate) mod reference;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod retrain;
