@@ -17,6 +17,7 @@ use crate::{Config, Error, FILE_NAME, Result};
 const LIST_BYTES_MAX: u64 = 1 << 20;
 
 const INSTALL: &str = include_str!("../../templates/install-trainyard.sh");
+const HOST: &str = include_str!("../../templates/trainyard-host.sh");
 const DOCKERFILE: &str = include_str!("../../templates/Dockerfile");
 const DOCKERIGNORE: &str = include_str!("../../templates/dockerignore");
 
@@ -29,6 +30,16 @@ pub enum Ci {
     Gitlab,
     /// Nowhere.
     None,
+}
+
+/// How jobs reach the host that serves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DeployBy {
+    /// A runner of the CI is on it.
+    #[default]
+    Runner,
+    /// By SSH, from the CI's own runners.
+    Ssh,
 }
 
 /// What the user says of a new project; the rest is looked up in its folder.
@@ -46,6 +57,8 @@ pub struct InitOptions {
     pub install_from: Option<InstallFrom>,
     /// Where jobs run; told by what the repository has if none.
     pub ci: Option<Ci>,
+    /// How jobs reach the host that serves.
+    pub deploy_by: DeployBy,
 }
 
 /// A file that is made or added to.
@@ -95,8 +108,16 @@ impl Scaffold {
         if ci != Ci::None {
             folder.can_be_named()?;
         }
+        let by_ssh = options.deploy_by == DeployBy::Ssh;
+        if by_ssh && ci != Ci::Github {
+            return Err(Error::Missing {
+                what: "only workflows of GitHub Actions deploy by SSH".to_owned(),
+                hint: "leave --deploy-by out: a runner on the host that serves does it; or --ci github"
+                    .to_owned(),
+            });
+        }
         match ci {
-            Ci::Github => plan.github(&folder, python, install_from)?,
+            Ci::Github => plan.github(&folder, python, install_from, by_ssh)?,
             Ci::Gitlab => plan.gitlab(&folder, python, install_from)?,
             Ci::None => return Ok(plan),
         }
@@ -204,6 +225,7 @@ impl Scaffold {
         folder: &Folder,
         python: Option<&Python>,
         install_from: Option<&InstallFrom>,
+        by_ssh: bool,
     ) -> Result<()> {
         let github = folder.root.join(".github");
         let own = format!("{}-", slug(&folder.name));
@@ -227,12 +249,16 @@ impl Scaffold {
         } else {
             ""
         };
-        let workflows = Workflows { inside: &folder.inside, python, prefix, install_from };
+        let inside = &folder.inside;
+        let workflows = Workflows { inside, python, prefix, install_from, by_ssh };
         let is_there = |name: &&str| github.join(name).symlink_metadata().is_ok();
         let [usual, _] = dependabot::NAMES;
         let name = dependabot::NAMES.into_iter().find(is_there).unwrap_or(usual);
         self.make(github.join(name), dependabot::text(&folder.inside, python))?;
         self.make(github.join("install-trainyard.sh"), INSTALL.to_owned())?;
+        if by_ssh {
+            self.make(github.join("trainyard-host.sh"), HOST.to_owned())?;
+        }
         for (name, text) in workflows.files() {
             self.make(github.join("workflows").join(name), text)?;
         }

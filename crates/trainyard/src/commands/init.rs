@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_pipeline::{Ci, InitOptions, InstallFrom, Provenance, Scaffold};
+use trainyard_pipeline::{Ci, DeployBy, InitOptions, InstallFrom, Provenance, Scaffold};
 
 use crate::failure::Failure;
 use crate::printer;
@@ -44,6 +44,9 @@ pub(crate) struct Arguments {
     /// Where the repository's jobs run [default: by what it has]
     #[arg(long, value_enum)]
     ci: Option<Ci>,
+    /// How jobs reach the host that serves
+    #[arg(long, value_enum, default_value = "runner")]
+    deploy_by: DeployBy,
     /// Show what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,6 +65,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         train_command: arguments.train_command,
         install_from,
         ci: arguments.ci,
+        deploy_by: arguments.deploy_by,
     };
     let plan = Scaffold::plan(&arguments.project, &options)?;
     for text in &plan.found {

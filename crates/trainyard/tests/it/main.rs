@@ -19,6 +19,7 @@ mod first_minutes;
 mod gateway;
 mod gc;
 mod help;
+mod host;
 mod image;
 mod import;
 mod init;

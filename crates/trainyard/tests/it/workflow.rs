@@ -55,8 +55,12 @@ fn actionlint_finds_nothing() {
     std::fs::create_dir_all(&part).unwrap();
     std::fs::write(part.join("requirements.txt"), "mlflow\n").unwrap();
     let part = part.to_str().unwrap();
-    let init = trainyard().args(["init", part, "--train-command", "python train.py"]).output();
+    let init = trainyard()
+        .args(["init", part, "--train-command", "python train.py", "--ci", "github"])
+        .args(["--deploy-by", "ssh"])
+        .output();
     let written = stdout_of(&init.unwrap(), 0);
+    assert!(written.contains(".github/trainyard-host.sh\n"), "{written}");
     let workflows: Vec<&str> =
         written.lines().filter(|path| path.contains("/workflows/")).collect();
     assert_eq!(workflows.len(), 2, "{written}");
