@@ -16,4 +16,4 @@ mod python;
 mod remote;
 mod workflow;
 
-pub use plan::{Change, Ci, DeployBy, InitOptions, Scaffold};
+pub use plan::{Change, Ci, DeployBy, Guesses, InitOptions, Scaffold};

@@ -71,6 +71,23 @@ pub struct Change {
     text: String,
 }
 
+/// What nobody said and was guessed, for whoever can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guesses {
+    /// Registered model.
+    pub name: String,
+    /// Tables that could be trained on, by their path in the project.
+    pub tables: Vec<String>,
+    /// The one that is.
+    pub data: Option<String>,
+    /// Its columns; none if it was not looked at.
+    pub columns: Vec<String>,
+    /// The one that is predicted.
+    pub target: Option<String>,
+    /// Whether a program trains, which reads what it reads.
+    pub has_command: bool,
+}
+
 /// The plan.
 #[derive(Debug, Clone, Default)]
 pub struct Scaffold {
@@ -82,6 +99,8 @@ pub struct Scaffold {
     pub found: Vec<String>,
     /// What is to be done before `trainyard run`, in words.
     pub missing: Vec<String>,
+    /// What was guessed; nothing where there is a project file already.
+    pub guesses: Option<Guesses>,
     /// A folder for data that are not there yet.
     data_folder: Option<PathBuf>,
 }
@@ -97,6 +116,7 @@ impl Scaffold {
         let mut plan = Self::default();
         let python = Python::look(&folder);
         let settings = Settings::of(&folder, &python, options, &mut plan)?;
+        plan.guesses = (!settings.is_there).then(|| settings.guesses(&folder));
         plan.project(&folder, &python, &settings)?;
         plan.image(&folder, &settings.name)?;
         plan.ignore(&folder)?;
@@ -411,6 +431,19 @@ impl Settings {
         }
         self.learnable = Some(found);
         Ok(())
+    }
+
+    fn guesses(&self, folder: &Folder) -> Guesses {
+        let found = self.learnable.as_ref();
+        let target = || found.and_then(|found| found.target.clone());
+        Guesses {
+            name: self.name.clone(),
+            tables: folder.tables(),
+            data: self.data.clone(),
+            columns: found.map(|found| found.columns.clone()).unwrap_or_default(),
+            target: self.target.clone().or_else(target),
+            has_command: self.command.is_some(),
+        }
     }
 
     /// Whether the command runs this script.

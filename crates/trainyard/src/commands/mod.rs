@@ -18,6 +18,7 @@ pub(crate) mod health_subject;
 pub(crate) mod help;
 mod import;
 pub(crate) mod init;
+mod init_questions;
 mod listener;
 pub(crate) mod login;
 pub(crate) mod man;
