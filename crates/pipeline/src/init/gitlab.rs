@@ -1,6 +1,7 @@
 //! The jobs of a new project for GitLab: in whichever folder of its repository it lies. They are a file of their own,
 //! which the repository's `.gitlab-ci.yml` includes.
 
+use super::over_ssh::jobs_over_ssh;
 use super::project_file::{quoted, slug};
 use super::python::Python;
 use crate::install_from::InstallFrom;
@@ -30,9 +31,13 @@ pub(super) fn jobs(
     inside: &str,
     python: Option<&Python>,
     install_from: Option<&InstallFrom>,
+    by_ssh: bool,
 ) -> String {
     let install = python.map(|python| format!("    - {}\n", python.install())).unwrap_or_default();
     let mut text = JOBS.replace(PYTHON_MARK, &install);
+    if by_ssh {
+        text = jobs_over_ssh(&text);
+    }
     if !inside.is_empty() {
         let folder = inside.trim_end_matches('/');
         // All files that are included are one: of jobs of one name only the last project's would be left.
@@ -73,14 +78,14 @@ mod tests {
 
     #[test]
     fn jobs_are_where_the_project_is() {
-        assert_eq!(jobs("", None, None), JOBS.replace(PYTHON_MARK, ""));
+        assert_eq!(jobs("", None, None, false), JOBS.replace(PYTHON_MARK, ""));
         let python = Python {
             packages: Packages::Requirements("requirements.txt"),
             version_file: None,
             script: None,
         };
         let source: InstallFrom = "/opt/trainyard".parse().unwrap();
-        let text = jobs("models/churn/", Some(&python), Some(&source));
+        let text = jobs("models/churn/", Some(&python), Some(&source), false);
         for part in [
             "    - cd \"$CI_PROJECT_DIR/models/churn\"\n",
             "    - python -m pip install -r requirements.txt\n",
@@ -98,11 +103,13 @@ mod tests {
         // Jobs that need each other are there at the same times.
         assert_eq!(text.matches("changes: [\"models/churn/**/*\"]\n").count(), 2, "{text}");
         // Another project of the repository has no job of the same name.
-        let other = jobs("models/other/", None, None);
+        let other = jobs("models/other/", None, None, true);
         let names = |text: &str| -> Vec<String> {
             let is_name = |line: &&str| line.ends_with(':') && !line.starts_with([' ', '#']);
             text.lines().filter(is_name).map(str::to_owned).collect()
         };
+        assert!(other.contains("$CI_PROJECT_DIR/.gitlab/trainyard-host.sh\""), "{other}");
+        assert!(other.contains("cd \"$CI_PROJECT_DIR/models/other\""), "{other}");
         let (ours, others) = (names(&text), names(&other));
         assert_eq!((ours.len(), others.len()), (5, 5), "{text}");
         assert!(!ours.iter().any(|name| others.contains(name)), "{ours:?} {others:?}");

@@ -129,16 +129,15 @@ impl Scaffold {
             folder.can_be_named()?;
         }
         let by_ssh = options.deploy_by == DeployBy::Ssh;
-        if by_ssh && ci != Ci::Github {
+        if by_ssh && ci == Ci::None {
             return Err(Error::Missing {
-                what: "only workflows of GitHub Actions deploy by SSH".to_owned(),
-                hint: "leave --deploy-by out: a runner on the host that serves does it; or --ci github"
-                    .to_owned(),
+                what: "there are no jobs that could deploy by SSH".to_owned(),
+                hint: "leave --deploy-by or --ci none out".to_owned(),
             });
         }
         match ci {
             Ci::Github => plan.github(&folder, python, install_from, by_ssh)?,
-            Ci::Gitlab => plan.gitlab(&folder, python, install_from)?,
+            Ci::Gitlab => plan.gitlab(&folder, python, install_from, by_ssh)?,
             Ci::None => return Ok(plan),
         }
         plan.warn_of_data_outside_of_git(&folder, &settings);
@@ -290,14 +289,18 @@ impl Scaffold {
         folder: &Folder,
         python: Option<&Python>,
         install_from: Option<&InstallFrom>,
+        by_ssh: bool,
     ) -> Result<()> {
         let name = match folder.inside.as_str() {
             "" => "trainyard".to_owned(),
             inside => format!("{}-trainyard", slug(inside)),
         };
         let jobs = format!(".gitlab/{name}.yml");
-        let text = gitlab::jobs(&folder.inside, python, install_from);
+        let text = gitlab::jobs(&folder.inside, python, install_from, by_ssh);
         self.make(folder.root.join(".gitlab/install-trainyard.sh"), INSTALL.to_owned())?;
+        if by_ssh {
+            self.make(folder.root.join(".gitlab/trainyard-host.sh"), HOST.to_owned())?;
+        }
         self.make(folder.root.join(&jobs), text)?;
         let entry = folder.root.join(".gitlab-ci.yml");
         let there = read_text(&entry, LIST_BYTES_MAX);
