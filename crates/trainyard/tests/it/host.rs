@@ -86,7 +86,7 @@ impl Place {
             .env("TRAINYARD_HOST_FOLDER", self.path(FOLDER))
             .env("TRAINYARD_HOST_KEYS", "host.example.com ssh-ed25519 AAAA")
             .env("TRAINYARD_SSH_KEY", "pr1vate")
-            .env("MLFLOW_TRACKING_TOKEN", "s3c'ret")
+            .env("MLFLOW_TRACKING_TOKEN", "pl4nted s3c'ret")
             .envs(variables.iter().copied())
             .output()
             .unwrap()
@@ -112,7 +112,7 @@ fn a_release_happens_on_the_host_and_is_told_here() {
     let said = stdout_of(&place.ask(&release, &[]), 3);
     let asked = "deploy --version 3 --summary deploy.md --reason it's $new";
     let folder = place.path(FOLDER);
-    assert_eq!(said, format!("{asked} in {} by s3c'ret\n", folder.display()));
+    assert_eq!(said, format!("{asked} in {} by pl4nted s3c'ret\n", folder.display()));
     stdout_of(&place.ask(&["get", "deploy.md"], &[]), 0);
     assert_eq!(read(&place.project().join("deploy.md")), "released\n");
     assert_ne!(place.ask(&["get", "reports/drift.html"], &[]).status.code(), Some(0));
@@ -127,7 +127,7 @@ fn a_release_happens_on_the_host_and_is_told_here() {
 
     let words = read(&place.path("words"));
     assert!(words.contains("StrictHostKeyChecking=yes"), "{words}");
-    assert!(!words.contains("s3c") && !words.contains("pr1vate"), "{words}");
+    assert!(!words.contains("pl4nted") && !words.contains("pr1vate"), "{words}");
 }
 
 #[test]
