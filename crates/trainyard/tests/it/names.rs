@@ -302,16 +302,19 @@ fn the_action_builds_the_checkout_it_is_part_of() {
     let start = text.find("        install=").unwrap();
     let script = &text[start..start + text[start..].find("    - id:").unwrap()];
     let folder = tempfile::tempdir().unwrap();
-    let run = |action: &Path| {
-        let variables = [("GITHUB_ACTION_PATH", action.to_str().unwrap())];
-        shell(folder.path(), &["-c", script], &variables)
+    let run = |action: &Path, reference: &str| {
+        let path = ("GITHUB_ACTION_PATH", action.to_str().unwrap());
+        shell(folder.path(), &["-c", script], &[path, ("ACTION_REF", reference)])
     };
     let root = workspace_root();
-    let said = stdout_of(&run(&root), 0);
-    assert_eq!(
-        said,
-        format!("cargo install --locked --force --path {}/crates/trainyard\n", root.display())
-    );
-    let said = stdout_of(&run(Path::new("/nowhere")), 2);
+    let built =
+        format!("cargo install --locked --force --path {}/crates/trainyard\n", root.display());
+    assert_eq!(stdout_of(&run(&root, "main"), 0), built);
+    // By its commit, it is that commit, whatever is on the runner.
+    std::fs::write(folder.path().join("tools/trainyard"), "#!/bin/sh\n").unwrap();
+    make_executable(&folder.path().join("tools/trainyard"));
+    assert!(stdout_of(&run(&root, "main"), 0).ends_with("tools/trainyard\n"));
+    assert_eq!(stdout_of(&run(&root, "0123456789abcdef0123456789abcdef01234567"), 0), built);
+    let said = stdout_of(&run(Path::new("/nowhere"), ""), 2);
     assert!(said.starts_with("::error::") && said.lines().count() == 1, "{said}");
 }
