@@ -112,7 +112,7 @@ fn credentials_are_no_words_of_a_command_line() {
     tool(folder, "curl", curl);
     let digest = format!("sha256:{}", "0".repeat(64));
     let source = ("TRAINYARD_SOURCE", "https://me:s3cret@git.example.com/t.gz");
-    let said = stdout_of(&install(folder, &[source, ("TRAINYARD_REVISION", &digest)]), 2);
+    let said = stdout_of(&install(folder, &[source, ("TRAINYARD_REVISION", digest.as_str())]), 2);
     assert!(said.contains("cannot download https://git.example.com/t.gz"), "{said}");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert!(!read("words").contains("s3cret"), "{}", read("words"));
