@@ -2,7 +2,7 @@
 //!
 //! A released binary knows ([`Provenance`](crate::Provenance)). One that was built from a checkout does not, and must
 //! not guess: whoever owns the name that is guessed runs code with the secrets of the project's workflows. What comes from
-//! a network and is not built from a commit is pinned by its SHA-256, which `templates/install-trainyard.sh` checks.
+//! a network is built from a commit or pinned by its SHA-256, which `templates/install-trainyard.sh` checks.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -29,12 +29,12 @@ pub enum InstallFrom {
         /// Lower-case hexadecimal digits.
         sha256: Option<String>,
     },
-    /// A git repository to build from: `URL#COMMIT`; the newest commit if none is named.
+    /// A git repository to build from: `URL#COMMIT`.
     Repository {
         /// Where it is.
         url: String,
         /// Its whole name.
-        commit: Option<String>,
+        commit: String,
     },
     /// On the runner: a checkout to build from, or the binary itself.
     Path {
@@ -60,7 +60,7 @@ enum Pin<'t> {
 impl FromStr for InstallFrom {
     type Err = String;
 
-    /// `URL#sha256=HEX`, `NAME@sha256:HEX`, a wheel, `URL`, `URL#COMMIT` or a path.
+    /// `URL#sha256=HEX`, `NAME@sha256:HEX`, a wheel, `URL#COMMIT` or a path.
     fn from_str(text: &str) -> Result<Self, String> {
         let (source, pin) = match text.split_once('#') {
             None => (text, Pin::Nothing),
@@ -84,7 +84,10 @@ impl FromStr for InstallFrom {
                  tomorrow: add #sha256= and the SHA-256 of the wheel"
                 .to_owned()),
             Pin::Nothing if is_wheel => Ok(Self::Wheel { location: source, sha256: None }),
-            Pin::Nothing if is_url => Ok(Self::Repository { url: source, commit: None }),
+            Pin::Nothing if is_url => Err("what is at a URL may be another program tomorrow: add \
+                 # and the whole name of a commit (`git ls-remote URL HEAD` says the newest), or \
+                 #sha256= and the SHA-256 of a binary"
+                .to_owned()),
             Pin::Nothing => match image {
                 Some((_, digest)) => sha256(digest).map(|_| Self::Image { reference: source }),
                 None => Ok(Self::Path { path: source }),
@@ -94,7 +97,7 @@ impl FromStr for InstallFrom {
             }
             Pin::Digest(sha256) if is_url => Ok(Self::Binary { url: source, sha256 }),
             Pin::Commit(commit) if is_url && !is_wheel && is_hex(commit, &[40, 64]) => {
-                Ok(Self::Repository { url: source, commit: Some(commit.to_owned()) })
+                Ok(Self::Repository { url: source, commit: commit.to_ascii_lowercase() })
             }
             Pin::Commit(_) if is_url && !is_wheel => {
                 Err("after # comes the whole name of a commit, 40 \
@@ -155,7 +158,7 @@ impl InstallFrom {
             Self::Image { reference } => {
                 reference.rsplit_once(SHA256).map_or_else(String::new, |(_, digest)| of(digest))
             }
-            Self::Repository { commit, .. } => commit.clone().unwrap_or_default(),
+            Self::Repository { commit, .. } => commit.clone(),
             Self::Wheel { sha256: None, .. } | Self::Path { .. } => String::new(),
         }
     }
@@ -179,10 +182,18 @@ mod tests {
     fn what_it_is_and_what_pins_it_can_be_seen() {
         let digest = format!("sha256:{DIGEST}");
         let known: [(&str, &str, &str); 10] = [
-            ("https://git.example.com/tools/t", "https://git.example.com/tools/t", ""),
-            ("ssh://git@git.example.com/t.git", "ssh://git@git.example.com/t.git", ""),
-            ("file:///srv/git/trainyard", "file:///srv/git/trainyard", ""),
+            (
+                &format!("ssh://git@git.example.com/t.git#{COMMIT}"),
+                "ssh://git@git.example.com/t.git",
+                COMMIT,
+            ),
+            (&format!("file:///srv/git/trainyard#{COMMIT}"), "file:///srv/git/trainyard", COMMIT),
             (&format!("https://git.example.com/t#{COMMIT}"), "https://git.example.com/t", COMMIT),
+            (
+                &format!("https://git.example.com/t#{}", COMMIT.to_uppercase()),
+                "https://git.example.com/t",
+                COMMIT,
+            ),
             (
                 &format!("https://example.com/t.gz#sha256={}", DIGEST.to_uppercase()),
                 "https://example.com/t.gz",
@@ -222,6 +233,8 @@ mod tests {
             ("HTTPS://token@example.com/t", "credentials"),
             ("ssh://me:secret@git.example.com/t", "credentials"),
             ("https://git.example.com/t#main", "commit"),
+            ("https://git.example.com/t", "name of a commit"),
+            ("file:///srv/git/trainyard", "name of a commit"),
             ("https://example.com/t.gz#sha256=12", "64 hexadecimal digits"),
             ("https://example.com/t.whl", "add #sha256="),
             ("images.example.com/t@sha256:12", "64 hexadecimal digits"),

@@ -83,7 +83,7 @@ pub use event::{Event, Step, Watcher};
 pub use gate::{
     Bounds, Check, Compared, ContractRule, Gate, Metrics, Source, Undecided, Verdict, Worth, judge,
 };
-pub use init::{Change, Ci, InitOptions, Scaffold};
+pub use init::{Change, Ci, DeployBy, Guesses, InitOptions, Scaffold};
 pub use install_from::InstallFrom;
 pub use notify::{Happened, notify};
 pub use notify_config::{Notify, Occasion};

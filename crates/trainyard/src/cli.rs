@@ -8,8 +8,8 @@ use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     approvals, audit, completions, deploy, gateway, health, help, init, login, man, model, monitor,
-    predict, profile, promote, quality, registry, replay, retrain, run, serve, server, temporary,
-    token, train, up, user,
+    predict, profile, promote, quality, reference, registry, replay, retrain, run, serve, server,
+    temporary, token, train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -213,7 +213,9 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::User(arguments) => Box::pin(user::run(arguments)).await,
         Command::Login(arguments) => Box::pin(login::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
-        Command::Help(arguments) => help::run(&arguments, &verbs(), long_help),
+        Command::Help(arguments) => {
+            help::run(&arguments, &verbs(), long_help, || reference::reference(command()))
+        }
         Command::Completions(arguments) => Ok(completions::run(&arguments, &mut command())),
         Command::Man(arguments) => man::run(&arguments, command()),
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,

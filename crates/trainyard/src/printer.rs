@@ -4,7 +4,7 @@
 //! `NO_COLOR` and are never needed to understand a line. Sentences lose the credentials of URIs here,
 //! whoever wrote them.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -73,6 +73,22 @@ pub(crate) fn terminal_hint(text: &str) {
     if std::io::stderr().is_terminal() {
         hint(text);
     }
+}
+
+/// Longest answer of a person that is read.
+const ANSWER_BYTES_MAX: u64 = 4096;
+
+/// Whether a person is there who reads what is asked and can answer.
+pub(crate) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks on stderr and waits for a line; none where the answers have ended.
+pub(crate) fn question(text: &str) -> std::io::Result<Option<String>> {
+    anstream::eprint!("{}", hide(text));
+    let mut line = String::new();
+    let bytes = std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut line)?;
+    Ok((bytes > 0).then_some(line))
 }
 
 /// A result for machines: one line of JSON on stdout.

@@ -6,6 +6,9 @@
 #   TRAINYARD_REVISION  what it must be: sha256:… of that binary or wheel, or the commit to build of that
 #                       repository; without a commit it is the newest, which may be another program tomorrow
 #
+# A program that was built from a commit has that commit and its own SHA-256 beside it (trainyard.commit): another one that is
+# on the runner is not used in its place.
+#
 # Both are variables of the repository, or stand in the workflows (`trainyard init --install-from`).
 set -eu
 
@@ -22,6 +25,11 @@ fail() {
   exit 2
 }
 
+# Whether something is to be built of a commit.
+is_commit() {
+  case "$revision" in "" | sha256:*) return 1 ;; *) return 0 ;; esac
+}
+
 # SHA-256 of a file; macOS has another tool.
 digest_of() {
   if command -v sha256sum > /dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
@@ -35,13 +43,56 @@ check() {
   fi
 }
 
+# The URL may have credentials in it, and everybody on the machine may read the words of a command line.
 download() {
-  curl --fail --silent --show-error --location --retry 3 --output "$2" "$1" || fail "cannot download $shown"
+  case "$1" in *[\"\\[:space:]]*) fail "the variable TRAINYARD_SOURCE is no URL: $shown" ;; esac
+  printf 'url = "%s"\n' "$1" \
+    | curl --config - --fail --silent --show-error --location --retry 3 --output "$2" || fail "cannot download $shown"
+}
+
+# Builds the program of a git repository. What the URL has before its host reaches git by variables, not by words.
+build() {
+  url="$source"
+  case "$source" in http*://*) url="$shown" ;; esac
+  if [ "$url" != "$source" ]; then
+    case "$source" in
+      *://*:*@*) whole="$source" ;;
+      *) whole="$(printf '%s' "$source" | sed 's|@|:@|')" ;; # a token alone
+    esac
+    said="$(printf 'url=%s\n\n' "$whole" | git credential fill)" || fail "git cannot read the credentials of $shown"
+    TRAINYARD_GIT_USER="$(printf '%s\n' "$said" | sed -n 's/^username=//p')"
+    TRAINYARD_GIT_PASSWORD="$(printf '%s\n' "$said" | sed -n 's/^password=//p')"
+    host="$(printf '%s' "$shown" | sed 's|\(://[^/]*\).*|\1|')"
+    export TRAINYARD_GIT_USER TRAINYARD_GIT_PASSWORD GIT_CONFIG_COUNT=2 CARGO_NET_GIT_FETCH_WITH_CLI=true
+    # The first forgets helpers of this machine, who may know another password.
+    export GIT_CONFIG_KEY_0="credential.$host.helper" GIT_CONFIG_VALUE_0=""
+    export GIT_CONFIG_KEY_1="credential.$host.helper"
+    # shellcheck disable=SC2016
+    export GIT_CONFIG_VALUE_1='!f() { printf "username=%s\npassword=%s\n" "$TRAINYARD_GIT_USER" "$TRAINYARD_GIT_PASSWORD"; }; f'
+  fi
+  cargo install --locked --force --git "$url" ${revision:+--rev "$revision"} trainyard
+}
+
+# A checkout that git knows is the commit that is asked for. The action's own is none: the runner took it by that commit.
+check_checkout() {
+  if ! is_commit || [ "$source" = "${GITHUB_ACTION_PATH:-}" ]; then return; fi
+  head="$(git -C "$source" rev-parse HEAD)" || fail "$source is no checkout of git, so nobody can tell whether it is $revision."
+  if [ "$head" != "$revision" ]; then fail "$source is a checkout of $head, and TRAINYARD_REVISION is $revision."; fi
+  if [ -n "$(git -C "$source" status --porcelain)" ]; then fail "$source has changes, so it is not $revision."; fi
+}
+
+# Says beside the program which commit it is of; a branch or a tag may be another one tomorrow.
+mark() {
+  case "$revision" in *[!0-9a-f]*) return ;; esac
+  if [ "${#revision}" -ge 40 ] && [ -f "$folder/trainyard" ]; then
+    echo "$revision $(digest_of "$folder/trainyard")" > "$folder/trainyard.commit"
+  fi
 }
 
 # A file becomes the program in one step, whoever runs the one before.
 put() {
   mkdir -p "$folder"
+  rm -f "$folder/trainyard.commit"
   install -m 755 "$1" "$folder/trainyard.new"
   mv -f "$folder/trainyard.new" "$folder/trainyard"
 }
@@ -57,7 +108,9 @@ if there="$(command -v trainyard)"; then
     *\ sha256:*)
       # Another release than the workflows name is none.
       if [ "sha256:$(digest_of "$there")" = "$revision" ]; then echo "$there"; exit 0; fi ;;
-    *) echo "$there"; exit 0 ;;
+    *)
+      if ! is_commit; then echo "$there"; exit 0; fi
+      if [ "$(cat "$there.commit" 2> /dev/null)" = "$revision $(digest_of "$there")" ]; then echo "$there"; exit 0; fi ;;
   esac
 fi
 
@@ -81,7 +134,9 @@ case "$source" in
         esac
         check "$work/trainyard"
         put "$work/trainyard" ;;
-      *) cargo install --locked --git "$source" ${revision:+--rev "$revision"} trainyard ;;
+      *)
+        build
+        mark ;;
     esac ;;
   *@sha256:*)
     container="$(docker create "$source")"
@@ -90,7 +145,9 @@ case "$source" in
     put "$work/trainyard" ;;
   *)
     if [ -d "$source" ]; then
-      cargo install --locked --path "$source/crates/trainyard"
+      check_checkout
+      cargo install --locked --force --path "$source/crates/trainyard"
+      mark
     elif [ -f "$source" ]; then
       if [ -n "$revision" ]; then check "$source"; fi
       put "$source"

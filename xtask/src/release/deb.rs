@@ -10,6 +10,14 @@ use anyhow::{Context as _, Result};
 use super::share::{STATE, USER};
 use crate::environment::{root, run};
 
+/// Whether the service is the package's. `trainyard up --install` writes a unit of the same name, which goes before ours; that of
+/// another program is no matter of the package's.
+const IS_OURS: &str = r#"is_ours() {
+  own=/etc/systemd/system/trainyard.service
+  [ ! -e "$own" ] || grep -q -E '^ExecStart="?/usr/bin/trainyard"? ' "$own"
+}
+"#;
+
 /// After the files are there: who runs it, and where the project is. The service is not started by itself, as there is no
 /// project yet; on an upgrade the supervisor is replaced and what serves goes on.
 ///
@@ -18,7 +26,7 @@ fn after() -> String {
     format!(
         "#!/bin/sh
 set -e
-if [ \"$1\" = configure ]; then
+{IS_OURS}if [ \"$1\" = configure ]; then
   getent passwd {USER} > /dev/null || useradd --system --user-group --no-create-home \\
     --home-dir {STATE} --shell /usr/sbin/nologin {USER}
   if [ ! -e {STATE} ]; then
@@ -26,20 +34,27 @@ if [ \"$1\" = configure ]; then
   fi
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    systemctl try-restart trainyard.service || true
+    if is_ours; then
+      systemctl try-restart trainyard.service || true
+    fi
   fi
 fi
 "
     )
 }
 
-/// Before the files go away for good. What serves goes on without its supervisor, until somebody stops it.
-const BEFORE: &str = "#!/bin/sh
+/// Before the files go away for good. What serves goes on without its supervisor, until somebody stops it. A unit that somebody
+/// wrote stays: it is their file.
+fn before() -> String {
+    format!(
+        "#!/bin/sh
 set -e
-if [ \"$1\" = remove ] && [ -d /run/systemd/system ]; then
+{IS_OURS}if [ \"$1\" = remove ] && [ -d /run/systemd/system ] && is_ours; then
   systemctl disable --now trainyard.service || true
 fi
-";
+"
+    )
+}
 
 /// Packs a binary and what comes with it. `work` is an empty folder.
 pub(super) fn pack(
@@ -64,7 +79,7 @@ pub(super) fn pack(
     run(Command::new("cp").arg("-R").arg(share.join("share")).arg(&usr))?;
     let size = fs::metadata(&program)?.len().div_ceil(1024);
     fs::write(control.join("control"), description(architecture, size))?;
-    for (name, text) in [("postinst", after()), ("prerm", BEFORE.to_owned())] {
+    for (name, text) in [("postinst", after()), ("prerm", before())] {
         let path = control.join(name);
         fs::write(&path, text)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;

@@ -34,6 +34,10 @@ pub(super) fn pack(
     build.args(["build", "--quiet", "--target", stage, "--tag", &tag, "--file"]);
     build.arg(root().join("Dockerfile"));
     build.args(["--label", &format!("org.opencontainers.image.version={version}")]);
+    // By its digest, where whoever releases has looked that up.
+    if let Ok(base) = std::env::var("PYTHON_IMAGE") {
+        build.args(["--build-arg", &format!("PYTHON_IMAGE={base}")]);
+    }
     // Only newer builders know it, and builders without a plug-in know no other processor.
     if processor != own_processor() {
         build.args(["--platform", &format!("linux/{processor}")]);

@@ -1,4 +1,4 @@
-//! What builds wheels, pinned, below `target/test-env`.
+//! What builds wheels, pinned by digest, below `target/test-env`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,22 +7,23 @@ use anyhow::Result;
 
 use crate::environment::{root, run};
 
-/// The versions on PyPI. Another one of Zig would give other bytes.
-const PACKAGES: [&str; 2] = ["maturin==1.16.0", "ziglang==0.17.1"];
+/// Versions and digests: a release holds nothing that somebody put in their place.
+const PACKAGES: &str = include_str!("requirements.txt");
 
 /// The folder with their programs.
 pub(super) fn programs() -> Result<PathBuf> {
     let home = root().join("target/test-env/release-tools");
     let stamp = home.join("installed");
-    let wanted = PACKAGES.join("\n");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == PACKAGES) {
         return Ok(home.join("bin"));
     }
-    eprintln!("installing {} (once)", PACKAGES.join(" and "));
+    eprintln!("installing maturin and Zig (once)");
     run(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
     run(Command::new(home.join("bin/python"))
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-        .args(PACKAGES))?;
-    std::fs::write(&stamp, wanted)?;
+        // What comes as sources would run before anybody looked at it.
+        .args(["--require-hashes", "--only-binary", ":all:", "--no-deps", "--requirement"])
+        .arg(root().join("xtask/src/release/requirements.txt")))?;
+    std::fs::write(&stamp, PACKAGES)?;
     Ok(home.join("bin"))
 }

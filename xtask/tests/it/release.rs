@@ -119,21 +119,89 @@ fn everything_is_where_it_belongs_and_comes_out_the_same_again() {
     assert!(first.ends_with(&format!("{0} {0}/project\n", state.display())), "{first}");
     std::fs::create_dir(&state).unwrap();
     assert_eq!(configured(folder.path(), &postinst), "");
+    let prerm = std::fs::read_to_string(scripts.join("prerm")).unwrap();
+    the_service_of_another_program_stays(folder.path(), &postinst, &prerm);
+}
+
+/// `up --install` writes a unit of the package's name. On an upgrade it is started anew, and before the package goes it is stopped,
+/// only if it runs the package's program.
+fn the_service_of_another_program_stays(folder: &Path, postinst: &str, prerm: &str) {
+    let unit = folder.join("own.service");
+    let running = folder.join("run");
+    std::fs::create_dir(&running).unwrap();
+    let here = |script: &str| {
+        script
+            .replace("/etc/systemd/system/trainyard.service", unit.to_str().unwrap())
+            .replace("/run/systemd/system", running.to_str().unwrap())
+    };
+    let asked = |arguments: &[&str]| {
+        let log = folder.join("asked");
+        std::fs::write(&log, "").unwrap();
+        tool(folder, "systemctl", &format!("echo \"$*\" >> '{}'", log.display()));
+        let [postinst, prerm] = [postinst, prerm].map(here);
+        let script = if arguments.contains(&"postinst") { postinst } else { prerm };
+        said(scripted(folder, &script).args(arguments));
+        std::fs::read_to_string(log).unwrap()
+    };
+    let upgrade = || asked(&["postinst", "configure"]);
+    let removal = || asked(&["prerm", "remove"]);
+    for (exec_start, is_ours) in [
+        (None, true),
+        (Some("\"/usr/bin/trainyard\" up \"/srv/a\""), true),
+        (Some("\"/opt/usr/bin/trainyard\" up \"/srv/a\""), false),
+        (Some("\"/usr/bin/trainyard-old\" up \"/srv/a\""), false),
+    ] {
+        if let Some(line) = exec_start {
+            std::fs::write(&unit, format!("[Service]\nExecStart={line}\n")).unwrap();
+        }
+        assert_eq!(upgrade().contains("try-restart"), is_ours, "{exec_start:?}");
+        assert_eq!(removal().contains("disable --now"), is_ours, "{exec_start:?}");
+        assert_eq!(unit.exists(), exec_start.is_some());
+    }
 }
 
 /// Runs a package's script as dpkg does behind an upgrade; answers which folders it would make.
 fn configured(folder: &Path, script: &str) -> String {
+    for (name, text) in [("getent", "exit 0"), ("systemctl", "exit 0"), ("install", "echo \"$@\"")]
+    {
+        tool(folder, name, text);
+    }
+    said(scripted(folder, script).args(["postinst", "configure"]))
+}
+
+/// A stand-in for a program of the host.
+fn tool(folder: &Path, name: &str, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let tools = folder.join("tools");
     std::fs::create_dir_all(&tools).unwrap();
-    for (name, text) in [("getent", "exit 0"), ("systemctl", "exit 0"), ("install", "echo \"$@\"")]
-    {
-        let tool = tools.join(name);
-        std::fs::write(&tool, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let tool = tools.join(name);
+    std::fs::write(&tool, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+/// A shell that runs a script with those stand-ins; its name and arguments follow.
+fn scripted(folder: &Path, script: &str) -> Command {
+    let path = format!("{}:/usr/bin:/bin", folder.join("tools").display());
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).env("PATH", path);
+    command
+}
+
+/// All that a release is built with is named by version and digest.
+#[test]
+fn what_builds_a_release_is_pinned_by_digest() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let tools = read("xtask/src/release/requirements.txt").replace("\\\n", "");
+    let tools: Vec<&str> = tools.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(tools.len(), 2, "{tools:?}");
+    for package in tools {
+        assert!(package.contains("==") && package.contains("--hash=sha256:"), "{package}");
     }
-    let path = format!("{}:/usr/bin:/bin", tools.display());
-    said(Command::new("sh").args(["-c", script, "postinst", "configure"]).env("PATH", path))
+    for line in read(".github/workflows/release.yml").lines() {
+        let installs = line.contains("pip install");
+        assert!(!installs || line.contains("--require-hashes"), "{line}");
+    }
 }
 
 #[test]

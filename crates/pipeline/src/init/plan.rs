@@ -9,7 +9,7 @@ use super::folder::{Folder, read_text};
 use super::project_file::{ProjectFile, USUAL_DATA, quoted, script, slug};
 use super::python::Python;
 use super::workflow::{Workflows, working_folder};
-use super::{gitlab, ignore};
+use super::{dependabot, gitlab, ignore, remote};
 use crate::install_from::InstallFrom;
 use crate::{Config, Error, FILE_NAME, Result};
 
@@ -17,6 +17,7 @@ use crate::{Config, Error, FILE_NAME, Result};
 const LIST_BYTES_MAX: u64 = 1 << 20;
 
 const INSTALL: &str = include_str!("../../templates/install-trainyard.sh");
+const HOST: &str = include_str!("../../templates/trainyard-host.sh");
 const DOCKERFILE: &str = include_str!("../../templates/Dockerfile");
 const DOCKERIGNORE: &str = include_str!("../../templates/dockerignore");
 
@@ -29,6 +30,16 @@ pub enum Ci {
     Gitlab,
     /// Nowhere.
     None,
+}
+
+/// How jobs reach the host that serves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DeployBy {
+    /// A runner of the CI is on it.
+    #[default]
+    Runner,
+    /// By SSH, from the CI's own runners.
+    Ssh,
 }
 
 /// What the user says of a new project; the rest is looked up in its folder.
@@ -46,6 +57,8 @@ pub struct InitOptions {
     pub install_from: Option<InstallFrom>,
     /// Where jobs run; told by what the repository has if none.
     pub ci: Option<Ci>,
+    /// How jobs reach the host that serves.
+    pub deploy_by: DeployBy,
 }
 
 /// A file that is made or added to.
@@ -56,6 +69,23 @@ pub struct Change {
     /// Whether lines are added to a file that is there.
     pub is_addition: bool,
     text: String,
+}
+
+/// What nobody said and was guessed, for whoever can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guesses {
+    /// Registered model.
+    pub name: String,
+    /// Tables that could be trained on, by their path in the project.
+    pub tables: Vec<String>,
+    /// The one that is.
+    pub data: Option<String>,
+    /// Its columns; none if it was not looked at.
+    pub columns: Vec<String>,
+    /// The one that is predicted.
+    pub target: Option<String>,
+    /// Whether a program trains, which reads what it reads.
+    pub has_command: bool,
 }
 
 /// The plan.
@@ -69,6 +99,8 @@ pub struct Scaffold {
     pub found: Vec<String>,
     /// What is to be done before `trainyard run`, in words.
     pub missing: Vec<String>,
+    /// What was guessed; nothing where there is a project file already.
+    pub guesses: Option<Guesses>,
     /// A folder for data that are not there yet.
     data_folder: Option<PathBuf>,
 }
@@ -84,6 +116,7 @@ impl Scaffold {
         let mut plan = Self::default();
         let python = Python::look(&folder);
         let settings = Settings::of(&folder, &python, options, &mut plan)?;
+        plan.guesses = (!settings.is_there).then(|| settings.guesses(&folder));
         plan.project(&folder, &python, &settings)?;
         plan.image(&folder, &settings.name)?;
         plan.ignore(&folder)?;
@@ -95,9 +128,16 @@ impl Scaffold {
         if ci != Ci::None {
             folder.can_be_named()?;
         }
+        let by_ssh = options.deploy_by == DeployBy::Ssh;
+        if by_ssh && ci == Ci::None {
+            return Err(Error::Missing {
+                what: "there are no jobs that could deploy by SSH".to_owned(),
+                hint: "leave --deploy-by or --ci none out".to_owned(),
+            });
+        }
         match ci {
-            Ci::Github => plan.github(&folder, python, install_from)?,
-            Ci::Gitlab => plan.gitlab(&folder, python, install_from)?,
+            Ci::Github => plan.github(&folder, python, install_from, by_ssh)?,
+            Ci::Gitlab => plan.gitlab(&folder, python, install_from, by_ssh)?,
             Ci::None => return Ok(plan),
         }
         plan.warn_of_data_outside_of_git(&folder, &settings);
@@ -204,6 +244,7 @@ impl Scaffold {
         folder: &Folder,
         python: Option<&Python>,
         install_from: Option<&InstallFrom>,
+        by_ssh: bool,
     ) -> Result<()> {
         let github = folder.root.join(".github");
         let own = format!("{}-", slug(&folder.name));
@@ -227,8 +268,16 @@ impl Scaffold {
         } else {
             ""
         };
-        let workflows = Workflows { inside: &folder.inside, python, prefix, install_from };
+        let inside = &folder.inside;
+        let workflows = Workflows { inside, python, prefix, install_from, by_ssh };
+        let is_there = |name: &&str| github.join(name).symlink_metadata().is_ok();
+        let [usual, _] = dependabot::NAMES;
+        let name = dependabot::NAMES.into_iter().find(is_there).unwrap_or(usual);
+        self.make(github.join(name), dependabot::text(&folder.inside, python))?;
         self.make(github.join("install-trainyard.sh"), INSTALL.to_owned())?;
+        if by_ssh {
+            self.make(github.join("trainyard-host.sh"), HOST.to_owned())?;
+        }
         for (name, text) in workflows.files() {
             self.make(github.join("workflows").join(name), text)?;
         }
@@ -240,14 +289,18 @@ impl Scaffold {
         folder: &Folder,
         python: Option<&Python>,
         install_from: Option<&InstallFrom>,
+        by_ssh: bool,
     ) -> Result<()> {
         let name = match folder.inside.as_str() {
             "" => "trainyard".to_owned(),
             inside => format!("{}-trainyard", slug(inside)),
         };
         let jobs = format!(".gitlab/{name}.yml");
-        let text = gitlab::jobs(&folder.inside, python, install_from);
+        let text = gitlab::jobs(&folder.inside, python, install_from, by_ssh);
         self.make(folder.root.join(".gitlab/install-trainyard.sh"), INSTALL.to_owned())?;
+        if by_ssh {
+            self.make(folder.root.join(".gitlab/trainyard-host.sh"), HOST.to_owned())?;
+        }
         self.make(folder.root.join(&jobs), text)?;
         let entry = folder.root.join(".gitlab-ci.yml");
         let there = read_text(&entry, LIST_BYTES_MAX);
@@ -383,6 +436,19 @@ impl Settings {
         Ok(())
     }
 
+    fn guesses(&self, folder: &Folder) -> Guesses {
+        let found = self.learnable.as_ref();
+        let target = || found.and_then(|found| found.target.clone());
+        Guesses {
+            name: self.name.clone(),
+            tables: folder.tables(),
+            data: self.data.clone(),
+            columns: found.map(|found| found.columns.clone()).unwrap_or_default(),
+            target: self.target.clone().or_else(target),
+            has_command: self.command.is_some(),
+        }
+    }
+
     /// Whether the command runs this script.
     fn runs(&self, script: &str) -> bool {
         self.command
@@ -403,12 +469,15 @@ impl Settings {
     }
 }
 
-/// Where the jobs of a repository run, by what it has.
+/// Where the jobs of a repository run: where it is pushed to, else by what it has.
 fn usual_ci(folder: &Folder) -> Ci {
-    let config = read_text(&folder.root.join(".git/config"), LIST_BYTES_MAX).unwrap_or_default();
-    let is_gitlab = folder.root.join(".gitlab-ci.yml").is_file()
-        || config.lines().any(|line| line.contains("url = ") && line.contains("gitlab"));
-    if is_gitlab { Ci::Gitlab } else { Ci::Github }
+    let host = remote::host(&folder.root).unwrap_or_default();
+    let has_jobs = folder.root.join(".gitlab-ci.yml").is_file();
+    if host.contains("gitlab") || (has_jobs && !host.contains("github")) {
+        Ci::Gitlab
+    } else {
+        Ci::Github
+    }
 }
 
 /// Whether a command line is one of Python.
@@ -482,6 +551,25 @@ mod tests {
                 assert!(error.contains("jobs cannot name the folder"), "{name}: {error}");
             }
             Scaffold::plan(&part, &options(Ci::None)).unwrap();
+        }
+    }
+
+    #[test]
+    fn jobs_run_where_the_repository_is_pushed_to() {
+        for (url, has_jobs, ci) in [
+            ("git@gitlab.example.com:us/churn.git", false, Ci::Gitlab),
+            ("https://code.example.com/us/gitlab-tools.git", false, Ci::Github),
+            ("https://code.example.com/us/churn.git", true, Ci::Gitlab),
+            ("https://github.example.com/us/churn.git", true, Ci::Github),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join(".git")).unwrap();
+            let config = format!("[remote \"origin\"]\n\turl = {url}\n");
+            std::fs::write(root.path().join(".git/config"), config).unwrap();
+            if has_jobs {
+                std::fs::write(root.path().join(".gitlab-ci.yml"), "test: {script: id}\n").unwrap();
+            }
+            assert_eq!(usual_ci(&Folder::look(root.path()).unwrap()), ci, "{url}");
         }
     }
 

@@ -232,7 +232,8 @@ fn filled(template: &str, values: &[(&str, &str)]) -> String {
 
 /// A text in quotes, on one line, as TOML, Python and Dockerfiles read it: they all know JSON's.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    // TOML has this one escaped as well.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
 /// A key as TOML reads it.
@@ -280,7 +281,7 @@ mod tests {
             ("churn", Some(USUAL_DATA))
         );
         assert!(config.gate.thresholds.is_empty());
-        let odd = "a \"b\"\nc";
+        let odd = "a \"b\"\nc\u{7f}d";
         let config =
             Config::parse(&ProjectFile { name: odd, ..file(Some(odd), None) }.text()).unwrap();
         assert_eq!((config.model.name.as_str(), config.train.data.as_deref()), (odd, Some(odd)));

@@ -19,6 +19,9 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 /// What installs the packages of `uv.lock`. Another release is no matter of chance: it runs beside the workflow's secrets.
 const UV: &str = "uv==0.13.9";
 
+/// What a program that trains is given where nothing says what it needs: those that the tests have, not tomorrow's.
+const USUAL: &str = "mlflow==3.17.2 scikit-learn==1.9.1 pandas==3.0.6";
+
 /// Most metrics of a script that are shown as examples.
 const METRICS_MAX: usize = 5;
 
@@ -90,7 +93,7 @@ impl Python {
             Packages::Uv => format!("python -m pip install {UV} && uv sync --frozen"),
             Packages::Requirements(list) => format!("python -m pip install -r {list}"),
             Packages::Pyproject => "python -m pip install .".to_owned(),
-            Packages::Unknown => "python -m pip install mlflow scikit-learn pandas".to_owned(),
+            Packages::Unknown => format!("python -m pip install {USUAL}"),
         }
     }
 
@@ -169,6 +172,8 @@ mod tests {
         assert!(python.install().contains(&format!(" {UV} ")));
         let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/requirements.txt");
         let tests = std::fs::read_to_string(tests).unwrap();
-        assert!(tests.lines().any(|line| line == UV), "{tests}");
+        for package in USUAL.split(' ').chain([UV]) {
+            assert!(tests.lines().any(|line| line == package), "{package} is not in {tests}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The workflows of a new project: in whichever folder of its repository it lies, with whatever it needs to train.
 
+use super::over_ssh::over_ssh;
 use super::project_file::{quoted, slug};
 use super::python::{Packages, Python};
 use crate::install_from::InstallFrom;
@@ -22,7 +23,7 @@ pub(super) fn working_folder(inside: &str) -> String {
 }
 
 /// What the workflows depend on.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Workflows<'a> {
     /// The project's path in its repository, with `/` at its end; nothing at the root.
     pub(super) inside: &'a str,
@@ -31,6 +32,8 @@ pub(super) struct Workflows<'a> {
     /// What stands before the names of the files.
     pub(super) prefix: &'a str,
     pub(super) install_from: Option<&'a InstallFrom>,
+    /// Whether the host that serves is spoken to by SSH, rather than by a runner on it.
+    pub(super) by_ssh: bool,
 }
 
 impl Workflows<'_> {
@@ -44,6 +47,9 @@ impl Workflows<'_> {
     fn text(&self, name: &str, template: &str) -> String {
         let steps = self.python.map(|python| self.python_steps(python)).unwrap_or_default();
         let mut text = template.replace(PYTHON_MARK, &steps);
+        if self.by_ssh {
+            text = over_ssh(&text);
+        }
         if !self.prefix.is_empty() {
             let pipeline = "/workflows/pipeline.yaml";
             let ours = format!("/workflows/{}pipeline.yaml", self.prefix);
@@ -64,7 +70,7 @@ impl Workflows<'_> {
     fn below_the_root(&self, text: &str) -> String {
         let folder = working_folder(self.inside);
         let up = "../".repeat(self.inside.matches('/').count());
-        let rights = "permissions:\n  contents: read\n";
+        let rights = "  id-token: write # who a job is, for TRAINYARD_LOGIN\n";
         let paths = quoted(&format!("{}**", self.inside));
         let mut text = text
             .replace(rights, &format!("{rights}\ndefaults:\n  run:\n{folder}"))
@@ -123,7 +129,8 @@ mod tests {
 
     #[test]
     fn at_the_root_they_are_the_templates() {
-        let root = Workflows { inside: "", python: None, prefix: "", install_from: None };
+        let root =
+            Workflows { inside: "", python: None, prefix: "", install_from: None, by_ssh: false };
         let [(name, pipeline), (_, drift)] = root.files();
         assert_eq!((name.as_str(), pipeline.contains("<python>")), ("pipeline.yaml", false));
         assert_eq!(pipeline, PIPELINE.replace(PYTHON_MARK, ""));
@@ -138,12 +145,17 @@ mod tests {
             python: Some(&python),
             prefix: "churn-",
             install_from: None,
+            by_ssh: false,
         };
+        let by_ssh = Workflows { by_ssh: true, ..part };
+        for (_, text) in by_ssh.files() {
+            assert!(text.contains("          sh ../../.github/trainyard-host.sh run "), "{text}");
+        }
         let [(name, pipeline), (_, drift)] = part.files();
         assert_eq!(name, "churn-pipeline.yaml");
         for text in [
             "\nname: churn-pipeline\n",
-            "    working-directory: \"models/churn\"\n",
+            "TRAINYARD_LOGIN\n\ndefaults:\n  run:\n    working-directory: \"models/churn\"\n",
             "    paths: [\"models/churn/**\"]\n",
             "  group: trainyard-pipeline-models-churn\n",
             "sh ../../.github/install-trainyard.sh\n",

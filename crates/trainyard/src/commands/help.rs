@@ -98,6 +98,9 @@ const TOPICS: [Topic; 13] = [
 /// The topic that is no page.
 const SCHEMA: &str = "schema";
 
+/// The page that is written by the command line itself.
+const REFERENCE: &str = "reference";
+
 /// The JSON Schema of `trainyard.toml`, with what the manual says of its keys.
 fn schema() -> String {
     let page = TOPICS.iter().find(|topic| topic.name == "pipeline").map_or("", |topic| topic.text);
@@ -117,17 +120,19 @@ fn meaning(page: &str, key: &str) -> Option<String> {
     })
 }
 
-/// Prints the page. `verbs` has each verb with a way to its help.
+/// Prints the page. `verbs` has each verb with a way to its help; `reference` is the page of all of them.
 pub(crate) fn run(
     arguments: &Arguments,
     verbs: &[String],
     help_of: impl Fn(&[String]) -> Option<String>,
+    reference: impl Fn() -> String,
 ) -> Result<ExitCode, Failure> {
     if arguments.topic.is_empty() {
         printer::line("The manual (`trainyard help TOPIC`):");
         for topic in &TOPICS {
             printer::line(&format!("  {:<22}{}", topic.name, topic.about));
         }
+        printer::line(&format!("  {REFERENCE:<22}all verbs with their flags, exit codes"));
         printer::line(&format!("  {SCHEMA:<22}the JSON Schema of trainyard.toml, for editors"));
         printer::line(&format!("\nVerbs (`trainyard help VERB`):\n  {}", verbs.join(", ")));
         return Ok(ExitCode::SUCCESS);
@@ -135,6 +140,10 @@ pub(crate) fn run(
     let name = arguments.topic.join(" ");
     if name == SCHEMA {
         printer::line(&schema());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if name == REFERENCE {
+        printer::line(reference().trim_end());
         return Ok(ExitCode::SUCCESS);
     }
     let topic = TOPICS.iter().find(|topic| topic.name == name);

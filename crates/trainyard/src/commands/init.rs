@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_pipeline::{Ci, InitOptions, InstallFrom, Provenance, Scaffold};
+use trainyard_pipeline::{Ci, DeployBy, InitOptions, InstallFrom, Provenance, Scaffold};
 
+use super::init_questions::answered;
 use crate::failure::Failure;
 use crate::printer;
 
@@ -13,7 +14,8 @@ use crate::printer;
 /// written over.
 ///
 /// The folder is looked at: its table says what is learnt and by which gate a model is judged, a script that trains
-/// with MLflow becomes `train.command`, lists of packages become steps of the workflows.
+/// with MLflow becomes `train.command`, lists of packages become steps of the workflows. On a terminal, and without any
+/// flag, what was guessed is asked.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mkdir -p churn/data && cp customers.csv churn/data/train.csv && trainyard init churn\n  trainyard init . --dry-run\n  trainyard init . --data data/customers.csv --target churned"
@@ -44,25 +46,43 @@ pub(crate) struct Arguments {
     /// Where the repository's jobs run [default: by what it has]
     #[arg(long, value_enum)]
     ci: Option<Ci>,
+    /// How jobs reach the host that serves
+    #[arg(long, value_enum, default_value = "runner")]
+    deploy_by: DeployBy,
     /// Show what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
 }
 
+impl Arguments {
+    /// Whether nothing is said but the folder.
+    fn is_plain(&self) -> bool {
+        let said = [&self.name, &self.target, &self.data, &self.train_command];
+        let is_of_jobs = self.install_from.is_some() || self.ci.is_some();
+        let is_by_ssh = self.deploy_by != DeployBy::default();
+        !(said.into_iter().any(Option::is_some) || is_of_jobs || is_by_ssh || self.dry_run)
+    }
+}
+
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let asks = arguments.is_plain() && printer::can_ask();
     let install_from = match arguments.install_from {
         Some(given) => Some(given),
         None => Provenance::of_this_binary().map(|release| release.install_from()).transpose()?,
     };
     let has_source = install_from.is_some();
-    let options = InitOptions {
+    let mut options = InitOptions {
         name: arguments.name,
         target: arguments.target,
         data: arguments.data,
         train_command: arguments.train_command,
         install_from,
         ci: arguments.ci,
+        deploy_by: arguments.deploy_by,
     };
+    if asks {
+        options = answered(&arguments.project, options)?;
+    }
     let plan = Scaffold::plan(&arguments.project, &options)?;
     for text in &plan.found {
         printer::note(&format!("found: {text}"));

@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use trainyard_testkit::{KillOnDrop, free_port, workspace_root};
 
@@ -15,9 +16,18 @@ fn first_line(project: &TestProject, arguments: &[&str]) -> String {
     let mut command = trainyard();
     command.current_dir(project.path()).args(arguments);
     let mut server = KillOnDrop::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
-    let mut line = String::new();
-    BufReader::new(server.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    line
+    let stderr = server.0.stderr.take().unwrap();
+    let (say, said) = std::sync::mpsc::channel();
+    // It ends with the server.
+    let reader = std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stderr).read_line(&mut line).map(|_bytes| line);
+        let _nobody_waits = say.send(read);
+    });
+    let line = said.recv_timeout(Duration::from_mins(2));
+    drop(server);
+    reader.join().unwrap();
+    line.unwrap_or_else(|_| panic!("{arguments:?} says nothing")).unwrap()
 }
 
 #[test]

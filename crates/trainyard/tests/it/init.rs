@@ -307,6 +307,70 @@ fn the_script_that_is_written_trains_a_model_that_is_approved() {
     assert!(run.contains("version 1 (Production)"), "{run}");
 }
 
+/// Runs `init` on a terminal on which somebody has typed; prints its exit code and what the terminal shows.
+const ON_A_TERMINAL: &str = r#"
+import os, pty, sys
+program, folder, typed = sys.argv[1:]
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(program, [program, "init", folder])
+os.write(terminal, typed.encode())
+shown = b""
+while True:
+    try:
+        part = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not part:
+        break
+    shown += part
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(shown.decode())
+"#;
+
+#[test]
+fn on_a_terminal_what_was_guessed_is_asked() {
+    let on_a_terminal = |place: &Place, typed: &str| {
+        let folder = place.folder.path().to_str().unwrap();
+        let program = env!("CARGO_BIN_EXE_trainyard");
+        let said = trainyard_testkit::run_python(ON_A_TERMINAL, &[program, folder, typed], &[]);
+        let (code, shown) = said.split_once('\n').unwrap();
+        (code.to_owned(), shown.to_owned())
+    };
+    let two_tables = || {
+        let other = "a,b,c\n1,2,x\n2,1,y\n".to_owned() + &"3,4,x\n4,3,y\n".repeat(60);
+        Place::new(&[("data/customers.csv", &customers()), ("data/other.csv", &other)])
+    };
+    // A slip is asked again, Enter agrees; the end of answers is behind the last question.
+    let place = two_tables();
+    let (code, shown) = on_a_terminal(&place, "custmers\ndata/other.csv\nb\n\n\u{4}");
+    assert_eq!(code, "0", "{shown}");
+    assert!(
+        shown.contains("table to train on") && shown.contains("there is no \"custmers\""),
+        "{shown}"
+    );
+    assert!(shown.contains("column to predict [\"c\"]"), "{shown}");
+    let toml = place.read("trainyard.toml");
+    assert!(
+        toml.contains("data = \"data/other.csv\"") && toml.contains("target = \"b\""),
+        "{toml}"
+    );
+    assert!(!toml.contains("a guess"), "{toml}");
+    // Who does not answer gets nothing, and who has a project is not asked.
+    let place = two_tables();
+    let (code, shown) = on_a_terminal(&place, "\u{4}");
+    assert_eq!(code, "2", "{shown}");
+    assert!(
+        shown.contains("nothing was written") && !place.path("trainyard.toml").exists(),
+        "{shown}"
+    );
+    let place =
+        Place::new(&[("trainyard.toml", "[model]\nname = \"x\"\n[train]\ncommand = \"id\"\n")]);
+    let (code, shown) = on_a_terminal(&place, "\u{4}");
+    assert_eq!(code, "0", "{shown}");
+    assert!(!shown.contains("name of the model"), "{shown}");
+}
+
 /// Runs the jobs of GitLab as its runners do: one after the other, each in a shell of its own, with the variables that
 /// another has left.
 const GITLAB: &str = r#"

@@ -165,12 +165,14 @@ fn a_scaffold_names_what_it_was_told_and_nobody_else() {
     assert!(folder.path().read_dir().unwrap().next().is_none(), "nothing is written");
 }
 
-/// Runs a shell where `trainyard` is not on the path and `cargo` only says what it was asked.
-fn shell(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+/// Runs a shell where `trainyard` is not on the path and `cargo`, unless the folder has one, only says what it was asked.
+pub(crate) fn shell(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let tools = folder.join("tools");
     std::fs::create_dir_all(&tools).unwrap();
-    std::fs::write(tools.join("cargo"), "#!/bin/sh\necho cargo \"$@\"\n").unwrap();
-    make_executable(&tools.join("cargo"));
+    if !tools.join("cargo").is_file() {
+        std::fs::write(tools.join("cargo"), "#!/bin/sh\necho cargo \"$@\"\n").unwrap();
+        make_executable(&tools.join("cargo"));
+    }
     Command::new("/bin/sh")
         .args(arguments)
         .current_dir(folder)
@@ -183,12 +185,12 @@ fn shell(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Outpu
 }
 
 /// Runs the script that workflows install with.
-fn install(folder: &Path, variables: &[(&str, &str)]) -> Output {
+pub(crate) fn install(folder: &Path, variables: &[(&str, &str)]) -> Output {
     let script = workspace_root().join("crates/pipeline/templates/install-trainyard.sh");
     shell(folder, &[script.to_str().unwrap()], variables)
 }
 
-fn make_executable(path: &Path) {
+pub(crate) fn make_executable(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -206,11 +208,12 @@ fn without_a_source_the_installation_fails_with_one_sentence() {
 
     let url = [("TRAINYARD_SOURCE", "https://git.example.com/t"), ("TRAINYARD_REVISION", "abc")];
     let said = stdout_of(&install(folder.path(), &url), 0);
-    let expected = "cargo install --locked --git https://git.example.com/t --rev abc trainyard\n";
+    let expected =
+        "cargo install --locked --force --git https://git.example.com/t --rev abc trainyard\n";
     assert_eq!(said, expected);
     std::fs::create_dir(folder.path().join("checkout")).unwrap();
     let said = stdout_of(&install(folder.path(), &[("TRAINYARD_SOURCE", "checkout")]), 0);
-    assert_eq!(said, "cargo install --locked --path checkout/crates/trainyard\n");
+    assert_eq!(said, "cargo install --locked --force --path checkout/crates/trainyard\n");
     // A binary is put where cargo puts those it builds.
     std::fs::write(folder.path().join("binary"), "#!/bin/sh\n").unwrap();
     let path = folder.path().join("github_path");
@@ -299,16 +302,19 @@ fn the_action_builds_the_checkout_it_is_part_of() {
     let start = text.find("        install=").unwrap();
     let script = &text[start..start + text[start..].find("    - id:").unwrap()];
     let folder = tempfile::tempdir().unwrap();
-    let run = |action: &Path| {
-        let variables = [("GITHUB_ACTION_PATH", action.to_str().unwrap())];
-        shell(folder.path(), &["-c", script], &variables)
+    let run = |action: &Path, reference: &str| {
+        let path = ("GITHUB_ACTION_PATH", action.to_str().unwrap());
+        shell(folder.path(), &["-c", script], &[path, ("ACTION_REF", reference)])
     };
     let root = workspace_root();
-    let said = stdout_of(&run(&root), 0);
-    assert_eq!(
-        said,
-        format!("cargo install --locked --path {}/crates/trainyard\n", root.display())
-    );
-    let said = stdout_of(&run(Path::new("/nowhere")), 2);
+    let built =
+        format!("cargo install --locked --force --path {}/crates/trainyard\n", root.display());
+    assert_eq!(stdout_of(&run(&root, "main"), 0), built);
+    // By its commit, it is that commit, whatever is on the runner.
+    std::fs::write(folder.path().join("tools/trainyard"), "#!/bin/sh\n").unwrap();
+    make_executable(&folder.path().join("tools/trainyard"));
+    assert!(stdout_of(&run(&root, "main"), 0).ends_with("tools/trainyard\n"));
+    assert_eq!(stdout_of(&run(&root, "0123456789abcdef0123456789abcdef01234567"), 0), built);
+    let said = stdout_of(&run(Path::new("/nowhere"), ""), 2);
     assert!(said.starts_with("::error::") && said.lines().count() == 1, "{said}");
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trainyard_testkit::{KillOnDrop, free_port, test_env, wait_for_port, workspace_root};
 
+use crate::names::make_executable;
 use crate::project::{TestProject, stdout_of, trainyard};
 use crate::run::post_json;
 
@@ -55,8 +56,12 @@ fn actionlint_finds_nothing() {
     std::fs::create_dir_all(&part).unwrap();
     std::fs::write(part.join("requirements.txt"), "mlflow\n").unwrap();
     let part = part.to_str().unwrap();
-    let init = trainyard().args(["init", part, "--train-command", "python train.py"]).output();
+    let init = trainyard()
+        .args(["init", part, "--train-command", "python train.py", "--ci", "github"])
+        .args(["--deploy-by", "ssh"])
+        .output();
     let written = stdout_of(&init.unwrap(), 0);
+    assert!(written.contains(".github/trainyard-host.sh\n"), "{written}");
     let workflows: Vec<&str> =
         written.lines().filter(|path| path.contains("/workflows/")).collect();
     assert_eq!(workflows.len(), 2, "{written}");
@@ -144,6 +149,21 @@ impl Scaffold {
         scaffold
     }
 
+    /// The same with jobs that speak to the host by SSH: a stand-in for that runs here what the host would.
+    fn by_ssh() -> Self {
+        let project = TestProject::iris();
+        std::fs::remove_dir_all(project.file(".github")).unwrap();
+        stdout_of(&project.run(&["init", "--ci", "github", "--deploy-by", "ssh"]), 0);
+        let scaffold = Self::around(project);
+        scaffold.project.accept_every_version();
+        let ssh = scaffold.state.path().join("tools/ssh");
+        std::fs::create_dir(scaffold.state.path().join("tools")).unwrap();
+        let text = "#!/bin/sh\nfor last in \"$@\"; do :; done\nexec sh -c \"$last\"\n";
+        std::fs::write(&ssh, text).unwrap();
+        make_executable(&ssh);
+        scaffold
+    }
+
     /// A repository with data, packages and perhaps a training script, which `init` makes a project.
     fn of_python(packages: &str, script: Option<&str>) -> Self {
         let project = TestProject::iris();
@@ -216,7 +236,9 @@ impl Scaffold {
         let binary = Path::new(env!("CARGO_BIN_EXE_trainyard")).parent().unwrap().to_owned();
         let path = std::env::var_os("PATH").unwrap();
         let path = std::env::join_paths(
-            [binary, test_env().join("python/bin")].into_iter().chain(std::env::split_paths(&path)),
+            [self.state.path().join("tools"), binary, test_env().join("python/bin")]
+                .into_iter()
+                .chain(std::env::split_paths(&path)),
         );
         let mut act = Command::new(tool("python/bin/act"));
         act.current_dir(self.project.path()).args([event, "--pull=false"]);
@@ -230,6 +252,11 @@ impl Scaffold {
             act.arg("--local-repository");
             act.arg(format!("actions/{action}@{commit}={}", actions.join(&action).display()));
         }
+        let host = format!("TRAINYARD_HOST_FOLDER={}", self.state.path().join("host").display());
+        for variable in ["TRAINYARD_HOST=me@host", host.as_str(), "TRAINYARD_HOST_KEYS=host key"] {
+            act.args(["--var", variable]);
+        }
+        act.args(["--secret", "TRAINYARD_SSH_KEY=pr1vate"]);
         act.args(["--env", &format!("ARTIFACTS={}", self.artifacts().display())])
             .env("PATH", path.unwrap())
             .env("HOME", self.state.path())
@@ -344,6 +371,24 @@ with mlflow.start_run():
     mlflow.xgboost.log_model(model, name="model", signature=signature, input_example=X.head(3),
                              registered_model_name="Flowers")
 "#;
+
+/// From `init` to a served version with no runner on the host that serves.
+#[test]
+fn a_release_by_ssh_serves() {
+    if std::env::var_os("TRAINYARD_TEST_LONG").is_none() {
+        return;
+    }
+    let scaffold = Scaffold::by_ssh();
+    let said = stdout_of(&scaffold.workflow("push", "pipeline.yaml"), 0);
+    for job in ["train", "promote", "deploy", "monitor"] {
+        assert!(succeeded(&said, job), "{said}");
+    }
+    let host = scaffold.state.path().join("host");
+    assert!(host.join("trainyard.toml").is_file() && host.join("deploy.md").is_file(), "{said}");
+    let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
+    let serves = "model      IrisClassifier version 1 (Production)";
+    assert!(status.contains(serves), "{status}\n{said}");
+}
 
 /// From `init` to a served version, on repositories of two kinds beside the built-in algorithms'. Each imports MLflow
 /// and waits for it, so this belongs to the long form.

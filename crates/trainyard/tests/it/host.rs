@@ -1,0 +1,149 @@
+//! Releases from a runner elsewhere: the script that workflows speak to the host by, with a stand-in for `ssh` that runs
+//! here what the host would.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use trainyard_testkit::workspace_root;
+
+use crate::names::make_executable;
+use crate::project::stdout_of;
+
+/// Writes down what everybody on the machine may read, and is the host.
+const SSH: &str = r#"#!/bin/sh
+echo "$@" >> "$HOME/words"
+for last in "$@"; do :; done
+exec sh -c "$last"
+"#;
+
+/// Says what it was asked, where and by whom; fails as the gate does.
+const TRAINYARD: &str = r#"#!/bin/sh
+echo "$* in $(pwd) by $MLFLOW_TRACKING_TOKEN"
+if [ -e deploy.md ]; then echo "an old summary"; fi
+if [ "$1" = deploy ]; then echo "released" > deploy.md; fi
+exit 3
+"#;
+
+/// Nobody else's shell reads this folder as one word.
+const FOLDER: &str = "it's here";
+
+/// A repository with a project in a folder of it, and a host.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        for (name, text) in [("ssh", SSH), ("trainyard", TRAINYARD)] {
+            let path = place.path(&format!("tools/{name}"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            make_executable(&path);
+        }
+        let templates = workspace_root().join("crates/pipeline/templates");
+        std::fs::create_dir_all(place.path("repository/.github")).unwrap();
+        for name in ["trainyard-host.sh", "install-trainyard.sh"] {
+            let copy = place.path("repository/.github").join(name);
+            std::fs::copy(templates.join(name), copy).unwrap();
+        }
+        std::fs::create_dir_all(place.project()).unwrap();
+        std::fs::write(place.project().join("trainyard.toml"), "# this commit\n").unwrap();
+        for arguments in [
+            &["init", "--quiet"][..],
+            &["add", "."],
+            &["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "-mt"],
+        ] {
+            let mut git = Command::new("git");
+            git.current_dir(place.path("repository")).args(arguments);
+            stdout_of(&git.output().unwrap(), 0);
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn project(&self) -> PathBuf {
+        self.path("repository/models/churn")
+    }
+
+    fn host(&self, name: &str) -> PathBuf {
+        self.path(FOLDER).join(name)
+    }
+
+    fn ask(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let path = format!("{}:/usr/bin:/bin", self.path("tools").display());
+        Command::new("sh")
+            .arg("../../.github/trainyard-host.sh")
+            .args(arguments)
+            .current_dir(self.project())
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.folder.path())
+            .env("TRAINYARD_HOST", "me@host.example.com")
+            .env("TRAINYARD_HOST_FOLDER", self.path(FOLDER))
+            .env("TRAINYARD_HOST_KEYS", "host.example.com ssh-ed25519 AAAA")
+            .env("TRAINYARD_SSH_KEY", "pr1vate")
+            .env("MLFLOW_TRACKING_TOKEN", "pl4nted s3c'ret")
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap()
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn a_release_happens_on_the_host_and_is_told_here() {
+    let place = Place::new();
+    std::fs::create_dir(place.path(FOLDER)).unwrap();
+    std::fs::write(place.host("deploy.md"), "of an older release\n").unwrap();
+    std::fs::write(place.host("state"), "of the deployment\n").unwrap();
+    stdout_of(&place.ask(&["send"], &[]), 0);
+    assert_eq!(read(&place.host("trainyard.toml")), "# this commit\n");
+    assert_eq!(read(&place.host("state")), "of the deployment\n", "what is the host's stays");
+
+    let release =
+        ["run", "deploy", "--version", "3", "--summary", "deploy.md", "--reason", "it's $new"];
+    let said = stdout_of(&place.ask(&release, &[]), 3);
+    let asked = "deploy --version 3 --summary deploy.md --reason it's $new";
+    let folder = place.path(FOLDER);
+    assert_eq!(said, format!("{asked} in {} by pl4nted s3c'ret\n", folder.display()));
+    stdout_of(&place.ask(&["get", "deploy.md"], &[]), 0);
+    assert_eq!(read(&place.project().join("deploy.md")), "released\n");
+    assert_ne!(place.ask(&["get", "reports/drift.html"], &[]).status.code(), Some(0));
+    assert!(!place.project().join("reports").exists(), "what is not there is not made up");
+
+    // The host is held to its pin as a runner is: what it has will do where there is none.
+    let said = stdout_of(&place.ask(&["install"], &[]), 0);
+    assert!(said.ends_with("tools/trainyard\n"), "{said}");
+    let pinned = [("TRAINYARD_SOURCE", "/nowhere"), ("TRAINYARD_REVISION", "sha256:0")];
+    let said = stdout_of(&place.ask(&["install"], &pinned), 2);
+    assert!(said.contains("::error::"), "{said}");
+
+    let words = read(&place.path("words"));
+    assert!(words.contains("StrictHostKeyChecking=yes"), "{words}");
+    assert!(!words.contains("pl4nted") && !words.contains("pr1vate"), "{words}");
+}
+
+#[test]
+fn without_a_host_nothing_is_asked() {
+    let place = Place::new();
+    for (name, value) in [
+        ("TRAINYARD_HOST", ""),
+        ("TRAINYARD_HOST", "-oProxyCommand=id"),
+        ("TRAINYARD_HOST_KEYS", ""),
+        ("TRAINYARD_HOST_FOLDER", "churn"),
+        ("TRAINYARD_SSH_KEY", ""),
+    ] {
+        let output = place.ask(&["send"], &[(name, value)]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.starts_with("::error::") && error.contains(name), "{error}");
+    }
+    assert!(!place.path("words").exists());
+}
