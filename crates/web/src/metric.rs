@@ -80,7 +80,8 @@ pub(crate) async fn show(
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-async fn history(web: &Web, run_id: &str, key: &str) -> Result<Vec<Metric>> {
+/// The values, at most a hundred thousand.
+pub(crate) async fn history(web: &Web, run_id: &str, key: &str) -> Result<Vec<Metric>> {
     let mut history = Vec::new();
     let mut page = MetricHistoryPage { max_results: Some(PAGE_SIZE), page_token: None };
     loop {
