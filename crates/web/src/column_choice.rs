@@ -11,7 +11,7 @@ use crate::query::Query;
 use crate::site::Web;
 
 /// Keys of a kind that are offered at once; `find` narrows them.
-const OFFERED_MAX: usize = 100;
+const OFFERED_MAX: usize = 50;
 /// A cookie that is larger is dropped by browsers.
 const COOKIE_BYTES_MAX: usize = 3_000;
 const YEAR_SECONDS: u32 = 365 * 24 * 3600;

@@ -109,10 +109,10 @@ pub(crate) struct Available {
 }
 
 impl Available {
-    pub(crate) fn of(runs: &[Run]) -> Self {
-        let metrics = runs.iter().flat_map(|run| &run.data.metrics);
-        let params = runs.iter().flat_map(|run| &run.data.params);
-        let tags = runs.iter().flat_map(|run| &run.data.tags).filter(|tag| {
+    pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a Run> + Clone) -> Self {
+        let metrics = runs.clone().flat_map(|run| &run.data.metrics);
+        let params = runs.clone().flat_map(|run| &run.data.params);
+        let tags = runs.flat_map(|run| &run.data.tags).filter(|tag| {
             !tag.key.starts_with("mlflow.") || SYSTEM_TAGS.contains(&tag.key.as_str())
         });
         Self {
@@ -199,7 +199,7 @@ mod tests {
             run
         };
         let runs = [run(0.5, 1.0), run(0.25, 2.0)];
-        let available = Available::of(&runs);
+        let available = Available::of(runs.iter());
         assert_eq!(available.keys(Kind::Metric), ["val/loss", "epoch", "system/gpu"]);
         assert_eq!(available.keys(Kind::Param), ["lr", "seed"]);
         let names: Vec<String> = available.usual().iter().map(Column::name).collect();

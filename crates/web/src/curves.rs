@@ -1,5 +1,7 @@
 //! Metrics of an experiment's runs over their steps or over time, a chart for each metric.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use maud::{Markup, PreEscaped, html};
@@ -30,7 +32,7 @@ pub(crate) async fn show(
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
     let runs = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
-    let available = Available::of(&runs);
+    let available = Available::of(runs.iter());
     let metrics = chosen(&query, &runs, available.keys(Kind::Metric));
     let across = Across::read(query.one("x"));
     let curves = curve_data::read(&web, &runs, &metrics, across).await?;
@@ -56,11 +58,10 @@ fn chosen(query: &Query, runs: &[Run], keys: &[String]) -> Vec<String> {
     if !asked.is_empty() {
         return asked.into_iter().take(CHARTS_MAX).map(str::to_owned).collect();
     }
-    let has_steps = |key: &str| {
-        let mut values = runs.iter().flat_map(|run| &run.data.metrics);
-        values.any(|metric| metric.key == key && metric.step > 0)
-    };
-    let (curved, flat): (Vec<&String>, Vec<&String>) = keys.iter().partition(|key| has_steps(key));
+    let values = runs.iter().flat_map(|run| &run.data.metrics).filter(|metric| metric.step > 0);
+    let stepped: BTreeSet<&str> = values.map(|metric| metric.key.as_str()).collect();
+    let (curved, flat): (Vec<&String>, Vec<&String>) =
+        keys.iter().partition(|key| stepped.contains(key.as_str()));
     curved.into_iter().chain(flat).take(USUAL).cloned().collect()
 }
 

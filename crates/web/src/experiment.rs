@@ -27,7 +27,7 @@ pub(crate) async fn show(
         return Ok(answer);
     }
     let listed = run_list::read(&web, &experiment.experiment_id, &query).await?;
-    let available = Available::of(&listed.all());
+    let available = Available::of(listed.all());
     let columns = columns_of(&query, &headers, &available);
     let code = if listed.refused.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let table = Table {

@@ -10,6 +10,7 @@ use trainyard_mlflow::{Error, MetricHistoryPage};
 use crate::error::Result;
 use crate::format;
 use crate::history;
+use crate::links::query;
 use crate::page::{self, Section};
 use crate::site::Web;
 
@@ -50,6 +51,8 @@ pub(crate) async fn show(
             @if low < high { ", from " (format::number(low)) " to " (format::number(high)) }
         }
         @if history.len() > 1 { (history::large(&key, &history)) }
+        @let curves = web.links.curves(&run.info.experiment_id);
+        p { a href={ (curves) (query(&[("metric", &key)])) } { "The same of other runs" } }
         h2 { "Values" }
         div.scroll {
             table {

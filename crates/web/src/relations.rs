@@ -22,7 +22,7 @@ const AXES_MAX: usize = 10;
 /// Axes of a kind where nobody chose.
 const USUAL: usize = 4;
 /// Values that can be chosen, by kind.
-const OFFERED_MAX: usize = 100;
+const OFFERED_MAX: usize = 60;
 
 pub(crate) async fn show(
     State(web): State<Web>,
@@ -32,7 +32,7 @@ pub(crate) async fn show(
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
     let runs = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
-    let available = Available::of(&runs);
+    let available = Available::of(runs.iter());
     let axes = axes(&query, &available);
     let [x, y] = [("x", Kind::Param), ("y", Kind::Metric)].map(|(name, kind)| {
         let usual = || available.keys(kind).first().map(|key| Column::new(kind, key));

@@ -41,8 +41,8 @@ pub(crate) struct Listed {
 
 impl Listed {
     /// All runs of the page.
-    pub(crate) fn all(&self) -> Vec<Run> {
-        self.runs.iter().chain(self.nested.values().flatten()).cloned().collect()
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Run> + Clone {
+        self.runs.iter().chain(self.nested.values().flatten())
     }
 }
 

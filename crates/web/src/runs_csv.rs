@@ -41,7 +41,7 @@ pub(crate) async fn download(
     let first = web.tracking.runs.search(search.clone()).await?;
     let mut columns = columns::chosen(&query);
     if columns.is_empty() {
-        columns = Available::of(&first.items).usual();
+        columns = Available::of(first.items.iter()).usual();
     }
     let names = columns.iter().map(|column| text(&column.name()));
     let head: Vec<String> = FIXED.map(str::to_owned).into_iter().chain(names).collect();

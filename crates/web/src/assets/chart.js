@@ -15,6 +15,11 @@
     };
     const xOf = (at) => value(at, left, right, svg.dataset.x, logX);
     const yOf = (at) => value(at, bottom, top, svg.dataset.y, logY);
+    // Steps are whole; other places are as exact as the picture.
+    const shownX = (at) => {
+      const isStep = form && form.elements.x.value === "step";
+      return isStep ? "step " + Math.round(xOf(at)) : short(xOf(at));
+    };
     const place = (event) => {
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
       return { x: Math.min(Math.max(point.x, left), right), y: point.y };
@@ -47,7 +52,7 @@
       if (!best) return;
       near = best.line.path;
       near.classList.add("near");
-      readout.textContent = best.line.name + ": " + short(yOf(best.y)) + " at " + short(xOf(best.x));
+      readout.textContent = best.line.name + ": " + short(yOf(best.y)) + " at " + shownX(best.x);
     };
 
     // Dragging chooses a part of x, which the server draws in full.
