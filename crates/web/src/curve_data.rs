@@ -12,7 +12,19 @@ use crate::{format, metric};
 /// Values of a page's charts together: a second of reading, and some ten megabytes.
 const VALUES_MAX: usize = 1_000_000;
 /// Histories that are read at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
+
+/// What is kept of a value: a page has a million of them.
+#[derive(Debug, Clone, Copy)]
+struct Value {
+    /// Milliseconds since the Unix epoch.
+    time: i64,
+    step: i64,
+    value: f64,
+}
+
+/// The number of a run, the run, and the history of its metric.
+type History<'a> = (usize, &'a Run, Vec<Value>);
 
 /// What x is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +74,7 @@ pub(crate) async fn read(
     for key in metrics {
         let having: Vec<(usize, &Run)> =
             runs.iter().enumerate().filter(|(_, run)| run.data.metric(key).is_some()).collect();
-        let mut histories = Vec::new();
+        let mut histories: Vec<History<'_>> = Vec::new();
         for part in having.chunks(AT_ONCE) {
             if left == 0 {
                 curves.is_cut = true;
@@ -70,9 +82,9 @@ pub(crate) async fn read(
             }
             let asked = part.iter().map(|(_, run)| metric::history(web, &run.info.run_id, key));
             let read = try_join_all(asked).await?;
-            for (place, history) in part.iter().zip(read) {
+            for ((number, run), history) in part.iter().zip(read) {
                 left = left.saturating_sub(history.len());
-                histories.push((*place, history));
+                histories.push((*number, *run, history.iter().map(kept).collect()));
             }
         }
         curves.lines.push((key.clone(), lines(&histories, across)));
@@ -80,18 +92,22 @@ pub(crate) async fn read(
     Ok(curves)
 }
 
-fn lines(histories: &[((usize, &Run), Vec<Metric>)], across: Across) -> Vec<Line> {
-    let first = |history: &[Metric]| history.iter().map(|value| value.timestamp).min();
-    let first_of_all = histories.iter().filter_map(|(_, history)| first(history)).min();
-    let line = |((number, run), history): &((usize, &Run), Vec<Metric>)| {
+fn kept(metric: &Metric) -> Value {
+    Value { time: metric.timestamp, step: metric.step, value: metric.value }
+}
+
+fn lines(histories: &[History<'_>], across: Across) -> Vec<Line> {
+    let first = |history: &[Value]| history.iter().map(|value| value.time).min();
+    let first_of_all = histories.iter().filter_map(|(_, _, history)| first(history)).min();
+    let line = |(number, run, history): &History<'_>| {
         let start = match across {
             Across::Relative => first(history),
             Across::Step | Across::Time => first_of_all,
         };
         let start = start.unwrap_or_default();
-        let x = |value: &Metric| match across {
+        let x = |value: &Value| match across {
             Across::Step => value.step as f64,
-            Across::Time | Across::Relative => (value.timestamp - start) as f64 / 1000.0,
+            Across::Time | Across::Relative => value.time.saturating_sub(start) as f64 / 1000.0,
         };
         let mut points: Vec<(f64, f64)> = history
             .iter()
@@ -114,11 +130,11 @@ mod tests {
     fn x_is_what_was_asked_for() {
         let history = |start: i64| {
             [(f64::NAN, 0), (0.5, 1), (f64::MAX, 2), (0.25, 3)]
-                .map(|(value, step)| Metric::new("m", value, start + 1000 * step, step))
+                .map(|(value, step)| Value { time: start + 1000 * step, step, value })
                 .to_vec()
         };
         let run = Run::default();
-        let histories = [((0, &run), history(5_000)), ((4, &run), history(7_000))];
+        let histories = [(0, &run, history(5_000)), (4, &run, history(7_000))];
         let points = |across| {
             let lines = lines(&histories, across);
             assert_eq!((lines[0].number, lines[1].number), (0, 4));

@@ -52,7 +52,7 @@ pub(crate) async fn show(
         }
         @if history.len() > 1 { (history::large(&key, &history)) }
         @let curves = web.links.curves(&run.info.experiment_id);
-        p { a href={ (curves) (query(&[("metric", &key)])) } { "The same of other runs" } }
+        p { a href={ (curves) (query(&[("metric", key.as_str())])) } { "The same of other runs" } }
         h2 { "Values" }
         div.scroll {
             table {

@@ -14,8 +14,8 @@ use crate::query::Query;
 use crate::run_list;
 use crate::site::Web;
 
-/// Runs that are read at once.
-const PART: i64 = 500;
+/// Runs that are read at once, each with all that was logged to it.
+const PART: i64 = 100;
 /// Columns that are known of every run.
 const FIXED: [&str; 5] = ["run_id", "run_name", "status", "start_time", "end_time"];
 
