@@ -39,6 +39,23 @@ pub(crate) fn param(text: &str) -> String {
     }
 }
 
+/// A name that may break where its parts end.
+pub(crate) fn breakable(name: &str) -> Markup {
+    html! {
+        @for (position, piece) in name.split_inclusive(['/', '_', '.', '-']).enumerate() {
+            @if position > 0 { wbr; }
+            (piece)
+        }
+    }
+}
+
+/// How long a run took; none where it has not ended, and where nobody measured it (a report that is logged at
+/// once).
+pub(crate) fn took(info: &RunInfo) -> Option<String> {
+    let (start, end) = info.start_time.zip(info.end_time)?;
+    (start != end).then(|| duration(end - start))
+}
+
 /// A moment in UTC.
 pub(crate) fn time(millis: i64) -> Markup {
     let Some(time) = DateTime::<Utc>::from_timestamp_millis(millis) else {
@@ -60,23 +77,6 @@ pub(crate) fn duration(millis: i64) -> String {
         1_000..60_000 => format!("{:.1} s", millis as f64 / 1000.0),
         60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-/// How long a run took; none where it has not ended, and where nobody measured it (a report that is logged at
-/// once).
-pub(crate) fn took(info: &RunInfo) -> Option<String> {
-    let (start, end) = info.start_time.zip(info.end_time)?;
-    (start != end).then(|| duration(end - start))
-}
-
-/// A name that may break where its parts end.
-pub(crate) fn breakable(name: &str) -> Markup {
-    html! {
-        @for (position, piece) in name.split_inclusive(['/', '_', '.', '-']).enumerate() {
-            @if position > 0 { wbr; }
-            (piece)
-        }
     }
 }
 
@@ -128,13 +128,17 @@ mod tests {
     }
 
     #[test]
-    fn durations_sizes_and_texts_are_short() {
-        let durations = [-1, 0, 999, 1_500, 61_000, 3_723_000].map(duration);
-        assert_eq!(durations, ["–", "0 ms", "999 ms", "1.5 s", "1 min 1 s", "1 h 2 min"]);
+    fn what_took_no_time_was_not_measured() {
         let info = |end| RunInfo { start_time: Some(5), end_time: end, ..RunInfo::default() };
         let took = [None, Some(5), Some(6)].map(|end| took(&info(end)));
         assert_eq!(took, [None, None, Some("1 ms".to_owned())]);
         assert_eq!(breakable("val/<loss>").into_string(), "val/<wbr>&lt;loss&gt;");
+    }
+
+    #[test]
+    fn durations_sizes_and_texts_are_short() {
+        let durations = [-1, 0, 999, 1_500, 61_000, 3_723_000].map(duration);
+        assert_eq!(durations, ["–", "0 ms", "999 ms", "1.5 s", "1 min 1 s", "1 h 2 min"]);
         assert_eq!([0, 999, 1_000, 12_345_678].map(bytes), ["0 B", "999 B", "1.0 KB", "12.3 MB"]);
         assert_eq!(short("äöü", 2), "äö…");
         assert_eq!(short("äöü", 3), "äöü");

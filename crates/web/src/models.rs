@@ -13,7 +13,6 @@ use crate::error::{Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
 use crate::pagination::Asked as AskedRows;
-use crate::search_box;
 use crate::site::Web;
 use crate::{format, signature};
 
@@ -35,8 +34,13 @@ pub(crate) struct Asked {
 
 pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> Result {
     let text = asked.q.trim();
+    let filter = if text.is_empty() || text.contains(['=', '\'']) {
+        text.to_owned()
+    } else {
+        format!("name ILIKE '%{text}%'")
+    };
     let search = SearchRegisteredModels {
-        filter: search_box::names(text, "name"),
+        filter,
         max_results: Some(PAGE_SIZE),
         order_by: vec!["name ASC".to_owned()],
         page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
