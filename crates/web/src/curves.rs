@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use maud::{Markup, PreEscaped, html};
-use trainyard_chart::lines::{self, View};
+use trainyard_chart::lines::{self, Line, View};
 use trainyard_mlflow::entities::{Experiment, Run};
 
 use crate::columns::{Available, Kind};
@@ -42,7 +42,7 @@ pub(crate) async fn show(
         @if curves.is_cut { p.notice { "There are too many values for one page: not all lines are here. Choose fewer runs or metrics." } }
         @if metrics.is_empty() { (page::empty("No metrics were logged to these runs.", &html! {})) }
         (charts(&curves, across, &view(&query)))
-        (legend(&web, &runs, &metrics))
+        (legend(&web, &runs, &curves))
     };
     let trail = [
         (web.links.home(), "Experiments".to_owned()),
@@ -153,8 +153,17 @@ fn offered(query: &Query, metrics: &[String], keys: &[String]) -> Markup {
     }
 }
 
-/// Which line is whose, and its newest values.
-fn legend(web: &Web, runs: &[Run], metrics: &[String]) -> Markup {
+/// The smallest and the largest value of a run's line.
+fn extremes(lines: &[Line], number: usize) -> Option<[f64; 2]> {
+    let line = lines.iter().find(|line| line.number == number)?;
+    let values = || line.points.iter().map(|point| point.1);
+    let low = values().fold(f64::INFINITY, f64::min);
+    let high = values().fold(f64::NEG_INFINITY, f64::max);
+    (low <= high).then_some([low, high])
+}
+
+/// Which line is whose, its newest value, and the smallest and the largest.
+fn legend(web: &Web, runs: &[Run], curves: &Curves) -> Markup {
     html! {
         @if !runs.is_empty() {
             div.scroll {
@@ -163,7 +172,11 @@ fn legend(web: &Web, runs: &[Run], metrics: &[String]) -> Markup {
                         tr {
                             th.name { "Run" }
                             th { "Status" }
-                            @for key in metrics { th.key.number { (format::breakable(&format::short(key, 80))) } }
+                            @for (key, _) in &curves.lines {
+                                th.key.number { (format::breakable(&format::short(key, 80))) }
+                                th.number { "min" }
+                                th.number { "max" }
+                            }
                         }
                     }
                     tbody {
@@ -179,8 +192,12 @@ fn legend(web: &Web, runs: &[Run], metrics: &[String]) -> Markup {
                                     }
                                 }
                                 td { (page::status(run.info.status)) }
-                                @for key in metrics {
+                                @for (key, lines) in &curves.lines {
                                     td.number { @if let Some(value) = run.data.metric(key) { (format::number(value)) } }
+                                    @match extremes(lines, number) {
+                                        Some(ends) => { @for end in ends { td.number { (format::number(end)) } } },
+                                        None => td colspan="2" {},
+                                    }
                                 }
                             }
                         }

@@ -33,6 +33,9 @@ async fn curves_are_drawn_as_the_address_says() {
     assert!(page.contains("<small>3 runs</small>"), "{page}");
     // A line a run, and the same in the legend.
     assert_eq!(page.matches("<path class=\"line c").count(), 6, "{page}");
+    let values =
+        "<td class=\"number\">0.05</td><td class=\"number\">0.05</td><td class=\"number\">2</td>";
+    assert!(page.contains(values), "newest, smallest and largest: {page}");
     assert!(page.contains("<title>run 2</title>") && page.contains("data-log=\"0 0\""), "{page}");
 
     let address = format!(
