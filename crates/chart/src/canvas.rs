@@ -86,6 +86,13 @@ impl Canvas {
         let _infallible = write!(self.body, "<path {look} d=\"{data}\"/>");
     }
 
+    /// A path that says what it stands for when it is pointed at.
+    pub(crate) fn titled_path(&mut self, look: &str, data: &str, title: &str) {
+        let title = escape(title);
+        let _infallible =
+            write!(self.body, "<path {look} d=\"{data}\"><title>{title}</title></path>");
+    }
+
     /// A straight line.
     pub(crate) fn line(&mut self, look: &str, from: (f64, f64), to: (f64, f64)) {
         self.element("line", look, &[("x1", from.0), ("y1", from.1), ("x2", to.0), ("y2", to.1)]);

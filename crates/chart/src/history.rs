@@ -15,7 +15,7 @@ const DOTS_MAX: usize = 60;
 pub fn small(points: &[(f64, f64)]) -> Option<Svg> {
     const WIDTH: f64 = 120.0;
     const HEIGHT: f64 = 24.0;
-    let points = thinned(points);
+    let points = thinned(points, POINTS_MAX);
     let last = points.last().filter(|_| points.len() > 1)?;
     let attributes =
         format!("class=\"spark\" width=\"{WIDTH}\" height=\"{HEIGHT}\" aria-hidden=\"true\"");
@@ -41,7 +41,7 @@ pub fn large(title: &str, unit: &str, points: &[(f64, f64)]) -> Option<Svg> {
     let attributes =
         format!("class=\"chart\" role=\"img\" aria-label=\"{}\"", escape(&description));
     let mut canvas = Canvas::with(WIDTH, HEIGHT, &attributes);
-    let points = thinned(points);
+    let points = thinned(points, POINTS_MAX);
     // A flat line lies in the middle.
     let x = Axis::over(points.iter().map(|point| point.0), LEFT, RIGHT).widened(0.0);
     let y = Axis::over(points.iter().map(|point| point.1), BOTTOM, 12.0).widened(0.0);
@@ -63,13 +63,13 @@ pub fn large(title: &str, unit: &str, points: &[(f64, f64)]) -> Option<Svg> {
     Some(canvas.finish())
 }
 
-/// Keeps the lowest and highest point of each stretch, so that no peak is lost.
-fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    if points.len() <= POINTS_MAX {
+/// At most `max` points: keeps the lowest and highest of each stretch, so that no peak is lost.
+pub(crate) fn thinned(points: &[(f64, f64)], max: usize) -> Vec<(f64, f64)> {
+    if points.len() <= max {
         return points.to_vec();
     }
-    let stretch = points.len().div_ceil(POINTS_MAX / 2);
-    let mut thinned = Vec::with_capacity(POINTS_MAX);
+    let stretch = points.len().div_ceil((max / 2).max(1));
+    let mut thinned = Vec::with_capacity(max);
     for points in points.chunks(stretch) {
         let lowest = points.iter().min_by(|left, right| left.1.total_cmp(&right.1));
         let highest = points.iter().max_by(|left, right| left.1.total_cmp(&right.1));
@@ -96,7 +96,7 @@ mod tests {
         let mut values = vec![0.0; 100_000];
         values[54_321] = 7.0;
         values[99_999] = -3.0;
-        let few = thinned(&points(&values));
+        let few = thinned(&points(&values), POINTS_MAX);
         assert!(few.len() <= POINTS_MAX, "{}", few.len());
         assert!(few.contains(&(54_321.0, 7.0)) && few.contains(&(99_999.0, -3.0)));
     }

@@ -6,12 +6,12 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use futures::future::try_join_all;
 use maud::{Markup, html};
-use percent_encoding::percent_decode_str;
 use trainyard_mlflow::entities::{Run, Tag};
 
 use crate::error::Result;
 use crate::format;
 use crate::page::{self, Section};
+use crate::query::Query;
 use crate::site::Web;
 
 /// Lines of one kind that are shown: with as many columns as there may be, ten thousand cells.
@@ -20,9 +20,9 @@ const LINES_MAX: usize = 500;
 const RUNS_MAX: usize = 20;
 
 pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> Result {
-    let query = query.unwrap_or_default();
-    let ids = run_ids(&query);
-    let only_differences = query.split('&').any(|pair| pair == "differences=1");
+    let query = Query::read(query.as_deref().unwrap_or_default());
+    let ids = query.all("run");
+    let only_differences = query.one("differences") == "1";
     let is_cut = ids.len() > RUNS_MAX;
     let asked = ids.iter().take(RUNS_MAX).map(|id| web.tracking.runs.get(id));
     let runs = try_join_all(asked).await?;
@@ -32,6 +32,10 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
         @if runs.len() < 2 {
             (page::empty("Choose two or more runs.", &html! { p { "Tick them in the table of an experiment, then press Compare." } }))
         } @else {
+            // The curves are a page of one experiment, which may show runs of others.
+            @if let Some(run) = runs.first() {
+                p { a href=(query.only(&["run"]).at(&web.links.curves(&run.info.experiment_id))) { "Curves of these runs" } }
+            }
             (toggle(&web, &runs, only_differences))
             (table(&web, &runs, only_differences))
         }
@@ -44,18 +48,6 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
     }
     let page = page::layout(&web.links, "Compare runs", Some(Section::Experiments), &trail, &body);
     Ok(page::respond(StatusCode::OK, &page))
-}
-
-/// The values of `run=` in the query, in order, each once.
-fn run_ids(query: &str) -> Vec<String> {
-    let mut ids: Vec<String> = Vec::new();
-    for value in query.split('&').filter_map(|pair| pair.strip_prefix("run=")) {
-        let id = percent_decode_str(value).decode_utf8_lossy().into_owned();
-        if !id.is_empty() && !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    ids
 }
 
 fn toggle(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
@@ -141,6 +133,11 @@ fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
     }
 }
 
+/// Whether a bar can be as long: MLflow stores infinities as the largest number.
+fn is_drawn(value: f64) -> bool {
+    value.is_finite() && value.abs() < f64::MAX
+}
+
 fn row(line: &Line) -> Markup {
     let differs = line.differs();
     let largest = line
@@ -148,18 +145,18 @@ fn row(line: &Line) -> Markup {
         .iter()
         .flatten()
         .copied()
-        .filter(|value| value.is_finite())
+        .filter(|value| is_drawn(*value))
         .fold(0.0, |largest: f64, value| largest.max(value.abs()));
     html! {
         tr {
             th scope="row" { (format::short(&line.name, 60)) }
             @for (position, cell) in line.cells.iter().enumerate() {
-                @let value = line.values.get(position).copied().flatten().filter(|value| value.is_finite());
+                @let value = line.values.get(position).copied().flatten().filter(|value| is_drawn(*value));
                 td.differs[differs && line.values.is_empty()] title=[value.map(|value| value.to_string())] {
                     @match cell { Some(text) => (page::value(text)), None => span.soft { "–" } }
                     @if let Some(value) = value.filter(|_| differs && largest > 0.0) {
                         svg.bar viewBox="0 0 100 4" width="100" height="4" preserveAspectRatio="none" aria-hidden="true" {
-                            rect width=(format!("{:.1}", 100.0 * value.abs() / largest)) height="4" {}
+                            rect width=(format!("{:.1}", value.abs() / largest * 100.0)) height="4" {}
                         }
                     }
                 }

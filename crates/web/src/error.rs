@@ -46,6 +46,11 @@ impl IntoResponse for Error {
     }
 }
 
+/// The answer where no page is.
+pub(crate) async fn no_page() -> Error {
+    StoreError::not_found("there is no page at this address").into()
+}
+
 /// The page of a failure; any other answer stays as it is.
 pub(crate) fn draw(links: &Links, response: Response) -> Response {
     let Some(Failure(message)) = response.extensions().get::<Failure>() else { return response };

@@ -11,6 +11,7 @@ use crate::error::{Result, status};
 use crate::format;
 use crate::links::query;
 use crate::page::{self, Section};
+use crate::search_box;
 use crate::site::Web;
 
 const PAGE_SIZE: i64 = 100;
@@ -34,7 +35,7 @@ pub(crate) async fn list(
     let search = SearchExperiments {
         view_type: if asked.deleted.is_empty() { ViewType::ActiveOnly } else { ViewType::All },
         max_results: Some(PAGE_SIZE),
-        filter: filter(&asked.q),
+        filter: search_box::names(&asked.q, "name"),
         order_by: vec!["last_update_time DESC".to_owned()],
         page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
     };
@@ -57,19 +58,6 @@ pub(crate) async fn list(
     };
     let page = page::layout(&web.links, "Experiments", Some(Section::Experiments), &[], &body);
     Ok(page::respond(code, &page))
-}
-
-/// Words are part of a name; anything with an operator is a filter in MLflow's grammar.
-fn filter(text: &str) -> String {
-    let text = text.trim();
-    let is_filter = text.contains(['=', '<', '>'])
-        || text.to_ascii_lowercase().contains(" like ")
-        || text.to_ascii_lowercase().contains(" ilike ");
-    if text.is_empty() || is_filter || text.contains('\'') {
-        text.to_owned()
-    } else {
-        format!("name ILIKE '%{text}%'")
-    }
 }
 
 async fn experiments(

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
+use trainyard_mlflow::entities::RunInfo;
 
 /// A metric's value: six significant digits are enough to compare; the page has them all in a
 /// title.
@@ -36,6 +37,23 @@ pub(crate) fn param(text: &str) -> String {
         Ok(value) if text.len() > 9 && value.is_finite() && text.contains('.') => number(value),
         _ => short(text, SHOWN),
     }
+}
+
+/// A name that may break where its parts end.
+pub(crate) fn breakable(name: &str) -> Markup {
+    html! {
+        @for (position, piece) in name.split_inclusive(['/', '_', '.', '-']).enumerate() {
+            @if position > 0 { wbr; }
+            (piece)
+        }
+    }
+}
+
+/// How long a run took; none where it has not ended, and where nobody measured it (a report that is logged at
+/// once).
+pub(crate) fn took(info: &RunInfo) -> Option<String> {
+    let (start, end) = info.start_time.zip(info.end_time)?;
+    (start != end).then(|| duration(end - start))
 }
 
 /// A moment in UTC.
@@ -107,6 +125,14 @@ mod tests {
         ] {
             assert_eq!(number(value), expected);
         }
+    }
+
+    #[test]
+    fn what_took_no_time_was_not_measured() {
+        let info = |end| RunInfo { start_time: Some(5), end_time: end, ..RunInfo::default() };
+        let took = [None, Some(5), Some(6)].map(|end| took(&info(end)));
+        assert_eq!(took, [None, None, Some("1 ms".to_owned())]);
+        assert_eq!(breakable("val/<loss>").into_string(), "val/<wbr>&lt;loss&gt;");
     }
 
     #[test]

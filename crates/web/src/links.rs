@@ -56,6 +56,20 @@ impl Links {
         format!("{}/experiments/{}", self.prefix, part(experiment_id))
     }
 
+    /// Curves of an experiment's runs.
+    pub(crate) fn curves(&self, experiment_id: &str) -> String {
+        format!("{}/curves", self.experiment(experiment_id))
+    }
+
+    /// Params and metrics of an experiment's runs against each other.
+    pub(crate) fn relations(&self, experiment_id: &str) -> String {
+        format!("{}/relations", self.experiment(experiment_id))
+    }
+
+    pub(crate) fn runs_csv(&self, experiment_id: &str) -> String {
+        format!("{}/runs.csv", self.experiment(experiment_id))
+    }
+
     pub(crate) fn run(&self, run_id: &str) -> String {
         format!("{}/runs/{}", self.prefix, part(run_id))
     }

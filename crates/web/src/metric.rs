@@ -10,6 +10,7 @@ use trainyard_mlflow::{Error, MetricHistoryPage};
 use crate::error::Result;
 use crate::format;
 use crate::history;
+use crate::links::query;
 use crate::page::{self, Section};
 use crate::site::Web;
 
@@ -50,6 +51,8 @@ pub(crate) async fn show(
             @if low < high { ", from " (format::number(low)) " to " (format::number(high)) }
         }
         @if history.len() > 1 { (history::large(&key, &history)) }
+        @let curves = web.links.curves(&run.info.experiment_id);
+        p { a href={ (curves) (query(&[("metric", key.as_str())])) } { "The same of other runs" } }
         h2 { "Values" }
         div.scroll {
             table {
@@ -80,7 +83,8 @@ pub(crate) async fn show(
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-async fn history(web: &Web, run_id: &str, key: &str) -> Result<Vec<Metric>> {
+/// The values, at most a hundred thousand.
+pub(crate) async fn history(web: &Web, run_id: &str, key: &str) -> Result<Vec<Metric>> {
     let mut history = Vec::new();
     let mut page = MetricHistoryPage { max_results: Some(PAGE_SIZE), page_token: None };
     loop {

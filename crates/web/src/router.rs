@@ -13,7 +13,8 @@ use trainyard_mlflow::{Tracking, WebhookLog};
 use crate::links::Links;
 use crate::site::Web;
 use crate::{
-    artifact, compare, error, experiment, experiments, logged_model, metric, models, run, webhooks,
+    artifact, compare, curves, error, experiment, experiments, logged_model, metric, models,
+    relations, run, runs_csv, webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -38,6 +39,9 @@ pub fn router_with_webhooks(
         .route("/", get(experiments::list))
         .route("/experiments", get(experiments::list))
         .route("/experiments/{experiment_id}", get(experiment::show))
+        .route("/experiments/{experiment_id}/curves", get(curves::show))
+        .route("/experiments/{experiment_id}/relations", get(relations::show))
+        .route("/experiments/{experiment_id}/runs.csv", get(runs_csv::download))
         .route("/experiments/{experiment_id}/runs/{run_id}", get(run::show_in_experiment))
         .route("/runs/{run_id}", get(run::show))
         .route("/runs/{run_id}/metrics/{*key}", get(metric::show))
@@ -54,16 +58,20 @@ pub fn router_with_webhooks(
         .route("/assets/trainyard.css", get(style))
         .route("/assets/trainyard.js", get(script))
         .route("/assets/icon.svg", get(icon))
+        .fallback(error::no_page)
         .layer(middleware::from_fn_with_state(web.clone(), finish))
         .with_state(web)
 }
 
 async fn style() -> Response {
-    asset("text/css; charset=utf-8", include_str!("assets/style.css"))
+    const STYLE: &str =
+        concat!(include_str!("assets/style.css"), include_str!("assets/experiment.css"));
+    asset("text/css; charset=utf-8", STYLE)
 }
 
 async fn script() -> Response {
-    asset("text/javascript; charset=utf-8", include_str!("assets/script.js"))
+    const SCRIPT: &str = concat!(include_str!("assets/script.js"), include_str!("assets/chart.js"));
+    asset("text/javascript; charset=utf-8", SCRIPT)
 }
 
 async fn icon() -> Response {

@@ -122,11 +122,10 @@ fn facts(run: &Run) -> Vec<Tag> {
         let time = millis.and_then(chrono::DateTime::from_timestamp_millis);
         time.map(|time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
     };
-    let took = info.start_time.zip(info.end_time).map(|(start, end)| format::duration(end - start));
     let facts = [
         ("Run id", info.run_id.clone()),
         ("Started", time(info.start_time)),
-        ("Took", took.unwrap_or_default()),
+        ("Took", format::took(info).unwrap_or_default()),
         ("User", info.user_id.clone()),
         ("Source", tag("mlflow.source.name")),
         ("Git commit", tag("mlflow.source.git.commit")),

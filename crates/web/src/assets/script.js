@@ -4,7 +4,21 @@
   const home = document.body.dataset.home || "/";
 
   // MLflow's clients print addresses like /#/experiments/1/runs/abc: lead them to the page.
+  const listed = (text) => { try { return [].concat(JSON.parse(text || "[]")); } catch { return []; } };
+  const several = () => {
+    const asked = new URLSearchParams(location.hash.split("?")[1] || "");
+    const pairs = listed(asked.get("runs")).map((run) => ["run", run]);
+    if (location.hash.startsWith("#/compare-runs")) return "compare?" + new URLSearchParams(pairs);
+    // The key is in the path in older addresses.
+    const path = location.hash.match(/^#\/metric\/([^?]+)/);
+    const chosen = listed(asked.get("plot_metric_keys"));
+    const keys = chosen.length ? chosen : path ? [decodeURIComponent(path[1])] : listed(asked.get("metric"));
+    for (const key of keys) pairs.push(["metric", key]);
+    const experiment = listed(asked.get("experiments"))[0] || "0";
+    return "experiments/" + encodeURIComponent(experiment) + "/curves?" + new URLSearchParams(pairs);
+  };
   const routes = [
+    [/^#\/(compare-runs|metric)\b/, several],
     [/^#\/experiments\/[^/]+\/runs\/([^/?]+)/, (m) => "runs/" + m[1]],
     [/^#\/experiments\/([^/?]+)\/models\/(m-[^/?]+)/, (m) => "logged-models/" + m[2]],
     [/^#\/experiments\/([^/?]+)/, (m) => "experiments/" + m[1]],
@@ -31,6 +45,20 @@
       button.textContent = count < 2 ? "Compare: choose two or more" : "Compare " + count + " runs";
     };
     form.addEventListener("change", update);
+    // A browser that goes back restores the ticks after this ran.
+    addEventListener("pageshow", update);
     update();
+    // With the shift key, all between two ticks.
+    let last = null;
+    form.addEventListener("click", (event) => {
+      if (event.target.name !== "run") return;
+      const boxes = [...form.querySelectorAll("input[name=run]")];
+      const at = boxes.indexOf(event.target);
+      if (event.shiftKey && last !== null) {
+        for (const box of boxes.slice(Math.min(at, last), Math.max(at, last))) box.checked = event.target.checked;
+        update();
+      }
+      last = at;
+    });
   }
 })();

@@ -32,3 +32,18 @@ async fn reports_run_in_a_sandbox_and_mlflows_addresses_lead_on() {
     let table = dom(format!("{url}/#/experiments/1")).await;
     assert!(table.contains("data-compare") && table.contains("finished"), "{table}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mlflows_addresses_of_several_runs_lead_to_their_curves() {
+    let site = Site::empty();
+    let ids = [site.nasty_run().await, site.plain_run("other").await];
+    let url = serve(&site).await;
+    let runs = format!("runs=[%22{}%22,%22{}%22]", ids[0], ids[1]);
+    let page = dom(format!("{url}/#/compare-runs?{runs}&experiments=[%221%22]")).await;
+    assert!(page.contains("<small>2 runs</small>") && page.contains("loss/a b"), "{page}");
+    let metric = "metric=%22loss%2Fa%20b%22&experiments=[%221%22]";
+    let page = dom(format!("{url}/#/metric?{runs}&{metric}")).await;
+    // The script of charts is at work, too.
+    assert!(page.contains("Point at a line for its values"), "{page}");
+    assert_eq!(page.matches("<path class=\"line c0 d0\" d=\"M76").count(), 1, "{page}");
+}

@@ -86,6 +86,9 @@ async fn what_is_not_there_is_a_404_page() {
         "/models/none/versions/1",
         "/logged-models/m-none",
         "/compare?run=a&run=b",
+        "/nowhere",
+        "/experiments/77/curves",
+        "/experiments/77/runs.csv",
     ] {
         let page = site.get(address).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{address}: {}", page.text);
@@ -98,6 +101,7 @@ async fn what_is_not_there_is_a_404_page() {
         (format!("/runs/{run_id}/raw/..%2F..%2Fmlflow.db"), StatusCode::BAD_REQUEST),
         (format!("/runs/{run_id}/metrics/none"), StatusCode::NOT_FOUND),
         ("/experiments/abc".to_owned(), StatusCode::BAD_REQUEST),
+        ("/no/such/page".to_owned(), StatusCode::NOT_FOUND),
     ] {
         assert_eq!(site.get(&address).await.status, status, "{address}");
     }
@@ -135,7 +139,8 @@ async fn runs_sort_filter_and_page() {
     let second = site.get(&next).await;
     assert!(second.text.contains("run-019") && !second.text.contains("run-020"), "{}", second.text);
 
-    let sorted = page.links().into_iter().find(|link| link.contains("m03")).unwrap();
+    let sorted =
+        page.links().into_iter().find(|link| link.contains("order=metrics.%60m03")).unwrap();
     assert!(sorted.ends_with("order=metrics.%60m03%60%20DESC"), "{sorted}");
     let ascending =
         site.get(&sorted).await.links().into_iter().find(|link| link.contains("m03%60%20ASC"));

@@ -49,6 +49,16 @@ impl Site {
         get(self.router(), address).await
     }
 
+    /// A run of the default experiment with a name and nothing else.
+    pub(crate) async fn plain_run(&self, name: &str) -> String {
+        let run = CreateRun {
+            experiment_id: "0".to_owned(),
+            run_name: Some(name.to_owned()),
+            ..CreateRun::default()
+        };
+        self.tracking.runs.create(run).await.unwrap().info.run_id
+    }
+
     /// A run with a little of everything, all of it as nasty as it may be.
     pub(crate) async fn nasty_run(&self) -> String {
         let tracking = &self.tracking;

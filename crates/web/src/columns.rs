@@ -1,0 +1,221 @@
+//! Columns of a table of runs: which there are, and which are shown where nobody chose.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use axum::http::{HeaderMap, header};
+use trainyard_mlflow::entities::{Run, Tag};
+
+use crate::query::Query;
+
+/// Columns of a kind that are shown where nobody chose.
+const USUAL_MAX: usize = 8;
+/// Columns that can be chosen: more would be a page of megabytes.
+const CHOSEN_MAX: usize = 50;
+/// The cookie that remembers an experiment's columns.
+pub(crate) const COOKIE: &str = "trainyard-columns";
+/// MLflow's own tags that are worth a column.
+const SYSTEM_TAGS: [&str; 4] =
+    ["mlflow.user", "mlflow.source.name", "mlflow.source.git.commit", "mlflow.note.content"];
+
+/// What a column is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Metric,
+    Param,
+    Tag,
+}
+
+/// A value that runs may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) kind: Kind,
+    pub(crate) key: String,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Metric, Self::Param, Self::Tag];
+
+    /// As filters call it.
+    pub(crate) fn entity(self) -> &'static str {
+        match self {
+            Self::Metric => "metrics",
+            Self::Param => "params",
+            Self::Tag => "tags",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Metric => "Metrics",
+            Self::Param => "Params",
+            Self::Tag => "Tags",
+        }
+    }
+}
+
+impl Column {
+    pub(crate) fn new(kind: Kind, key: &str) -> Self {
+        Self { kind, key: key.to_owned() }
+    }
+
+    /// `metrics.loss`; none for anything else.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (entity, key) = text.split_once('.')?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.entity() == entity)?;
+        (!key.is_empty()).then(|| Self::new(kind, key))
+    }
+
+    /// As addresses have it.
+    pub(crate) fn name(&self) -> String {
+        format!("{}.{}", self.kind.entity(), self.key)
+    }
+
+    /// As filters and orders have it.
+    pub(crate) fn field(&self) -> String {
+        let quote = if self.key.contains('`') { '"' } else { '`' };
+        format!("{}.{quote}{}{quote}", self.kind.entity(), self.key)
+    }
+
+    /// The run's value as it is stored.
+    pub(crate) fn text<'a>(&self, run: &'a Run) -> Option<Cow<'a, str>> {
+        match self.kind {
+            Kind::Metric => run.data.metric(&self.key).map(|value| Cow::Owned(value.to_string())),
+            Kind::Param => Tag::find(&run.data.params, &self.key).map(Cow::Borrowed),
+            Kind::Tag => Tag::find(&run.data.tags, &self.key).map(Cow::Borrowed),
+        }
+    }
+
+    /// The run's value as a finite number, if it is one.
+    pub(crate) fn number(&self, run: &Run) -> Option<f64> {
+        let value: f64 = match self.kind {
+            Kind::Metric => run.data.metric(&self.key)?,
+            Kind::Param | Kind::Tag => self.text(run)?.trim().parse().ok()?,
+        };
+        // MLflow stores infinities as the largest number.
+        (value.is_finite() && value.abs() < f64::MAX).then_some(value)
+    }
+}
+
+/// What runs have, by kind: what differs among them first, what was measured of the machine last, and what
+/// most of them have before what few have.
+#[derive(Debug)]
+pub(crate) struct Available {
+    metrics: Vec<String>,
+    params: Vec<String>,
+    tags: Vec<String>,
+}
+
+impl Available {
+    pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a Run> + Clone) -> Self {
+        let metrics = runs.clone().flat_map(|run| &run.data.metrics);
+        let params = runs.clone().flat_map(|run| &run.data.params);
+        let tags = runs.flat_map(|run| &run.data.tags).filter(|tag| {
+            !tag.key.starts_with("mlflow.") || SYSTEM_TAGS.contains(&tag.key.as_str())
+        });
+        Self {
+            metrics: ranked(metrics.map(|metric| (metric.key.as_str(), metric.value.to_bits()))),
+            params: ranked(params.map(|param| (param.key.as_str(), param.value.as_str()))),
+            tags: ranked(tags.map(|tag| (tag.key.as_str(), tag.value.as_str()))),
+        }
+    }
+
+    pub(crate) fn keys(&self, kind: Kind) -> &[String] {
+        match kind {
+            Kind::Metric => &self.metrics,
+            Kind::Param => &self.params,
+            Kind::Tag => &self.tags,
+        }
+    }
+
+    /// What is shown where nobody chose.
+    pub(crate) fn usual(&self) -> Vec<Column> {
+        let of = |kind: Kind| {
+            self.keys(kind).iter().take(USUAL_MAX).map(move |key| Column::new(kind, key))
+        };
+        of(Kind::Metric).chain(of(Kind::Param)).collect()
+    }
+}
+
+fn ranked<'a, V: PartialEq>(pairs: impl Iterator<Item = (&'a str, V)>) -> Vec<String> {
+    let mut seen: BTreeMap<&str, (usize, V, bool)> = BTreeMap::new();
+    for (key, value) in pairs {
+        match seen.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert((1, value, false));
+            }
+            Entry::Occupied(mut place) => {
+                let (count, first, differs) = place.get_mut();
+                *count += 1;
+                *differs = *differs || *first != value;
+            }
+        }
+    }
+    let mut keys: Vec<_> = seen
+        .into_iter()
+        .map(|(key, (count, _, differs))| {
+            (key.starts_with("system/"), !differs, Reverse(count), key)
+        })
+        .collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, _, _, key)| key.to_owned()).collect()
+}
+
+/// The columns that were asked for, each once, by kind; none if none were.
+pub(crate) fn chosen(query: &Query) -> Vec<Column> {
+    let mut columns: Vec<Column> =
+        query.all("col").into_iter().filter_map(Column::read).take(CHOSEN_MAX).collect();
+    columns.sort_by_key(|column| column.kind);
+    columns
+}
+
+/// The columns that a browser remembers of the experiment whose page it asks for.
+pub(crate) fn remembered(headers: &HeaderMap) -> Vec<Column> {
+    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|text| text.to_str().ok());
+    let value = cookies
+        .flat_map(|text| text.split(';'))
+        .find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+    value.map(|value| chosen(&Query::read(value))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_mlflow::entities::Metric;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_comes_first_and_the_machine_last() {
+        let run = |loss: f64, gpu: f64| {
+            let mut run = Run::default();
+            run.data.metrics = vec![
+                Metric::new("epoch", 3.0, 0, 0),
+                Metric::new("system/gpu", gpu, 0, 0),
+                Metric::new("val/loss", loss, 0, 0),
+            ];
+            run.data.params = vec![Tag::new("seed", "7"), Tag::new("lr", loss.to_string())];
+            run
+        };
+        let runs = [run(0.5, 1.0), run(0.25, 2.0)];
+        let available = Available::of(runs.iter());
+        assert_eq!(available.keys(Kind::Metric), ["val/loss", "epoch", "system/gpu"]);
+        assert_eq!(available.keys(Kind::Param), ["lr", "seed"]);
+        let names: Vec<String> = available.usual().iter().map(Column::name).collect();
+        assert_eq!(names[..2], ["metrics.val/loss", "metrics.epoch"]);
+        let column = Column::read("params.lr").unwrap();
+        assert_eq!((column.number(&runs[0]), column.field().as_str()), (Some(0.5), "params.`lr`"));
+        assert_eq!(Column::read("metrics.").or(Column::read("loss")), None);
+    }
+
+    #[test]
+    fn columns_are_remembered_by_a_cookie() {
+        let mut headers = HeaderMap::new();
+        let text = format!("a=b; {COOKIE}=col=params.a%26b&col=metrics.x&col=junk");
+        headers.insert(header::COOKIE, text.parse().unwrap());
+        let names: Vec<String> = remembered(&headers).iter().map(Column::name).collect();
+        assert_eq!(names, ["metrics.x", "params.a&b"]);
+        assert!(remembered(&HeaderMap::new()).is_empty());
+    }
+}

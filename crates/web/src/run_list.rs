@@ -1,0 +1,149 @@
+//! Which runs of an experiment were asked for: found, counted, and nested ones below those they are part of.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use futures::future::try_join_all;
+use trainyard_mlflow::SearchRuns;
+use trainyard_mlflow::entities::{Run, Tag, ViewType};
+
+use crate::columns::Column;
+use crate::error::{Error, Result, status};
+use crate::query::Query;
+use crate::search_box;
+use crate::site::Web;
+
+/// Runs a page.
+const PAGE_SIZE: i64 = 100;
+/// Nested runs of all runs on a page.
+const NESTED_MAX: i64 = 300;
+/// Runs that are drawn together; more cannot be told apart.
+pub(crate) const DRAWN_MAX: usize = 100;
+/// The tag of a nested run: whose part it is.
+pub(crate) const PARENT: &str = "mlflow.parentRunId";
+
+/// Runs of a page.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) runs: Vec<Run>,
+    /// By the id of the run that they are part of.
+    pub(crate) nested: BTreeMap<String, Vec<Run>>,
+    /// Whether there are more of them than are here.
+    pub(crate) is_nested_cut: bool,
+    pub(crate) next_page_token: Option<String>,
+    /// Runs on all pages, nested ones as well.
+    pub(crate) total: i64,
+    /// Of them those that are nested, where these are below others.
+    pub(crate) nested_total: i64,
+    /// Why the runs are not those that were asked for.
+    pub(crate) refused: Option<String>,
+}
+
+impl Listed {
+    /// All runs of the page.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Run> + Clone {
+        self.runs.iter().chain(self.nested.values().flatten())
+    }
+}
+
+/// The search that an address means.
+pub(crate) fn search(experiment_id: &str, query: &Query) -> SearchRuns {
+    let order = query.one("order");
+    let group = group(query).map(|column| column.field());
+    // Nothing may be ordered by twice.
+    let group = group.filter(|field| !order.starts_with(field.as_str()));
+    let orders = group.map(|field| format!("{field} ASC")).into_iter();
+    SearchRuns {
+        experiment_ids: vec![experiment_id.to_owned()],
+        filter: search_box::runs(query.one("q")),
+        view_type: match query.one("view") {
+            "deleted" => ViewType::DeletedOnly,
+            "all" => ViewType::All,
+            _ => ViewType::ActiveOnly,
+        },
+        max_results: Some(PAGE_SIZE),
+        order_by: orders.chain(Some(order.to_owned()).filter(|order| !order.is_empty())).collect(),
+        page_token: Some(query.one("page").to_owned()).filter(|token| !token.is_empty()),
+    }
+}
+
+/// The column that runs are grouped by.
+pub(crate) fn group(query: &Query) -> Option<Column> {
+    Column::read(query.one("group"))
+}
+
+/// Nested runs lie below others where nothing else says which runs to show.
+fn folds(query: &Query) -> bool {
+    !["q", "group", "flat"].into_iter().any(|name| query.has(name))
+}
+
+/// The page's runs. Where the filter or the order is refused, all runs and the reason.
+pub(crate) async fn read(web: &Web, experiment_id: &str, query: &Query) -> Result<Listed> {
+    let refused = match found(web, search(experiment_id, query), folds(query)).await {
+        Err(Error::Store(error)) if status(&error) == StatusCode::BAD_REQUEST => error,
+        other => return other,
+    };
+    let plain = query.only(&["view", "flat"]);
+    if plain == *query {
+        return Err(refused.into());
+    }
+    let listed = found(web, search(experiment_id, &plain), folds(&plain)).await?;
+    Ok(Listed { refused: Some(refused.for_clients().to_owned()), ..listed })
+}
+
+async fn found(web: &Web, search: SearchRuns, folds: bool) -> Result<Listed> {
+    let runs = &web.tracking.runs;
+    let total = runs.count(search.clone()).await?;
+    let is_part = |not: &str| format!("tags.`{PARENT}` IS {not}NULL");
+    let nested_total = if folds {
+        runs.count(SearchRuns { filter: is_part("NOT "), ..search.clone() }).await?
+    } else {
+        0
+    };
+    if nested_total == 0 {
+        let page = runs.search(search).await?;
+        let next_page_token = page.next_page_token;
+        return Ok(Listed { runs: page.items, next_page_token, total, ..Listed::default() });
+    }
+    let page = runs.search(SearchRuns { filter: is_part(""), ..search.clone() }).await?;
+    let parents = page.items.iter().map(|run| format!("tags.`{PARENT}` = '{}'", run.info.run_id));
+    let filter = parents.collect::<Vec<_>>().join(" OR ");
+    let mut nested: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+    let mut is_nested_cut = false;
+    // Without a filter all runs would be found.
+    if !filter.is_empty() {
+        let max_results = Some(NESTED_MAX);
+        let search = SearchRuns { filter, max_results, page_token: None, ..search };
+        let parts = runs.search(search).await?;
+        is_nested_cut = parts.next_page_token.is_some();
+        for run in parts.items {
+            let parent = Tag::find(&run.data.tags, PARENT).unwrap_or_default().to_owned();
+            nested.entry(parent).or_default().push(run);
+        }
+    }
+    let next_page_token = page.next_page_token;
+    let refused = None;
+    Ok(Listed {
+        runs: page.items,
+        nested,
+        is_nested_cut,
+        next_page_token,
+        total,
+        nested_total,
+        refused,
+    })
+}
+
+/// Runs to draw together: those that were chosen (`run=`), or the first ones of the search.
+pub(crate) async fn to_draw(web: &Web, experiment_id: &str, query: &Query) -> Result<Vec<Run>> {
+    let chosen = query.all("run");
+    if !chosen.is_empty() {
+        let asked = chosen.into_iter().take(DRAWN_MAX).map(|id| web.tracking.runs.get(id));
+        return Ok(try_join_all(asked).await?);
+    }
+    let search = SearchRuns {
+        max_results: Some(DRAWN_MAX as i64),
+        ..search(experiment_id, &query.without(&["group", "page"]))
+    };
+    Ok(web.tracking.runs.search(search).await?.items)
+}

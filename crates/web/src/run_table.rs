@@ -1,0 +1,232 @@
+//! The table of an experiment's runs.
+
+use maud::{Markup, html};
+use trainyard_mlflow::entities::{Experiment, LifecycleStage, Run, Tag};
+
+use crate::columns::{Available, Column, Kind};
+use crate::format;
+use crate::page;
+use crate::query::Query;
+use crate::run_list::{self, Listed, PARENT};
+use crate::site::Web;
+
+/// Columns before those that can be chosen.
+const FIXED: usize = 5;
+
+/// What is in the table, and what was asked for.
+pub(crate) struct Table<'a> {
+    pub(crate) web: &'a Web,
+    pub(crate) experiment: &'a Experiment,
+    pub(crate) query: &'a Query,
+    pub(crate) listed: &'a Listed,
+    pub(crate) columns: &'a [Column],
+    pub(crate) available: &'a Available,
+}
+
+impl Table<'_> {
+    pub(crate) fn show(&self) -> Markup {
+        html! {
+            form method="get" action=(self.web.links.compare()) data-compare="" {
+                (self.actions())
+                div.scroll {
+                    table.runs {
+                        thead { (self.head()) }
+                        (self.rows())
+                    }
+                }
+                (self.pages())
+            }
+        }
+    }
+
+    fn address(&self) -> String {
+        self.web.links.experiment(&self.experiment.experiment_id)
+    }
+
+    /// What can be done with the runs, and how many there are.
+    fn actions(&self) -> Markup {
+        let id = &self.experiment.experiment_id;
+        let (curves, relations) = (self.web.links.curves(id), self.web.links.relations(id));
+        let names = self.columns.iter().map(Column::name);
+        let drawn = self.query.only(&["q", "view", "order"]);
+        let csv = drawn.with_all("col", names).at(&self.web.links.runs_csv(id));
+        let is_several = self.listed.runs.len() > 1;
+        html! {
+            div.actions {
+                @if is_several {
+                    button { "Compare chosen runs" }
+                    button.quiet formaction=(curves) { "Curves of chosen" }
+                }
+                a href=(drawn.at(&curves)) { "Curves" }
+                a href=(drawn.at(&relations)) { "Params × metrics" }
+                a href=(csv) download { "CSV" }
+                span.soft { (self.counted()) }
+            }
+        }
+    }
+
+    fn counted(&self) -> String {
+        let Listed { total, nested_total, .. } = self.listed;
+        let is_one = *total == 1;
+        let runs = if is_one { "run" } else { "runs" };
+        if *nested_total > 0 {
+            return format!("{total} {runs}, {nested_total} of them part of another");
+        }
+        let is_filtered = self.query.has("q") && self.listed.refused.is_none();
+        let matching = match (is_filtered, is_one) {
+            (false, _) => "",
+            (true, true) => " matches",
+            (true, false) => " match",
+        };
+        format!("{total} {runs}{matching}")
+    }
+
+    fn pages(&self) -> Markup {
+        let first = self.query.without(&["page"]);
+        html! {
+            div.actions {
+                @if let Some(token) = &self.listed.next_page_token {
+                    a href=(first.with("page", token).at(&self.address())) rel="next" { "Next page" }
+                }
+                @if self.query.has("page") { a href=(first.at(&self.address())) { "First page" } }
+                @if self.listed.is_nested_cut {
+                    span.soft {
+                        "Not all nested runs are here: "
+                        a href=(first.with("flat", "1").at(&self.address())) { "show them as others" }
+                    }
+                }
+            }
+        }
+    }
+
+    fn head(&self) -> Markup {
+        html! {
+            @if !self.columns.is_empty() {
+                tr.groups {
+                    th colspan=(FIXED) {}
+                    @for kind in Kind::ALL { (self.group_head(kind)) }
+                }
+            }
+            tr {
+                td {}
+                (self.sortable(&html! { "Run" }, "Run", "attributes.run_name", "ASC", "name"))
+                th { "Status" }
+                (self.sortable(&html! { "Started (UTC)" }, "Started", "attributes.start_time", "DESC", "wide"))
+                th.number.wide { "Took" }
+                @for column in self.columns {
+                    @let heading = format::breakable(&format::short(&column.key, 80));
+                    @if column.kind == Kind::Metric {
+                        (self.sortable(&heading, &column.key, &column.field(), "DESC", "key number"))
+                    } @else {
+                        (self.sortable(&heading, &column.key, &column.field(), "ASC", "key"))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The heading above columns of a kind; it says when not all are shown.
+    fn group_head(&self, kind: Kind) -> Markup {
+        let shown = self.columns.iter().filter(|column| column.kind == kind).count();
+        let total = self.available.keys(kind).len();
+        html! {
+            @if shown > 0 {
+                th colspan=(shown) { (kind.title()) @if shown < total { " (" (shown) " of " (total) ")" } }
+            }
+        }
+    }
+
+    /// A heading that sorts by its column, the other way round if it does already.
+    fn sortable(
+        &self,
+        heading: &Markup,
+        title: &str,
+        field: &str,
+        first: &str,
+        class: &str,
+    ) -> Markup {
+        let current = self.query.one("order").strip_prefix(field).map(str::trim);
+        let other = if first == "ASC" { "DESC" } else { "ASC" };
+        let next = if current == Some(first) { other } else { first };
+        let sort = current.map(|order| if order == "ASC" { "ascending" } else { "descending" });
+        let query = self.query.without(&["page"]).with("order", &format!("{field} {next}"));
+        html! {
+            th class=(class) aria-sort=[sort] title=(title) {
+                a href=(query.at(&self.address())) rel="nofollow" {
+                    (heading)
+                    @if let Some(sort) = sort { @if sort == "ascending" { " ↑" } @else { " ↓" } }
+                }
+            }
+        }
+    }
+
+    fn rows(&self) -> Markup {
+        let Some(group) = run_list::group(self.query) else {
+            return html! { @for run in &self.listed.runs { (self.family(run)) } };
+        };
+        let same = |left: &Run, right: &Run| group.text(left) == group.text(right);
+        html! {
+            @for runs in self.listed.runs.chunk_by(same) {
+                tbody {
+                    tr.section {
+                        th scope="rowgroup" colspan=(FIXED + self.columns.len()) {
+                            (group.name()) " "
+                            @match runs.first().and_then(|run| group.text(run)) {
+                                Some(value) => { "= " (format::short(&value, 80)) },
+                                None => "is not there",
+                            }
+                            span.soft { " · " (runs.len()) " here" }
+                        }
+                    }
+                    @for run in runs { (self.row(run, &html! {}, "")) }
+                }
+            }
+        }
+    }
+
+    /// A run, and below it those that are part of it, which a tick unfolds.
+    fn family(&self, run: &Run) -> Markup {
+        let nested =
+            self.listed.nested.get(&run.info.run_id).map(Vec::as_slice).unwrap_or_default();
+        let fold = html! {
+            @if !nested.is_empty() {
+                " " label.fold { input type="checkbox"; " " (nested.len()) " nested" }
+            }
+        };
+        html! {
+            tbody {
+                (self.row(run, &fold, ""))
+                @for part in nested { (self.row(part, &html! {}, "nested")) }
+            }
+        }
+    }
+
+    fn row(&self, run: &Run, after_name: &Markup, class: &str) -> Markup {
+        let info = &run.info;
+        let name = page::run_name(&info.run_name, &info.run_id);
+        let is_part = Tag::find(&run.data.tags, PARENT).is_some();
+        html! {
+            tr class=[Some(class).filter(|class| !class.is_empty())] {
+                td.choose { label { input type="checkbox" name="run" value=(info.run_id) aria-label={ "choose " (name) }; } }
+                td.tight.name {
+                    @if is_part { span.soft title="part of another run" { "↳ " } }
+                    a href=(self.web.links.run(&info.run_id)) title=(name) { (format::short(name, 48)) }
+                    @if info.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
+                    (after_name)
+                }
+                td { (page::status(info.status)) }
+                td.tight.wide { @if let Some(start) = info.start_time { (format::time(start)) } }
+                td.number.wide { (format::took(info).unwrap_or_default()) }
+                @for column in self.columns { (cell(column, run)) }
+            }
+        }
+    }
+}
+
+fn cell(column: &Column, run: &Run) -> Markup {
+    if column.kind == Kind::Metric {
+        let value = run.data.metric(&column.key);
+        return html! { td.number { @if let Some(value) = value { (format::number(value)) } } };
+    }
+    html! { td.tight { (format::param(&column.text(run).unwrap_or_default())) } }
+}

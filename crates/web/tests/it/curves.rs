@@ -1,0 +1,68 @@
+//! Curves of several runs, and how params and metrics go together.
+
+use trainyard_mlflow::LogBatch;
+use trainyard_mlflow::entities::{Metric, Tag};
+
+use crate::site::Site;
+
+/// Three runs whose loss falls over forty steps; the last has an infinity.
+async fn site() -> (Site, Vec<String>) {
+    let site = Site::empty();
+    let mut ids = Vec::new();
+    for n in 1..=3_i32 {
+        let run_id = site.plain_run(&format!("run {n}")).await;
+        let mut metrics: Vec<Metric> = (0..40_i32)
+            .map(|step| {
+                let value = f64::from(n) / f64::from(step + 1);
+                Metric::new("loss", value, i64::from(1000 * step), i64::from(step))
+            })
+            .collect();
+        metrics.push(Metric::new("far", if n == 3 { f64::INFINITY } else { 1.0 }, 1, 1));
+        let params = vec![Tag::new("lr", format!("0.{n}"))];
+        let batch = LogBatch { metrics, params, tags: Vec::new() };
+        site.tracking.runs.log_batch(&run_id, batch).await.unwrap();
+        ids.push(run_id);
+    }
+    (site, ids)
+}
+
+#[tokio::test]
+async fn curves_are_drawn_as_the_address_says() {
+    let (site, ids) = site().await;
+    let page = site.get("/experiments/0/curves?metric=loss").await.text;
+    assert!(page.contains("<small>3 runs</small>"), "{page}");
+    // A line a run, and the same in the legend.
+    assert_eq!(page.matches("<path class=\"line c").count(), 6, "{page}");
+    let values =
+        "<td class=\"number\">0.05</td><td class=\"number\">0.05</td><td class=\"number\">2</td>";
+    assert!(page.contains(values), "newest, smallest and largest: {page}");
+    assert!(page.contains("<title>run 2</title>") && page.contains("data-log=\"0 0\""), "{page}");
+
+    let address = format!(
+        "/experiments/0/curves?run={}&run={}&metric=loss&x=time&ylog=1&smooth=0.5&from=5&to=20",
+        ids[0], ids[2]
+    );
+    let page = site.get(&address).await.text;
+    assert_eq!(page.matches("<path class=\"raw c").count(), 2, "{page}");
+    assert!(page.contains("data-log=\"0 1\"") && page.contains("data-x=\"5e0 2e1\""), "{page}");
+    assert!(page.contains("Whole range") && page.contains("seconds since"), "{page}");
+    assert!(!page.contains("run 2"), "{page}");
+
+    let missing = site.get("/experiments/0/curves?metric=none").await.text;
+    assert!(missing.contains("Nothing to draw here."), "{missing}");
+}
+
+#[tokio::test]
+async fn params_and_metrics_are_drawn_against_each_other() {
+    let (site, ids) = site().await;
+    let page = site.get("/experiments/0/relations?x=params.lr&y=metrics.loss&ylog=1").await.text;
+    assert_eq!(page.matches("<circle").count(), 3, "{page}");
+    assert!(page.contains("<title>run 1: 0.1, 0.025</title>"), "{page}");
+    assert!(page.contains("class=\"chart parallel\""), "{page}");
+    // An infinity has no length and no place.
+    let compare = format!("/compare?run={}&run={}", ids[0], ids[2]);
+    for address in [compare.as_str(), "/experiments/0/relations?y=metrics.far"] {
+        let page = site.get(address).await.text;
+        assert!(!page.contains("=\"inf\"") && !page.contains("NaN"), "{address}: {page}");
+    }
+}

@@ -1,0 +1,132 @@
+//! An experiment's page: words and filters, columns, nested and grouped runs, CSV.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use tower::ServiceExt as _;
+use trainyard_mlflow::LogBatch;
+use trainyard_mlflow::entities::{Metric, Tag};
+
+use crate::site::Site;
+
+/// Logs params and metrics to a run.
+async fn log(site: &Site, run_id: &str, params: &[(&str, &str)], metrics: &[(&str, f64)]) {
+    let batch = LogBatch {
+        params: params.iter().map(|(key, value)| Tag::new(*key, *value)).collect(),
+        metrics: metrics.iter().map(|(key, value)| Metric::new(*key, *value, 1, 1)).collect(),
+        tags: Vec::new(),
+    };
+    site.tracking.runs.log_batch(run_id, batch).await.unwrap();
+}
+
+#[tokio::test]
+async fn words_find_runs_and_a_filter_that_is_refused_keeps_the_table() {
+    let site = Site::empty();
+    site.plain_run("O'Brien's baseline").await;
+    let other = site.plain_run("wide net").await;
+    let page = site.get("/experiments/0?q=BASE+o%27brien").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    assert!(page.text.contains("Brien") && !page.text.contains("wide net"), "{}", page.text);
+    assert!(page.text.contains("1 run match"), "{}", page.text);
+    let by_id = site.get(&format!("/experiments/0?q={}", &other[..8])).await;
+    assert!(by_id.text.contains("wide net") && !by_id.text.contains("Brien"), "{}", by_id.text);
+
+    let refused = site.get("/experiments/0?q=metrics.a+%3E+%27x%27").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.text.contains("notice bad") && refused.text.contains("wide net"));
+    assert!(refused.text.contains("value=\"metrics.a &gt; 'x'\""), "{}", refused.text);
+    let experiments = site.get("/experiments?q=O%27Brien").await;
+    assert_eq!(experiments.status, StatusCode::OK, "{}", experiments.text);
+}
+
+#[tokio::test]
+async fn columns_show_what_differs_and_are_remembered() {
+    let site = Site::empty();
+    for (name, loss) in [("one", 0.5), ("two", 0.25)] {
+        let run_id = site.plain_run(name).await;
+        let machine: Vec<String> = (0..9).map(|gpu| format!("system/gpu_{gpu}")).collect();
+        let mut metrics: Vec<(&str, f64)> =
+            machine.iter().map(|key| (key.as_str(), loss)).collect();
+        metrics.push(("val/loss", loss));
+        log(&site, &run_id, &[("seed", "7")], &metrics).await;
+    }
+    let page = site.get("/experiments/0").await.text;
+    let (loss, machine) = (page.find("title=\"val/loss\""), page.find("title=\"system/gpu_0\""));
+    assert!(loss.is_some() && loss < machine, "{page}");
+    assert!(page.contains("Metrics (8 of 10)") && page.contains("2 runs"), "{page}");
+
+    let only = site.get("/experiments/0?col=params.seed").await.text;
+    assert!(only.contains("title=\"seed\"") && !only.contains("title=\"val/loss\""), "{only}");
+    let kept = site.get("/experiments/0?col=params.seed&q=one&keep=1").await;
+    assert_eq!(kept.status, StatusCode::SEE_OTHER);
+    assert_eq!(kept.headers["location"], "/experiments/0?col=params.seed&q=one");
+    let cookie = kept.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("; Path=/experiments/0;"), "{cookie}");
+    let sent = cookie.split(';').next().unwrap();
+    let request = Request::get("/experiments/0").header("cookie", sent).body(Body::empty());
+    let answer = site.router().oneshot(request.unwrap()).await.unwrap();
+    let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let page = String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(page.contains("title=\"seed\"") && !page.contains("title=\"val/loss\""), "{page}");
+    let forgot = site.get("/experiments/0?col=params.seed&keep=0").await;
+    assert_eq!(forgot.headers["location"], "/experiments/0");
+    assert!(forgot.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+}
+
+#[tokio::test]
+async fn nested_runs_lie_below_the_run_that_they_are_part_of() {
+    let site = Site::empty();
+    let parent = site.plain_run("the sweep").await;
+    for trial in 0..3 {
+        let run_id = site.plain_run(&format!("trial {trial}")).await;
+        let tag = Tag::new("mlflow.parentRunId", &parent);
+        site.tracking.runs.set_tag(&run_id, tag).await.unwrap();
+    }
+    site.plain_run("alone").await;
+    let page = site.get("/experiments/0").await.text;
+    assert!(page.contains("5 runs, 3 of them part of another"), "{page}");
+    assert!(page.contains("3 nested"), "{page}");
+    let (sweep, trial) = (page.find("the sweep"), page.find("trial 1"));
+    assert!(sweep.is_some() && sweep < trial, "{page}");
+    assert_eq!(page.matches("<tr class=\"nested\">").count(), 3, "{page}");
+    let flat = site.get("/experiments/0?flat=1").await.text;
+    assert!(!flat.contains("<tr class=\"nested\">") && flat.matches("↳").count() == 3, "{flat}");
+}
+
+#[tokio::test]
+async fn runs_group_by_a_value() {
+    let site = Site::empty();
+    for (name, depth) in [("a", "3"), ("b", "5"), ("c", "3")] {
+        let run_id = site.plain_run(name).await;
+        log(&site, &run_id, &[("depth", depth)], &[]).await;
+    }
+    let address = "/experiments/0?group=params.depth&order=attributes.run_name+ASC";
+    let page = site.get(address).await.text;
+    assert_eq!(page.matches("scope=\"rowgroup\"").count(), 2, "{page}");
+    let three = page.find("params.depth = 3<span class=\"soft\"> · 2 here");
+    let five = page.find("params.depth = 5<span class=\"soft\"> · 1 here");
+    assert!(three.is_some() && three < five, "{page}");
+}
+
+#[tokio::test]
+async fn runs_are_exported_whole_and_formulas_are_texts() {
+    let site = Site::empty();
+    for n in 0..3_i32 {
+        let run_id = site.plain_run(&format!("=run{n}")).await;
+        let metrics = [("loss", f64::from(n)), ("far", f64::INFINITY)];
+        log(&site, &run_id, &[("cmd", "@SUM(A1)"), ("lr", "-0.5")], &metrics).await;
+    }
+    let address = "/experiments/0/runs.csv?q=metrics.loss+%3E+0&col=params.cmd&col=params.lr\
+                   &col=metrics.loss&col=metrics.far&order=metrics.loss+DESC";
+    let file = site.get(address).await;
+    assert_eq!(file.headers["content-disposition"], "attachment; filename=\"runs-0.csv\"");
+    let lines: Vec<&str> = file.text.split("\r\n").collect();
+    assert!(
+        lines[0].ends_with(",end_time,metrics.loss,metrics.far,params.cmd,params.lr"),
+        "{lines:?}"
+    );
+    assert!(lines[1].contains(",'=run2,RUNNING,"), "{lines:?}");
+    assert!(lines[1].ends_with(",2,inf,'@SUM(A1),-0.5"), "{lines:?}");
+    assert_eq!(lines.len(), 4, "a head, two runs and the end: {lines:?}");
+    let refused = site.get("/experiments/0/runs.csv?q=a.b+%3E+1").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
