@@ -73,7 +73,7 @@ pub(crate) async fn show(
         (runs)
         (about(&web, &experiment, raw.as_deref()))
     };
-    let trail = [(web.links.home(), "Experiments".to_owned())];
+    let trail = [(web.links.experiments(), "Experiments".to_owned())];
     let page =
         page::layout(&web.links, &experiment.name, Some(Section::Experiments), &trail, &body);
     Ok(page::respond(code, &page))
