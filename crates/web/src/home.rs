@@ -81,6 +81,9 @@ async fn runs(
     filter: String,
     most: i64,
 ) -> StoreResult<Vec<Run>> {
+    if experiments.is_empty() {
+        return Ok(Vec::new());
+    }
     let search = SearchRuns {
         experiment_ids: experiments.iter().map(|one| one.experiment_id.clone()).collect(),
         filter,

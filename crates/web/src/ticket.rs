@@ -123,7 +123,7 @@ mod tests {
         let line = cookie.to_str().unwrap();
         assert!(line.contains("; HttpOnly; SameSite=Lax") && !line.contains(&token), "{line}");
         let pair = format!("a=b; {}", line.split(';').next().unwrap());
-        let back = Ticket::of(&request(&[("cookie", &pair)]).headers);
+        let back = Ticket::of(&request(&[("cookie", pair.as_str())]).headers);
         assert!(back.fits(&token) && !back.fits("") && back.cookie().is_none());
         let other = Ticket::of(&HeaderMap::new());
         assert!(!back.fits(&other.token()));

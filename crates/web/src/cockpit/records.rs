@@ -12,6 +12,9 @@ const RELEASES_MAX: i64 = 20;
 /// Looks that are read, the newest. Each has a metric for every column.
 const LOOKS_MAX: i64 = 20;
 
+/// Looks among which the last one of a model is, where several models share an experiment.
+const NEWEST_MAX: i64 = 5;
+
 /// The newest of each come first.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
@@ -50,7 +53,7 @@ impl Records {
     pub(crate) async fn last_look(web: &Web, model: &str, version: &ModelVersion) -> Self {
         let monitoring = monitoring(web, model, Some(version)).await;
         let verdicts = format!("tags.`{}` LIKE '%'", tags::VERDICT);
-        let mut looks = runs(web, &monitoring, verdicts, 1).await;
+        let mut looks = runs(web, &monitoring, verdicts, NEWEST_MAX).await;
         looks.retain(|run| is_of(run, model));
         Self { looks, ..Self::default() }
     }

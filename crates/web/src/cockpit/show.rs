@@ -56,7 +56,7 @@ pub(crate) async fn show(
     let (records, metrics, registry) = join3(
         Records::read(&web, &model.name, production.as_ref().or(found.items.first())),
         versions::metrics(&web, &found.items),
-        web.tracking.audit.registry_at(now, Some(&model.name)),
+        web.tracking.audit.registry_at(now, Some(model.name.as_str())),
     )
     .await;
     let registry = registry.unwrap_or_else(|error| {
