@@ -89,8 +89,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
                       frame-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'self'";
 
-/// Gives a page's forms what they have to know, draws failures as pages, and adds the headers that browsers protect users by; an answer that
-/// set its own keeps it.
+/// Gives a page's forms what they have to know, draws failures as pages, and adds the headers that browsers protect
+/// users by; an answer that set its own keeps it.
 async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let ticket = Ticket::of(request.headers());
     request.extensions_mut().insert(ticket.clone());

@@ -218,7 +218,7 @@ async fn nobody_elses_page_changes_anything() {
     led_to(&browser.post(&address, &fields, &[]).await);
 }
 
-/// `reader` and `ada` with the password below.
+/// Three people with the password below.
 const READER: &str = "Basic cmVhZGVyOmRpZmZlcmVuY2UgZW5naW5lIDE=";
 const ADA: &str = "Basic YWRhOmRpZmZlcmVuY2UgZW5naW5lIDE=";
 const BOB: &str = "Basic Ym9iOmRpZmZlcmVuY2UgZW5naW5lIDE=";
