@@ -40,3 +40,27 @@ pub mod log_columns {
     /// The probability of it, likewise.
     pub const PROBABILITY: &str = "probability";
 }
+
+/// Tags by which a pipeline says what became of a version and of production data, for whoever shows it.
+pub mod tags {
+    /// Of a version: `approved`, `refused`, `released`, `replaced` or `rolled_back`. Beside it are `.by`, `.with`, `.at`
+    /// and `.reason`.
+    pub const STATE: &str = "trainyard.state";
+    /// Of a version: whether the gate `passed` or `failed`. Beside it is one for each rule, by its metric.
+    pub const GATE: &str = "trainyard.gate";
+    /// Of a look at production data, and of a release: what was found.
+    pub const VERDICT: &str = "trainyard.verdict";
+    /// Of a release's run: `released`, `rolled_back` or `failed`.
+    pub const OUTCOME: &str = "trainyard.outcome";
+}
+
+/// The experiment of a model's releases and rollbacks.
+pub fn releases_experiment(model: &str) -> String {
+    format!("/{model}_releases")
+}
+
+/// The experiment of looks at production data, beside the one that models are trained in.
+pub fn monitoring_experiment(training: &str) -> String {
+    let stem = training.strip_suffix("_staging").unwrap_or(training);
+    format!("{stem}_monitoring")
+}

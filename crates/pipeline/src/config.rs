@@ -253,9 +253,7 @@ impl Config {
 
     /// Experiment that monitoring logs to, beside the one of training.
     pub fn monitoring_experiment(&self) -> String {
-        let experiment = self.experiment();
-        let stem = experiment.strip_suffix("_staging").unwrap_or(&experiment);
-        format!("{stem}_monitoring")
+        trainyard_base::words::monitoring_experiment(&self.experiment())
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use trainyard_base::file::{self, Access};
+use trainyard_base::words;
 use trainyard_deploy::{Cause, Kind};
 use trainyard_mlflow::artifacts;
 use trainyard_mlflow::entities::{KeyValue, Metric, RunStatus};
@@ -56,7 +57,7 @@ pub(crate) struct Record {
 
 /// The experiment of a model's releases.
 pub(crate) fn experiment(model: &str) -> String {
-    format!("/{model}_releases")
+    words::releases_experiment(model)
 }
 
 /// Keeps entries in order, and tells the store what it can be told now.
@@ -153,8 +154,8 @@ async fn log_run(tracking: &Tracking, record: &Record) -> Result<()> {
             tags: vec![
                 KeyValue::new("mlflow.source.name", verb),
                 KeyValue::new("mlflow.user", cause.actor.clone()),
-                KeyValue::new("trainyard.outcome", record.outcome.clone()),
-                KeyValue::new("trainyard.verdict", record.verdict.clone()),
+                KeyValue::new(words::tags::OUTCOME, record.outcome.clone()),
+                KeyValue::new(words::tags::VERDICT, record.verdict.clone()),
                 KeyValue::new("trainyard.reason", cause.reason.clone().unwrap_or_default()),
             ],
         })

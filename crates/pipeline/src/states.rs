@@ -5,14 +5,15 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use trainyard_base::words::tags;
 use trainyard_deploy::Cause;
 use trainyard_mlflow::entities::{KeyValue, ModelVersion, Tag};
 
 /// The tag that says the state. Beside it are `.by`, `.with`, `.at` and `.reason`.
-const STATE: &str = "trainyard.state";
+const STATE: &str = tags::STATE;
 
 /// The tag of a gate that passed or failed, which versions judged before there were states have alone.
-const GATE: &str = "trainyard.gate";
+const GATE: &str = tags::GATE;
 
 /// Where a version is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,7 +35,7 @@ async fn run_owner(web: &Web, run_id: &str) -> Result<Owner> {
     let address = web.links.run(&info.run_id);
     let name = page::run_name(&info.run_name, &info.run_id).to_owned();
     let trail = vec![
-        (web.links.home(), "Experiments".to_owned()),
+        (web.links.experiments(), "Experiments".to_owned()),
         (web.links.experiment(&info.experiment_id), "Runs".to_owned()),
         (address.clone(), name),
     ];
@@ -46,7 +46,7 @@ async fn model_owner(web: &Web, model_id: &str) -> Result<Owner> {
     let info = web.tracking.logged_models.get(model_id).await?.info;
     let address = web.links.logged_model(&info.model_id);
     let trail = vec![
-        (web.links.home(), "Experiments".to_owned()),
+        (web.links.experiments(), "Experiments".to_owned()),
         (web.links.experiment(&info.experiment_id), "Runs".to_owned()),
         (address.clone(), info.name),
     ];

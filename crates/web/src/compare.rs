@@ -40,7 +40,7 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
             (table(&web, &runs, only_differences))
         }
     };
-    let mut trail = vec![(web.links.home(), "Experiments".to_owned())];
+    let mut trail = vec![(web.links.experiments(), "Experiments".to_owned())];
     let experiments: BTreeSet<&str> =
         runs.iter().map(|run| run.info.experiment_id.as_str()).collect();
     if let (1, Some(id)) = (experiments.len(), experiments.first()) {

@@ -45,7 +45,7 @@ pub(crate) async fn show(
         (legend(&web, &runs, &curves))
     };
     let trail = [
-        (web.links.home(), "Experiments".to_owned()),
+        (web.links.experiments(), "Experiments".to_owned()),
         (web.links.experiment(&experiment.experiment_id), experiment.name.clone()),
     ];
     let page = page::layout(&web.links, "Curves", Some(Section::Experiments), &trail, &body);

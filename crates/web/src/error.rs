@@ -57,13 +57,14 @@ pub(crate) fn draw(links: &Links, response: Response) -> Response {
     let title = match response.status() {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::BAD_REQUEST => "That does not work",
+        StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::BAD_GATEWAY => "The tracking server does not answer",
         _ => "Something failed",
     };
     let body = html! {
         h1 { (title) }
         p.notice.bad { (message) }
-        p { "Go back, or start again from " a href=(links.home()) { "the list of experiments" } "." }
+        p { "Go back, or start again from " a href=(links.experiments()) { "the list of experiments" } "." }
     };
     page::respond(response.status(), &page::layout(links, title, None, &[], &body))
 }

@@ -52,7 +52,7 @@ pub(crate) async fn show(
         @if listed.runs.is_empty() { (nothing(&experiment, &query)) } @else { (table.show()) }
         (about(&web, &experiment, raw.as_deref()))
     };
-    let trail = [(web.links.home(), "Experiments".to_owned())];
+    let trail = [(web.links.experiments(), "Experiments".to_owned())];
     let page =
         page::layout(&web.links, &experiment.name, Some(Section::Experiments), &trail, &body);
     Ok(page::respond(code, &page))

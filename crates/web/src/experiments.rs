@@ -1,4 +1,4 @@
-//! The list of experiments: the first page.
+//! The list of experiments.
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -48,7 +48,7 @@ pub(crate) async fn list(
     };
     let body = html! {
         h1 { "Experiments" }
-        form.filter method="get" action=(web.links.home()) role="search" {
+        form.filter method="get" action=(web.links.experiments()) role="search" {
             input type="search" name="q" value=(asked.q) aria-label="Filter experiments"
                 placeholder="part of a name, or a filter: tags.team = 'x'";
             label { input type="checkbox" name="deleted" value="1" checked[!asked.deleted.is_empty()]; " deleted, too" }
@@ -73,7 +73,7 @@ async fn experiments(
     let welcome = asked.q.is_empty() && only_the_default(web, found).await?;
     let next = found.next_page_token.as_deref().map(|token| {
         let pairs = [("q", asked.q.as_str()), ("deleted", &asked.deleted), ("page", token)];
-        format!("{}{}", web.links.home(), query(&pairs))
+        format!("{}{}", web.links.experiments(), query(&pairs))
     });
     Ok(html! {
         @if welcome { (first_steps(headers)) }
@@ -100,7 +100,7 @@ async fn experiments(
 }
 
 /// Whether nothing was logged yet: one experiment, and no run in it.
-async fn only_the_default(web: &Web, found: &Page<Experiment>) -> Result<bool> {
+pub(crate) async fn only_the_default(web: &Web, found: &Page<Experiment>) -> Result<bool> {
     let [experiment] = found.items.as_slice() else { return Ok(false) };
     let runs = SearchRuns {
         experiment_ids: vec![experiment.experiment_id.clone()],
@@ -111,7 +111,8 @@ async fn only_the_default(web: &Web, found: &Page<Experiment>) -> Result<bool> {
     Ok(web.tracking.runs.search(runs).await?.items.is_empty())
 }
 
-fn first_steps(headers: &HeaderMap) -> Markup {
+/// What to do where nothing was logged yet.
+pub(crate) fn first_steps(headers: &HeaderMap) -> Markup {
     // Shown as text only.
     let host =
         headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:5000");

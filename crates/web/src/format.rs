@@ -68,6 +68,12 @@ pub(crate) fn time(millis: i64) -> Markup {
     }
 }
 
+/// The same as text.
+pub(crate) fn time_text(millis: i64) -> String {
+    let time = DateTime::<Utc>::from_timestamp_millis(millis);
+    time.map_or_else(|| millis.to_string(), |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
 /// How long something took.
 pub(crate) fn duration(millis: i64) -> String {
     let seconds = millis / 1000;
@@ -77,6 +83,17 @@ pub(crate) fn duration(millis: i64) -> String {
         1_000..60_000 => format!("{:.1} s", millis as f64 / 1000.0),
         60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// How long ago a moment was, roughly.
+pub(crate) fn ago(millis: i64, now: i64) -> String {
+    let minutes = now.saturating_sub(millis) / 60_000;
+    match minutes {
+        ..1 => "just now".to_owned(),
+        1..60 => format!("{minutes} min ago"),
+        60..2_880 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1_440),
     }
 }
 
@@ -140,6 +157,8 @@ mod tests {
         let durations = [-1, 0, 999, 1_500, 61_000, 3_723_000].map(duration);
         assert_eq!(durations, ["–", "0 ms", "999 ms", "1.5 s", "1 min 1 s", "1 h 2 min"]);
         assert_eq!([0, 999, 1_000, 12_345_678].map(bytes), ["0 B", "999 B", "1.0 KB", "12.3 MB"]);
+        let moments = [5, -60_000, -7_200_000, -259_200_000].map(|millis| ago(millis, 0));
+        assert_eq!(moments, ["just now", "1 min ago", "2 h ago", "3 days ago"]);
         assert_eq!(short("äöü", 2), "äö…");
         assert_eq!(short("äöü", 3), "äöü");
         let params = ["17.78279410038923", "0.10", "1234567890123", "infinity...", "lbfgs"];

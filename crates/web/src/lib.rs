@@ -1,13 +1,15 @@
-//! The pages people look at: experiments, runs, metrics, artifacts, comparison, registry.
+//! The pages people look at: experiments, runs, metrics, artifacts, comparison, and a cockpit for each model.
 //!
 //! Rendered here, on the server, from any [`Tracking`]; they work without scripts, load nothing
 //! from elsewhere, and show what users logged as text only: whatever could be active (HTML
-//! reports, SVG images) is shown in a sandbox of its own (`artifact`).
+//! reports, SVG images) is shown in a sandbox of its own (`artifact`). What they change goes through forms
+//! (`form`, `posted`) that only a page of this server can have sent (`ticket`), by the way of the API.
 
 mod alias_moves;
 mod artifact;
 mod artifact_kind;
 mod artifact_tree;
+mod cockpit;
 mod column_choice;
 mod columns;
 mod compare;
@@ -16,25 +18,33 @@ mod curves;
 mod error;
 mod experiment;
 mod experiments;
+mod form;
 mod format;
+mod grammar;
 mod history;
+mod home;
 mod links;
 mod logged_model;
 mod metric;
 mod models;
 mod page;
 mod pagination;
+mod posted;
 mod query;
 mod relations;
 mod router;
 mod run;
+mod run_change;
+mod run_forms;
 mod run_list;
 mod run_table;
 mod runs_csv;
 mod sandbox;
+mod search;
 mod search_box;
 mod signature;
 mod site;
+mod ticket;
 mod webhooks;
 
 pub use router::{router, router_below, router_with_webhooks};

@@ -44,6 +44,15 @@ impl Links {
         format!("{}/", self.prefix)
     }
 
+    /// The list of experiments.
+    pub(crate) fn experiments(&self) -> String {
+        format!("{}/experiments", self.prefix)
+    }
+
+    pub(crate) fn search(&self) -> String {
+        format!("{}/search", self.prefix)
+    }
+
     pub(crate) fn webhooks(&self) -> String {
         format!("{}/webhooks", self.prefix)
     }
@@ -92,6 +101,16 @@ impl Links {
 
     pub(crate) fn version(&self, name: &str, version: &str) -> String {
         format!("{}/versions/{}", self.model(name), part(version))
+    }
+
+    /// Where two versions of a model are compared.
+    pub(crate) fn model_diff(&self, name: &str) -> String {
+        format!("{}/diff", self.model(name))
+    }
+
+    /// The comparison of an old version with a new one.
+    pub(crate) fn versions_diff(&self, name: &str, old: &str, new: &str) -> String {
+        format!("{}?a={}&b={}", self.model_diff(name), part(old), part(new))
     }
 
     pub(crate) fn logged_model(&self, model_id: &str) -> String {

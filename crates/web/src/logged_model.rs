@@ -40,7 +40,7 @@ pub(crate) async fn show(
         (tree.show(&owner))
     };
     let trail = [
-        (web.links.home(), "Experiments".to_owned()),
+        (web.links.experiments(), "Experiments".to_owned()),
         (web.links.experiment(&model.info.experiment_id), "Runs".to_owned()),
     ];
     let page =

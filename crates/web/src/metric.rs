@@ -75,7 +75,7 @@ pub(crate) async fn show(
     };
     let name = page::run_name(&run.info.run_name, &run.info.run_id).to_owned();
     let trail = [
-        (web.links.home(), "Experiments".to_owned()),
+        (web.links.experiments(), "Experiments".to_owned()),
         (web.links.experiment(&run.info.experiment_id), "Runs".to_owned()),
         (web.links.run(&run_id), name),
     ];

@@ -9,6 +9,9 @@ use crate::format;
 use crate::links::Links;
 use crate::pagination::Asked;
 
+/// What a page is.
+pub(crate) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
+
 /// Entry of the navigation that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
@@ -46,8 +49,11 @@ pub(crate) fn layout(
                 header.top {
                     a.brand href=(links.home()) { "Trainyard" }
                     nav aria-label="Main" {
-                        (entry(Section::Experiments, links.home(), "Experiments"))
+                        (entry(Section::Experiments, links.experiments(), "Experiments"))
                         (entry(Section::Models, links.models(), "Models"))
+                    }
+                    form.find method="get" action=(links.search()) role="search" aria-label="Everything" {
+                        input type="search" name="q" aria-label="Search everything" aria-keyshortcuts="/" placeholder="Search ( / )";
                     }
                 }
                 main #main {
@@ -67,7 +73,7 @@ pub(crate) fn layout(
 
 /// The page as an answer.
 pub(crate) fn respond(status: StatusCode, page: &Markup) -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    let headers = [(header::CONTENT_TYPE, MEDIA_TYPE)];
     (status, headers, page.0.clone()).into_response()
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn show(
         (side_by_side(&runs, &axes))
     };
     let trail = [
-        (web.links.home(), "Experiments".to_owned()),
+        (web.links.experiments(), "Experiments".to_owned()),
         (web.links.experiment(&experiment.experiment_id), experiment.name.clone()),
     ];
     let title = "Params × metrics";

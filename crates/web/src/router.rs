@@ -12,9 +12,10 @@ use trainyard_mlflow::{Tracking, WebhookLog};
 
 use crate::links::Links;
 use crate::site::Web;
+use crate::ticket::Ticket;
 use crate::{
-    artifact, compare, curves, error, experiment, experiments, logged_model, metric, models,
-    relations, run, runs_csv, webhooks,
+    artifact, cockpit, compare, curves, error, experiment, experiments, home, logged_model, metric,
+    models, page, relations, run, run_change, runs_csv, search, webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -36,14 +37,15 @@ pub fn router_with_webhooks(
 ) -> Router {
     let web = Web { tracking, links: Links::new(prefix), webhooks };
     Router::new()
-        .route("/", get(experiments::list))
+        .route("/", get(home::show))
+        .route("/search", get(search::show))
         .route("/experiments", get(experiments::list))
         .route("/experiments/{experiment_id}", get(experiment::show))
         .route("/experiments/{experiment_id}/curves", get(curves::show))
         .route("/experiments/{experiment_id}/relations", get(relations::show))
         .route("/experiments/{experiment_id}/runs.csv", get(runs_csv::download))
         .route("/experiments/{experiment_id}/runs/{run_id}", get(run::show_in_experiment))
-        .route("/runs/{run_id}", get(run::show))
+        .route("/runs/{run_id}", get(run::show).post(run_change::change))
         .route("/runs/{run_id}/metrics/{*key}", get(metric::show))
         .route("/runs/{run_id}/files/{*path}", get(artifact::show_of_run))
         .route("/runs/{run_id}/raw/{*path}", get(artifact::raw_of_run))
@@ -52,8 +54,12 @@ pub fn router_with_webhooks(
         .route("/logged-models/{model_id}/files/{*path}", get(artifact::show_of_model))
         .route("/logged-models/{model_id}/raw/{*path}", get(artifact::raw_of_model))
         .route("/models", get(models::list))
-        .route("/models/{name}", get(models::show))
-        .route("/models/{name}/versions/{version}", get(models::show_version))
+        .route("/models/{name}", get(cockpit::show).post(cockpit::change))
+        .route("/models/{name}/diff", get(cockpit::show_difference))
+        .route(
+            "/models/{name}/versions/{version}",
+            get(cockpit::show_version).post(cockpit::change_version),
+        )
         .route("/webhooks", get(webhooks::show))
         .route("/assets/trainyard.css", get(style))
         .route("/assets/trainyard.js", get(script))
@@ -90,11 +96,19 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
                       frame-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'self'";
 
-/// Draws failures as pages, and adds the headers that browsers protect users by; an answer that
-/// set its own keeps it.
-async fn finish(State(web): State<Web>, request: Request, next: Next) -> Response {
+/// Gives a page's forms what they have to know, draws failures as pages, and adds the headers that browsers protect
+/// users by; an answer that set its own keeps it.
+async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let ticket = Ticket::of(request.headers());
+    request.extensions_mut().insert(ticket.clone());
     let mut response = error::draw(&web.links, next.run(request).await);
     let headers = response.headers_mut();
+    // Pages of ours have forms; what users logged is none, and comes with a policy of its own.
+    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == page::MEDIA_TYPE)
+        && !headers.contains_key(header::CONTENT_SECURITY_POLICY);
+    if let Some(cookie) = ticket.cookie().filter(|_| is_page) {
+        headers.append(header::SET_COOKIE, cookie);
+    }
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -1,5 +1,6 @@
 //! One run: what it was, measured, read and made.
 
+use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -10,12 +11,14 @@ use trainyard_mlflow::{MetricHistoryPage, SearchModelVersions};
 
 use crate::artifact_tree::Tree;
 use crate::error::Result;
+use crate::form::Forms;
 use crate::links::Links;
 use crate::page::{self, Section};
 use crate::pagination::Asked;
 use crate::sandbox;
 use crate::site::Web;
-use crate::{format, history};
+use crate::ticket::Ticket;
+use crate::{format, history, run_forms};
 
 /// Histories that are drawn; the others are a click away.
 const SPARKLINES_MAX: usize = 40;
@@ -36,6 +39,7 @@ pub(crate) async fn show(
     State(web): State<Web>,
     Path(run_id): Path<String>,
     RawQuery(query): RawQuery,
+    Extension(ticket): Extension<Ticket>,
 ) -> Result {
     let run = web.tracking.runs.get(&run_id).await?;
     let experiment = web.tracking.experiments.get(&run.info.experiment_id).await?;
@@ -73,9 +77,10 @@ pub(crate) async fn show(
         }
         h2 { "Artifacts" }
         (tree.show(&owner))
+        (run_forms::show(Forms { ticket: &ticket, address: &owner }, &run))
     };
     let trail = [
-        (web.links.home(), "Experiments".to_owned()),
+        (web.links.experiments(), "Experiments".to_owned()),
         (web.links.experiment(&experiment.experiment_id), experiment.name.clone()),
     ];
     let page = page::layout(&web.links, name, Some(Section::Experiments), &trail, &body);

@@ -4,13 +4,19 @@ use std::path::Path;
 
 use futures::StreamExt as _;
 use maud::{Markup, html};
-use trainyard_mlflow::{Error, Result, Tracking};
+use trainyard_mlflow::{Error, Result, Tracking, VersionId};
 use trainyard_signature::model::{MlModel, Schema};
 
 /// Largest `MLmodel` that is read for a page.
 const BYTES_MAX: usize = 4 << 20;
 /// Columns that are shown.
 const COLUMNS_SHOWN: usize = 200;
+
+/// The `MLmodel` of a registered version.
+pub(crate) async fn of_version(tracking: &Tracking, id: VersionId<'_>) -> Result<MlModel> {
+    let root = tracking.model_versions.download_uri(id).await?;
+    read(tracking, &root).await
+}
 
 /// The `MLmodel` of the folder at `root_uri`.
 pub(crate) async fn read(tracking: &Tracking, root_uri: &str) -> Result<MlModel> {

@@ -10,7 +10,7 @@ use super::comparison::Monitored;
 use crate::Result;
 
 /// Tag of a look: its verdict.
-pub(super) const VERDICT_TAG: &str = "trainyard.verdict";
+pub(super) const VERDICT_TAG: &str = trainyard_base::words::tags::VERDICT;
 
 /// Logs a comparison as a run: scores as metrics, the page and the JSON as artifacts. Returns the
 /// run's id.

@@ -35,6 +35,14 @@
   addEventListener("hashchange", follow);
   follow();
 
+  // "/" leads to the search of everything.
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) { return; }
+    if (event.target.closest("input, textarea, select, [contenteditable]")) { return; }
+    const field = document.querySelector("form.find input");
+    if (field) { event.preventDefault(); field.focus(); field.select(); }
+  });
+
   // The compare button says how many runs are chosen.
   const form = document.querySelector("form[data-compare]");
   if (form) {

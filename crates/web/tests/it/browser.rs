@@ -1,5 +1,6 @@
 //! The pages in a real browser: the policy holds, MLflow's addresses lead on.
 
+use trainyard_mlflow::entities::Tag;
 use trainyard_testkit::browser;
 
 use crate::site::Site;
@@ -28,6 +29,14 @@ async fn reports_run_in_a_sandbox_and_mlflows_addresses_lead_on() {
     assert!(!page.contains("<title>ran</title>"), "{page}");
     let report = dom(format!("{url}/runs/{run_id}/raw/drift.html")).await;
     assert!(report.contains("<title>ran</title>"), "{report}");
+    // What users wrote is text in a model's page, whose forms do not loosen its policy.
+    let name = "It's \"<i>\" 100%";
+    site.nasty_model(&run_id, name).await;
+    let tag = Tag::new("x", "<img src=x onerror=\"document.title='ran'\">");
+    site.tracking.registered_models.set_tag(name, tag).await.unwrap();
+    let model = dom(format!("{url}/models/It's%20%22%3Ci%3E%22%20100%25")).await;
+    assert!(model.contains("name=\"csrf\"") && !model.contains("<title>ran</title>"), "{model}");
+    assert!(!model.contains("<img"), "{model}");
     // The list works as upstream's addresses do, too.
     let table = dom(format!("{url}/#/experiments/1")).await;
     assert!(table.contains("data-compare") && table.contains("finished"), "{table}");

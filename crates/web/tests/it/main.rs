@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod browser;
+mod changes;
+mod cockpit;
 mod curves;
 mod experiment;
 mod locations;

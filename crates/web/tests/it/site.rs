@@ -29,12 +29,17 @@ pub(crate) struct Page {
 impl Site {
     /// An empty store.
     pub(crate) fn empty() -> Self {
+        Self::with(OpenOptions::default())
+    }
+
+    /// The same with settings, but for the folders.
+    pub(crate) fn with(options: OpenOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let options = OpenOptions {
             default_artifact_root: Some(path("runs")),
             artifacts_destination: Some(path("artifacts")),
-            ..OpenOptions::default()
+            ..options
         };
         let uri = format!("sqlite:///{}", path("mlflow.db"));
         let tracking = trainyard_tracking::open(&uri, options).unwrap();
@@ -159,7 +164,11 @@ impl Site {
 
 pub(crate) async fn get(router: Router, address: &str) -> Page {
     let request = Request::get(address).header("host", "example.org:5000").body(Body::empty());
-    let response = router.oneshot(request.unwrap()).await.unwrap();
+    send(router, request.unwrap()).await
+}
+
+pub(crate) async fn send(router: Router, request: Request<Body>) -> Page {
+    let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, 10 << 20).await.unwrap();
     let text = String::from_utf8_lossy(&bytes).into_owned();

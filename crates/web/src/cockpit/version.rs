@@ -1,0 +1,133 @@
+//! The page of one version: what it is, what the gate said, what it would change for clients, and what is next.
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use maud::{Markup, html};
+use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
+use trainyard_mlflow::uri::{ModelUri, without_credentials};
+use trainyard_mlflow::{Result as StoreResult, VersionId};
+use trainyard_signature::contract;
+use trainyard_signature::model::MlModel;
+
+use super::actions::{self, Beside};
+use super::snippets;
+use super::standing::PRODUCTION;
+use super::versions::{aliases, has_stage, verdict};
+use crate::error::Result;
+use crate::form::Forms;
+use crate::page::{self, Section};
+use crate::pagination::Asked;
+use crate::site::Web;
+use crate::ticket::Ticket;
+use crate::{format, signature};
+
+/// What the tags of the gate and of its rules begin with.
+const GATE: &str = "trainyard.gate";
+
+pub(crate) async fn show(
+    State(web): State<Web>,
+    Path((name, version)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    Extension(ticket): Extension<Ticket>,
+) -> Result {
+    let address = web.links.version(&name, &version);
+    let id = VersionId { name: &name, version: &version };
+    let found = web.tracking.model_versions.get(id).await?;
+    let model = web.tracking.registered_models.get(&name).await?;
+    let root = web.tracking.model_versions.download_uri(id).await?;
+    let file = signature::read(&web.tracking, &root).await;
+    let beside = beside(&web, &model, &found, &file).await;
+    let mut tags: Vec<Tag> = found.tags.clone();
+    tags.sort_by(|left, right| left.key.cmp(&right.key));
+    let forms = Forms { ticket: &ticket, address: &address };
+    let uri = ModelUri::Version { name: name.clone(), version: found.version.clone() }.to_string();
+    let body = html! {
+        h1 {
+            (name) " " small { "version " (found.version) } " "
+            @for alias in aliases(&model, &found.version) { span.badge.good { (alias) } }
+            @if has_stage(&found) { span.badge.plain { "stage " (found.current_stage) } }
+            (verdict(&found))
+        }
+        @if let Some(text) = found.description.as_deref().filter(|text| !text.is_empty()) { p { (page::value(text)) } }
+        @if let Some(beside) = &beside {
+            p { a href=(web.links.versions_diff(&name, &beside.production, &found.version)) { "Compare with version " (beside.production) ", which is in production" } }
+        }
+        (gate(&tags))
+        div.columns {
+            section {
+                h2 { "About" }
+                (about(&web, &found, &root))
+                h2 { "Tags " small { (tags.len()) } }
+                @if tags.is_empty() { p.soft { "None. The pipeline tags a version with its run, data digest, commit and gate results." } }
+                @else { (page::long_key_values(Asked::new(&address, query.as_deref()), "tags", &tags)) }
+            }
+            section { h2 { "Signature" } (signature::show(&file)) }
+        }
+        (actions::of_version(forms, &model, &found, beside.as_ref()))
+        (snippets::section(&uri, Some(&file)))
+    };
+    let trail = [(web.links.models(), "Models".to_owned()), (web.links.model(&name), name.clone())];
+    let title = format!("{name} version {}", found.version);
+    let page = page::layout(&web.links, &title, Some(Section::Models), &trail, &body);
+    Ok(page::respond(StatusCode::OK, &page))
+}
+
+/// What the version would change for clients of production; none where it is production, or either cannot be read.
+async fn beside(
+    web: &Web,
+    model: &RegisteredModel,
+    version: &ModelVersion,
+    file: &StoreResult<MlModel>,
+) -> Option<Beside> {
+    let alias = model.aliases.iter().find(|alias| alias.alias == PRODUCTION)?;
+    let after = file.as_ref().ok()?;
+    if alias.version == version.version {
+        return None;
+    }
+    let id = VersionId { name: &model.name, version: &alias.version };
+    let before = signature::of_version(&web.tracking, id).await.ok()?;
+    let contract = contract::compare(before.signature.as_ref(), after.signature.as_ref());
+    Some(Beside { production: alias.version.clone(), contract })
+}
+
+/// What each rule of the gate said.
+fn gate(tags: &[Tag]) -> Markup {
+    let rules: Vec<&Tag> = tags
+        .iter()
+        .filter(|tag| tag.key.strip_prefix(GATE).is_some_and(|rest| rest.starts_with('.')))
+        .collect();
+    html! {
+        @if !rules.is_empty() {
+            h2 { "Gate" }
+            ul { @for rule in rules { li { (format::short(&rule.value, 600)) } } }
+        }
+    }
+}
+
+fn about(web: &Web, version: &ModelVersion, root: &str) -> Markup {
+    let model_id = match version.source.parse() {
+        Ok(ModelUri::LoggedModel { model_id }) => Some(model_id),
+        _ => version.model_id.clone().filter(|id| !id.is_empty()),
+    };
+    html! {
+        div.scroll {
+            table.pairs {
+                tbody {
+                    tr { th scope="row" { "Registered (UTC)" } td { (format::time(version.creation_timestamp)) } }
+                    @if let Some(run_id) = version.run_id.as_deref().filter(|id| !id.is_empty()) {
+                        tr { th scope="row" { "Run" } td { a href=(web.links.run(run_id)) { (run_id) } } }
+                    }
+                    @if let Some(model_id) = model_id {
+                        tr { th scope="row" { "Logged model" } td { a href=(web.links.logged_model(&model_id)) { (model_id) } } }
+                    }
+                    tr { th scope="row" { "Source" } td { (without_credentials(&version.source)) } }
+                    tr { th scope="row" { "Files" } td { (without_credentials(root)) } }
+                    @if let Some(message) = version.status_message.as_deref().filter(|text| !text.is_empty()) {
+                        tr { th scope="row" { "State" } td { (message) } }
+                    }
+                }
+            }
+        }
+    }
+}

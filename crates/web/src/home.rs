@@ -1,0 +1,217 @@
+//! The first page: what runs now, what failed lately, which models are in production and how they are, and the
+//! experiments that were last run.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use futures::future::{join_all, join3};
+use maud::{Markup, html};
+use trainyard_mlflow::entities::{Experiment, ModelVersion, RegisteredModel, Run, ViewType};
+use trainyard_mlflow::{
+    Result as StoreResult, SearchExperiments, SearchRegisteredModels, SearchRuns, VersionId,
+};
+
+use crate::cockpit::{Health, PRODUCTION, Records};
+use crate::error::Result;
+use crate::experiments::{first_steps, only_the_default};
+use crate::site::Web;
+use crate::{format, page};
+
+/// Experiments whose runs are looked through, the last changed.
+const EXPERIMENTS_MAX: i64 = 1000;
+/// Runs of each kind.
+const RUNS_SHOWN: i64 = 8;
+/// How long a failure is news: a week.
+const LATELY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Runs that are read to see which experiments were run last.
+const RECENT_RUNS: i64 = 20;
+const EXPERIMENTS_SHOWN: usize = 10;
+/// Models that are looked through for those in production.
+const MODELS_MAX: i64 = 500;
+/// Models that are shown with their state, which is some queries each.
+const MODELS_SHOWN: usize = 12;
+
+pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
+    let search = SearchExperiments {
+        view_type: ViewType::ActiveOnly,
+        max_results: Some(EXPERIMENTS_MAX),
+        order_by: vec!["last_update_time DESC".to_owned()],
+        ..SearchExperiments::default()
+    };
+    let experiments = web.tracking.experiments.search(search).await?;
+    if only_the_default(&web, &experiments).await? {
+        let body = html! { h1 { "Trainyard" } (first_steps(&headers)) };
+        return Ok(page::respond(StatusCode::OK, &layout(&web, &body)));
+    }
+    let experiments = experiments.items;
+    let now = chrono::Utc::now().timestamp_millis();
+    let failed = format!(
+        "attributes.status = 'FAILED' AND attributes.start_time > {}",
+        now.saturating_sub(LATELY_MS)
+    );
+    let (running, failed, recent) = join3(
+        runs(&web, &experiments, "attributes.status = 'RUNNING'".to_owned(), RUNS_SHOWN),
+        runs(&web, &experiments, failed, RUNS_SHOWN),
+        runs(&web, &experiments, String::new(), RECENT_RUNS),
+    )
+    .await;
+    let (running, failed, recent) = (running?, failed?, recent?);
+    let models = production(&web).await;
+    let body = html! {
+        h1 { "Trainyard" }
+        h2 { "In production" }
+        (models)
+        div.columns {
+            section { h2 { "Running now" } (list(&web, &experiments, &running, now, "Nothing runs.")) }
+            section { h2 { "Failed in the last week" } (list(&web, &experiments, &failed, now, "Nothing failed.")) }
+        }
+        h2 { "Experiments " small { "by their last run" } }
+        (by_last_run(&web, &experiments, &recent, now))
+        p { a href=(web.links.experiments()) { "All experiments" } }
+    };
+    Ok(page::respond(StatusCode::OK, &layout(&web, &body)))
+}
+
+fn layout(web: &Web, body: &Markup) -> Markup {
+    page::layout(&web.links, "Home", None, &[], body)
+}
+
+async fn runs(
+    web: &Web,
+    experiments: &[Experiment],
+    filter: String,
+    most: i64,
+) -> StoreResult<Vec<Run>> {
+    if experiments.is_empty() {
+        return Ok(Vec::new());
+    }
+    let search = SearchRuns {
+        experiment_ids: experiments.iter().map(|one| one.experiment_id.clone()).collect(),
+        filter,
+        max_results: Some(most),
+        order_by: vec!["attributes.start_time DESC".to_owned()],
+        ..SearchRuns::default()
+    };
+    Ok(web.tracking.runs.search(search).await?.items)
+}
+
+fn name_of<'a>(experiments: &'a [Experiment], id: &'a str) -> &'a str {
+    let found = experiments.iter().find(|experiment| experiment.experiment_id == id);
+    found.map_or(id, |experiment| experiment.name.as_str())
+}
+
+fn list(web: &Web, experiments: &[Experiment], runs: &[Run], now: i64, nothing: &str) -> Markup {
+    html! {
+        @if runs.is_empty() { p.soft { (nothing) } } @else {
+            div.scroll {
+                table {
+                    thead { tr { th { "Run" } th { "Experiment" } th { "Started" } th { "By" } } }
+                    tbody {
+                        @for run in runs {
+                            @let info = &run.info;
+                            tr {
+                                td { a href=(web.links.run(&info.run_id)) { (format::short(page::run_name(&info.run_name, &info.run_id), 60)) } }
+                                td { a href=(web.links.experiment(&info.experiment_id)) { (format::short(name_of(experiments, &info.experiment_id), 60)) } }
+                                td.tight { @if let Some(at) = info.start_time { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
+                                td { (format::short(&info.user_id, 40)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Experiments in the order of their last runs, then of their last changes.
+fn by_last_run(web: &Web, experiments: &[Experiment], recent: &[Run], now: i64) -> Markup {
+    let mut shown: Vec<(&Experiment, Option<i64>)> = Vec::new();
+    let run = recent.iter().filter_map(|run| {
+        let id = &run.info.experiment_id;
+        let found = experiments.iter().find(|experiment| experiment.experiment_id == *id)?;
+        Some((found, run.info.start_time))
+    });
+    for (experiment, at) in run.chain(experiments.iter().map(|experiment| (experiment, None))) {
+        let is_known =
+            shown.iter().any(|(known, _)| known.experiment_id == experiment.experiment_id);
+        if !is_known && shown.len() < EXPERIMENTS_SHOWN {
+            shown.push((experiment, at));
+        }
+    }
+    html! {
+        div.scroll {
+            table {
+                thead { tr { th { "Experiment" } th { "Last run" } } }
+                tbody {
+                    @for (experiment, at) in shown {
+                        tr {
+                            td { a href=(web.links.experiment(&experiment.experiment_id)) { (format::short(&experiment.name, 120)) } }
+                            td.tight { @if let Some(at) = at { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Models in production, each with a dot; a registry that cannot be read is told.
+async fn production(web: &Web) -> Markup {
+    let search = SearchRegisteredModels {
+        max_results: Some(MODELS_MAX),
+        order_by: vec!["last_updated_timestamp DESC".to_owned()],
+        ..SearchRegisteredModels::default()
+    };
+    let found = match web.tracking.registered_models.search(search).await {
+        Ok(found) => found,
+        Err(error) => return html! { p.notice.bad { (error.for_clients()) } },
+    };
+    let serving: Vec<(&RegisteredModel, &str)> = found
+        .items
+        .iter()
+        .filter_map(|model| {
+            let alias = model.aliases.iter().find(|alias| alias.alias == PRODUCTION)?;
+            Some((model, alias.version.as_str()))
+        })
+        .collect();
+    let states =
+        serving.iter().take(MODELS_SHOWN).map(|&(model, version)| state(web, model, version));
+    let states = join_all(states).await;
+    html! {
+        @if serving.is_empty() { p.soft { "No version of a model has the alias " (PRODUCTION) "." } } @else {
+            div.scroll {
+                table {
+                    thead { tr { th { "Model" } th.number { "Version" } th { "State" } } }
+                    tbody {
+                        @for ((model, version), state) in serving.iter().zip(&states) {
+                            tr {
+                                td { a href=(web.links.model(&model.name)) { (model.name) } }
+                                td.number { a href=(web.links.version(&model.name, version)) { (version) } }
+                                td { (state) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if serving.len() > states.len() { p { a href=(web.links.models()) { "All models" } } }
+        }
+    }
+}
+
+/// The dot of a model, and what its data was found to be.
+async fn state(web: &Web, model: &RegisteredModel, version: &str) -> Markup {
+    let id = VersionId { name: &model.name, version };
+    let version = match web.tracking.model_versions.get(id).await {
+        Ok(version) => version,
+        Err(error) => {
+            tracing::debug!(%error, "the state of a model is not shown");
+            ModelVersion::default()
+        }
+    };
+    let records = Records::last_look(web, &model.name, &version).await;
+    let look = records.looks.first();
+    html! {
+        (Health::of(&version, look).dot())
+        @if let Some(verdict) = records.verdict() { "data " (verdict) }
+        @else { span.soft { "no look at its data" } }
+    }
+}
