@@ -51,12 +51,26 @@ pub fn promtool() -> PathBuf {
     if unpacked.is_file() { unpacked } else { PathBuf::from("promtool") }
 }
 
+/// What ends a script whose last line was reached: everything that a leaving interpreter does for
+/// its users, but not the taking down of modules, in which the threads of pyarrow and onnxruntime
+/// now and then abort the process (apache/arrow#34314), long after the answer was printed.
+const LEAVE: &str = "
+import atexit, os, sys, threading
+threading._shutdown()
+atexit._run_exitfuncs()
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(0)
+";
+
 /// Runs a Python script with arguments and returns its stdout; panics with its stderr on failure.
 pub fn run_python(script: &str, arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let output = Command::new(python())
         .arg("-c")
-        .arg(script)
+        .arg(format!("{script}{LEAVE}"))
         .args(arguments)
+        // Packages that report their use to their makers: not from tests.
+        .env("ORT_DISABLE_TELEMETRY", "1")
         .envs(environment.iter().copied())
         .output()
         .unwrap_or_else(|error| panic!("python did not start: {error}"));

@@ -168,7 +168,8 @@ impl Worker {
             .env_clear()
             .envs(launch.variables.iter().map(|(name, value)| (name, value)))
             .env("PYTHONUNBUFFERED", "1")
-            .env("MLFLOW_DISABLE_TELEMETRY", "true");
+            .env("MLFLOW_DISABLE_TELEMETRY", "true")
+            .env("ORT_DISABLE_TELEMETRY", "1");
         // All workers together use the machine once, not each of them.
         for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
             if !launch.variables.iter().any(|(name, _)| name == variable) {

@@ -41,7 +41,7 @@ pub(crate) fn read(path: &Path) -> RecordBatch {
 
 /// Runs a script that prints one JSON document last.
 pub(crate) fn python_json(script: &str, arguments: &[&str]) -> serde_json::Value {
-    let environment = [("MLFLOW_DISABLE_TELEMETRY", "true"), ("ORT_DISABLE_TELEMETRY", "1")];
+    let environment = [("MLFLOW_DISABLE_TELEMETRY", "true")];
     let output = run_python(script, arguments, &environment);
     let last = output.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error} in {output}"))
