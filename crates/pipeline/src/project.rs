@@ -53,7 +53,7 @@ impl Project {
     pub fn shared_tracking(&self) -> Result<Shared> {
         if self.tracks_by_http() {
             let tracking = self.tracking()?;
-            return Ok(Shared { own: tracking.clone(), lent: tracking, webhooks: None });
+            return Ok(Shared { own: tracking.clone(), lent: tracking, webhooks: None, log: None });
         }
         let lending = Lending::default();
         Ok(trainyard_tracking::share(&self.tracking_uri, self.open_options(), &lending)?)

@@ -62,8 +62,8 @@ pub struct Shared {
     pub lent: Tracking,
     /// Who is told of changes of the registry, by the server that answers for it; none if that is elsewhere.
     pub webhooks: Option<Webhooks>,
-    /// Where changes of who may do what are written down.
-    pub log: AuditLog,
+    /// Where changes of who may do what are written down; none if that is elsewhere.
+    pub log: Option<AuditLog>,
 }
 
 impl fmt::Debug for Shared {
@@ -109,7 +109,7 @@ pub(crate) fn share_store(
         own.approvals = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
-    Ok((Shared { own, lent, webhooks: Some(webhooks), log }, store))
+    Ok((Shared { own, lent, webhooks: Some(webhooks), log: Some(log) }, store))
 }
 
 /// What a server's data is made of.

@@ -28,7 +28,7 @@ impl Thresholded {
         // One that was fitted before is taken as it is.
         let member = fields.value("estimator_").or_else(|_| fields.value("estimator"))?;
         let member = nested.load(member)?;
-        let classes = member.classes().map(Arc::clone);
+        let classes = member.classes().cloned();
         let classes = classes.filter(|classes| classes.len() == 2);
         let classes = classes.ok_or_else(|| fields.malformed("there are not two classes"))?;
         let by_probability = match fields.text("response_method", "auto") {

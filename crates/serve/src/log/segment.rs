@@ -127,7 +127,7 @@ impl Segment {
 /// files.
 pub(super) fn opened_ms(name: &str) -> Option<i64> {
     let rest = name.strip_prefix("predictions-")?.strip_suffix(".parquet")?;
-    rest.split('-').next()?.parse().ok().filter(|milliseconds| *milliseconds >= 0)
+    rest.split('-').next()?.parse::<i64>().ok().filter(|milliseconds| *milliseconds >= 0)
 }
 
 /// Removes hidden files that a killed server left.

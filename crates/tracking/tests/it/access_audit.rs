@@ -58,7 +58,7 @@ impl Place {
     fn start(&self) -> (AccessControl, Tracking) {
         let control = self.users();
         let shared = share(&self.store, self.options(), &Lending::default()).unwrap();
-        self.runtime.block_on(control.write_down_in(shared.log)).unwrap();
+        self.runtime.block_on(control.write_down_in(shared.log.unwrap())).unwrap();
         (control, shared.lent)
     }
 
@@ -127,7 +127,10 @@ fn administer(server: &Served) {
     done("DELETE", "/api/2.0/mlflow/users/delete", &of_ada(json!({})));
 }
 
-const EXPECTED: &[(&str, &str, &str, Option<&str>, Option<&str>)] = &[
+/// Action, subject, part, and what was before and after.
+type Told = (&'static str, &'static str, &'static str, Option<&'static str>, Option<&'static str>);
+
+const EXPECTED: &[Told] = &[
     ("user.create", "user:ada", "", None, Some("user")),
     ("user.set_password", "user:ada", "", None, None),
     ("user.set_admin", "user:ada", "", Some("false"), Some("true")),

@@ -612,7 +612,9 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         };
         let tracking = match &access {
             Some(access) => {
-                access.write_down_in(audit_log).await?;
+                if let Some(log) = audit_log {
+                    access.write_down_in(log).await?;
+                }
                 access.guard(tracking)
             }
             None => tracking,
