@@ -5,10 +5,12 @@
 #   sh trainyard-host.sh run VERB …     runs a verb on the project there
 #   sh trainyard-host.sh get FILE       brings a file of the project from there
 #
-#   TRAINYARD_HOST         user@host, or ssh://user@host:port
+#   TRAINYARD_SSH_HOST     user@host, or ssh://user@host:port
 #   TRAINYARD_HOST_FOLDER  the project's folder there, from the root on
 #   TRAINYARD_HOST_KEYS    the host's public keys, as known_hosts has them: no other host is spoken to
 #   TRAINYARD_SSH_KEY      the private key to sign in with
+#
+# Keys are texts, or paths of files (from the root on): CIs have both.
 #
 # What is secret goes by files and stdin: everybody on a machine may read the words of a command line.
 set -eu
@@ -18,21 +20,32 @@ fail() {
   exit 2
 }
 
-for name in TRAINYARD_HOST TRAINYARD_HOST_FOLDER TRAINYARD_HOST_KEYS TRAINYARD_SSH_KEY; do
+for name in TRAINYARD_SSH_HOST TRAINYARD_HOST_FOLDER TRAINYARD_HOST_KEYS TRAINYARD_SSH_KEY; do
   if [ -z "$(printenv "$name")" ]; then fail "set $name: the head of trainyard-host.sh says what it is."; fi
 done
-case "$TRAINYARD_HOST" in -*) fail "TRAINYARD_HOST is no host: $TRAINYARD_HOST" ;; esac
+case "$TRAINYARD_SSH_HOST" in -*) fail "TRAINYARD_SSH_HOST is no host: $TRAINYARD_SSH_HOST" ;; esac
 case "$TRAINYARD_HOST_FOLDER" in /*) ;; *) fail "TRAINYARD_HOST_FOLDER must begin with /: $TRAINYARD_HOST_FOLDER" ;; esac
 
 work="$(mktemp -d)"
+# A job that somebody ends leaves no key on a runner that stays.
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' HUP INT TERM
 umask 077
-printf '%s\n' "$TRAINYARD_SSH_KEY" > "$work/key"
-printf '%s\n' "$TRAINYARD_HOST_KEYS" > "$work/known_hosts"
 
+# Writes a key as ssh reads it, however its lines end.
+key() {
+  case "$1" in /*) cat "$1" ;; *) printf '%s' "$1" ;; esac > "$work/given"
+  tr -d '\r' < "$work/given" > "$2"
+  echo >> "$2"
+}
+
+key "$TRAINYARD_SSH_KEY" "$work/key"
+key "$TRAINYARD_HOST_KEYS" "$work/known_hosts"
+
+# What the runner's machine knows of hosts does not count.
 on_host() {
-  ssh -T -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes \
-    -o UserKnownHostsFile="$work/known_hosts" -o ConnectTimeout=30 -o ServerAliveInterval=30 "$TRAINYARD_HOST" "$1"
+  ssh -T -i "$work/key" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null \
+    -o UserKnownHostsFile="$work/known_hosts" -o ConnectTimeout=30 -o ServerAliveInterval=30 "$TRAINYARD_SSH_HOST" "$1"
 }
 
 # Runs the script there, whole or not at all: what a broken connection cut off has no end.

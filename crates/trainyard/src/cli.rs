@@ -1,6 +1,6 @@
 //! The command line: all verbs and the flags they share.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -110,18 +110,27 @@ enum Command {
 /// The command line. A variable that is empty counts as unset: compose files and CI write it so. Help names
 /// variables and never shows what is in them, which may be a password.
 fn command() -> clap::Command {
-    fn with_careful_variables(command: clap::Command) -> clap::Command {
+    with_variables(&|name: &OsStr| std::env::var_os(name).is_none_or(|value| !value.is_empty()))
+}
+
+/// The command line of the reference, which is the same whatever is set where it is written.
+fn everywhere() -> clap::Command {
+    with_variables(&|_name: &OsStr| true)
+}
+
+/// The command line with those variables that count.
+fn with_variables(counts: &dyn Fn(&OsStr) -> bool) -> clap::Command {
+    fn with_those(command: clap::Command, counts: &dyn Fn(&OsStr) -> bool) -> clap::Command {
         let command = command.mut_args(|argument| {
-            let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
-            if argument.get_env().is_some_and(is_empty) {
-                argument.env(None)
-            } else {
+            if argument.get_env().is_none_or(counts) {
                 argument.hide_env_values(true)
+            } else {
+                argument.env(None)
             }
         });
-        command.mut_subcommands(with_careful_variables)
+        command.mut_subcommands(|verb| with_those(verb, counts))
     }
-    with_careful_variables(Cli::command().mut_subcommand("profile", profile::narrowed))
+    with_those(Cli::command().mut_subcommand("profile", profile::narrowed), counts)
 }
 
 /// What was written on the command line.
@@ -214,7 +223,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Login(arguments) => Box::pin(login::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Help(arguments) => {
-            help::run(&arguments, &verbs(), long_help, || reference::reference(command()))
+            help::run(&arguments, &verbs(), long_help, || reference::reference(everywhere()))
         }
         Command::Completions(arguments) => Ok(completions::run(&arguments, &mut command())),
         Command::Man(arguments) => man::run(&arguments, command()),

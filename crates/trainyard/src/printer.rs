@@ -78,9 +78,10 @@ pub(crate) fn terminal_hint(text: &str) {
 /// Longest answer of a person that is read.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
-/// Whether a person is there who reads what is asked and can answer.
+/// Whether a person is there who reads what is asked and can answer. Some CIs give a terminal to jobs: nobody sits at it.
 pub(crate) fn can_ask() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    let is_job = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    !is_job && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Asks on stderr and waits for a line; none where the answers have ended.

@@ -17,6 +17,8 @@ source="${TRAINYARD_SOURCE:-}"
 shown="$(printf '%s' "$source" | sed 's|://[^/]*@|://|')"
 revision="${TRAINYARD_REVISION:-}"
 folder="${CARGO_HOME:-$HOME/.cargo}/bin"
+# Else cargo might build into another folder, and what is in this one were taken for what it built.
+export CARGO_INSTALL_ROOT="${folder%/bin}"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 

@@ -6,14 +6,14 @@ const LINES: [(&str, &str); 8] = [
     (
         "#   Runners: the host that serves, with the label \"production\"\n",
         "#   The host that serves is spoken to by SSH (.github/trainyard-host.sh says how):\n\
-         #   Variables: TRAINYARD_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS\n\
+         #   Variables: TRAINYARD_SSH_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS\n\
          #   Secrets: TRAINYARD_SSH_KEY\n",
     ),
     ("    # The host that serves, registered as a self-hosted runner with this label.\n", ""),
     (
         "    runs-on: [self-hosted, production]\n",
         "    runs-on: ubuntu-24.04\n    env:\n      \
-         TRAINYARD_HOST: ${{ vars.TRAINYARD_HOST }}\n      \
+         TRAINYARD_SSH_HOST: ${{ vars.TRAINYARD_SSH_HOST }}\n      \
          TRAINYARD_HOST_FOLDER: ${{ vars.TRAINYARD_HOST_FOLDER }}\n      \
          TRAINYARD_HOST_KEYS: ${{ vars.TRAINYARD_HOST_KEYS }}\n      \
          TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n",
@@ -56,7 +56,7 @@ const PARTS: [(&str, &str); 5] = [
     (
         "#   Runners: the host that serves, a shell runner with the tag \"production\"\n",
         "#   The host that serves is spoken to by SSH (.gitlab/trainyard-host.sh says how):\n\
-         #   CI/CD variables: TRAINYARD_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS, TRAINYARD_SSH_KEY (protected)\n",
+         #   CI/CD variables: TRAINYARD_SSH_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS, TRAINYARD_SSH_KEY (protected)\n",
     ),
     ("  tags: [production]\n", ""),
     (

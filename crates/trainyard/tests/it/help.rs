@@ -76,6 +76,19 @@ fn the_manual_is_in_the_binary() {
     assert!(error.contains("(did you mean \"pipeline\"?)"), "{error}");
 }
 
+/// Jobs set variables to nothing, and to what nobody is to read.
+#[test]
+fn the_reference_is_the_same_whatever_is_set() {
+    let mut asked = trainyard();
+    asked.args(["help", "reference"]);
+    asked.envs([
+        ("MLFLOW_TRACKING_URI", ""),
+        ("TRAINYARD_LOG_FORMAT", ""),
+        ("MODEL_NAME", "pl4nted"),
+    ]);
+    assert_eq!(stdout_of(&asked.output().unwrap(), 0), help(&["help", "reference"]));
+}
+
 /// Pages that hints name are there.
 #[test]
 fn hints_name_pages_that_are_there() {

@@ -7,11 +7,16 @@ use std::process::{Command, Output};
 use trainyard_testkit::workspace_root;
 
 use crate::names::make_executable;
-use crate::project::stdout_of;
+use crate::project::{stdout_of, trainyard};
 
-/// Writes down what everybody on the machine may read, and is the host.
+/// Writes down what everybody on the machine may read, and the key; then it is the host, unless the job is ended.
 const SSH: &str = r#"#!/bin/sh
 echo "$@" >> "$HOME/words"
+cp "$3" "$HOME/key"
+if [ -n "${ENDED:-}" ]; then
+  kill -TERM "$PPID"
+  exit 0
+fi
 for last in "$@"; do :; done
 exec sh -c "$last"
 "#;
@@ -41,11 +46,11 @@ impl Place {
             std::fs::write(&path, text).unwrap();
             make_executable(&path);
         }
-        let templates = workspace_root().join("crates/pipeline/templates");
+        std::fs::create_dir(place.path("tmp")).unwrap();
         std::fs::create_dir_all(place.path("repository/.github")).unwrap();
         for name in ["trainyard-host.sh", "install-trainyard.sh"] {
             let copy = place.path("repository/.github").join(name);
-            std::fs::copy(templates.join(name), copy).unwrap();
+            std::fs::copy(template(name), copy).unwrap();
         }
         std::fs::create_dir_all(place.project()).unwrap();
         std::fs::write(place.project().join("trainyard.toml"), "# this commit\n").unwrap();
@@ -82,7 +87,8 @@ impl Place {
             .env_clear()
             .env("PATH", path)
             .env("HOME", self.folder.path())
-            .env("TRAINYARD_HOST", "me@host.example.com")
+            .env("TMPDIR", self.path("tmp"))
+            .env("TRAINYARD_SSH_HOST", "me@host.example.com")
             .env("TRAINYARD_HOST_FOLDER", self.path(FOLDER))
             .env("TRAINYARD_HOST_KEYS", "host.example.com ssh-ed25519 AAAA")
             .env("TRAINYARD_SSH_KEY", "pr1vate")
@@ -91,6 +97,10 @@ impl Place {
             .output()
             .unwrap()
     }
+}
+
+fn template(name: &str) -> PathBuf {
+    workspace_root().join("crates/pipeline/templates").join(name)
 }
 
 fn read(path: &Path) -> String {
@@ -126,7 +136,9 @@ fn a_release_happens_on_the_host_and_is_told_here() {
     assert!(said.contains("::error::"), "{said}");
 
     let words = read(&place.path("words"));
-    assert!(words.contains("StrictHostKeyChecking=yes"), "{words}");
+    for option in ["StrictHostKeyChecking=yes", "GlobalKnownHostsFile=/dev/null"] {
+        assert!(words.contains(option), "{words}");
+    }
     assert!(!words.contains("pl4nted") && !words.contains("pr1vate"), "{words}");
 }
 
@@ -134,8 +146,8 @@ fn a_release_happens_on_the_host_and_is_told_here() {
 fn without_a_host_nothing_is_asked() {
     let place = Place::new();
     for (name, value) in [
-        ("TRAINYARD_HOST", ""),
-        ("TRAINYARD_HOST", "-oProxyCommand=id"),
+        ("TRAINYARD_SSH_HOST", ""),
+        ("TRAINYARD_SSH_HOST", "-oProxyCommand=id"),
         ("TRAINYARD_HOST_KEYS", ""),
         ("TRAINYARD_HOST_FOLDER", "churn"),
         ("TRAINYARD_SSH_KEY", ""),
@@ -146,4 +158,39 @@ fn without_a_host_nothing_is_asked() {
         assert!(error.starts_with("::error::") && error.contains(name), "{error}");
     }
     assert!(!place.path("words").exists());
+}
+
+#[test]
+fn keys_are_texts_or_files_and_do_not_stay() {
+    let place = Place::new();
+    let key = "pr1vate\r\nof two lines";
+    let file = place.path("key of the CI");
+    std::fs::write(&file, key).unwrap();
+    for given in [key, file.to_str().unwrap()] {
+        stdout_of(&place.ask(&["send"], &[("TRAINYARD_SSH_KEY", given)]), 0);
+        assert_eq!(read(&place.path("key")), "pr1vate\nof two lines\n");
+        std::fs::remove_file(place.path("key")).unwrap();
+    }
+    let output = place.ask(&["send"], &[("TRAINYARD_SSH_KEY", "/nowhere/key")]);
+    assert_ne!(output.status.code(), Some(0));
+    assert!(!place.path("key").exists(), "the host is not asked without a key");
+    // Somebody ends the job while the host works.
+    let output = place.ask(&["send"], &[("ENDED", "yes")]);
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    let left: Vec<_> = place.path("tmp").read_dir().unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// A variable of all jobs of a repository is seen by every verb in them.
+#[test]
+fn no_verb_reads_what_is_said_of_the_host() {
+    let script = read(&template("trainyard-host.sh"));
+    let names = script.lines().filter_map(|line| line.strip_prefix("#   TRAINYARD_"));
+    let names: Vec<&str> = names.filter_map(|rest| rest.split(' ').next()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    let reference = stdout_of(&trainyard().args(["help", "reference"]).output().unwrap(), 0);
+    assert!(reference.contains("[env: TRAINYARD_PORT]"), "{reference}");
+    for name in names {
+        assert!(!reference.contains(&format!("[env: TRAINYARD_{name}]")), "{name}");
+    }
 }

@@ -309,11 +309,13 @@ fn the_script_that_is_written_trains_a_model_that_is_approved() {
 
 /// Runs `init` on a terminal on which somebody has typed; prints its exit code and what the terminal shows.
 const ON_A_TERMINAL: &str = r#"
-import os, pty, sys
-program, folder, typed = sys.argv[1:]
+import os, pty, signal, sys
+program, folder, ci, typed = sys.argv[1:]
+os.environ["CI"] = ci
 child, terminal = pty.fork()
 if child == 0:
     os.execv(program, [program, "init", folder])
+signal.alarm(120)
 os.write(terminal, typed.encode())
 shown = b""
 while True:
@@ -330,10 +332,10 @@ print(shown.decode())
 
 #[test]
 fn on_a_terminal_what_was_guessed_is_asked() {
-    let on_a_terminal = |place: &Place, typed: &str| {
+    let on_a_terminal = |place: &Place, ci: &str, typed: &str| {
         let folder = place.folder.path().to_str().unwrap();
         let program = env!("CARGO_BIN_EXE_trainyard");
-        let said = trainyard_testkit::run_python(ON_A_TERMINAL, &[program, folder, typed], &[]);
+        let said = trainyard_testkit::run_python(ON_A_TERMINAL, &[program, folder, ci, typed], &[]);
         let (code, shown) = said.split_once('\n').unwrap();
         (code.to_owned(), shown.to_owned())
     };
@@ -343,7 +345,7 @@ fn on_a_terminal_what_was_guessed_is_asked() {
     };
     // A slip is asked again, Enter agrees; the end of answers is behind the last question.
     let place = two_tables();
-    let (code, shown) = on_a_terminal(&place, "custmers\ndata/other.csv\nb\n\n\u{4}");
+    let (code, shown) = on_a_terminal(&place, "", "custmers\ndata/other.csv\nb\n\n\u{4}");
     assert_eq!(code, "0", "{shown}");
     assert!(
         shown.contains("table to train on") && shown.contains("there is no \"custmers\""),
@@ -356,9 +358,9 @@ fn on_a_terminal_what_was_guessed_is_asked() {
         "{toml}"
     );
     assert!(!toml.contains("a guess"), "{toml}");
-    // Who does not answer gets nothing, and who has a project is not asked.
+    // Who does not answer gets nothing, and who has a project is not asked; nor is a job that has a terminal.
     let place = two_tables();
-    let (code, shown) = on_a_terminal(&place, "\u{4}");
+    let (code, shown) = on_a_terminal(&place, "", "\u{4}");
     assert_eq!(code, "2", "{shown}");
     assert!(
         shown.contains("nothing was written") && !place.path("trainyard.toml").exists(),
@@ -366,9 +368,12 @@ fn on_a_terminal_what_was_guessed_is_asked() {
     );
     let place =
         Place::new(&[("trainyard.toml", "[model]\nname = \"x\"\n[train]\ncommand = \"id\"\n")]);
-    let (code, shown) = on_a_terminal(&place, "\u{4}");
+    let (code, shown) = on_a_terminal(&place, "", "\u{4}");
     assert_eq!(code, "0", "{shown}");
     assert!(!shown.contains("name of the model"), "{shown}");
+    let (code, shown) = on_a_terminal(&two_tables(), "true", "");
+    assert_eq!(code, "0", "{shown}");
+    assert!(shown.contains("say which of these to train on"), "{shown}");
 }
 
 /// Runs the jobs of GitLab as its runners do: one after the other, each in a shell of its own, with the variables that

@@ -15,8 +15,8 @@ const OTHER: &str = "76543210fedcba9876543210fedcba9876543210";
 /// Builds what the commit says, and what git would tell a server.
 const CARGO: &str = r##"#!/bin/sh
 echo cargo "$@"
-mkdir -p "$HOME/.cargo/bin"
-echo "# built by cargo $*" > "$HOME/.cargo/bin/trainyard"
+mkdir -p "$CARGO_INSTALL_ROOT/bin"
+echo "# built by cargo $*" > "$CARGO_INSTALL_ROOT/bin/trainyard"
 case "$*" in *git.example.com*) printf 'url=https://git.example.com/t\n\n' | git credential fill ;; esac
 "##;
 
@@ -31,7 +31,10 @@ fn tool(folder: &Path, name: &str, text: &str) {
 /// Installs the program of a commit, from another place than the credentials are of.
 fn build(folder: &Path, commit: &str) -> String {
     let source = ("TRAINYARD_SOURCE", "https://code.example.com/t");
-    stdout_of(&install(folder, &[source, ("TRAINYARD_REVISION", commit)]), 0)
+    // Whoever set the runner up has their programs elsewhere.
+    let elsewhere = folder.join("elsewhere");
+    let root = ("CARGO_INSTALL_ROOT", elsewhere.to_str().unwrap());
+    stdout_of(&install(folder, &[source, ("TRAINYARD_REVISION", commit), root]), 0)
 }
 
 #[test]

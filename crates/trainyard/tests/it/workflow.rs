@@ -253,7 +253,9 @@ impl Scaffold {
             act.arg(format!("actions/{action}@{commit}={}", actions.join(&action).display()));
         }
         let host = format!("TRAINYARD_HOST_FOLDER={}", self.state.path().join("host").display());
-        for variable in ["TRAINYARD_HOST=me@host", host.as_str(), "TRAINYARD_HOST_KEYS=host key"] {
+        for variable in
+            ["TRAINYARD_SSH_HOST=me@host", host.as_str(), "TRAINYARD_HOST_KEYS=host key"]
+        {
             act.args(["--var", variable]);
         }
         act.args(["--secret", "TRAINYARD_SSH_KEY=pr1vate"]);
