@@ -22,13 +22,14 @@ pub(crate) fn cause(project: &Project, reason: Option<&str>) -> Cause {
     }
 }
 
-/// The user of the tracking server, else whoever started a workflow on GitHub, else the user of this host, by the
-/// environment or by the process.
+/// The user of the tracking server, else whoever started a workflow on GitHub or a job on GitLab, else the user of this
+/// host, by the environment or by the process.
 fn actor(variable: &dyn Fn(&str) -> Option<String>, tracking_uri: &str) -> String {
     let given = |name: &str| variable(name).map(|value| plain(&value)).filter(|v| !v.is_empty());
     given("MLFLOW_TRACKING_USERNAME")
         .or_else(|| user_of(tracking_uri).map(plain))
         .or_else(|| given("GITHUB_ACTOR"))
+        .or_else(|| given("GITLAB_USER_LOGIN"))
         .or_else(|| given("USER"))
         .or_else(|| given("LOGNAME"))
         .or_else(user_of_process)
@@ -94,6 +95,10 @@ mod tests {
         assert_eq!(of(&all[1..], "https://host/a@b"), "octo");
         assert_eq!(of(&all[1..], "https://t0ken@host/a"), "octo");
         assert_eq!(of(&all[2..], "sqlite:////a/b@c.db"), "root");
+        assert_eq!(
+            of(&[("USER", "root"), ("GITLAB_USER_LOGIN", "tanuki")], "https://host"),
+            "tanuki"
+        );
         let nothing = of(&[("MLFLOW_TRACKING_USERNAME", " ")], "http://host");
         assert_eq!(nothing, user_of_process().unwrap_or_default());
     }

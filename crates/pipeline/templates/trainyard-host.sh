@@ -81,7 +81,8 @@ case "${1:-}" in
     there ;;
   run)
     shift
-    variables MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN > "$work/script"
+    variables MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN \
+      GITHUB_ACTOR GITLAB_USER_LOGIN > "$work/script" # who releases is who started the job
     echo "cd $folder" >> "$work/script"
     line="exec trainyard"
     before=""

@@ -78,10 +78,14 @@ pub(crate) fn terminal_hint(text: &str) {
 /// Longest answer of a person that is read.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
-/// Whether a person is there who reads what is asked and can answer. Some CIs give a terminal to jobs: nobody sits at it.
+/// Whether this runs in a job of a CI. Some give a terminal to their jobs: nobody sits at it.
+pub(crate) fn is_job() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+/// Whether a person is there who reads what is asked and can answer.
 pub(crate) fn can_ask() -> bool {
-    let is_job = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-    !is_job && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    !is_job() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Asks on stderr and waits for a line; none where the answers have ended.

@@ -35,7 +35,7 @@ pub(super) fn pack(
     build.arg(root().join("Dockerfile"));
     build.args(["--label", &format!("org.opencontainers.image.version={version}")]);
     // By its digest, where whoever releases has looked that up.
-    if let Ok(base) = std::env::var("PYTHON_IMAGE") {
+    if let Some(base) = std::env::var("PYTHON_IMAGE").ok().filter(|base| !base.is_empty()) {
         build.args(["--build-arg", &format!("PYTHON_IMAGE={base}")]);
     }
     // Only newer builders know it, and builders without a plug-in know no other processor.

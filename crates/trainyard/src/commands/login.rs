@@ -71,6 +71,12 @@ async fn token(login: &Login, arguments: &Arguments) -> Result<ProviderToken, Fa
                 .hint(format!("choose one: --provider {}", names.join(", or "))));
         }
     };
+    if printer::is_job() {
+        return Err(Failure::input(
+            "nobody enters a code in a job of a CI, and this one has no token that says who it is",
+        )
+        .hint("at GitHub the job needs `permissions: id-token: write`; elsewhere give its token: --token-stdin"));
+    }
     let code = provider.device_code().await?;
     let place = code.complete_uri.as_ref().unwrap_or(&code.verification_uri);
     printer::note(&format!("open {place} and enter the code {}", code.user_code));

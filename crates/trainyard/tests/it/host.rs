@@ -9,7 +9,8 @@ use trainyard_testkit::workspace_root;
 use crate::names::make_executable;
 use crate::project::{stdout_of, trainyard};
 
-/// Writes down what everybody on the machine may read, and the key; then it is the host, unless the job is ended.
+/// Writes down what everybody on the machine may read, and the key; then it is the host, which has no variable of the job,
+/// unless the job is ended.
 const SSH: &str = r#"#!/bin/sh
 echo "$@" >> "$HOME/words"
 cp "$3" "$HOME/key"
@@ -18,12 +19,12 @@ if [ -n "${ENDED:-}" ]; then
   exit 0
 fi
 for last in "$@"; do :; done
-exec sh -c "$last"
+exec env -i PATH="$PATH" HOME="$HOME" sh -c "$last"
 "#;
 
 /// Says what it was asked, where and by whom; fails as the gate does.
 const TRAINYARD: &str = r#"#!/bin/sh
-echo "$* in $(pwd) by $MLFLOW_TRACKING_TOKEN"
+echo "$* in $(pwd) by $MLFLOW_TRACKING_TOKEN for $GITHUB_ACTOR"
 if [ -e deploy.md ]; then echo "an old summary"; fi
 if [ "$1" = deploy ]; then echo "released" > deploy.md; fi
 exit 3
@@ -93,6 +94,7 @@ impl Place {
             .env("TRAINYARD_HOST_KEYS", "host.example.com ssh-ed25519 AAAA")
             .env("TRAINYARD_SSH_KEY", "pr1vate")
             .env("MLFLOW_TRACKING_TOKEN", "pl4nted s3c'ret")
+            .env("GITHUB_ACTOR", "ana")
             .envs(variables.iter().copied())
             .output()
             .unwrap()
@@ -122,7 +124,7 @@ fn a_release_happens_on_the_host_and_is_told_here() {
     let said = stdout_of(&place.ask(&release, &[]), 3);
     let asked = "deploy --version 3 --summary deploy.md --reason it's $new";
     let folder = place.path(FOLDER);
-    assert_eq!(said, format!("{asked} in {} by pl4nted s3c'ret\n", folder.display()));
+    assert_eq!(said, format!("{asked} in {} by pl4nted s3c'ret for ana\n", folder.display()));
     stdout_of(&place.ask(&["get", "deploy.md"], &[]), 0);
     assert_eq!(read(&place.project().join("deploy.md")), "released\n");
     assert_ne!(place.ask(&["get", "reports/drift.html"], &[]).status.code(), Some(0));

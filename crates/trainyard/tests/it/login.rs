@@ -111,6 +111,10 @@ fn a_person_signs_in_by_a_code_and_mlflows_client_goes_on() {
     std::fs::write(folder.path().join("oidc.toml"), settings).unwrap();
     let _provider = provider(folder.path(), of_provider);
     let _server = server(folder.path(), of_server);
+    // In a job there is nobody to wait for.
+    let job = trainyard().args(["login", &url]).env("CI", "true").output().unwrap();
+    let error = String::from_utf8_lossy(&job.stderr);
+    assert!(!job.status.success() && error.contains("id-token: write"), "{error}");
     let mut command = trainyard();
     command.args(["login", &url]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut login = KillOnDrop::spawn(&mut command);

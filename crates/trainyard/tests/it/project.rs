@@ -10,9 +10,14 @@ use trainyard_testkit::workspace_root;
 pub(crate) fn trainyard() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trainyard"));
     // Whoever runs the tests may have these set.
-    for name in
-        ["MLFLOW_TRACKING_URI", "MODEL_NAME", "MODEL_STAGE", "TRAINYARD_HOST", "TRAINYARD_PORT"]
-    {
+    for name in [
+        "CI",
+        "MLFLOW_TRACKING_URI",
+        "MODEL_NAME",
+        "MODEL_STAGE",
+        "TRAINYARD_HOST",
+        "TRAINYARD_PORT",
+    ] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
