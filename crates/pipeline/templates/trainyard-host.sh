@@ -6,7 +6,8 @@
 #   sh trainyard-host.sh get FILE       brings a file of the project from there
 #
 #   TRAINYARD_SSH_HOST     user@host, or ssh://user@host:port
-#   TRAINYARD_HOST_FOLDER  the project's folder there, from the root on
+#   TRAINYARD_HOST_FOLDER  the repository's folder there, from the root on: a project is where it is in the repository, so
+#                          that of two of them none has the other's files
 #   TRAINYARD_HOST_KEYS    the host's public keys, as known_hosts has them: no other host is spoken to
 #   TRAINYARD_SSH_KEY      the private key to sign in with
 #
@@ -70,7 +71,8 @@ variables() {
   echo 'export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$HOME/.local/bin:$PATH"'
 }
 
-folder="$(word "$TRAINYARD_HOST_FOLDER")"
+inside="$(git rev-parse --show-prefix)"
+folder="$(word "$TRAINYARD_HOST_FOLDER/${inside%/}")"
 case "${1:-}" in
   send)
     git archive --format=tar --output="$work/files" HEAD .

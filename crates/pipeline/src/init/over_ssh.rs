@@ -1,8 +1,14 @@
 //! Jobs that are all on runners of the CI's own: what has to happen where the model serves is done there by SSH, through
 //! `templates/trainyard-host.sh`. They are the templates with other lines, so that both do the same.
 
+const PIPELINE: &str = include_str!("../../templates/pipeline.yaml");
+
+/// What a job installs, behind what it has checked out; between them stands what it keeps from one time to the next.
+const CHECKED_OUT: &str = "          persist-credentials: false\n";
+const INSTALL: &str = "      - run: sh .github/install-trainyard.sh\n";
+
 /// Each line of the templates that is another one over SSH.
-const LINES: [(&str, &str); 8] = [
+const LINES: [(&str, &str); 9] = [
     (
         "#   Runners: the host that serves, with the label \"production\"\n",
         "#   The host that serves is spoken to by SSH (.github/trainyard-host.sh says how):\n\
@@ -18,6 +24,8 @@ const LINES: [(&str, &str); 8] = [
          TRAINYARD_HOST_KEYS: ${{ vars.TRAINYARD_HOST_KEYS }}\n      \
          TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n",
     ),
+    // What is built of sources is built on the host, too.
+    ("    timeout-minutes: 30\n", "    timeout-minutes: 120\n"),
     (
         "          clean: false # .trainyard/ holds the running deployment's state and prediction log\n",
         "",
@@ -56,7 +64,7 @@ const PARTS: [(&str, &str); 5] = [
     (
         "#   Runners: the host that serves, a shell runner with the tag \"production\"\n",
         "#   The host that serves is spoken to by SSH (.gitlab/trainyard-host.sh says how):\n\
-         #   CI/CD variables: TRAINYARD_SSH_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS, TRAINYARD_SSH_KEY (protected)\n",
+         #   CI/CD variables: TRAINYARD_SSH_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS, TRAINYARD_SSH_KEY (protected, of type File)\n",
     ),
     ("  tags: [production]\n", ""),
     (
@@ -86,7 +94,14 @@ const MONITOR: (&str, &str) = (
 
 /// A workflow of GitHub at the root of its repository, over SSH.
 pub(super) fn over_ssh(workflow: &str) -> String {
-    replaced(workflow, LINES.iter().chain([&LOOK]))
+    with_cache(&replaced(workflow, LINES.iter().chain([&LOOK])))
+}
+
+/// Jobs that were on the host, where a program stays, keep it as the first one does.
+fn with_cache(workflow: &str) -> String {
+    let first = PIPELINE.split_once(CHECKED_OUT).and_then(|(_, rest)| rest.split_once(INSTALL));
+    let step = first.map_or("", |(step, _)| step);
+    workflow.replace(&format!("{CHECKED_OUT}{INSTALL}"), &format!("{CHECKED_OUT}{step}{INSTALL}"))
 }
 
 /// Jobs of GitLab at the root of their repository, over SSH.
@@ -102,7 +117,6 @@ fn replaced<'t>(text: &str, parts: impl Iterator<Item = &'t (&'t str, &'t str)>)
 mod tests {
     use super::*;
 
-    const PIPELINE: &str = include_str!("../../templates/pipeline.yaml");
     const DRIFT: &str = include_str!("../../templates/drift.yaml");
     const JOBS: &str = include_str!("../../templates/gitlab.yml");
 
@@ -128,6 +142,11 @@ mod tests {
                 assert!(!text.contains(&here), "{name} has {verb}:\n{text}");
             }
         }
+        // Each job keeps what it has built, and has the time to build it.
+        let steps = [over_ssh(PIPELINE), over_ssh(DRIFT)].map(|text| {
+            (text.matches("uses: actions/cache@").count(), text.matches(INSTALL).count())
+        });
+        assert_eq!(steps, [(4, 4), (1, 1)]);
         // Only jobs that speak to the host have its key.
         assert_eq!(over_ssh(PIPELINE).matches("secrets.TRAINYARD_SSH_KEY").count(), 2);
         assert_eq!(over_ssh(DRIFT).matches("secrets.TRAINYARD_SSH_KEY").count(), 1);

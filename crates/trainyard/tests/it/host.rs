@@ -75,8 +75,9 @@ impl Place {
         self.path("repository/models/churn")
     }
 
+    /// What is of the project on the host: another one of the repository has a folder of its own.
     fn host(&self, name: &str) -> PathBuf {
-        self.path(FOLDER).join(name)
+        self.path(FOLDER).join("models/churn").join(name)
     }
 
     fn ask(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -112,7 +113,7 @@ fn read(path: &Path) -> String {
 #[test]
 fn a_release_happens_on_the_host_and_is_told_here() {
     let place = Place::new();
-    std::fs::create_dir(place.path(FOLDER)).unwrap();
+    std::fs::create_dir_all(place.host("")).unwrap();
     std::fs::write(place.host("deploy.md"), "of an older release\n").unwrap();
     std::fs::write(place.host("state"), "of the deployment\n").unwrap();
     stdout_of(&place.ask(&["send"], &[]), 0);
@@ -123,7 +124,7 @@ fn a_release_happens_on_the_host_and_is_told_here() {
         ["run", "deploy", "--version", "3", "--summary", "deploy.md", "--reason", "it's $new"];
     let said = stdout_of(&place.ask(&release, &[]), 3);
     let asked = "deploy --version 3 --summary deploy.md --reason it's $new";
-    let folder = place.path(FOLDER);
+    let folder = place.path(FOLDER).join("models/churn");
     assert_eq!(said, format!("{asked} in {} by pl4nted s3c'ret for ana\n", folder.display()));
     stdout_of(&place.ask(&["get", "deploy.md"], &[]), 0);
     assert_eq!(read(&place.project().join("deploy.md")), "released\n");
