@@ -58,16 +58,13 @@ fn a_fresh_project_ends_with_a_summary_and_nothing_running() {
 #[test]
 fn the_text_summary_names_what_a_person_wants_to_know() {
     let project = TestProject::iris();
-    let output = project.run(&["run"]);
-    let text = stdout_of(&output, 0);
+    let text = stdout_of(&project.run(&["run"]), 0);
     for part in ["accuracy", "IrisClassifier version 1", "http://127.0.0.1:", "drift.html", "took"]
     {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    // A person reads it on one screen.
-    let progress = String::from_utf8_lossy(&output.stderr);
-    let lines = text.lines().count() + progress.lines().count();
-    assert!(lines <= 30, "{lines} lines:\n{text}{progress}");
+    // A person reads it at a glance. How often it says on stderr what it waits for is a matter of the machine.
+    assert!(text.lines().count() <= 12, "{text}");
 }
 
 #[test]
