@@ -8,7 +8,7 @@ const CHECKED_OUT: &str = "          persist-credentials: false\n";
 const INSTALL: &str = "      - run: sh .github/install-trainyard.sh\n";
 
 /// Each line of the templates that is another one over SSH.
-const LINES: [(&str, &str); 9] = [
+const LINES: [(&str, &str); 10] = [
     (
         "#   Runners: the host that serves, with the label \"production\"\n",
         "#   The host that serves is spoken to by SSH (.github/trainyard-host.sh says how):\n\
@@ -21,8 +21,7 @@ const LINES: [(&str, &str); 9] = [
         "    runs-on: ubuntu-24.04\n    env:\n      \
          TRAINYARD_SSH_HOST: ${{ vars.TRAINYARD_SSH_HOST }}\n      \
          TRAINYARD_HOST_FOLDER: ${{ vars.TRAINYARD_HOST_FOLDER }}\n      \
-         TRAINYARD_HOST_KEYS: ${{ vars.TRAINYARD_HOST_KEYS }}\n      \
-         TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n",
+         TRAINYARD_HOST_KEYS: ${{ vars.TRAINYARD_HOST_KEYS }}\n",
     ),
     // What is built of sources is built on the host, too.
     ("    timeout-minutes: 30\n", "    timeout-minutes: 120\n"),
@@ -34,7 +33,13 @@ const LINES: [(&str, &str); 9] = [
     (
         "          # Without this the runner ends what the job started, the deployment with it.\n          \
          RUNNER_TRACKING_ID: \"\"\n",
-        "",
+        // What is installed and built before has no key.
+        "          TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n",
+    ),
+    (
+        "      # Right after a deployment there may be nothing to compare yet: that is no failure.\n      - run: |\n",
+        "      # Right after a deployment there may be nothing to compare yet: that is no failure.\n      - env:\n          \
+         TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n        run: |\n",
     ),
     (
         "          trainyard deploy --version \"$VERSION\" --summary deploy.md || code=$?\n",
@@ -52,12 +57,19 @@ const LINES: [(&str, &str); 9] = [
 ];
 
 /// The look at night, which is of one template alone.
-const LOOK: (&str, &str) = (
-    "          trainyard retrain --check --json --summary drift.md > look.json || code=$?\n",
-    "          sh .github/trainyard-host.sh run retrain --check --json --summary drift.md > look.json || code=$?\n          \
-     sh .github/trainyard-host.sh get drift.md || true\n          \
-     sh .github/trainyard-host.sh get reports/drift.html || true\n",
-);
+const LOOK: [(&str, &str); 2] = [
+    (
+        "      - id: look\n        run: |\n",
+        "      - id: look\n        env:\n          \
+         TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n        run: |\n",
+    ),
+    (
+        "          trainyard retrain --check --json --summary drift.md > look.json || code=$?\n",
+        "          sh .github/trainyard-host.sh run retrain --check --json --summary drift.md > look.json || code=$?\n          \
+         sh .github/trainyard-host.sh get drift.md || true\n          \
+         sh .github/trainyard-host.sh get reports/drift.html || true\n",
+    ),
+];
 
 /// Each part of GitLab's jobs that is another one over SSH.
 const PARTS: [(&str, &str); 5] = [
@@ -94,7 +106,7 @@ const MONITOR: (&str, &str) = (
 
 /// A workflow of GitHub at the root of its repository, over SSH.
 pub(super) fn over_ssh(workflow: &str) -> String {
-    with_cache(&replaced(workflow, LINES.iter().chain([&LOOK])))
+    with_cache(&replaced(workflow, LINES.iter().chain(&LOOK)))
 }
 
 /// Jobs that were on the host, where a program stays, keep it as the first one does.
@@ -132,7 +144,9 @@ mod tests {
         for gone in ["tags:", "GIT_CLEAN_FLAGS", "- trainyard deploy", "      trainyard monitor"] {
             assert!(!jobs.contains(gone), "{gone} is in\n{jobs}");
         }
-        assert!(DRIFT.contains(LOOK.0));
+        for (part, _) in LOOK {
+            assert!(DRIFT.contains(part), "the template has no {part:?}");
+        }
         for (name, text) in [("pipeline", over_ssh(PIPELINE)), ("drift", over_ssh(DRIFT))] {
             for gone in ["self-hosted", "RUNNER_TRACKING_ID", "clean: false"] {
                 assert!(!text.contains(gone), "{name} has {gone}:\n{text}");
@@ -147,8 +161,11 @@ mod tests {
             (text.matches("uses: actions/cache@").count(), text.matches(INSTALL).count())
         });
         assert_eq!(steps, [(4, 4), (1, 1)]);
-        // Only jobs that speak to the host have its key.
-        assert_eq!(over_ssh(PIPELINE).matches("secrets.TRAINYARD_SSH_KEY").count(), 2);
-        assert_eq!(over_ssh(DRIFT).matches("secrets.TRAINYARD_SSH_KEY").count(), 1);
+        // Only steps that speak to the host have its key.
+        for (text, steps) in [(over_ssh(PIPELINE), 2), (over_ssh(DRIFT), 1)] {
+            let of_step = "\n          TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n";
+            assert_eq!(text.matches(of_step).count(), steps, "{text}");
+            assert_eq!(text.matches("secrets.TRAINYARD_SSH_KEY").count(), steps, "{text}");
+        }
     }
 }
