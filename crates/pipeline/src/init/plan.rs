@@ -279,7 +279,9 @@ impl Scaffold {
             self.make(github.join("trainyard-host.sh"), HOST.to_owned())?;
         }
         for (name, text) in workflows.files() {
-            self.make(github.join("workflows").join(name), text)?;
+            let path = github.join("workflows").join(name);
+            self.warn_of_a_runner(&path, by_ssh);
+            self.make(path, text)?;
         }
         Ok(())
     }
@@ -301,7 +303,9 @@ impl Scaffold {
         if by_ssh {
             self.make(folder.root.join(".gitlab/trainyard-host.sh"), HOST.to_owned())?;
         }
-        self.make(folder.root.join(&jobs), text)?;
+        let path = folder.root.join(&jobs);
+        self.warn_of_a_runner(&path, by_ssh);
+        self.make(path, text)?;
         let entry = folder.root.join(".gitlab-ci.yml");
         let there = read_text(&entry, LIST_BYTES_MAX);
         if there.is_some_and(|text| !text.contains(&jobs)) {
@@ -309,6 +313,17 @@ impl Scaffold {
                 .push(format!("add to .gitlab-ci.yml: {}", gitlab::entry(&jobs).trim_end()));
         }
         self.make(entry, gitlab::entry(&jobs))
+    }
+
+    /// Jobs that are there stay, and with them the way that they reach the host.
+    fn warn_of_a_runner(&mut self, jobs: &Path, by_ssh: bool) {
+        let there = read_text(jobs, LIST_BYTES_MAX);
+        if by_ssh && there.is_some_and(|text| !text.contains("trainyard-host.sh")) {
+            self.missing.push(format!(
+                "{} stays as it is, and deploys by a runner on the host: for --deploy-by ssh move it away first",
+                jobs.display()
+            ));
+        }
     }
 
     /// What git leaves out, runners do not have.
@@ -570,6 +585,23 @@ mod tests {
                 std::fs::write(root.path().join(".gitlab-ci.yml"), "test: {script: id}\n").unwrap();
             }
             assert_eq!(usual_ci(&Folder::look(root.path()).unwrap()), ci, "{url}");
+        }
+    }
+
+    #[test]
+    fn jobs_that_stay_do_not_deploy_in_another_way_unnoticed() {
+        for ci in [Ci::Github, Ci::Gitlab] {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join(".git")).unwrap();
+            let plan = |deploy_by| {
+                let options = InitOptions { ci: Some(ci), deploy_by, ..InitOptions::default() };
+                Scaffold::plan(root.path(), &options).unwrap()
+            };
+            plan(DeployBy::Runner).write().unwrap();
+            for (deploy_by, is_told) in [(DeployBy::Runner, false), (DeployBy::Ssh, true)] {
+                let missing = plan(deploy_by).missing.join("\n");
+                assert_eq!(missing.contains("move it away"), is_told, "{ci:?}: {missing}");
+            }
         }
     }
 
