@@ -39,7 +39,7 @@ pub(crate) async fn show(
     let body = html! {
         h1 { "Curves " small { (runs.len()) @if runs.len() == 1 { " run" } @else { " runs" } } }
         (options(&web, &experiment, &query, &metrics, available.keys(Kind::Metric)))
-        @if curves.is_cut { p.notice { "There are too many values for one page: not all lines are here. Choose fewer runs or metrics." } }
+        @if curves.is_cut { p.notice { "There are too many values for one page: some lines are not here, or end early. Choose fewer runs or metrics." } }
         @if metrics.is_empty() { (page::empty("No metrics were logged to these runs.", &html! {})) }
         (charts(&curves, across, &view(&query)))
         (legend(&web, &runs, &curves))

@@ -14,8 +14,9 @@ use crate::query::Query;
 use crate::run_list;
 use crate::site::Web;
 
-/// Runs that are read at once, each with all that was logged to it.
-const PART: i64 = 100;
+/// Runs that are read at once; the store gives fewer where much was logged to them. Each part is looked for from the
+/// first run on, so many small ones of a long list take long.
+const PART: i64 = 1_000;
 /// Columns that are known of every run.
 const FIXED: [&str; 5] = ["run_id", "run_name", "status", "start_time", "end_time"];
 
