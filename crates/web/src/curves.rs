@@ -31,6 +31,8 @@ pub(crate) async fn show(
 ) -> Result {
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
+    // Until the curves are drawn.
+    let _turn = web.turns.take().await;
     let runs = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
     let available = Available::of(runs.iter());
     let metrics = chosen(&query, &runs, available.keys(Kind::Metric));
