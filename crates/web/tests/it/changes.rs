@@ -37,7 +37,7 @@ impl Browser {
         let page = send(self.router.clone(), request).await;
         if let Some(cookie) = page.headers.get("set-cookie") {
             let line = cookie.to_str().unwrap();
-            self.cookie = line.split(';').next().unwrap().to_owned();
+            line.split(';').next().unwrap().clone_into(&mut self.cookie);
         }
         page
     }

@@ -74,14 +74,14 @@ impl Gathered {
             self.columns.len() - 1
         });
         let building = &mut self.columns[place].1;
-        match building.iter_mut().find(|(data_type, _)| data_type == rows.data_type()) {
-            Some((_, builder)) => builder.push(rows),
-            None => {
-                let mut builder = ColumnBuilder::new(memory);
-                let data_type = rows.data_type().clone();
-                builder.push(rows);
-                building.push((data_type, builder));
-            }
+        let known = building.iter_mut().find(|(data_type, _)| data_type == rows.data_type());
+        if let Some((_, builder)) = known {
+            builder.push(rows);
+        } else {
+            let mut builder = ColumnBuilder::new(memory);
+            let data_type = rows.data_type().clone();
+            builder.push(rows);
+            building.push((data_type, builder));
         }
     }
 
