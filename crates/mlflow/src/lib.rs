@@ -42,6 +42,7 @@ pub use experiments::{Experiments, SearchExperiments};
 pub use ids::{AliasId, VersionId};
 pub use logged_models::{
     CreateLoggedModel, DatasetFilter, LoggedModels, OrderLoggedModels, SearchLoggedModels,
+    VERSIONS_TAG, versions_with,
 };
 pub use model_versions::{CreateModelVersion, ModelVersions, SearchModelVersions};
 pub use page::Page;

@@ -2,9 +2,28 @@
 
 use async_trait::async_trait;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::entities::{LoggedModel, LoggedModelStatus, Param, Tag};
+use crate::entities::{LoggedModel, LoggedModelStatus, ModelVersion, Param, Tag};
 use crate::{Page, Result};
+
+/// The tag of a logged model that says which versions are made of it: a JSON list of their names and numbers.
+pub const VERSIONS_TAG: &str = "mlflow.modelVersions";
+
+/// What [`VERSIONS_TAG`] says once `version` is made of `model`; none if it says so already. The number is one, as
+/// upstream's server writes it; its client adds the version once more, as text.
+pub fn versions_with(model: &LoggedModel, version: &ModelVersion) -> Option<Vec<Value>> {
+    let known = Tag::find(&model.info.tags, VERSIONS_TAG).unwrap_or("[]");
+    let mut versions: Vec<Value> = serde_json::from_str(known).unwrap_or_default();
+    let number =
+        version.version.parse::<i64>().map_or_else(|_| json!(version.version), Value::from);
+    let this = json!({ "name": version.name, "version": number });
+    if versions.contains(&this) {
+        return None;
+    }
+    versions.push(this);
+    Some(versions)
+}
 
 /// Arguments of [`LoggedModels::create`].
 #[derive(Debug, Clone, Default, Serialize)]

@@ -1,6 +1,6 @@
 //! Runs side by side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -88,21 +88,40 @@ fn lines(runs: &[Run]) -> [(&'static str, Vec<Line>); 3] {
             .flat_map(|run| run.data.tags.iter().map(|tag| tag.key.as_str()))
             .filter(|key| !key.starts_with("mlflow.") || *key == "mlflow.source.git.commit"),
     );
+    // Looked up, as a run may have a hundred thousand of them.
+    let metrics_of: Vec<BTreeMap<&str, f64>> = runs
+        .iter()
+        .map(|run| run.data.metrics.iter().map(|metric| (metric.key.as_str(), metric.value)))
+        .map(Iterator::collect)
+        .collect();
     let metrics = metric_keys.into_iter().map(|key| {
-        let values: Vec<Option<f64>> = runs.iter().map(|run| run.data.metric(key)).collect();
+        let values: Vec<Option<f64>> =
+            metrics_of.iter().map(|metrics| metrics.get(key).copied()).collect();
         let cells = values.iter().map(|value| value.map(format::number)).collect();
         Line { name: key.to_owned(), cells, values }
     });
-    let texts = |key: &str, pairs: fn(&Run) -> &[Tag]| Line {
-        name: key.to_owned(),
-        cells: runs.iter().map(|run| Tag::find(pairs(run), key).map(str::to_owned)).collect(),
-        values: Vec::new(),
-    };
     [
         ("Metrics", metrics.collect()),
-        ("Params", param_keys.into_iter().map(|key| texts(key, |run| &run.data.params)).collect()),
-        ("Tags", tag_keys.into_iter().map(|key| texts(key, |run| &run.data.tags)).collect()),
+        ("Params", texts(&param_keys, runs, |run| &run.data.params)),
+        ("Tags", texts(&tag_keys, runs, |run| &run.data.tags)),
     ]
+}
+
+/// A line a key, of the runs' params or tags.
+fn texts(keys: &BTreeSet<&str>, runs: &[Run], pairs: fn(&Run) -> &[Tag]) -> Vec<Line> {
+    let of: Vec<BTreeMap<&str, &str>> = runs
+        .iter()
+        .map(|run| pairs(run).iter().map(|pair| (pair.key.as_str(), pair.value.as_str())))
+        .map(Iterator::collect)
+        .collect();
+    let cell =
+        |values: &BTreeMap<&str, &str>, key: &str| values.get(key).map(|value| (*value).to_owned());
+    let line = |key: &&str| Line {
+        name: (*key).to_owned(),
+        cells: of.iter().map(|values| cell(values, key)).collect(),
+        values: Vec::new(),
+    };
+    keys.iter().map(line).collect()
 }
 
 fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {

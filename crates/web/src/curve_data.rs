@@ -59,7 +59,7 @@ impl Across {
 #[derive(Debug)]
 pub(crate) struct Curves {
     pub(crate) lines: Vec<(String, Vec<Line>)>,
-    /// Whether some histories were not read: there are too many values.
+    /// Whether some histories were not read, or not to their ends: there are too many values.
     pub(crate) is_cut: bool,
 }
 
@@ -82,7 +82,8 @@ pub(crate) async fn read(
             }
             let asked = part.iter().map(|(_, run)| metric::history(web, &run.info.run_id, key));
             let read = try_join_all(asked).await?;
-            for ((number, run), history) in part.iter().zip(read) {
+            for ((number, run), (history, is_cut)) in part.iter().zip(read) {
+                curves.is_cut |= is_cut;
                 left = left.saturating_sub(history.len());
                 histories.push((*number, *run, history.iter().map(kept).collect()));
             }

@@ -31,6 +31,8 @@ pub(crate) async fn show(
 ) -> Result {
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
+    // Until the curves are drawn.
+    let _turn = web.turns.take().await;
     let runs = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
     let available = Available::of(runs.iter());
     let metrics = chosen(&query, &runs, available.keys(Kind::Metric));
@@ -39,7 +41,7 @@ pub(crate) async fn show(
     let body = html! {
         h1 { "Curves " small { (runs.len()) @if runs.len() == 1 { " run" } @else { " runs" } } }
         (options(&web, &experiment, &query, &metrics, available.keys(Kind::Metric)))
-        @if curves.is_cut { p.notice { "There are too many values for one page: not all lines are here. Choose fewer runs or metrics." } }
+        @if curves.is_cut { p.notice { "There are too many values for one page: some lines are not here, or end early. Choose fewer runs or metrics." } }
         @if metrics.is_empty() { (page::empty("No metrics were logged to these runs.", &html! {})) }
         (charts(&curves, across, &view(&query)))
         (legend(&web, &runs, &curves))

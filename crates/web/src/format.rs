@@ -53,7 +53,7 @@ pub(crate) fn breakable(name: &str) -> Markup {
 /// once).
 pub(crate) fn took(info: &RunInfo) -> Option<String> {
     let (start, end) = info.start_time.zip(info.end_time)?;
-    (start != end).then(|| duration(end - start))
+    (start != end).then(|| duration(end.saturating_sub(start)))
 }
 
 /// A moment in UTC.
@@ -147,6 +147,9 @@ mod tests {
     #[test]
     fn what_took_no_time_was_not_measured() {
         let info = |end| RunInfo { start_time: Some(5), end_time: end, ..RunInfo::default() };
+        // Clients say both.
+        let far = RunInfo { start_time: Some(i64::MIN), ..info(Some(i64::MAX)) };
+        assert!(took(&far).is_some_and(|text| text.contains(" h ")));
         let took = [None, Some(5), Some(6)].map(|end| took(&info(end)));
         assert_eq!(took, [None, None, Some("1 ms".to_owned())]);
         assert_eq!(breakable("val/<loss>").into_string(), "val/<wbr>&lt;loss&gt;");

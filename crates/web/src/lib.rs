@@ -45,6 +45,7 @@ mod search_box;
 mod signature;
 mod site;
 mod ticket;
+mod turns;
 mod webhooks;
 
 pub use router::{router, router_below, router_with_webhooks};

@@ -34,7 +34,7 @@ pub(crate) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result {
     let run = web.tracking.runs.get(&run_id).await?;
-    let history = history(&web, &run_id, &key).await?;
+    let (history, is_cut) = history(&web, &run_id, &key).await?;
     if history.is_empty() {
         return Err(Error::not_found(format!("the run has no metric {key:?}")).into());
     }
@@ -48,6 +48,7 @@ pub(crate) async fn show(
         h1 { (key) }
         p.soft {
             (history.len()) @if history.len() == 1 { " value" } @else { " values" }
+            @if is_cut { ", the first; the API has all" }
             @if low < high { ", from " (format::number(low)) " to " (format::number(high)) }
         }
         @if history.len() > 1 { (history::large(&key, &history)) }
@@ -83,16 +84,17 @@ pub(crate) async fn show(
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-/// The values, at most a hundred thousand.
-pub(crate) async fn history(web: &Web, run_id: &str, key: &str) -> Result<Vec<Metric>> {
+/// The values, of very many the first hundred thousand, and whether there are more.
+pub(crate) async fn history(web: &Web, run_id: &str, key: &str) -> Result<(Vec<Metric>, bool)> {
     let mut history = Vec::new();
     let mut page = MetricHistoryPage { max_results: Some(PAGE_SIZE), page_token: None };
     loop {
         let found = web.tracking.runs.metric_history(run_id, key, page.clone()).await?;
         history.extend(found.items);
         page.page_token = found.next_page_token;
-        if page.page_token.is_none() || history.len() >= VALUES_MAX {
-            return Ok(history);
+        let is_cut = page.page_token.is_some();
+        if !is_cut || history.len() >= VALUES_MAX {
+            return Ok((history, is_cut));
         }
     }
 }

@@ -24,7 +24,9 @@ impl<S: Send + Sync> FromRequest<S> for Posted {
     async fn from_request(request: Request, _state: &S) -> Result<Self> {
         let (parts, body) = request.into_parts();
         if !is_own(&parts) {
-            return Err(refused("a page of another site asked for this change").into());
+            let told = "a page of another site asked for this change; if it was a page of this one, the proxy before \
+                        this server has to pass on the Host header that it gets";
+            return Err(refused(told).into());
         }
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_form =

@@ -13,6 +13,7 @@ use trainyard_mlflow::{Tracking, WebhookLog};
 use crate::links::Links;
 use crate::site::Web;
 use crate::ticket::Ticket;
+use crate::turns::Turns;
 use crate::{
     artifact, cockpit, compare, curves, error, experiment, experiments, home, logged_model, metric,
     models, page, relations, run, run_change, runs_csv, search, webhooks,
@@ -35,7 +36,7 @@ pub fn router_with_webhooks(
     prefix: &str,
     webhooks: Option<Arc<dyn WebhookLog>>,
 ) -> Router {
-    let web = Web { tracking, links: Links::new(prefix), webhooks };
+    let web = Web { tracking, links: Links::new(prefix), webhooks, turns: Turns::new() };
     Router::new()
         .route("/", get(home::show))
         .route("/search", get(search::show))

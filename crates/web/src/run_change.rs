@@ -1,8 +1,11 @@
 //! What forms of a run's page change. Each goes the way of the API: the same store, by the rights of whoever asks.
 
 use axum::extract::{Path, State};
+use serde_json::Value;
 use trainyard_mlflow::entities::{ModelVersion, Tag};
-use trainyard_mlflow::{CreateModelVersion, Error as StoreError, UpdateRun};
+use trainyard_mlflow::{
+    CreateModelVersion, Error as StoreError, UpdateRun, VERSIONS_TAG, versions_with,
+};
 
 use crate::error::Result;
 use crate::posted::{Posted, done, unknown};
@@ -56,19 +59,28 @@ async fn register(web: &Web, run_id: &str, form: &Posted) -> Result<ModelVersion
     let models = &web.tracking.registered_models;
     // Whoever may not look at it may not make it either, and is told so.
     if models.get(name).await.is_err() {
-        models.create(name, &[], None).await?;
+        models.create(name, &[], Some("")).await?;
     }
     let version = CreateModelVersion {
         name: name.to_owned(),
         source,
         run_id: Some(run_id.to_owned()),
-        model_id,
+        model_id: model_id.clone(),
         // What is not given is kept as empty text, as the API does.
         run_link: Some(String::new()),
         description: Some(String::new()),
         tags: Vec::new(),
     };
-    Ok(web.tracking.model_versions.create(version).await?)
+    let made = web.tracking.model_versions.create(version).await?;
+    if let Some(model_id) = model_id {
+        // As by the API: other programs find the versions of a logged model by its tag.
+        let logged = &web.tracking.logged_models;
+        if let Some(versions) = versions_with(&logged.get(&model_id).await?, &made) {
+            let tag = Tag::new(VERSIONS_TAG, Value::from(versions).to_string());
+            logged.set_versions_tag(&model_id, tag).await?;
+        }
+    }
+    Ok(made)
 }
 
 /// A folder among a run's artifacts: a plain path that leads nowhere else, however somebody reads it.

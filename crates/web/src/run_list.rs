@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use futures::future::try_join_all;
 use trainyard_mlflow::SearchRuns;
-use trainyard_mlflow::entities::{Run, Tag, ViewType};
+use trainyard_mlflow::entities::{Run, ViewType};
 
 use crate::columns::Column;
 use crate::error::{Error, Result, status};
@@ -15,8 +15,10 @@ use crate::site::Web;
 
 /// Runs a page.
 const PAGE_SIZE: i64 = 100;
-/// Nested runs of all runs on a page.
+/// Nested runs of all runs on a page, about.
 const NESTED_MAX: i64 = 300;
+/// Runs whose nested runs are looked for at once.
+const AT_ONCE: usize = 4;
 /// Runs that are drawn together; more cannot be told apart.
 pub(crate) const DRAWN_MAX: usize = 100;
 /// The tag of a nested run: whose part it is.
@@ -26,7 +28,7 @@ pub(crate) const PARENT: &str = "mlflow.parentRunId";
 #[derive(Debug, Default)]
 pub(crate) struct Listed {
     pub(crate) runs: Vec<Run>,
-    /// By the id of the run that they are part of.
+    /// By the id of the run of the table that they are part of, or that what they are part of is part of.
     pub(crate) nested: BTreeMap<String, Vec<Run>>,
     /// Whether there are more of them than are here.
     pub(crate) is_nested_cut: bool,
@@ -72,9 +74,11 @@ pub(crate) fn group(query: &Query) -> Option<Column> {
     Column::read(query.one("group"))
 }
 
-/// Nested runs lie below others where nothing else says which runs to show.
+/// Nested runs lie below others where nothing else says which runs to show. What is deleted stands alone: the run
+/// that it was part of mostly is not.
 fn folds(query: &Query) -> bool {
-    !["q", "group", "flat"].into_iter().any(|name| query.has(name))
+    query.one("view") != "deleted"
+        && !["q", "group", "flat"].into_iter().any(|name| query.has(name))
 }
 
 /// The page's runs. Where the filter or the order is refused, all runs and the reason.
@@ -106,32 +110,65 @@ async fn found(web: &Web, search: SearchRuns, folds: bool) -> Result<Listed> {
         return Ok(Listed { runs: page.items, next_page_token, total, ..Listed::default() });
     }
     let page = runs.search(SearchRuns { filter: is_part(""), ..search.clone() }).await?;
-    let parents = page.items.iter().map(|run| format!("tags.`{PARENT}` = '{}'", run.info.run_id));
-    let filter = parents.collect::<Vec<_>>().join(" OR ");
-    let mut nested: BTreeMap<String, Vec<Run>> = BTreeMap::new();
-    let mut is_nested_cut = false;
-    // Without a filter all runs would be found.
-    if !filter.is_empty() {
-        let max_results = Some(NESTED_MAX);
-        let search = SearchRuns { filter, max_results, page_token: None, ..search };
-        let parts = runs.search(search).await?;
-        is_nested_cut = parts.next_page_token.is_some();
-        for run in parts.items {
-            let parent = Tag::find(&run.data.tags, PARENT).unwrap_or_default().to_owned();
-            nested.entry(parent).or_default().push(run);
-        }
-    }
-    let next_page_token = page.next_page_token;
-    let refused = None;
+    let is_whole = search.page_token.is_none() && page.next_page_token.is_none();
+    let nested = Nested::below(web, &search, &page.items, nested_total).await?;
     Ok(Listed {
         runs: page.items,
-        nested,
-        is_nested_cut,
-        next_page_token,
+        // Where these are all runs, what is still missing is part of a run that is deleted, or of another experiment.
+        is_nested_cut: nested.is_cut || (is_whole && nested.count < nested_total),
+        nested: nested.by_run,
+        next_page_token: page.next_page_token,
         total,
         nested_total,
-        refused,
+        refused: None,
     })
+}
+
+/// What is below the runs of a page.
+#[derive(Default)]
+struct Nested {
+    by_run: BTreeMap<String, Vec<Run>>,
+    count: i64,
+    is_cut: bool,
+}
+
+impl Nested {
+    /// Level by level. Each run is asked for by itself, which the index of tags answers: a condition that has all of
+    /// them is tried on each run of the experiment, and took half a minute among a hundred thousand.
+    async fn below(web: &Web, search: &SearchRuns, runs: &[Run], total: i64) -> Result<Self> {
+        let mut nested = Self::default();
+        // Whose parts, and below which run of the table.
+        let ids = runs.iter().map(|run| (run.info.run_id.clone(), run.info.run_id.clone()));
+        let mut level: Vec<(String, String)> = ids.collect();
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for some in level.chunks(AT_ONCE) {
+                let left = NESTED_MAX - nested.count;
+                if left <= 0 || nested.count >= total {
+                    nested.is_cut |= nested.count < total;
+                    return Ok(nested);
+                }
+                let parts = some.iter().map(|(run_id, _top)| {
+                    let filter = format!("tags.`{PARENT}` = '{run_id}'");
+                    let max_results = Some(left);
+                    let search =
+                        SearchRuns { filter, max_results, page_token: None, ..search.clone() };
+                    web.tracking.runs.search(search)
+                });
+                for ((_run_id, top), parts) in some.iter().zip(try_join_all(parts).await?) {
+                    nested.is_cut |= parts.next_page_token.is_some();
+                    nested.count += parts.items.len() as i64;
+                    let ids = parts.items.iter().map(|run| run.info.run_id.clone());
+                    next.extend(ids.map(|run_id| (run_id, top.clone())));
+                    if !parts.items.is_empty() {
+                        nested.by_run.entry(top.clone()).or_default().extend(parts.items);
+                    }
+                }
+            }
+            level = next;
+        }
+        Ok(nested)
+    }
 }
 
 /// Runs to draw together: those that were chosen (`run=`), or the first ones of the search.

@@ -50,7 +50,8 @@ impl Table<'_> {
         let names = self.columns.iter().map(Column::name);
         let drawn = self.query.only(&["q", "view", "order"]);
         let csv = drawn.with_all("col", names).at(&self.web.links.runs_csv(id));
-        let is_several = self.listed.runs.len() > 1;
+        // A sweep alone has runs below it to compare.
+        let is_several = self.listed.all().nth(1).is_some();
         html! {
             div.actions {
                 @if is_several {

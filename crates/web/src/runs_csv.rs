@@ -1,5 +1,7 @@
 //! The runs of an experiment as CSV, a part at a time however many there are.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header;
@@ -14,8 +16,9 @@ use crate::query::Query;
 use crate::run_list;
 use crate::site::Web;
 
-/// Runs that are read at once, each with all that was logged to it.
-const PART: i64 = 100;
+/// Runs that are read at once; the store gives fewer where much was logged to them. Each part is looked for from the
+/// first run on, so many small ones of a long list take long.
+const PART: i64 = 1_000;
 /// Columns that are known of every run.
 const FIXED: [&str; 5] = ["run_id", "run_name", "status", "start_time", "end_time"];
 
@@ -27,6 +30,8 @@ struct Export {
     next: Option<SearchRuns>,
     /// Written before the next part.
     head: String,
+    /// Runs of the part before: one that starts meanwhile comes first and moves them into the next.
+    last: BTreeSet<String>,
 }
 
 pub(crate) async fn download(
@@ -50,6 +55,7 @@ pub(crate) async fn download(
         columns,
         next: Some(SearchRuns { max_results: Some(PART), ..search }),
         head: format!("{}\r\n", head.join(",")),
+        last: BTreeSet::new(),
     };
     let body = Body::from_stream(stream::try_unfold(export, part));
     let name = format!("attachment; filename=\"runs-{}.csv\"", experiment.experiment_id);
@@ -65,9 +71,10 @@ async fn part(mut export: Export) -> Result<Option<(String, Export)>, StoreError
     let Some(search) = export.next.take() else { return Ok(None) };
     let found = export.tracking.runs.search(search.clone()).await?;
     let mut lines = std::mem::take(&mut export.head);
-    for run in &found.items {
+    for run in found.items.iter().filter(|run| !export.last.contains(&run.info.run_id)) {
         lines.push_str(&line(run, &export.columns));
     }
+    export.last = found.items.into_iter().map(|run| run.info.run_id).collect();
     export.next =
         found.next_page_token.map(|token| SearchRuns { page_token: Some(token), ..search });
     Ok(Some((lines, export)))
@@ -120,7 +127,45 @@ fn text(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use trainyard_mlflow::CreateRun;
+    use trainyard_tracking::OpenOptions;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_starts_meanwhile_has_none_written_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let uri = format!("sqlite:///{}", folder.path().join("mlflow.db").display());
+        let root = folder.path().join("runs").display().to_string();
+        let options = OpenOptions { default_artifact_root: Some(root), ..OpenOptions::default() };
+        let tracking = trainyard_tracking::open(&uri, options).unwrap();
+        let start = |start_time| {
+            let experiment_id = "0".to_owned();
+            tracking.runs.create(CreateRun { experiment_id, start_time, ..CreateRun::default() })
+        };
+        for at in 1..=4 {
+            start(at).await.unwrap();
+        }
+        let search = SearchRuns {
+            experiment_ids: vec!["0".to_owned()],
+            max_results: Some(2),
+            ..SearchRuns::default()
+        };
+        let export = Export {
+            tracking: tracking.clone(),
+            columns: Vec::new(),
+            next: Some(search),
+            head: String::new(),
+            last: BTreeSet::new(),
+        };
+        let (mut text, mut export) = part(export).await.unwrap().unwrap();
+        start(5).await.unwrap();
+        while let Some((more, next)) = part(export).await.unwrap() {
+            text.push_str(&more);
+            export = next;
+        }
+        assert_eq!(text.lines().count(), 4, "{text}");
+    }
 
     #[test]
     fn formulas_are_texts_and_numbers_numbers() {

@@ -56,6 +56,8 @@ struct Found {
     versions: Vec<ModelVersion>,
     /// Id and name.
     logged_model: Option<(String, String)>,
+    /// Kinds that were not searched, and why.
+    failed: Vec<String>,
 }
 
 impl Found {
@@ -94,10 +96,11 @@ impl Found {
             web.tracking.registered_models.search(models),
         )
         .await;
+        let mut failed = Vec::new();
         let mut found = Self {
-            experiments: some(experiments),
-            runs: some(runs),
-            models: some(models),
+            experiments: some("Experiments", experiments, &mut failed),
+            runs: some("Runs", runs, &mut failed),
+            models: some("Models", models, &mut failed),
             ..Self::default()
         };
         if let Some(filter) = by_tag {
@@ -106,8 +109,10 @@ impl Found {
                 max_results: Some(FOUND_MAX),
                 ..SearchModelVersions::default()
             };
-            found.versions = some(web.tracking.model_versions.search(search).await);
+            let versions = web.tracking.model_versions.search(search).await;
+            found.versions = some("Versions", versions, &mut failed);
         }
+        found.failed = failed;
         found.add_by_id(web, text).await;
         Ok(found)
     }
@@ -155,13 +160,11 @@ impl Found {
             ("Runs", runs.collect()),
             ("Logged models", logged.collect()),
         ];
-        if kinds.iter().all(|(_, found)| found.is_empty()) {
-            return page::empty(
-                "Nothing has this name, id or tag.",
-                &html! { p { "Try a shorter name." } },
-            );
-        }
         html! {
+            @for told in &self.failed { p.notice.bad { (told) } }
+            @if kinds.iter().all(|(_, found)| found.is_empty()) {
+                (page::empty("Nothing has this name, id or tag.", &html! { p { "Try a shorter name." } }))
+            }
             @for (title, found) in &kinds {
                 @if !found.is_empty() {
                     h2 { (title) }
@@ -178,13 +181,31 @@ async fn ids(web: &Web, search: SearchExperiments) -> StoreResult<Vec<String>> {
     Ok(found.into_iter().map(|experiment| experiment.experiment_id).collect())
 }
 
-/// Nothing where a kind cannot be searched so: its tags have other rules.
-fn some<T>(found: StoreResult<Page<T>>) -> Vec<T> {
+/// What was found of a kind; nothing where it cannot be searched so (its tags have other rules) or not now, which is
+/// told: whoever reads that nothing was found goes and makes it once more.
+fn some<T>(kind: &str, found: StoreResult<Page<T>>, failed: &mut Vec<String>) -> Vec<T> {
     match found {
         Ok(found) => found.items,
         Err(error) => {
-            tracing::debug!(%error, "a kind of things is not searched");
+            tracing::debug!(%error, kind, "a kind of things is not searched");
+            failed.push(format!("{kind} were not searched: {}", error.for_clients()));
             Vec::new()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_mlflow::Error as StoreError;
+
+    use super::*;
+
+    #[test]
+    fn what_was_not_searched_is_told() {
+        let mut failed = Vec::new();
+        let slow: StoreResult<Page<Run>> = Err(StoreError::invalid("too slow"));
+        assert!(some("Runs", slow, &mut failed).is_empty());
+        assert!(some::<Run>("Models", Ok(Page::default()), &mut failed).is_empty());
+        assert_eq!(failed, ["Runs were not searched: too slow"]);
     }
 }

@@ -1,17 +1,19 @@
 //! One box for words and for filters.
 
+use crate::grammar::contains;
+
 /// Hexadecimal digits from which on a word may be the start of a run's id.
 const ID_DIGITS_MIN: usize = 6;
 
 /// Words are parts of a name, in any order and case; anything with an operator is a filter in MLflow's grammar.
 pub(crate) fn names(text: &str, name: &str) -> String {
-    filter(text, |word| format!("{name} ILIKE {}", pattern(word)))
+    filter(text, |word| contains(name, word))
 }
 
 /// The same for runs, of which a word may also be the start of the id.
 pub(crate) fn runs(text: &str) -> String {
     filter(text, |word| {
-        let name = format!("attributes.run_name ILIKE {}", pattern(word));
+        let name = contains("attributes.run_name", word);
         let is_id =
             word.len() >= ID_DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_id { format!("({name} OR attributes.run_id ILIKE '{word}%')") } else { name }
@@ -41,11 +43,6 @@ fn is_filter(text: &str) -> bool {
     })
 }
 
-/// A quoted pattern for a word anywhere. The grammar has no escape: a quote is any character.
-fn pattern(word: &str) -> String {
-    format!("'%{}%'", word.replace(['\'', '"', '`', '\\'], "_"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,7 +52,7 @@ mod tests {
         for (text, expected) in [
             ("", ""),
             (" base ", "n ILIKE '%base%'"),
-            ("O'Brien \"x", "n ILIKE '%O_Brien%' AND n ILIKE '%_x%'"),
+            ("O'Brien \"x", "n ILIKE \"%O'Brien%\" AND n ILIKE '%\"x%'"),
             ("like", "n ILIKE '%like%'"),
             ("trained in berlin", "n ILIKE '%trained%' AND n ILIKE '%in%' AND n ILIKE '%berlin%'"),
             ("a.b>1", "a.b>1"),

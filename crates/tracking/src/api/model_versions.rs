@@ -4,9 +4,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
-use serde_json::{Value, json};
+use serde_json::json;
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
-use trainyard_mlflow::{CreateModelVersion, Error, SearchModelVersions, VersionId};
+use trainyard_mlflow::{
+    CreateModelVersion, Error, SearchModelVersions, VERSIONS_TAG, VersionId, versions_with,
+};
 
 use super::error::{ApiError, Result, empty, json};
 use super::fields::Check::{AtMost, Required};
@@ -64,25 +66,13 @@ async fn create(State(api): State<Api>, Fields(asked, ..): Fields<CreateModelVer
     Ok(answer(&version))
 }
 
-/// Tag of logged models: the versions made of them, as JSON.
-const MODEL_VERSIONS_TAG: &str = "mlflow.modelVersions";
-
 /// Notes on a logged model that a version is made of it.
 async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<(), ApiError> {
     let model = api.tracking.logged_models.get(model_id).await?;
-    let known = KeyValue::find(&model.info.tags, MODEL_VERSIONS_TAG).unwrap_or("[]");
-    let mut versions: Vec<Value> = serde_json::from_str(known).unwrap_or_default();
-    // A number, as upstream's server writes it. Its client adds the version once more, as text.
-    let number =
-        version.version.parse::<i64>().map_or_else(|_| json!(version.version), Value::from);
-    let this = json!({ "name": version.name, "version": number });
-    if versions.contains(&this) {
-        return Ok(());
-    }
-    versions.push(this);
+    let Some(versions) = versions_with(&model, version) else { return Ok(()) };
     let value = python::spaced_json(&versions)
         .map_err(|error| Error::internal(format!("a tag that is no JSON: {error}")))?;
-    let tag = KeyValue { key: MODEL_VERSIONS_TAG.to_owned(), value };
+    let tag = KeyValue { key: VERSIONS_TAG.to_owned(), value };
     api.tracking.logged_models.set_versions_tag(model_id, tag).await?;
     Ok(())
 }

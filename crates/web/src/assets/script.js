@@ -43,10 +43,10 @@
     if (field) { event.preventDefault(); field.focus(); field.select(); }
   });
 
-  // The compare button says how many runs are chosen.
+  // The compare button says how many runs are chosen; a table of one run has none.
   const form = document.querySelector("form[data-compare]");
-  if (form) {
-    const button = form.querySelector("button");
+  const button = form && form.querySelector("button");
+  if (button) {
     const update = () => {
       const count = form.querySelectorAll("input[name=run]:checked").length;
       button.disabled = count < 2;

@@ -1,6 +1,6 @@
 //! Two versions side by side: what differs in their signatures, params, metrics, data, code and tags.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -132,9 +132,15 @@ fn table(web: &Web, before: &Side, after: &Side, all: bool) -> Markup {
     }
 }
 
+fn by_key(pairs: &[Tag]) -> BTreeMap<&str, &str> {
+    pairs.iter().map(|pair| (pair.key.as_str(), pair.value.as_str())).collect()
+}
+
 fn lines(title: &str, old: &[Tag], new: &[Tag], all: bool) -> Markup {
     let keys: BTreeSet<&str> = old.iter().chain(new).map(|pair| pair.key.as_str()).collect();
-    let both = keys.into_iter().map(|key| (key, Tag::find(old, key), Tag::find(new, key)));
+    // Looked up, as a run may have a hundred thousand of them.
+    let [old, new] = [old, new].map(by_key);
+    let both = keys.into_iter().map(|key| (key, old.get(key).copied(), new.get(key).copied()));
     let shown: Vec<_> = both.filter(|(_, old, new)| all || old != new).collect();
     html! {
         tr.section { th colspan="3" scope="colgroup" { (title) } }

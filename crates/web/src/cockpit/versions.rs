@@ -110,7 +110,7 @@ impl Shown<'_> {
                     table {
                         thead {
                             tr {
-                                th { "Compare" } th.number { "Version" } th { "Aliases" } th { "Gate" }
+                                th.tight { "New, old" } th.number { "Version" } th { "Aliases" } th { "Gate" }
                                 @for name in &columns { th.number { (format::short(name, 24)) } }
                                 th.tight { "Registered (UTC)" } th { "Run" } th { "Description" }
                             }

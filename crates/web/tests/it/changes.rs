@@ -3,8 +3,8 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use trainyard_mlflow::entities::LifecycleStage;
-use trainyard_mlflow::{AliasId, CreateRun, SearchAudit, VersionId};
+use trainyard_mlflow::entities::{LifecycleStage, ModelOutput};
+use trainyard_mlflow::{AliasId, CreateRun, SearchAudit, VERSIONS_TAG, VersionId};
 use trainyard_tracking::access::{AccessConfig, AccessControl};
 use trainyard_tracking::server::{ServerOptions, app};
 use trainyard_tracking::{Governance, OpenOptions};
@@ -125,6 +125,16 @@ async fn a_run_is_renamed_described_tagged_deleted_restored_and_registered() {
         "{}",
         page.text
     );
+    // Of a logged model, which knows its versions then, as by the API.
+    let model_id = site.nasty_model(&run_id, "other").await;
+    let output = ModelOutput { model_id: model_id.clone(), step: 1 };
+    site.tracking.runs.log_outputs(&run_id, vec![output]).await.unwrap();
+    let fields = [("action", "register"), ("name", "logged"), ("model", model_id.as_str())];
+    led_to(&browser.submit(&address, &fields).await);
+    let logged = site.tracking.logged_models.get(&model_id).await.unwrap();
+    let known = logged.info.tags.iter().find(|tag| tag.key == VERSIONS_TAG);
+    let known = known.map(|tag| tag.value.as_str());
+    assert_eq!(known, Some("[{\"name\":\"logged\",\"version\":1}]"));
     for path in ["../../other", "%2e%2e/x", "/etc"] {
         let fields = [("action", "register"), ("name", "m"), ("path", path)];
         let page = browser.submit(&address, &fields).await;

@@ -93,6 +93,29 @@ async fn nested_runs_lie_below_the_run_that_they_are_part_of() {
 }
 
 #[tokio::test]
+async fn no_nested_run_is_lost() {
+    let site = Site::empty();
+    let sweep = site.plain_run("the sweep").await;
+    let trial = site.plain_run("trial").await;
+    let fold = site.plain_run("fold").await;
+    for (run_id, whole) in [(&trial, &sweep), (&fold, &trial)] {
+        let tag = Tag::new("mlflow.parentRunId", whole);
+        site.tracking.runs.set_tag(run_id, tag).await.unwrap();
+    }
+    let page = site.get("/experiments/0").await.text;
+    assert_eq!(page.matches("<tr class=\"nested\">").count(), 2, "a part of a part: {page}");
+    assert!(page.contains("2 nested") && !page.contains("Not all nested runs"), "{page}");
+    assert!(page.contains("Compare chosen runs"), "parts of one run can be compared: {page}");
+
+    site.tracking.runs.delete(&trial).await.unwrap();
+    let page = site.get("/experiments/0").await.text;
+    assert!(page.contains("Not all nested runs are here"), "its run is deleted: {page}");
+    assert!(site.get("/experiments/0?flat=1").await.text.contains(">fold</a>"));
+    let deleted = site.get("/experiments/0?view=deleted").await.text;
+    assert!(deleted.contains(">trial</a>"), "{deleted}");
+}
+
+#[tokio::test]
 async fn runs_group_by_a_value() {
     let site = Site::empty();
     for (name, depth) in [("a", "3"), ("b", "5"), ("c", "3")] {
