@@ -16,7 +16,7 @@ const AT_ONCE: usize = 4;
 
 /// What is kept of a value: a page has a million of them.
 #[derive(Debug, Clone, Copy)]
-struct Value {
+struct Logged {
     /// Milliseconds since the Unix epoch.
     time: i64,
     step: i64,
@@ -24,7 +24,7 @@ struct Value {
 }
 
 /// The number of a run, the run, and the history of its metric.
-type History<'a> = (usize, &'a Run, Vec<Value>);
+type History<'a> = (usize, &'a Run, Vec<Logged>);
 
 /// What x is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,12 +92,12 @@ pub(crate) async fn read(
     Ok(curves)
 }
 
-fn kept(metric: &Metric) -> Value {
-    Value { time: metric.timestamp, step: metric.step, value: metric.value }
+fn kept(metric: &Metric) -> Logged {
+    Logged { time: metric.timestamp, step: metric.step, value: metric.value }
 }
 
 fn lines(histories: &[History<'_>], across: Across) -> Vec<Line> {
-    let first = |history: &[Value]| history.iter().map(|value| value.time).min();
+    let first = |history: &[Logged]| history.iter().map(|value| value.time).min();
     let first_of_all = histories.iter().filter_map(|(_, _, history)| first(history)).min();
     let line = |(number, run, history): &History<'_>| {
         let start = match across {
@@ -105,7 +105,7 @@ fn lines(histories: &[History<'_>], across: Across) -> Vec<Line> {
             Across::Step | Across::Time => first_of_all,
         };
         let start = start.unwrap_or_default();
-        let x = |value: &Value| match across {
+        let x = |value: &Logged| match across {
             Across::Step => value.step as f64,
             Across::Time | Across::Relative => value.time.saturating_sub(start) as f64 / 1000.0,
         };
@@ -130,7 +130,7 @@ mod tests {
     fn x_is_what_was_asked_for() {
         let history = |start: i64| {
             [(f64::NAN, 0), (0.5, 1), (f64::MAX, 2), (0.25, 3)]
-                .map(|(value, step)| Value { time: start + 1000 * step, step, value })
+                .map(|(value, step)| Logged { time: start + 1000 * step, step, value })
                 .to_vec()
         };
         let run = Run::default();

@@ -134,7 +134,9 @@ fn log_normalize(row: &mut [f64]) {
 /// Log likelihoods to probabilities.
 fn normalize(row: &mut [f64]) {
     log_normalize(row);
-    row.iter_mut().for_each(|x| *x = x.exp());
+    for x in row {
+        *x = x.exp();
+    }
 }
 
 /// Ones where values are above a threshold.

@@ -24,7 +24,7 @@ struct DictVectorizer {
 impl DictVectorizer {
     fn read(fields: Fields<'_>) -> Result<Boxed> {
         let dtype = fields.value("dtype")?.describe();
-        if !dtype.ends_with(".float64") && !dtype.ends_with(".float") {
+        if !matches!(dtype.rsplit('.').next(), Some("float64" | "float")) {
             return Err(fields.unsupported(format!("dtype {dtype}")));
         }
         let entries = fields.value("vocabulary_")?.entries();

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
     Reader::new("QuadraticDiscriminantAnalysis", |fields, _| Quadratic::read(fields)),
-    Reader::new("NearestCentroid", |fields, _| Centroids::read(fields)),
+    Reader::new("NearestCentroid", |fields, _| Nearest::read(fields)),
 ];
 
 /// The log posterior of each class, but for what all of a row share.
@@ -29,7 +29,9 @@ fn log_softmax(scores: &mut Matrix) {
     for row in scores.each_row_mut() {
         let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum = row.iter().map(|x| (x - max).exp()).sum::<f64>().ln();
-        row.iter_mut().for_each(|x| *x = *x - max - sum);
+        for x in row {
+            *x = *x - max - sum;
+        }
     }
 }
 
@@ -152,7 +154,7 @@ impl Estimator for Quadratic {
 
 /// `NearestCentroid`: the class whose middle is nearest, perhaps after the priors of the classes.
 #[derive(Debug)]
-struct Centroids {
+struct Nearest {
     centroids: Matrix,
     metric: Metric,
     classes: Arc<Classes>,
@@ -170,7 +172,7 @@ struct Weights {
     is_even: bool,
 }
 
-impl Centroids {
+impl Nearest {
     fn read(fields: Fields<'_>) -> Result<Boxed> {
         let classes = fields.classes("classes_")?;
         let centroids = fields.matrix("centroids_")?;
@@ -229,7 +231,7 @@ impl Centroids {
     }
 }
 
-impl Estimator for Centroids {
+impl Estimator for Nearest {
     fn predict(&self, x: &Table) -> Result<Output> {
         let chosen = match &self.weights {
             Some(weights) if !weights.is_even => self.scores(x)?.each_row().map(arg_max).collect(),

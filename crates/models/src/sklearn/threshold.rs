@@ -92,7 +92,9 @@ impl Estimator for Thresholded {
         } else {
             let mut scores = self.member.decision_function(x)?.values;
             if self.positive == 0 {
-                scores.iter_mut().for_each(|score| *score = -*score);
+                for score in &mut scores {
+                    *score = -*score;
+                }
             }
             scores
         };

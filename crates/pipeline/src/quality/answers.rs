@@ -273,7 +273,7 @@ fn classes(
             "left out: they are of classes that the model does not know"
         );
     }
-    let is_label = |label: &String| !label.is_empty() && !(are_few && is_stray(label));
+    let is_label = |label: &String| !(label.is_empty() || are_few && is_stray(label));
     let is_known = |row: usize| {
         said[row].is_some()
             && truth.as_ref().is_none_or(|truth| is_label(&truth[row]))

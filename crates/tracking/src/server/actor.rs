@@ -60,6 +60,11 @@ pub async fn acting_as<F: Future>(actor: Actor, answer: F) -> F::Output {
     CURRENT.scope(actor, answer).await
 }
 
+/// Does for `actor` what waits for nothing.
+pub(super) fn acting_at_once<T>(actor: Actor, work: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(actor, work)
+}
+
 /// Who sent the request that is being answered; none outside of one.
 pub fn current() -> Option<Actor> {
     CURRENT.try_with(Clone::clone).ok()

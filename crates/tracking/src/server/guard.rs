@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 use super::actor::{Actor, acting_as};
 use super::allowed_hosts::AllowedHosts;
-use super::answer_memory;
 use super::connections::Peer;
 use super::cors::{Cors, plain};
 use super::options::{Authorize, ServerOptions};
 use super::request_origin::request_origin;
+use super::{acting_body, answer_memory};
 use crate::metrics::METRICS;
 
 /// Names one request, in answers and logs. A client's own is kept.
@@ -142,9 +142,11 @@ pub(super) async fn watch(
         Ok(request) => {
             // Probes have no sender.
             let actor = request.extensions().get::<Actor>().cloned();
+            let actor = actor.unwrap_or_else(Actor::anonymous);
             let origin = request_origin(&request, id.clone());
             let answer = origin.scope(next.run(request));
-            acting_as(actor.unwrap_or_else(Actor::anonymous), answer).await
+            let answer = acting_as(actor.clone(), answer).await;
+            acting_body::made_for(actor, answer)
         }
         Err(answer) => *answer,
     };

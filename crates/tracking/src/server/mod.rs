@@ -6,6 +6,7 @@
 //!            └► pages, for every path that is not the API's
 //! ```
 
+mod acting_body;
 pub mod actor;
 pub(crate) mod allowed_hosts;
 mod answer_memory;

@@ -31,8 +31,12 @@ fn a_run_its_model_and_its_drift_report_can_be_looked_at() {
         assert!(run.contains(part), "{part} is not on the run's page:\n{run}");
     }
     let model = browser::dom(&format!("{base}/models/IrisClassifier"));
-    for part in ["Production", "trainyard.gate", "trainyard.data_digest"] {
+    for part in ["Production", ">passed</span>"] {
         assert!(model.contains(part), "{part} is not on the model's page:\n{model}");
+    }
+    let version = browser::dom(&format!("{base}/models/IrisClassifier/versions/1"));
+    for part in ["trainyard.gate", "trainyard.data_digest"] {
+        assert!(version.contains(part), "{part} is not on the version's page:\n{version}");
     }
     let report = format!("file://{}", project.file("reports/drift.html").display());
     assert!(browser::dom(&report).contains("sepal length (cm)"));

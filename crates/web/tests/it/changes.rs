@@ -37,7 +37,7 @@ impl Browser {
         let page = send(self.router.clone(), request).await;
         if let Some(cookie) = page.headers.get("set-cookie") {
             let line = cookie.to_str().unwrap();
-            self.cookie = line.split(';').next().unwrap().to_owned();
+            line.split(';').next().unwrap().clone_into(&mut self.cookie);
         }
         page
     }
@@ -253,6 +253,10 @@ async fn pages_do_what_whoever_asks_may_do_and_a_protected_alias_waits() {
     let (mut reader, mut ada, mut bob) = (browser(READER), browser(ADA), browser(BOB));
     let page = reader.get("/models/Iris").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    // What is sent a part at a time is for whoever asked, too.
+    let experiment_id = site.tracking.runs.get(&run_id).await.unwrap().info.experiment_id;
+    let file = reader.get(&format!("/experiments/{experiment_id}/runs.csv")).await;
+    assert!(file.text.contains(&run_id), "{}", file.text);
     for fields in [
         [("action", "alias"), ("alias", "Staging")],
         [("action", "describe"), ("description", "mine")],

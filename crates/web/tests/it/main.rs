@@ -1,6 +1,6 @@
 //! The pages over a real store, read as text and looked at in a real browser.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod browser;
 mod changes;
