@@ -129,7 +129,9 @@ impl MonitorJob {
         looked_at.sort_unstable();
         looked_at.dedup();
         // A table has ended; a log goes on.
-        let silent = if is_log { history.silent(span.until) } else { Vec::new() };
+        let mut silent = if is_log { history.silent(span.until) } else { Vec::new() };
+        // Something came in one that could not be looked at now.
+        silent.retain(|one| !placed.windows.iter().any(|found| found.window == one.window));
         let last_silent = silent.last().map(|result| result.window);
         let mut results = history.results();
         results.extend(silent);
