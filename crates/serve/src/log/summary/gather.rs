@@ -1,41 +1,26 @@
 //! Rows of segments, gathered by hour and version in bounded memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
-use arrow_schema::{ArrowError, DataType};
+use arrow_array::{Array as _, ArrayRef, RecordBatch, UInt64Array};
+use arrow_schema::ArrowError;
 use arrow_select::take::take;
 use trainyard_base::words::log_columns::{MODEL, MODEL_VERSION, REQUEST_ID, TIME};
-use trainyard_drift::{Column, ColumnBuilder, Profile};
+use trainyard_drift::Profile;
 
+use super::building::Building;
 use super::file::HOUR_MS;
-use super::part::{Key, LABEL_BYTES_MAX, LABELS_MAX, Part, short};
+use super::part::{Key, POINTS, Part, short};
+use super::sketch::SKETCH_POINTS;
 
-/// Bytes that all columns of a part may take until they are sorted: what is more waits in temporary files. Of several
-/// parts the second has half of it, the third a third, and so on: a hundred have five times as much together.
-const MEMORY: u64 = 64 << 20;
+/// Bytes that rows of all columns of a part may wait in. Of several parts the second has half of it, the third a third,
+/// and so on: a hundred have five times as much together.
+const MEMORY: usize = 64 << 20;
 
 /// Columns of the log itself that are not kept: one is another in each row, the other is the hour.
 const NOT_KEPT: [&str; 2] = [REQUEST_ID, TIME];
-
-/// A column in the making.
-#[derive(Default)]
-struct Building {
-    /// By the types that it came with: those of versions and protocols may differ.
-    made: Vec<(DataType, Making)>,
-    /// Whether it has turned out to hold texts.
-    is_left_out: bool,
-}
-
-/// What is gathered of values of one type.
-enum Making {
-    /// Distinct labels: no more of them than are kept, however many rows come.
-    Labels(Column),
-    Others(ColumnBuilder),
-}
 
 #[derive(Default)]
 struct Gathered {
@@ -62,10 +47,10 @@ struct Rows {
 impl Gathering {
     /// Adds rows of a segment.
     pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let columns = batch.num_columns().max(1) as u64;
+        let columns = batch.num_columns().max(1);
         for rows in by_part(batch)? {
             let place = self.parts.len() + usize::from(!self.parts.contains_key(&rows.key));
-            let memory = MEMORY / place as u64 / columns;
+            let memory = MEMORY / place / columns;
             let chosen = rows.chosen();
             let part = self.parts.entry(rows.key).or_default();
             part.rows += rows.ranges.iter().map(|(_, rows)| *rows as u64).sum::<u64>();
@@ -85,14 +70,14 @@ impl Gathering {
         Ok(())
     }
 
-    /// The parts; an error where temporary files could not be written or read.
-    pub(super) fn finish(self) -> io::Result<Vec<Part>> {
+    /// The parts.
+    pub(super) fn finish(self) -> Vec<Part> {
         self.parts.into_iter().map(|(key, gathered)| gathered.finish(key)).collect()
     }
 }
 
 impl Gathered {
-    fn push(&mut self, name: &str, rows: ArrayRef, memory: u64) {
+    fn push(&mut self, name: &str, rows: ArrayRef, memory: usize) {
         let place = self.columns.iter().position(|(other, _)| other == name);
         let place = place.unwrap_or_else(|| {
             self.columns.push((name.to_owned(), Building::default()));
@@ -101,121 +86,29 @@ impl Gathered {
         self.columns[place].1.push(rows, memory);
     }
 
-    fn finish(self, key: Key) -> io::Result<Part> {
-        let (mut columns, mut left_out) = (Vec::new(), BTreeSet::new());
+    fn finish(self, key: Key) -> Part {
+        let (mut columns, mut left_out, mut levels) = (Vec::new(), BTreeSet::new(), 0);
         for (name, building) in self.columns {
-            let column = together(building, self.rows);
-            // The next time there may be room.
-            if let Some(why) = column.as_ref().and_then(Column::trouble) {
-                return Err(io::Error::other(format!("{name}: {why}")));
-            }
-            match column.as_ref().and_then(short) {
+            let built = building.finish(self.rows);
+            levels = built.as_ref().map_or(0, |built| built.levels).max(levels);
+            match built.and_then(|built| short(&built.column)) {
                 Some(column) => columns.push((name, column)),
                 None => {
                     left_out.insert(name);
                 }
             }
         }
-        Ok(Part {
+        // Those that were made on the way count as one of the last ones, or a few.
+        let further = levels.div_ceil(SKETCH_POINTS / POINTS);
+        Part {
             key,
             rows: self.rows,
             time_sum: self.time_sum,
-            folds: 1,
+            folds: u32::try_from(1 + further).unwrap_or(u32::MAX),
             left_out,
             profile: Profile::from_columns(self.rows, columns),
-        })
-    }
-}
-
-impl Building {
-    fn push(&mut self, rows: ArrayRef, memory: u64) {
-        if self.is_left_out {
-            return;
-        }
-        let place = self.made.iter().position(|(data_type, _)| data_type == rows.data_type());
-        let place = place.unwrap_or_else(|| {
-            self.made.push((rows.data_type().clone(), Making::new(&rows, memory)));
-            self.made.len() - 1
-        });
-        if !self.made[place].1.takes(rows) {
-            *self = Self { made: Vec::new(), is_left_out: true };
         }
     }
-}
-
-impl Making {
-    /// Of rows like these, of which it has none yet.
-    fn new(like: &ArrayRef, memory: u64) -> Self {
-        if is_text(like.data_type()) {
-            Self::Labels(Column::new(&[like.slice(0, 0).as_ref()]))
-        } else {
-            Self::Others(ColumnBuilder::new(memory))
-        }
-    }
-
-    /// Takes further rows; `false` if these are texts, and no labels.
-    fn takes(&mut self, rows: ArrayRef) -> bool {
-        let labels = match self {
-            Self::Others(builder) => {
-                builder.push(rows);
-                return true;
-            }
-            Self::Labels(labels) => labels,
-        };
-        if longest(rows.as_ref()) > LABEL_BYTES_MAX {
-            return false;
-        }
-        let merged = labels.merged(&Column::new(&[rows.as_ref()]));
-        let Some(merged) = merged.filter(|merged| merged.distinct() <= LABELS_MAX) else {
-            return false;
-        };
-        *labels = merged;
-        true
-    }
-
-    fn finish(self) -> Column {
-        match self {
-            Self::Labels(labels) => labels,
-            Self::Others(builder) => builder.finish(),
-        }
-    }
-}
-
-/// A column of so many rows; those that lack it are missing values. None where its types do not go together, or it is
-/// left out.
-fn together(building: Building, rows: u64) -> Option<Column> {
-    let mut built = building.made.into_iter().map(|(_, making)| making.finish());
-    let mut whole = built.next()?;
-    for other in built {
-        whole = whole.merged(&other)?;
-    }
-    let lacking = rows.saturating_sub(whole.rows());
-    Some(whole.with_missing(lacking))
-}
-
-fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
-    }
-}
-
-/// Bytes of the longest text among these.
-fn longest(rows: &dyn Array) -> usize {
-    match rows.data_type() {
-        DataType::Utf8 => longest_of(rows.as_string::<i32>().iter()),
-        DataType::LargeUtf8 => longest_of(rows.as_string::<i64>().iter()),
-        DataType::Utf8View => longest_of(rows.as_string_view().iter()),
-        DataType::Dictionary(..) => {
-            rows.as_any_dictionary_opt().map_or(0, |rows| longest(rows.values().as_ref()))
-        }
-        _ => 0,
-    }
-}
-
-fn longest_of<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> usize {
-    texts.flatten().map(str::len).max().unwrap_or(0)
 }
 
 impl Rows {
@@ -268,6 +161,7 @@ mod tests {
 
     use arrow_array::{Float64Array, StringArray, TimestampMillisecondArray};
 
+    use super::super::part::{LABEL_BYTES_MAX, LABELS_MAX};
     use super::*;
 
     /// Rows of one hour, of which every other is of version 2.
@@ -291,7 +185,7 @@ mod tests {
         for batch in batches {
             gathering.add(batch).unwrap();
         }
-        gathering.finish().unwrap()
+        gathering.finish()
     }
 
     #[test]
@@ -320,8 +214,8 @@ mod tests {
             gathering.add(&batch).unwrap();
             gathering.add(&batch).unwrap();
             let building = &gathering.parts.values().next().unwrap().columns[3].1;
-            assert_eq!((building.is_left_out, building.made.is_empty()), (!is_kept, !is_kept));
-            for part in gathering.finish().unwrap() {
+            assert_eq!(building.is_left_out(), !is_kept);
+            for part in gathering.finish() {
                 assert_eq!(part.rows, labels.len() as u64);
                 assert_eq!(part.profile.column("label").is_some(), is_kept);
                 assert_eq!(part.left_out.contains("label"), !is_kept);

@@ -2,8 +2,8 @@
 //!
 //! It goes by what lies in the folder, not by what this process wrote, so it does not matter who wrote a segment, who
 //! was killed before it was summarised, or how many servers share the folder: a lock of the kernel lets one at a time
-//! do it. An hour is summarised once, when its segments are there, so that quantiles are made of values; what comes
-//! later is put to it.
+//! do it. An hour is summarised once, when its segments are there, so that its quantiles are made as seldom as can be;
+//! what comes later is put to it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{File, TryLockError};
@@ -257,7 +257,7 @@ impl Keeper {
         if is_stopped() {
             return Ok(false);
         }
-        for part in gathering.finish()? {
+        for part in gathering.finish() {
             let whole = match parts.get(&part.key) {
                 Some(kept) => kept.folded(&part),
                 None => part,

@@ -26,7 +26,7 @@ pub(super) struct Part {
     pub(super) rows: u64,
     /// The times of its rows in milliseconds, added up (wrapping).
     pub(super) time_sum: i64,
-    /// How often quantiles were made on the way here.
+    /// By how many shares of [`POINTS`] ranks may be wrong: quantiles were made so often on the way here.
     pub(super) folds: u32,
     /// Columns that are not kept.
     pub(super) left_out: BTreeSet<String>,
