@@ -142,12 +142,13 @@ impl Keeper {
         if due.is_empty() || self.quota.take(0).is_err() {
             return Ok(LOOK_EVERY);
         }
+        // Else another server does it.
+        let Some(_alone) = alone(&self.log.dir)? else { return Ok(LOOK_EVERY) };
         for hour in due {
             let started = Instant::now();
             match self.cover(hour, stopped) {
                 Ok(is_done) => {
                     self.remove_old()?;
-                    // Another server does it, or what is left is to be tried again.
                     return Ok(if is_done { started.elapsed() * REST } else { LOOK_EVERY });
                 }
                 // One that fails for good keeps no other from being done.
@@ -213,11 +214,9 @@ impl Keeper {
         Ok(hours)
     }
 
-    /// Puts the segments of an hour that are in no summary into its file; `false` if somebody else does it, or it was
-    /// stopped.
+    /// Puts the segments of an hour that are in no summary into its file; `false` if it was stopped. For who is [`alone`].
     fn cover(&self, hour_ms: i64, stopped: &Receiver<()>) -> io::Result<bool> {
         let dir = self.log.dir.as_path();
-        let Some(_alone) = alone(dir)? else { return Ok(false) };
         // Nobody removes what is read here.
         let _reading = LogReading::begin(dir);
         // Another server may have done some of it until now.
