@@ -214,7 +214,8 @@ impl Keeper {
         Ok(hours)
     }
 
-    /// Puts the segments of an hour that are in no summary into its file; `false` if it was stopped. For who is [`alone`].
+    /// Puts the segments of an hour that are in no summary into its file, for who is [`alone`]; `false` if it was
+    /// stopped.
     fn cover(&self, hour_ms: i64, stopped: &Receiver<()>) -> io::Result<bool> {
         let dir = self.log.dir.as_path();
         // Nobody removes what is read here.
