@@ -82,10 +82,6 @@ pub(crate) fn changes(before: &Tables, after: &Tables, now: i64) -> Vec<Change> 
     changes
 }
 
-fn of_user(action: &'static str, name: &str) -> Change {
-    Change::new(action, format!("user:{name}"))
-}
-
 fn kind(user: &UserRow) -> String {
     let kind = match user.password_hash.as_str() {
         _ if user.is_admin => "administrator",
@@ -100,16 +96,16 @@ fn of_users(before: &Tables, after: &Tables) -> Vec<Change> {
     for rows in differing(&before.users, &after.users, |user| user.id) {
         match rows {
             (None, Some(is)) => {
-                changes.push(of_user("user.create", &is.username).after(kind(is)));
+                changes.push(Change::of_user("user.create", &is.username).after(kind(is)));
             }
             (Some(was), None) => {
-                changes.push(of_user("user.delete", &was.username).before(kind(was)));
+                changes.push(Change::of_user("user.delete", &was.username).before(kind(was)));
             }
             (Some(was), Some(is)) => {
-                let admin = of_user("user.set_admin", &is.username);
+                let admin = Change::of_user("user.set_admin", &is.username);
                 changes.push(admin.before(was.is_admin.to_string()).after(is.is_admin.to_string()));
                 if was.password_hash != is.password_hash {
-                    changes.push(of_user("user.set_password", &is.username));
+                    changes.push(Change::of_user("user.set_password", &is.username));
                 }
             }
             (None, None) => {}
@@ -177,7 +173,7 @@ fn of_assignments(names: &Names<'_>, before: &Tables, after: &Tables, changes: &
             && !names.own.contains_key(&given.role_id);
         if is_told {
             let action = if is.is_some() { "role.assign" } else { "role.unassign" };
-            let change = of_user(action, &names.user(given.user_id));
+            let change = Change::of_user(action, &names.user(given.user_id));
             changes.push(change.part("role", names.role(given.role_id)));
         }
     }
@@ -198,12 +194,13 @@ fn of_tokens(
         if let Some(was) = was {
             let is_over = was.expires_at.is_some_and(|end| end <= now);
             if !is_over && names.living_users.contains(&was.user_id) {
-                let change = of_user("token.delete", &was.username).part("token", &was.name);
+                let change =
+                    Change::of_user("token.delete", &was.username).part("token", &was.name);
                 changes.push(change.before(may(was)));
             }
         }
         if let Some(is) = is {
-            let change = of_user("token.create", &is.username).part("token", &is.name);
+            let change = Change::of_user("token.create", &is.username).part("token", &is.name);
             changes.push(change.after(may(is)));
         }
     }
@@ -216,7 +213,7 @@ fn of_identities(before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
     for (was, is) in known {
         let Some(identity) = is.or(was) else { continue };
         let action = if is.is_some() { "identity.link" } else { "identity.unlink" };
-        let change = of_user(action, &identity.username)
+        let change = Change::of_user(action, &identity.username)
             .part("identity", format!("{} {}", identity.issuer, identity.subject))
             .before(was.map(|identity| identity.username.clone()))
             .after(is.map(|identity| identity.username.clone()));

@@ -223,13 +223,14 @@ impl Directory {
 
     /// What is done once in a while: refused sign-ins are written down, and what others left.
     pub(crate) async fn look_after_log(&self) {
-        let Some(refused) = self.refusals.due() else { return self.hand_over().await };
+        let Some((count, refused)) = self.refusals.due() else { return self.hand_over().await };
         let told = self.write(move |_connection| {
             let change = Change::new("sign_in.refused", USERS.to_owned());
             Ok(((), vec![change.after(refused.clone())]))
         });
         if let Err(error) = told.await {
-            tracing::error!(%error, "refused sign-ins are not in the audit log");
+            self.refusals.put_back(count);
+            tracing::error!(%error, "refused sign-ins are not in the audit log yet");
         }
     }
 }

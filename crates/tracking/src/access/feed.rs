@@ -38,7 +38,7 @@ impl Feed {
         let Some(log) = self.log.get() else { return Ok(()) };
         let _turn = self.turn.lock().await;
         let left = if is_start { self.made_before } else { 0 };
-        let mut is_sure = false;
+        let mut seen = None;
         loop {
             let waiting = database.read_many(Reading::Listing, outbox::waiting).await?;
             let is_all = waiting.is_all;
@@ -46,12 +46,14 @@ impl Feed {
             if waiting.events.is_empty() && is_all && !is_start {
                 return Ok(());
             }
-            let Taken::Done { through, late, gaps } =
-                log.0.take_changes(waiting, is_sure, left).await?
-            else {
-                is_sure = true;
-                continue;
+            let (through, late, gaps) = match log.0.take_changes(waiting, seen, left).await? {
+                Taken::Done { through, late, gaps } => (through, late, gaps),
+                Taken::LookAgain { known } => {
+                    seen = Some(known);
+                    continue;
+                }
             };
+            seen = None;
             for gap in gaps {
                 tracing::error!(gap, "the audit log cannot say everything about users");
             }

@@ -35,7 +35,7 @@ pub(crate) fn put(
         let sql = "UPDATE trainyard_changes_made SET made = made + 1 WHERE id = 1 RETURNING made";
         let number = connection.first(sql, &[], |row| row.need_int(0))?;
         let number = number.ok_or_else(|| Error::database("trainyard_changes_made has no row"))?;
-        let event = serde_json::to_string(&change.event(origin))
+        let event = serde_json::to_string(&storable(change.event(origin)))
             .map_err(|error| Error::database(format!("a change is no JSON: {error}")))?;
         connection.execute(
             "INSERT INTO trainyard_changes (number, event) VALUES (?1, ?2)",
@@ -43,6 +43,19 @@ pub(crate) fn put(
         )?;
     }
     Ok(())
+}
+
+/// The event as every database can hold it: one that the log cannot take would keep all that follow from it, and in
+/// PostgreSQL no text has the character NUL.
+fn storable(mut event: AuditEvent) -> AuditEvent {
+    let AuditEvent { subject, part, before, after, who, token, .. } = &mut event;
+    let texts = [subject, part, who].into_iter();
+    for text in texts.chain(before.as_mut()).chain(after.as_mut()).chain(token.as_mut()) {
+        if text.contains('\0') {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+    }
+    event
 }
 
 /// Name of the database, and how many changes were ever written down in it.
@@ -70,4 +83,17 @@ pub(crate) fn waiting(connection: &mut dyn Connection) -> Result<Waiting> {
 pub(crate) fn remove(connection: &mut dyn Connection, through: i64) -> Result<()> {
     connection.execute("DELETE FROM trainyard_changes WHERE number <= ?1", &[through.into()])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_database_cannot_hold_keeps_nothing_from_the_log() {
+        let change = Change::new("role.update", "role:a\0b".to_owned());
+        let event = storable(change.before("c\0".to_owned()).event(&Origin::local()));
+        assert_eq!(event.subject, "role:a\u{fffd}b");
+        assert_eq!((event.before.as_deref(), event.after), (Some("c\u{fffd}"), None));
+    }
 }

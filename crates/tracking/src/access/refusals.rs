@@ -33,8 +33,13 @@ impl Refusals {
         }
     }
 
-    /// What is to be written down now, if anything is: the first soon, then once in a while.
-    pub(crate) fn due(&self) -> Option<String> {
+    /// So many that could not be written down: they come with the next.
+    pub(crate) fn put_back(&self, count: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).all += count;
+    }
+
+    /// What is to be written down now, if anything is, and of how many: the first soon, then once in a while.
+    pub(crate) fn due(&self) -> Option<(u64, String)> {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_early = counted.told.is_some_and(|told| told.elapsed() < PERIOD);
         if counted.all == 0 || is_early {
@@ -50,7 +55,7 @@ impl Refusals {
         if named < all {
             addresses.push(format!("others ({})", all - named));
         }
-        Some(format!("{all}, from {}", addresses.join(", ")))
+        Some((all, format!("{all}, from {}", addresses.join(", "))))
     }
 }
 
@@ -66,10 +71,19 @@ mod tests {
             refusals.count(IpAddr::from([10, 0, 0, last]));
         }
         refusals.count(IpAddr::from([10, 0, 0, 1]));
-        let told = refusals.due().unwrap();
+        let (count, told) = refusals.due().unwrap();
+        assert_eq!(count, 13);
         assert!(told.starts_with("13, from 10.0.0.1 (2), 10.0.0.2 (1), "), "{told}");
         assert!(told.ends_with(", 10.0.0.10 (1), others (2)"), "{told}");
         refusals.count(IpAddr::from([10, 0, 0, 1]));
         assert_eq!(refusals.due(), None, "the next one has time");
+    }
+
+    #[test]
+    fn what_could_not_be_written_down_is_not_lost() {
+        let refusals = Refusals::default();
+        refusals.put_back(2);
+        refusals.count(IpAddr::from([10, 0, 0, 1]));
+        assert_eq!(refusals.due(), Some((3, "3, from 10.0.0.1 (1), others (2)".to_owned())));
     }
 }

@@ -84,7 +84,7 @@ impl Sessions {
                     (&address).into(),
                 ],
             )?;
-            let change = of_user("session.begin", &name).after(format!("{hours} hours"));
+            let change = Change::of_user("session.begin", &name).after(format!("{hours} hours"));
             Ok(((), vec![change]))
         });
         let origin = Origin::current().of_actor(Actor::user(username));
@@ -129,7 +129,7 @@ impl Sessions {
             let session = connection.first(&sql, &[(&digest).into()], row)?;
             connection
                 .execute("DELETE FROM trainyard_sessions WHERE digest = ?1", &[(&digest).into()])?;
-            let change = session.map(|session| of_user("session.end", &session.username));
+            let change = session.map(|session| Change::of_user("session.end", &session.username));
             Ok(((), change.into_iter().collect()))
         });
         ended.await
@@ -140,15 +140,12 @@ impl Sessions {
         let name = username.to_owned();
         let ended = self.directory.write(move |connection| {
             let ended = end_all(connection, &name)?;
-            let change = of_user("session.end_all", &name).before(format!("{ended} sessions"));
+            let change =
+                Change::of_user("session.end_all", &name).before(format!("{ended} sessions"));
             Ok((ended, vec![change]))
         });
         ended.await
     }
-}
-
-fn of_user(action: &'static str, name: &str) -> Change {
-    Change::new(action, format!("user:{name}"))
 }
 
 fn end_all(connection: &mut dyn Connection, username: &str) -> StoreResult<usize> {

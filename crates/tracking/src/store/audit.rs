@@ -55,6 +55,10 @@ impl Change {
         Self::new(action, format!("logged_model:{id}"))
     }
 
+    pub(crate) fn of_user(action: &'static str, name: &str) -> Self {
+        Self::new(action, format!("user:{name}"))
+    }
+
     /// Which part of the subject; parts of parts are named one after the other.
     pub(crate) fn part(mut self, kind: &str, name: impl std::fmt::Display) -> Self {
         let named = format!("{kind}:{name}");

@@ -33,7 +33,10 @@ pub(crate) struct Waiting {
 pub(crate) enum Taken {
     /// The log knows more than was waiting: others took it meanwhile, or the database is an older one. Who looks
     /// again finds out which.
-    LookAgain,
+    LookAgain {
+        /// The number up to which the log has taken everything.
+        known: i64,
+    },
     Done {
         /// Up to this number nothing need wait any more.
         through: i64,
@@ -45,16 +48,16 @@ pub(crate) enum Taken {
 }
 
 impl SqlStore {
-    /// Takes what waits. `is_sure` says that it was looked at after the log; what has a number up to `left` was
-    /// left by programs that ended.
+    /// Takes what waits. `seen` is what the log [knew](Taken::LookAgain) before it was looked at; what has a number up
+    /// to `left` was left by programs that ended.
     pub(crate) async fn take_changes(
         &self,
         waiting: Waiting,
-        is_sure: bool,
+        seen: Option<i64>,
         left: i64,
     ) -> mlflow::Result<Taken> {
         let auditor = Auditor::local(self.governance.audited);
-        self.write(move |connection| take(connection, &auditor, &waiting, is_sure, left)).await
+        self.write(move |connection| take(connection, &auditor, &waiting, seen, left)).await
     }
 }
 
@@ -62,15 +65,15 @@ fn take(
     connection: &mut dyn Connection,
     auditor: &Auditor,
     waiting: &Waiting,
-    is_sure: bool,
+    seen: Option<i64>,
     left: i64,
 ) -> Result<Taken> {
     // Nobody else takes anything meanwhile.
     last(connection)?;
     let sql = "SELECT through FROM trainyard_audit_taken WHERE source = ?1";
     let known = connection.first(sql, &[(&waiting.source).into()], |row| row.need_int(0))?;
-    if known.is_some_and(|known| known > waiting.last) && !is_sure {
-        return Ok(Taken::LookAgain);
+    if let Some(known) = taken_meanwhile(known, waiting.last, seen) {
+        return Ok(Taken::LookAgain { known });
     }
     let Fitted { through, events, gaps } = fitted(known, waiting);
     let late = events.iter().filter(|(number, _event)| *number <= left).count();
@@ -95,6 +98,13 @@ fn take(
         &[(&waiting.source).into(), through.into()],
     )?;
     Ok(Taken::Done { through, late, gaps })
+}
+
+/// What a log knows, if that is more than was waiting and others may have taken it meanwhile. Numbers only grow: a
+/// database that holds less than the log had `seen` before is an older one, and no other is.
+fn taken_meanwhile(known: Option<i64>, last: i64, seen: Option<i64>) -> Option<i64> {
+    let is_older = seen.is_some_and(|seen| seen > last);
+    known.filter(|known| *known > last && !is_older)
 }
 
 /// What follows on the number up to which everything was taken.
@@ -174,6 +184,16 @@ mod tests {
         assert_eq!(taken(Some(3), 6, &[4, 6]), (6, vec![4, 6], 1), "between");
         assert_eq!(taken(Some(3), 6, &[4, 5]), (6, vec![4, 5], 1), "at the end");
         assert_eq!(taken(Some(3), 6, &[]), (6, vec![], 1), "all");
+    }
+
+    #[test]
+    fn what_other_servers_took_meanwhile_is_no_older_database() {
+        assert_eq!(taken_meanwhile(None, 5, None), None);
+        assert_eq!(taken_meanwhile(Some(5), 5, None), None);
+        assert_eq!(taken_meanwhile(Some(9), 5, None), Some(9));
+        // They were faster again.
+        assert_eq!(taken_meanwhile(Some(10), 9, Some(9)), Some(10));
+        assert_eq!(taken_meanwhile(Some(9), 5, Some(9)), None, "an older one");
     }
 
     #[test]

@@ -83,13 +83,13 @@ impl MonitorJob {
         placed.add(summaries)?;
         let settings = job.settings_hash(&sides);
         let is_log = job.log_folder().is_some();
-        let is_wanted: Vec<bool> = placed
+        let mut is_wanted: Vec<bool> = placed
             .windows
             .iter()
             .map(|found| span.holds(found.window) && history.wants(found, &settings))
             .collect();
+        placed.load(&mut is_wanted);
         placed.keep(&is_wanted);
-        placed.load(&is_wanted)?;
         let before = |place: usize| -> Option<Profile> {
             let window = placed.windows[place].window;
             let kept = || history.windows.iter().rev().map(|kept| kept.result.window);
@@ -129,7 +129,9 @@ impl MonitorJob {
         looked_at.sort_unstable();
         looked_at.dedup();
         // A table has ended; a log goes on.
-        let silent = if is_log { history.silent(span.until) } else { Vec::new() };
+        let mut silent = if is_log { history.silent(span.until) } else { Vec::new() };
+        // Something came in one that could not be looked at now.
+        silent.retain(|one| !placed.windows.iter().any(|found| found.window == one.window));
         let last_silent = silent.last().map(|result| result.window);
         let mut results = history.results();
         results.extend(silent);

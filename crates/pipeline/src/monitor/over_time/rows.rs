@@ -159,14 +159,16 @@ impl Placed {
         Ok(())
     }
 
-    /// Reads summaries of the wanted windows.
-    pub(super) fn load(&mut self, is_wanted: &[bool]) -> Result<()> {
+    /// Reads summaries of the wanted windows. One that cannot be read, or has further rows by now, is the next look's,
+    /// and keeps no other window from being looked at.
+    pub(super) fn load(&mut self, is_wanted: &mut [bool]) {
         for (summed, is_wanted) in self.summed.iter_mut().zip(is_wanted) {
-            if let Some(summed) = summed.as_mut().filter(|_| *is_wanted) {
-                summed.load()?;
+            let Some(summed) = summed.as_mut().filter(|_| *is_wanted) else { continue };
+            if let Err(error) = summed.load() {
+                tracing::warn!(%error, "a window is not looked at now");
+                *is_wanted = false;
             }
         }
-        Ok(())
     }
 
     /// Whether nothing is known of a column in a window that may have had it.

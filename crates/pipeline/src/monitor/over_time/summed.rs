@@ -24,7 +24,7 @@ pub(super) struct Summed {
     pub(super) rows: u64,
     pub(super) time_sum: i64,
     parts: Vec<LogSummary>,
-    /// Columns that some part does not have for their many labels.
+    /// Columns that some part does not have for their many or long labels.
     left_out: BTreeSet<String>,
     /// Its columns, once they are read.
     columns: BTreeMap<String, Column>,
@@ -178,7 +178,7 @@ impl Summed {
             kind: FindingKind::MissingColumn,
             severity: Severity::Note,
             message: format!(
-                "rows are gone, and {first:?}{more} has too many labels for summaries; left out"
+                "rows are gone, and {first:?}{more} has too many or too long labels for summaries; left out"
             ),
         })
     }

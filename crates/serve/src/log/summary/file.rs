@@ -69,7 +69,7 @@ pub struct LogSummary {
     pub rank_error: f64,
     /// The columns that are kept, in the order of the log.
     pub columns: Vec<String>,
-    /// Columns that are not kept: they have too many labels.
+    /// Columns that are not kept: they have too many labels, or too long ones.
     pub left_out: BTreeSet<String>,
     folds: u32,
     path: Arc<Path>,

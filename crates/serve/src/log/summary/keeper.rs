@@ -2,8 +2,8 @@
 //!
 //! It goes by what lies in the folder, not by what this process wrote, so it does not matter who wrote a segment, who
 //! was killed before it was summarised, or how many servers share the folder: a lock of the kernel lets one at a time
-//! do it. An hour is summarised once, when its segments are there, so that quantiles are made of values; what comes
-//! later is put to it.
+//! do it. An hour is summarised once, when its segments are there, so that its quantiles are made as seldom as can be;
+//! what comes later is put to it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{File, TryLockError};
@@ -136,27 +136,44 @@ impl Keeper {
             .retention
             .bytes_max
             .is_some_and(|most| bytes.saturating_mul(HURRY_OF_BYTES) > most);
-        let Some(hour) = hours.into_keys().find(|hour| is_much || self.is_due(*hour, now)) else {
-            return Ok(LOOK_EVERY);
-        };
+        let due = hours.iter().filter(|(hour, open)| is_much || self.is_due(**hour, open, now));
+        let due: Vec<i64> = due.map(|(hour, _)| *hour).collect();
         // Where there is no room for predictions there is none for summaries.
-        if self.quota.take(0).is_err() {
+        if due.is_empty() || self.quota.take(0).is_err() {
             return Ok(LOOK_EVERY);
         }
-        let started = Instant::now();
-        let is_done = self.cover(hour, stopped)?;
-        self.remove_old()?;
-        // Another server does it, or what is left is to be tried again.
-        Ok(if is_done { started.elapsed() * REST } else { LOOK_EVERY })
+        // Else another server does it.
+        let Some(_alone) = alone(&self.log.dir)? else { return Ok(LOOK_EVERY) };
+        for hour in due {
+            let started = Instant::now();
+            match self.cover(hour, stopped) {
+                Ok(is_done) => {
+                    self.remove_old()?;
+                    return Ok(if is_done { started.elapsed() * REST } else { LOOK_EVERY });
+                }
+                // One that fails for good keeps no other from being done.
+                Err(error) => {
+                    tracing::warn!(hour, %error, "an hour of the prediction log is not summarised now");
+                }
+            }
+            let rest = started.elapsed() * REST;
+            if stopped.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
+        }
+        Ok(LOOK_EVERY)
     }
 
-    /// Whether no segment of an hour is open any more, or its rows would be gone before long.
-    fn is_due(&self, hour_ms: i64, now: SystemTime) -> bool {
-        let begins = Duration::from_millis(u64::try_from(hour_ms).unwrap_or(0));
+    /// Whether no segment of an hour is open any more, or the rows of its oldest would be gone before long.
+    fn is_due(&self, hour_ms: i64, open: &[Open], now: SystemTime) -> bool {
+        let is_past = |begins_ms: i64, wait: Duration| {
+            let begins = Duration::from_millis(u64::try_from(begins_ms).unwrap_or(0));
+            UNIX_EPOCH.checked_add(begins + wait).is_some_and(|due| due <= now)
+        };
         let whole = Duration::from_hours(1) + self.log.segment_age_max + SETTLED_AFTER;
+        let oldest = open.iter().filter_map(|one| opened_ms(&one.name)).min().unwrap_or(hour_ms);
         let hurry = self.log.retention.age_max.map(|age| age / HURRY_OF_AGE);
-        let wait = hurry.map_or(whole, |hurry| hurry.min(whole));
-        UNIX_EPOCH.checked_add(begins + wait).is_some_and(|due| due <= now)
+        is_past(hour_ms, whole) || hurry.is_some_and(|hurry| is_past(oldest, hurry))
     }
 
     /// Segments that are in no summary, by the hour in which they were begun.
@@ -197,11 +214,10 @@ impl Keeper {
         Ok(hours)
     }
 
-    /// Puts the segments of an hour that are in no summary into its file; `false` if somebody else does it, or it was
+    /// Puts the segments of an hour that are in no summary into its file, for who is [`alone`]; `false` if it was
     /// stopped.
     fn cover(&self, hour_ms: i64, stopped: &Receiver<()>) -> io::Result<bool> {
         let dir = self.log.dir.as_path();
-        let Some(_alone) = alone(dir)? else { return Ok(false) };
         // Nobody removes what is read here.
         let _reading = LogReading::begin(dir);
         // Another server may have done some of it until now.
@@ -229,6 +245,8 @@ impl Keeper {
                     segments.insert(name);
                 }
                 Err(Failure::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                // Too many open files, say: it may be read the next time.
+                Err(error @ Failure::Io { .. }) => return Err(io::Error::other(error)),
                 Err(error) => {
                     // It is as unreadable the next time.
                     tracing::warn!(segment = %name, %error, "rows of a segment are in no summary");
@@ -410,11 +428,15 @@ mod tests {
         std::fs::write(&path, &good[..good.len() - 1]).unwrap();
         let all = LogSummary::all(folder.path()).unwrap();
         all[0].profile().unwrap_err();
-        // Other hours are summarised all the same.
-        std::fs::write(&path, &good[..12]).unwrap();
-        segment(folder.path(), 70, "1");
-        look(&keeper(folder.path()), 1000);
-        assert!(file::path(folder.path(), HOUR_MS).exists());
+        // Other hours are summarised all the same, also if rows of the damaged one are to be put to it.
+        segment(folder.path(), 5, "1");
+        for (hour, length) in [(1, 12), (2, good.len() - 1)] {
+            std::fs::write(&path, &good[..length]).unwrap();
+            segment(folder.path(), hour * 60 + 10, "1");
+            look(&keeper(folder.path()), 1000);
+            assert!(file::path(folder.path(), hour * HOUR_MS).exists());
+            assert_eq!(std::fs::read(&path).unwrap(), &good[..length], "somebody's to look at");
+        }
     }
 
     #[test]
@@ -427,7 +449,10 @@ mod tests {
         assert!(rows(folder.path()).is_empty());
         look(&keeper, 6);
         assert_eq!(rows(folder.path()).len(), 1);
+        // Not at each look: each time it is put together it is less exact.
         segment(folder.path(), 7, "1");
+        look(&keeper, 8);
+        assert_eq!(rows(folder.path())[0].2, 120);
         keeper.log.retention.age_max = None;
         keeper.log.retention.bytes_max = Some(1000);
         look(&keeper, 8);

@@ -12,7 +12,9 @@ pub(super) const POINTS: usize = 256;
 
 /// Distinct labels that are kept of a column; one with more is left out: these are texts or ids, not labels, and
 /// neither should outlive its rows.
-const LABELS_MAX: u64 = 1000;
+pub(super) const LABELS_MAX: u64 = 1000;
+/// Bytes of a label at most: a longer one is a text, of which a quiet hour has few.
+pub(super) const LABEL_BYTES_MAX: usize = 256;
 
 /// Which rows: the hour (milliseconds since 1970), the model and the version that answered.
 pub(super) type Key = (i64, String, String);
@@ -24,7 +26,7 @@ pub(super) struct Part {
     pub(super) rows: u64,
     /// The times of its rows in milliseconds, added up (wrapping).
     pub(super) time_sum: i64,
-    /// How often quantiles were made on the way here.
+    /// By how many shares of [`POINTS`] ranks may be wrong: quantiles were made so often on the way here.
     pub(super) folds: u32,
     /// Columns that are not kept.
     pub(super) left_out: BTreeSet<String>,

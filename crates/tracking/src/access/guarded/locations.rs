@@ -12,6 +12,15 @@ use crate::artifacts::percent_decoded;
 /// Experiments of one look at where they are.
 const PAGE: i64 = 10_000;
 
+/// Schemes whose URLs may have a host that does not matter.
+const HOSTED: [&str; 2] = ["file", "mlflow-artifacts"];
+
+/// The path of a URL, without the host.
+fn behind_host(path: &str) -> &str {
+    let rest = path.strip_prefix("//");
+    rest.and_then(|rest| rest.get(rest.find('/')?..)).unwrap_or(path)
+}
+
 /// A location in one spelling, by which those of files and buckets are compared.
 fn plain(location: &str) -> String {
     let decoded = percent_decoded(location).unwrap_or_else(|| location.to_owned());
@@ -22,12 +31,15 @@ fn plain(location: &str) -> String {
         Some((scheme, path)) if !scheme.contains('/') => (scheme.to_ascii_lowercase(), path),
         _ => (String::new(), path),
     };
+    // Their host is a server, and this one is as good as any.
+    let path = if HOSTED.contains(&scheme.as_str()) { behind_host(path) } else { path };
+    let local;
     let (scheme, path) = match scheme.as_str() {
-        "file" => ("", path),
-        // Its host is a server, and this one is as good as any.
-        "mlflow-artifacts" => {
-            let behind_host = path.strip_prefix("//").and_then(|rest| rest.split_once('/'));
-            ("mlflow-artifacts", behind_host.map_or(path, |(_host, path)| path))
+        // The store keeps paths as they are from here.
+        "" | "file" => {
+            local = std::path::absolute(path)
+                .map_or_else(|_error| path.to_owned(), |path| path.display().to_string());
+            ("", local.as_str())
         }
         scheme => (scheme, path),
     };
@@ -93,11 +105,16 @@ mod tests {
             ("s3://b/ada", "s3://b/ada/x?versions=1"),
             ("/data/ada", "file:///data/ada/x"),
             ("file:///data/ada", "/data/ada"),
+            ("/data/ada", "file://localhost/data/ada/x"),
             ("mlflow-artifacts:/7", "mlflow-artifacts:/7/x"),
             ("mlflow-artifacts:/7", "mlflow-artifacts://host:5000/7/x"),
             ("mlflow-artifacts:/7", "mlflow-artifacts:///7/x"),
         ] {
             assert!(is_within(&plain(inside), &plain(folder)), "{inside} in {folder}");
+        }
+        let here = std::path::absolute("mlruns/7").unwrap().display().to_string();
+        for inside in ["mlruns/7", "./mlruns/7/x", "x/../mlruns/7/x", "file:mlruns/7/x"] {
+            assert!(is_within(&plain(inside), &plain(&here)), "{inside} in {here}");
         }
         for (folder, outside) in [
             ("s3://b/ada", "s3://b/ada2"),

@@ -87,7 +87,7 @@ pub(super) async fn grant(State(users): State<Users>, asked: Asked) -> Answer {
         .directory
         .change_own_role(&name, move |connection| {
             let role_id = roles_sql::grant_to_user(connection, &username, WORKSPACE, &grant)?;
-            let change = Change::new("grant.set", format!("user:{username}"))
+            let change = Change::of_user("grant.set", &username)
                 .part(grant.kind.name(), &grant.pattern)
                 .after(grant.permission.name().to_owned());
             outbox::put(connection, &origin, vec![change])?;

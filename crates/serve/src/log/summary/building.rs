@@ -1,0 +1,134 @@
+//! A column in the making: labels, or quantiles of whatever else it holds.
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use trainyard_drift::Column;
+
+use super::part::{LABEL_BYTES_MAX, LABELS_MAX};
+use super::sketch::Sketch;
+
+/// A column in the making.
+#[derive(Default)]
+pub(super) struct Building {
+    /// By the types that it came with: those of versions and protocols may differ.
+    made: Vec<(DataType, Making)>,
+    /// Whether it has turned out to hold texts.
+    is_left_out: bool,
+}
+
+/// What is gathered of values of one type.
+enum Making {
+    /// Distinct labels: no more of them than are kept, however many rows come.
+    Labels(Column),
+    Others(Sketch),
+}
+
+/// A column that is made.
+pub(super) struct Built {
+    pub(super) column: Column,
+    /// How often quantiles were made of quantiles on the way here.
+    pub(super) levels: usize,
+}
+
+impl Building {
+    /// Takes further rows, which may wait in about so many bytes of memory.
+    pub(super) fn push(&mut self, rows: ArrayRef, memory: usize) {
+        if self.is_left_out {
+            return;
+        }
+        let place = self.made.iter().position(|(data_type, _)| data_type == rows.data_type());
+        let place = place.unwrap_or_else(|| {
+            self.made.push((rows.data_type().clone(), Making::new(&rows)));
+            self.made.len() - 1
+        });
+        if !self.made[place].1.takes(rows, memory) {
+            *self = Self { made: Vec::new(), is_left_out: true };
+        }
+    }
+
+    /// The column of so many rows; those that lack it are missing values. None where its types do not go together, or
+    /// it is left out.
+    pub(super) fn finish(self, rows: u64) -> Option<Built> {
+        let mut built = self.made.into_iter().map(|(_, making)| making.finish());
+        let Built { column: mut whole, mut levels } = built.next()?;
+        for other in built {
+            whole = whole.merged(&other.column)?;
+            levels = levels.max(other.levels);
+        }
+        let lacking = rows.saturating_sub(whole.rows());
+        Some(Built { column: whole.with_missing(lacking), levels })
+    }
+
+    /// Whether it is left out, and nothing is held of it.
+    #[cfg(test)]
+    pub(super) fn is_left_out(&self) -> bool {
+        self.is_left_out && self.made.is_empty()
+    }
+}
+
+impl Making {
+    /// Of rows like these, of which it has none yet.
+    fn new(like: &ArrayRef) -> Self {
+        if is_text(like.data_type()) {
+            Self::Labels(Column::new(&[like.slice(0, 0).as_ref()]))
+        } else {
+            Self::Others(Sketch::default())
+        }
+    }
+
+    /// Takes further rows; `false` if these are texts, and no labels.
+    fn takes(&mut self, rows: ArrayRef, memory: usize) -> bool {
+        let labels = match self {
+            Self::Others(sketch) => {
+                sketch.push(rows, memory);
+                return true;
+            }
+            Self::Labels(labels) => labels,
+        };
+        if longest(rows.as_ref()) > LABEL_BYTES_MAX {
+            return false;
+        }
+        let merged = labels.merged(&Column::new(&[rows.as_ref()]));
+        let Some(merged) = merged.filter(|merged| merged.distinct() <= LABELS_MAX) else {
+            return false;
+        };
+        *labels = merged;
+        true
+    }
+
+    fn finish(self) -> Built {
+        match self {
+            Self::Labels(column) => Built { column, levels: 0 },
+            Self::Others(sketch) => {
+                let levels = sketch.levels();
+                Built { column: sketch.finish(), levels }
+            }
+        }
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+/// Bytes of the longest text among these.
+fn longest(rows: &dyn Array) -> usize {
+    match rows.data_type() {
+        DataType::Utf8 => longest_of(rows.as_string::<i32>().iter()),
+        DataType::LargeUtf8 => longest_of(rows.as_string::<i64>().iter()),
+        DataType::Utf8View => longest_of(rows.as_string_view().iter()),
+        DataType::Dictionary(..) => {
+            rows.as_any_dictionary_opt().map_or(0, |rows| longest(rows.values().as_ref()))
+        }
+        _ => 0,
+    }
+}
+
+fn longest_of<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> usize {
+    texts.flatten().map(str::len).max().unwrap_or(0)
+}
