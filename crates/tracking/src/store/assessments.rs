@@ -6,7 +6,7 @@ use trainyard_mlflow::{Error, UpdateAssessment};
 use super::assessment_rows::{get, metadata_text, not_found_text, stored};
 use super::clock::now_millis;
 use super::database::{Connection, Value};
-use super::trace_rows;
+use super::trace_rows::{self, Part, check_count};
 use crate::error::Result;
 
 /// Metadata that name the run in which something was assessed.
@@ -77,7 +77,7 @@ pub(super) fn put(
         value.aggregate.into(),
     ];
     connection.execute(&sql, &parameters)?;
-    Ok(())
+    check_count(connection, Part::Assessments, &assessment.trace_id)
 }
 
 /// Changes what an assessment says.

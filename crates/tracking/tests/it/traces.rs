@@ -215,6 +215,8 @@ fn searches_and_changes_say_what_is_wrong() {
         ("span.name RLIKE '^a.s'", true),
         ("end_time BETWEEN 1700000001500 AND 1700000001500", true),
         ("metadata.`mlflow.trace.tokenUsage` IS NULL", true),
+        ("name IS NULL AND status IN ('OK', 'ERROR')", true),
+        ("trace.name IS NOT NULL", false),
     ] {
         let answer = search(&server, filter);
         assert_eq!(answer.status, 200, "{filter}: {}", answer.text());
@@ -228,6 +230,13 @@ fn searches_and_changes_say_what_is_wrong() {
         ("prompt = 'a'", "Invalid prompts filter value"),
         ("feedback.a < 'x'", "Expected a numeric value"),
         ("bar.x = 'y'", "Invalid entity type 'bar'"),
+        ("name IN ('a', 'b')", "Invalid comparator 'IN'"),
+        ("status = ('OK', 'ERROR')", "Invalid comparator '='"),
+        ("span.type != ('LLM', 'TOOL')", "Invalid comparator '!='"),
+        ("span.name < 'x'", "span.name comparator '<' not one of"),
+        ("span.content = 'x'", "span.content comparator '=' not one of"),
+        ("trace.text = 'x'", "span.content comparator '=' not one of"),
+        ("span.attributes.k < 'x'", "span.attributes.k comparator '<' not one of"),
     ] {
         let answer = search(&server, filter);
         assert_eq!(answer.status, 400, "{filter}");
