@@ -269,6 +269,23 @@ fn searches_and_changes_say_what_is_wrong() {
     assert_eq!(get(&server.url, &format!("{TRACES}/{ID}")).status, 404);
 }
 
+#[test]
+fn a_list_of_no_experiments_holds_no_traces() {
+    let server = Served::start();
+    let body = request(&[span("b7ad6b7169203331", "", &[])]).to_string();
+    assert_eq!(export(&server, &FOR_DEFAULT, body.as_bytes()).status, 200);
+    let found = |body: Value| {
+        let answer = post(&server.url, &format!("{TRACES}/batchGetInfos"), &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["trace_infos"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(found(json!({"trace_ids": [ID]})), 1);
+    for (experiments, count) in [(json!(["0"]), 1), (json!(["7"]), 0), (json!([]), 0)] {
+        let body = json!({"trace_ids": [ID], "experiment_ids": experiments});
+        assert_eq!(found(body), count, "{experiments}");
+    }
+}
+
 /// Reads with upstream's own SQL store what came over this server, and writes on.
 const SHARED: &str = r#"
 import os, sys, json
