@@ -29,6 +29,7 @@ pub(crate) fn create(
         }
     }
     put(connection, assessment, experiment_id, time)?;
+    check_count(connection, Part::Assessments, trace_id)?;
     get(connection, trace_id, &assessment.assessment_id)
 }
 
@@ -77,7 +78,7 @@ pub(super) fn put(
         value.aggregate.into(),
     ];
     connection.execute(&sql, &parameters)?;
-    check_count(connection, Part::Assessments, &assessment.trace_id)
+    Ok(())
 }
 
 /// Changes what an assessment says.
