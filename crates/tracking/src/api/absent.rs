@@ -72,7 +72,7 @@ async fn no_configs() -> Response {
 
 /// As upstream without `--enable-workspaces`, in JSON.
 async fn no_workspaces() -> Response {
-    let message = "This server runs without workspaces.";
+    let message = "Endpoint disabled because the server is running without workspaces support.";
     let body: Value = json!({ "error_code": "FEATURE_DISABLED", "message": message });
     json_text(StatusCode::SERVICE_UNAVAILABLE, &body)
 }

@@ -192,3 +192,14 @@ impl<T: FieldType> FieldType for Vec<T> {
         items.into_iter().map(|item| T::read(name, Some(item))).collect()
     }
 }
+
+/// None only if it is not there: a list that is empty holds nothing.
+impl<T: FieldType> FieldType for Option<Vec<T>> {
+    const KIND: Kind = T::KIND;
+    const REPEATED: bool = true;
+
+    fn read(name: &str, value: Option<Value>) -> Result<Self> {
+        let list = value.filter(Value::is_array);
+        list.map(|list| Vec::<T>::read(name, Some(list))).transpose()
+    }
+}

@@ -92,23 +92,17 @@ async fn get_one(State(api): State<Api>, Fields(asked, ..): Fields<GetOne>) -> R
 }
 
 message! {
-    struct Batch { trace_ids: Vec<String> [Required], experiment_ids: Vec<String> }
-}
-
-impl Batch {
-    fn experiments(&self) -> Option<Vec<String>> {
-        (!self.experiment_ids.is_empty()).then(|| self.experiment_ids.clone())
-    }
+    struct Batch { trace_ids: Vec<String> [Required], experiment_ids: Option<Vec<String>> }
 }
 
 async fn get_batch(State(api): State<Api>, Fields(asked, ..): Fields<Batch>) -> Result {
-    let found = traces(&api)?.get_all(&asked.trace_ids, asked.experiments()).await?;
+    let found = traces(&api)?.get_all(&asked.trace_ids, asked.experiment_ids).await?;
     let items = found.iter().map(TraceWire).collect();
     Ok(json(&PageWire { name: "traces", items, token: None }))
 }
 
 async fn get_infos(State(api): State<Api>, Fields(asked, ..): Fields<Batch>) -> Result {
-    let found = traces(&api)?.get_infos(&asked.trace_ids, asked.experiments()).await?;
+    let found = traces(&api)?.get_infos(&asked.trace_ids, asked.experiment_ids).await?;
     let items: Vec<InfoWire<'_>> = all(&found);
     Ok(json(&PageWire { name: "trace_infos", items, token: None }))
 }

@@ -41,6 +41,7 @@ const ORDERED: &[&str] = &[
 const NUMBER_OPERATORS: &[&str] = &["<", "<=", ">", ">=", "=", "!="];
 const TEXT_OPERATORS: &[&str] = &["!=", "=", "IN", "NOT IN", "LIKE", "ILIKE", "RLIKE"];
 const ENTRY_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "RLIKE", "IS NULL", "IS NOT NULL"];
+const LIST_OPERATORS: &[&str] = &["IN", "NOT IN"];
 const CONTENT_OPERATORS: &[&str] = &["LIKE", "ILIKE"];
 const ASSESSMENT_OPERATORS: &[&str] =
     &["!=", "=", ">", ">=", "<", "<=", "LIKE", "ILIKE", "RLIKE", "IS NULL", "IS NOT NULL"];
@@ -101,6 +102,14 @@ fn check_operator<'a>(operator: &'a str, valid: &[&str]) -> Result<&'a str> {
         return Ok(operator);
     }
     invalid!("Invalid comparator '{operator}' not one of '{}'", python::repr_set(valid))
+}
+
+/// The same for a field of spans, whose name is part of the message.
+fn check_span_operator<'a>(key: &str, operator: &'a str, valid: &[&str]) -> Result<&'a str> {
+    if valid.contains(&operator) {
+        return Ok(operator);
+    }
+    invalid!("span.{key} comparator '{operator}' not one of '{}'", python::repr_set(valid))
 }
 
 /// Appends a condition on trace `t`. What is asked of spans on one level is asked of one and the same span.
@@ -166,7 +175,8 @@ fn push_attribute(sql: &mut Sql, name: &str, comparison: &Comparison) -> Result<
         "end_time" | "end_time_ms" => push_number(sql, END_TIME, name, comparison),
         "run_id" => push_run(sql, comparison),
         "prompt" => push_prompt(sql, comparison),
-        "name" => push_text(sql, "t.trace_name", comparison),
+        // A tag to upstream, which has no lists for tags.
+        "name" => push_nullable(sql, "t.trace_name", comparison),
         name => push_text(sql, &format!("t.{name}"), comparison),
     }
 }
@@ -210,6 +220,7 @@ fn push_text(sql: &mut Sql, column: &str, comparison: &Comparison) -> Result<()>
     let operator = check_operator(comparison.operator.text(), TEXT_OPERATORS)?;
     match &comparison.value {
         Operand::List { items, .. } => {
+            let operator = check_operator(operator, LIST_OPERATORS)?;
             sql.push(&format!("{column} {operator} ")).push_list(quoted_list(items)?);
         }
         _ => push_one(sql, column, operator, text(comparison)?)?,
@@ -323,7 +334,7 @@ fn push_numbers(sql: &mut Sql, key: &str, columns: &[&str], comparison: &Compari
 fn push_run(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
     if comparison.operator.text() != "=" {
         if let Operand::List { items, .. } = &comparison.value {
-            let operator = check_operator(comparison.operator.text(), &["IN", "NOT IN"])?;
+            let operator = check_operator(comparison.operator.text(), LIST_OPERATORS)?;
             sql.push(
                 "EXISTS (SELECT 1 FROM trace_request_metadata x WHERE x.request_id = t.request_id \
                  AND x.\"key\" = ",
@@ -387,9 +398,10 @@ fn push_spans(sql: &mut Sql, conditions: &[(String, &Comparison)]) -> Result<()>
             }
             push_span_attribute(sql, attribute, comparison)?;
         } else if ["name", "type", "status"].contains(&key.as_str()) {
+            check_span_operator(key, operator, TEXT_OPERATORS)?;
             push_text(sql, &format!("x.{key}"), comparison)?;
         } else if key == "content" {
-            check_operator(operator, CONTENT_OPERATORS)?;
+            check_span_operator(key, operator, CONTENT_OPERATORS)?;
             push_one(sql, "x.content", operator, text(comparison)?)?;
         } else {
             return invalid!(
@@ -404,7 +416,8 @@ fn push_spans(sql: &mut Sql, conditions: &[(String, &Comparison)]) -> Result<()>
 
 /// An attribute within the JSON text of a span, where it is a JSON text itself.
 fn push_span_attribute(sql: &mut Sql, attribute: &str, comparison: &Comparison) -> Result<()> {
-    let operator = check_operator(comparison.operator.text(), TEXT_OPERATORS)?;
+    let key = format!("attributes.{attribute}");
+    let operator = check_span_operator(&key, comparison.operator.text(), TEXT_OPERATORS)?;
     let name = python::json(attribute);
     if operator != "RLIKE" {
         if let Operand::List { .. } = comparison.value {

@@ -1,11 +1,11 @@
-//! What attributes of other conventions mean to MLflow: OpenInference, OpenTelemetry's GenAI conventions and
-//! Traceloop, in the order in which upstream asks them.
+//! What attributes of other [conventions](super::conventions) mean to MLflow.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
 use super::any_value::push_text;
+use super::conventions::{CONVENTIONS, Convention, NUMBER};
 
 /// Attributes of a span with their JSON texts, in their order.
 #[derive(Debug, Default)]
@@ -50,11 +50,34 @@ impl Attributes {
         self.get(key).filter(|text| !empty.contains(text))
     }
 
-    fn int(&self, key: Option<&str>) -> Option<i64> {
-        match serde_json::from_str::<Value>(self.get(key?)?).ok()? {
+    /// What the first attribute says whose key is this one, with numbers where it has `#`.
+    fn said_like(&self, key: &str) -> Option<&str> {
+        if !key.contains(NUMBER) {
+            return self.said(key);
+        }
+        let names = self.entries.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| is_like(name, key)).find_map(|name| self.said(name))
+    }
+
+    fn int(&self, key: &str) -> Option<i64> {
+        match serde_json::from_str::<Value>(self.get(key)?).ok()? {
             Value::Number(number) => number.as_i64(),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
+        }
+    }
+}
+
+/// Whether a name has a number where the key has its sign, and is the key otherwise.
+fn is_like(name: &str, key: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (mut parts, mut expected) = (name.split('.'), key.split('.'));
+    loop {
+        match (parts.next(), expected.next()) {
+            (None, None) => return true,
+            (Some(part), Some(expected)) if expected == NUMBER && is_number(part) => {}
+            (Some(part), Some(expected)) if part == expected => {}
+            _ => return false,
         }
     }
 }
@@ -67,104 +90,12 @@ pub(super) const COST: &str = "mlflow.llm.cost";
 pub(super) const MODEL: &str = "mlflow.llm.model";
 pub(super) const PROVIDER: &str = "mlflow.llm.provider";
 
-/// The attributes of one convention.
-struct Convention {
-    kind: &'static str,
-    /// Its kinds of spans, and MLflow's.
-    kinds: &'static [(&'static str, &'static str)],
-    inputs: &'static [&'static str],
-    outputs: &'static [&'static str],
-    /// Tokens of the input, the output, both, those read from a cache and those written to one.
-    tokens: [Option<&'static str>; 5],
-    models: &'static [&'static str],
-    provider: &'static str,
-}
-
-const CONVENTIONS: &[Convention] = &[
-    Convention {
-        kind: "openinference.span.kind",
-        kinds: &[
-            ("TOOL", "TOOL"),
-            ("CHAIN", "CHAIN"),
-            ("LLM", "LLM"),
-            ("RETRIEVER", "RETRIEVER"),
-            ("EMBEDDING", "EMBEDDING"),
-            ("AGENT", "AGENT"),
-            ("RERANKER", "RERANKER"),
-            ("UNKNOWN", "UNKNOWN"),
-            ("GUARDRAIL", "GUARDRAIL"),
-            ("EVALUATOR", "EVALUATOR"),
-        ],
-        inputs: &["input.value"],
-        outputs: &["output.value"],
-        tokens: [
-            Some("llm.token_count.prompt"),
-            Some("llm.token_count.completion"),
-            Some("llm.token_count.total"),
-            Some("llm.token_count.prompt_details.cache_read"),
-            Some("llm.token_count.prompt_details.cache_write"),
-        ],
-        models: &[
-            "llm.response.model_name",
-            "llm.model_name",
-            "llm.request.model_name",
-            "embedding.model_name",
-        ],
-        provider: "llm.provider",
-    },
-    Convention {
-        kind: "gen_ai.operation.name",
-        kinds: &[
-            ("chat", "CHAT_MODEL"),
-            ("create_agent", "AGENT"),
-            ("embeddings", "EMBEDDING"),
-            ("execute_tool", "TOOL"),
-            ("generate_content", "LLM"),
-            ("invoke_agent", "AGENT"),
-            ("text_completion", "LLM"),
-            ("response", "LLM"),
-        ],
-        inputs: &["gen_ai.input.messages", "gen_ai.tool.call.arguments"],
-        outputs: &["gen_ai.output.messages", "gen_ai.tool.call.result"],
-        tokens: [
-            Some("gen_ai.usage.input_tokens"),
-            Some("gen_ai.usage.output_tokens"),
-            None,
-            Some("gen_ai.usage.cache_read.input_tokens"),
-            Some("gen_ai.usage.cache_write.input_tokens"),
-        ],
-        models: &["gen_ai.response.model", "gen_ai.request.model"],
-        provider: "gen_ai.provider.name",
-    },
-    Convention {
-        kind: "traceloop.span.kind",
-        kinds: &[
-            ("workflow", "WORKFLOW"),
-            ("task", "TASK"),
-            ("agent", "AGENT"),
-            ("tool", "TOOL"),
-            ("unknown", "UNKNOWN"),
-        ],
-        inputs: &["traceloop.entity.input"],
-        outputs: &["traceloop.entity.output"],
-        tokens: [
-            Some("gen_ai.usage.prompt_tokens"),
-            Some("gen_ai.usage.completion_tokens"),
-            Some("llm.usage.total_tokens"),
-            None,
-            None,
-        ],
-        models: &[],
-        provider: "gen_ai.system",
-    },
-];
-
 /// Adds MLflow's attributes where only those of others are there.
 pub(super) fn translate(attributes: &mut Attributes) {
     let kind = attributes.text(SPAN_TYPE);
     if kind.is_none_or(|kind| kind == "UNKNOWN") {
         let found = CONVENTIONS.iter().find_map(|convention| {
-            let kind = attributes.text(convention.kind)?;
+            let kind = attributes.text(convention.kind?)?;
             convention.kinds.iter().find(|(theirs, _)| *theirs == kind).map(|(_, ours)| *ours)
         });
         if let Some(kind) = found {
@@ -184,12 +115,9 @@ pub(super) fn translate(attributes: &mut Attributes) {
         attributes.set(MODEL, quoted(&model));
     }
     if attributes.get(PROVIDER).is_none() {
-        let said = |convention: &Convention| attributes.said(convention.provider);
-        if CONVENTIONS.iter().any(|convention| said(convention).is_some()) {
-            let provider = CONVENTIONS.iter().find_map(|convention| {
-                said(convention)?;
-                attributes.text(convention.provider)
-            });
+        let mut keys = CONVENTIONS.iter().filter_map(|convention| convention.provider);
+        if let Some(key) = keys.find(|key| attributes.said(key).is_some()) {
+            let provider = attributes.text(key);
             attributes.set(PROVIDER, quoted(&provider.unwrap_or_default()));
         }
     }
@@ -203,7 +131,7 @@ fn copy(
     if attributes.get(ours).is_some() {
         return;
     }
-    let found = CONVENTIONS.iter().flat_map(theirs).find_map(|key| attributes.said(key));
+    let found = CONVENTIONS.iter().flat_map(theirs).find_map(|key| attributes.said_like(key));
     if let Some(text) = found.map(str::to_owned) {
         attributes.set(ours, text);
     }
@@ -223,7 +151,8 @@ fn model(attributes: &Attributes) -> Option<String> {
 }
 
 fn usage(attributes: &Attributes, convention: &Convention) -> Option<String> {
-    let [input, output, total, read, written] = convention.tokens.map(|key| attributes.int(key));
+    let [input, output, total, read, written] =
+        convention.tokens.map(|keys| keys.iter().find_map(|key| attributes.int(key)));
     let total = total.or_else(|| Some(input?.saturating_add(output?)));
     input.or(output).or(total)?;
     let named = [
@@ -278,6 +207,49 @@ mod tests {
         assert_eq!(found.get(PROVIDER), Some("\"openai\""));
         assert_eq!(found.get(INPUTS), Some("[{\"role\": \"user\"}]"));
         assert_eq!(found.get(OUTPUTS), None);
+    }
+
+    #[test]
+    fn messages_of_traceloop_are_numbered() {
+        let found = translated(&[
+            ("gen_ai.prompt.x.content", "\"no number\""),
+            ("gen_ai.prompt.0.role", "\"user\""),
+            ("gen_ai.prompt.0.content", "\"\""),
+            ("gen_ai.prompt.1.content", "\"how many?\""),
+            ("gen_ai.completion.0.content", "\"three\""),
+            ("gen_ai.system", "\"openai\""),
+        ]);
+        assert_eq!(found.get(INPUTS), Some("\"how many?\""));
+        assert_eq!(found.get(OUTPUTS), Some("\"three\""));
+        assert_eq!(found.get(PROVIDER), Some("\"openai\""));
+        let calls = "gen_ai.completion.0.tool_calls.12.arguments";
+        let found = translated(&[(calls, "{\"n\": 3}")]);
+        assert_eq!(found.get(INPUTS), Some("{\"n\": 3}"));
+        assert_eq!(found.get(OUTPUTS), None);
+    }
+
+    #[test]
+    fn agents_of_google_and_observations_of_langfuse_are_understood() {
+        let found = translated(&[
+            ("gcp.vertex.agent.llm_request", "{}"),
+            ("gcp.vertex.agent.tool_call_args", "{\"n\": 3}"),
+            ("gcp.vertex.agent.tool_response", "{\"sum\": 5}"),
+        ]);
+        assert_eq!(found.get(INPUTS), Some("{\"n\": 3}"));
+        assert_eq!(found.get(OUTPUTS), Some("{\"sum\": 5}"));
+        assert_eq!(found.get(SPAN_TYPE), None);
+        let found = translated(&[
+            ("langfuse.observation.type", "\"generation\""),
+            ("langfuse.observation.input", "{\"q\": 1}"),
+            ("langfuse.observation.output", "\"a\""),
+            ("gen_ai.usage.input_tokens", "5"),
+            ("gen_ai.usage.cache_creation.input_tokens", "2"),
+        ]);
+        assert_eq!(found.get(SPAN_TYPE), Some("\"LLM\""));
+        assert_eq!(found.get(INPUTS), Some("{\"q\": 1}"));
+        assert_eq!(found.get(OUTPUTS), Some("\"a\""));
+        let usage = r#"{"input_tokens": 5, "cache_creation_input_tokens": 2}"#;
+        assert_eq!(found.get(USAGE), Some(usage));
     }
 
     #[test]

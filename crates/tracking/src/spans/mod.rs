@@ -8,6 +8,7 @@
 //! ```
 
 pub(crate) mod any_value;
+mod conventions;
 pub(crate) mod count;
 mod meaning;
 pub(crate) mod otlp;

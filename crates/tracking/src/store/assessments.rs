@@ -6,7 +6,7 @@ use trainyard_mlflow::{Error, UpdateAssessment};
 use super::assessment_rows::{get, metadata_text, not_found_text, stored};
 use super::clock::now_millis;
 use super::database::{Connection, Value};
-use super::trace_rows;
+use super::trace_rows::{self, Part, check_count};
 use crate::error::Result;
 
 /// Metadata that name the run in which something was assessed.
@@ -29,6 +29,7 @@ pub(crate) fn create(
         }
     }
     put(connection, assessment, experiment_id, time)?;
+    check_count(connection, Part::Assessments, trace_id)?;
     get(connection, trace_id, &assessment.assessment_id)
 }
 

@@ -20,6 +20,8 @@ const PAGE_DEFAULT: i64 = 1_000;
 const PAGE_BYTES_MAX: usize = 32 << 20;
 /// What holds outputs in their column, which may be no object.
 const WRAPPED: &str = "mlflow_wrapped";
+/// Where records can be from.
+const SOURCES: [&str; 5] = ["UNSPECIFIED", "TRACE", "HUMAN", "DOCUMENT", "CODE"];
 /// The tag that says who made a record.
 const USER: &str = "mlflow.user";
 
@@ -41,6 +43,15 @@ pub(super) fn checked(records: Vec<Json>) -> Result<Vec<Map<String, Json>>> {
                 let message = format!("records[{place}].{name} is no JSON object");
                 return Err(Error::invalid(message).into());
             }
+        }
+        let kind = record.get("source").and_then(|source| source.get("source_type")?.as_str());
+        let kind = kind.map(str::to_uppercase);
+        if let Some(kind) = kind.filter(|kind| !SOURCES.contains(&kind.as_str())) {
+            let message = format!(
+                "Invalid dataset record source type: {kind}. Valid source types: {}",
+                python::repr_list(&SOURCES)
+            );
+            return Err(Error::invalid(message).into());
         }
         Ok(record)
     };

@@ -169,6 +169,12 @@ fn checked(query: &QueryTraceMetrics) -> Result<&'static Metric> {
             query.metric_name
         );
     };
+    if query.aggregations.is_empty() {
+        return invalid!(
+            "aggregations must name at least one of {}",
+            python::repr_list(metric.aggregations)
+        );
+    }
     let wrong: Vec<&str> = query
         .aggregations
         .iter()
@@ -240,7 +246,8 @@ impl Grouped<'_> {
                         "percentile_cont({}) WITHIN GROUP (ORDER BY CAST({column} AS DOUBLE PRECISION))",
                         percent / 100.0
                     ),
-                    Dialect::Sqlite => "NULL".to_owned(),
+                    // An aggregate all the same: rows without groups become one.
+                    Dialect::Sqlite => "max(NULL)".to_owned(),
                 },
             });
         }

@@ -50,6 +50,12 @@ pub(crate) const SESSION_MAX: usize = 250;
 const KEY_MAX: usize = 250;
 const VALUE_MAX: usize = 8_000;
 
+/// Most tags of a trace, most metadata and most assessments. Whoever lists traces is sent them all: many requests must
+/// not make together what one may not.
+const ENTRIES_MAX: i64 = 10_000;
+/// Most spans of a trace, which is read as a whole.
+const SPANS_MAX: i64 = 100_000;
+
 /// A trace without its assessments, and of its tags and metadata only what is in columns.
 pub(crate) fn read(row: &dyn Row) -> Result<TraceInfo> {
     let mut info = TraceInfo {
@@ -197,6 +203,35 @@ pub(crate) enum Table {
     Metadata,
 }
 
+/// What there may be many of in one trace.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    Tags,
+    Metadata,
+    Assessments,
+    Spans,
+}
+
+/// Refuses a change that leaves a trace with more of something than it may have.
+pub(crate) fn check_count(
+    connection: &mut dyn Connection,
+    part: Part,
+    trace_id: &str,
+) -> Result<()> {
+    let (table, column, what, max) = match part {
+        Part::Tags => ("trace_tags", "request_id", "tags", ENTRIES_MAX),
+        Part::Metadata => ("trace_request_metadata", "request_id", "metadata", ENTRIES_MAX),
+        Part::Assessments => ("assessments", "trace_id", "assessments", ENTRIES_MAX),
+        Part::Spans => ("spans", "trace_id", "spans", SPANS_MAX),
+    };
+    let sql = format!("SELECT 1 FROM {table} WHERE {column} = ?1 LIMIT 1 OFFSET {max}");
+    if connection.first(&sql, &[trace_id.into()], |_row| Ok(()))?.is_none() {
+        return Ok(());
+    }
+    let message = format!("Trace '{trace_id}' cannot have more than {max} {what}");
+    Err(Error::invalid(message).into())
+}
+
 /// Sets or replaces tags or metadata; values that are too long are cut, as upstream cuts them.
 pub(crate) fn put(
     connection: &mut dyn Connection,
@@ -204,9 +239,9 @@ pub(crate) fn put(
     trace_id: &str,
     entries: Vec<KeyValue>,
 ) -> Result<()> {
-    let table = match table {
-        Table::Tags => "trace_tags",
-        Table::Metadata => "trace_request_metadata",
+    let (table, part) = match table {
+        Table::Tags => ("trace_tags", Part::Tags),
+        Table::Metadata => ("trace_request_metadata", Part::Metadata),
     };
     let sql = format!(
         "INSERT INTO {table} (\"key\", value, request_id) VALUES (?1, ?2, ?3) \
@@ -222,7 +257,7 @@ pub(crate) fn put(
         let value = cut(entry.value, VALUE_MAX);
         connection.execute(&sql, &[entry.key.into(), value.into(), trace_id.into()])?;
     }
-    Ok(())
+    check_count(connection, part, trace_id)
 }
 
 /// The first characters of a text.

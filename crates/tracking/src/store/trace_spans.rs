@@ -6,7 +6,7 @@ use trainyard_mlflow::Error;
 use trainyard_mlflow::entities::{KeyValue, Span, Trace, TraceInfo};
 
 use super::database::{Connection, Value};
-use super::trace_rows::{self, FINALIZED, Table, check_here, cut, fits, put};
+use super::trace_rows::{self, FINALIZED, Part, Table, check_count, check_here, cut, fits, put};
 use super::{experiment_rows, validate};
 use crate::error::Result;
 use crate::search::Sql;
@@ -56,6 +56,7 @@ fn log_trace(
     for span in spans {
         insert(connection, experiment_id, span)?;
     }
+    check_count(connection, Part::Spans, trace_id)?;
     let known = trace_rows::get(connection, trace_id)?;
     update(connection, &known, spans, is_new)?;
     let first = spans.iter().map(|span| span.start_ns / NANOS).min();

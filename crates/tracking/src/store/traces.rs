@@ -16,7 +16,8 @@ use super::permits::Reading;
 use super::sql_store::SqlStore;
 use super::trace_links::DELETED_MAX;
 use super::trace_rows::{
-    self, ARTIFACT_LOCATION, FINALIZED, SERVERS_TAGS, Table, check_here, cut, fits, not_found, put,
+    self, ARTIFACT_LOCATION, FINALIZED, Part, SERVERS_TAGS, Table, check_count, check_here, cut,
+    fits, not_found, put,
 };
 use super::{
     assessment_rows, assessments, search_traces, trace_links, trace_metrics, trace_spans, validate,
@@ -308,6 +309,7 @@ fn start(connection: &mut dyn Connection, info: &TraceInfo) -> Result<TraceInfo>
         let assessment = Assessment { trace_id: info.trace_id.clone(), ..assessment.clone() };
         assessments::put(connection, &assessment, experiment_id, info.request_time)?;
     }
+    check_count(connection, Part::Assessments, &info.trace_id)?;
     trace_rows::get(connection, &info.trace_id)
 }
 
@@ -380,8 +382,12 @@ fn end_v2(connection: &mut dyn Connection, id: &str, end: &EndTrace) -> Result<T
     let metadata = end.request_metadata.iter().filter(|entry| !trace_rows::is_column(&entry.key));
     put(connection, Table::Metadata, id, metadata.cloned().collect())?;
     // Clients send back what they were told.
-    for tag in end.tags.iter().filter(|tag| !SERVERS_TAGS.contains(&tag.key.as_str())) {
-        put_tag(connection, id, tag)?;
+    let told = end.tags.iter().filter(|tag| !SERVERS_TAGS.contains(&tag.key.as_str()));
+    let (names, tags): (Vec<KeyValue>, Vec<KeyValue>) =
+        told.cloned().partition(|tag| tag.key == trace_rows::NAME);
+    put(connection, Table::Tags, id, tags)?;
+    if let Some(name) = names.last() {
+        put_tag(connection, id, name)?;
     }
     trace_rows::get(connection, id)
 }

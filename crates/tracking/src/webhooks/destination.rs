@@ -57,6 +57,11 @@ impl Destinations {
             return invalid!("Webhook URL has more than {URL_CHARACTERS_MAX} characters");
         }
         let url = self.check(text)?;
+        // The web's reading of URLs finds a host behind any number of slashes.
+        let host = text.split_once("://").map(|(_scheme, rest)| rest);
+        if host.is_none_or(|rest| rest.starts_with(['/', '\\'])) {
+            return Err(no_host(text));
+        }
         if !url.username().is_empty() || url.password().is_some() {
             return invalid!(
                 "Webhook URL must not have a user or password, which everybody could read who lists \
@@ -207,6 +212,8 @@ mod tests {
         "https:\\\\127.0.0.1/",
         "https:127.0.0.1",
         "https:///127.0.0.1/",
+        "https:///example.com/",
+        "https:example.com",
         "https://127.0.0.1#@example.com/",
         "https://127.0.0.1?@example.com/",
         "https://example.com:22/",

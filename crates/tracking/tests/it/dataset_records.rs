@@ -35,3 +35,17 @@ async fn what_several_say_of_one_example_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     added_at_once(&open(&uri(&folder), options(&folder)).unwrap()).await;
 }
+
+#[tokio::test]
+async fn a_record_is_from_somewhere_that_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&uri(&folder), options(&folder)).unwrap();
+    let datasets = &store.tracing.as_ref().unwrap().evaluation_datasets;
+    let id = datasets.create("examples", vec![], vec![]).await.unwrap().dataset_id;
+    let record = |kind: &str| json!({ "inputs": { "q": kind }, "source": { "source_type": kind, "source_data": {} } });
+    datasets.upsert_records(&id, vec![record("HUMAN"), record("code")]).await.unwrap();
+    let refused = datasets.upsert_records(&id, vec![record("CSV"), record("TRACE")]).await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains("Invalid dataset record source type: CSV."), "{told}");
+    assert_eq!(datasets.records(&id, 0, None).await.unwrap().items.len(), 2);
+}

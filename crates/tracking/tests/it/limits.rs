@@ -493,3 +493,64 @@ fn messages_do_not_repeat_megabytes() {
     assert_eq!(answer.status, 400);
     assert!(answer.body.len() < 40_000, "{} bytes", answer.body.len());
 }
+
+/// Rows that many requests brought into one trace.
+const FULL_TRACE: &str = "
+    CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+        WHERE i < 100000) SELECT i FROM n;
+    INSERT INTO trace_tags (\"key\", value, request_id)
+        SELECT 'k' || i, 'v', 'tr-1' FROM n LIMIT 9999;
+    INSERT INTO assessments (assessment_id, trace_id, name, assessment_type, value,
+        created_timestamp, last_updated_timestamp, source_type, valid)
+        SELECT 'a-' || i, 'tr-1', 'a', 'feedback', '1', 0, 0, 'HUMAN', 1 FROM n LIMIT 10000;
+    INSERT INTO spans (trace_id, experiment_id, span_id, status, start_time_unix_nano, content)
+        SELECT 'tr-00000000000000000000000000000002', 0, i, 'OK', 0, '{}' FROM n;";
+
+#[test]
+fn many_requests_do_not_make_one_trace_without_end() {
+    let Store { store, folder } = Store::new();
+    let server = Served::over(store, ServerOptions::default());
+    let traces = "/api/3.0/mlflow/traces";
+    for id in ["tr-1", "tr-00000000000000000000000000000002"] {
+        let body = json!({"trace": {"trace_info": {
+            "trace_id": id, "state": "OK", "request_time": "2023-11-14T22:13:20Z",
+            "trace_location": {"mlflow_experiment": {"experiment_id": "0"}},
+        }}});
+        let answer = post(&server.url, traces, &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let database = rusqlite::Connection::open(folder.path().join("mlflow.db")).unwrap();
+    database.execute_batch(FULL_TRACE).unwrap();
+    let send = |method: &str, path: &str, body: &Value| {
+        let body = body.to_string();
+        let headers = vec![("Content-Type", "application/json"), ("X-Mlflow-Experiment-Id", "0")];
+        send(&server.url, &Request { method, path, headers, body: Some(body.as_bytes()) })
+    };
+    let tags = format!("{traces}/tr-1/tags");
+    // With where its files are, which is a tag, too, there are as many as there may be.
+    assert_eq!(send("PATCH", &tags, &json!({"key": "k1", "value": "new"})).status, 200);
+    let tag = send("PATCH", &tags, &json!({"key": "one more", "value": "v"}));
+    let assessment = json!({"assessment": {
+        "assessment_name": "a", "trace_id": "tr-1", "feedback": {"value": 1},
+        "source": {"source_type": "HUMAN", "source_id": "ada"},
+    }});
+    let assessment = send("POST", &format!("{traces}/tr-1/assessments"), &assessment);
+    let span = json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
+        "traceId": "00000000000000000000000000000002", "spanId": "b7ad6b7169203331", "name": "s",
+        "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001000000000",
+    }]}]}]});
+    let span = send("POST", "/v1/traces", &span);
+    for (answer, sentence) in [
+        (tag, "cannot have more than 10000 tags"),
+        (assessment, "cannot have more than 10000 assessments"),
+        (span, "cannot have more than 100000 spans"),
+    ] {
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.text().contains(sentence), "{}", answer.text());
+    }
+    let count = |table: &str| -> i64 {
+        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count("trace_tags WHERE request_id = 'tr-1'"), 10_000);
+    assert_eq!((count("assessments"), count("spans")), (10_000, 100_000));
+}

@@ -41,6 +41,7 @@ mod store_place;
 mod store_postgres;
 mod store_rolling;
 mod store_suite;
+mod trace_metrics;
 mod traces;
 mod traces_access;
 mod upgrade;

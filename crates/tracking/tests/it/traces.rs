@@ -215,6 +215,8 @@ fn searches_and_changes_say_what_is_wrong() {
         ("span.name RLIKE '^a.s'", true),
         ("end_time BETWEEN 1700000001500 AND 1700000001500", true),
         ("metadata.`mlflow.trace.tokenUsage` IS NULL", true),
+        ("name IS NULL AND status IN ('OK', 'ERROR')", true),
+        ("trace.name IS NOT NULL", false),
     ] {
         let answer = search(&server, filter);
         assert_eq!(answer.status, 200, "{filter}: {}", answer.text());
@@ -228,6 +230,13 @@ fn searches_and_changes_say_what_is_wrong() {
         ("prompt = 'a'", "Invalid prompts filter value"),
         ("feedback.a < 'x'", "Expected a numeric value"),
         ("bar.x = 'y'", "Invalid entity type 'bar'"),
+        ("name IN ('a', 'b')", "Invalid comparator 'IN'"),
+        ("status = ('OK', 'ERROR')", "Invalid comparator '='"),
+        ("span.type != ('LLM', 'TOOL')", "Invalid comparator '!='"),
+        ("span.name < 'x'", "span.name comparator '<' not one of"),
+        ("span.content = 'x'", "span.content comparator '=' not one of"),
+        ("trace.text = 'x'", "span.content comparator '=' not one of"),
+        ("span.attributes.k < 'x'", "span.attributes.k comparator '<' not one of"),
     ] {
         let answer = search(&server, filter);
         assert_eq!(answer.status, 400, "{filter}");
@@ -258,6 +267,23 @@ fn searches_and_changes_say_what_is_wrong() {
         delete(json!({"experiment_id": "0", "max_timestamp_millis": 9_999_999_999_999_i64}));
     assert_eq!(deleted.json(), json!({"traces_deleted": 1}));
     assert_eq!(get(&server.url, &format!("{TRACES}/{ID}")).status, 404);
+}
+
+#[test]
+fn a_list_of_no_experiments_holds_no_traces() {
+    let server = Served::start();
+    let body = request(&[span("b7ad6b7169203331", "", &[])]).to_string();
+    assert_eq!(export(&server, &FOR_DEFAULT, body.as_bytes()).status, 200);
+    let found = |body: Value| {
+        let answer = post(&server.url, &format!("{TRACES}/batchGetInfos"), &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["trace_infos"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(found(json!({"trace_ids": [ID]})), 1);
+    for (experiments, count) in [(json!(["0"]), 1), (json!(["7"]), 0), (json!([]), 0)] {
+        let body = json!({"trace_ids": [ID], "experiment_ids": experiments});
+        assert_eq!(found(body), count, "{experiments}");
+    }
 }
 
 /// Reads with upstream's own SQL store what came over this server, and writes on.
