@@ -41,6 +41,13 @@ pub(super) async fn check_source(
     if let Some(name) = copied_model(&request.source)? {
         return copy(tracking, request, &name).await;
     }
+    // An id that is there and empty is nobody's, and not none: to be refused by whoever keeps others from asking
+    // which ids there are.
+    let named =
+        [request.run_id.clone().map(Owner::Run), request.model_id.clone().map(Owner::Model)];
+    for nobody in named.into_iter().flatten().filter(|owner| owner.id().is_empty()) {
+        nobody.root(tracking).await?;
+    }
     let owner = match (request.model_id.take(), request.run_id.as_deref()) {
         (Some(model_id), _) => Owner::Model(model_id),
         (None, run_id) => Owner::Run(run_id.unwrap_or_default().to_owned()),
