@@ -62,3 +62,37 @@ fn permissions_are_asked_about_before_anything_else() {
     assert_eq!(team.ask(&bob, "GET", &signed, &Value::Null).status, 403);
     assert_eq!(get(&team.server.url, &signed).status, 401);
 }
+
+#[test]
+fn lists_of_what_is_not_here_are_for_whoever_may_look() {
+    let team = Team::start("NO_PERMISSIONS");
+    let ada = team.create_user("ada");
+    let body = json!({ "name": "of the administrator" });
+    let made = team.admin("POST", "/api/2.0/mlflow/experiments/create", &body);
+    let experiment = made["experiment_id"].as_str().unwrap().to_owned();
+    let of = |path: &str| format!("/ajax-api/3.0/mlflow/{path}?experiment_id={experiment}");
+    let search = |path: &str| format!("/api/3.0/mlflow/{path}");
+    let asked = || {
+        let lists = ["scorers/list", "label-schemas/list", "review-queues/list"]
+            .map(|path| team.ask(&ada, "GET", &of(path), &Value::Null).status);
+        let searches = ["issues/search", "prompt-optimization/jobs/search"]
+            .map(|path| team.ask(&ada, "POST", &search(path), &made).status);
+        (lists, searches)
+    };
+    assert_eq!(asked(), ([403; 3], [403; 2]));
+    team.grant("ada", "experiment", &experiment, "READ");
+    assert_eq!(asked(), ([200; 3], [200; 2]));
+    // Of the server.
+    for (path, status) in [
+        ("gateway/secrets/list", 200),
+        ("gateway/supported-providers", 200),
+        ("assistant/config", 200),
+        ("workspaces", 503),
+        ("gateway/secrets/get", 403),
+        ("workspaces/default", 403),
+    ] {
+        let answer = team.ask(&ada, "GET", &of(path), &Value::Null);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert_eq!(get(&team.server.url, &of(path)).status, 401, "{path}");
+    }
+}
