@@ -4,7 +4,6 @@
 //! cookie of its page.
 
 use axum::extract::{Request, State};
-use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use trainyard_mlflow::ErrorCode;
 
@@ -23,29 +22,27 @@ pub(super) async fn show(State(users): State<Users>, headers: HeaderMap) -> Answ
 /// What the form sends.
 pub(super) async fn enter(State(users): State<Users>, request: Request) -> Answer {
     allow(users.directory.manages_some()?)?;
-    let said =
-        |status, said: &str| -> Response { pages::signed_up(status, &users.sign_in.prefix, said) };
-    let form = form(request).await;
-    let form = form.and_then(|(parts, text)| Some((parts, field(&text, "csrf_token")?, text)));
-    let Some((parts, given, text)) = form else {
-        return Ok(said(StatusCode::BAD_REQUEST, "The CSRF token is missing."));
-    };
+    let page = |status, said: &str| pages::signed_up(status, &users.sign_in.prefix, said);
+    let without_token =
+        || -> Answer { Ok(page(StatusCode::BAD_REQUEST, "The CSRF token is missing.")) };
+    let Some((parts, text)) = form(request).await else { return without_token() };
+    let Some(given) = field(&text, "csrf_token") else { return without_token() };
     if !is_of_form(&parts.headers, &given) {
         let problem = "The CSRF token is too old, or of another browser; open the page again.";
-        return Ok(said(StatusCode::BAD_REQUEST, problem));
+        return Ok(page(StatusCode::BAD_REQUEST, problem));
     }
     let name = field(&text, "username").unwrap_or_default();
     let secret = field(&text, "password").unwrap_or_default();
     match make(&users, &name, &secret).await {
         Ok(user) => {
-            Ok(said(StatusCode::OK, &format!("Successfully signed up user: {}", user.username)))
+            Ok(page(StatusCode::OK, &format!("Successfully signed up user: {}", user.username)))
         }
         Err(error) if error.code() == ErrorCode::ResourceAlreadyExists => {
             let problem = format!("Username has already been taken: {name}");
-            Ok(said(StatusCode::BAD_REQUEST, &problem))
+            Ok(page(StatusCode::BAD_REQUEST, &problem))
         }
         Err(error) if error.code() == ErrorCode::InvalidParameterValue => {
-            Ok(said(StatusCode::BAD_REQUEST, error.for_clients()))
+            Ok(page(StatusCode::BAD_REQUEST, error.for_clients()))
         }
         Err(error) => Err(error.into()),
     }
