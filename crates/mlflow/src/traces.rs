@@ -106,6 +106,11 @@ pub trait Traces: Send + Sync {
     /// The same for clients before MLflow 3, which are given the id.
     async fn start_v2(&self, info: TraceInfo) -> Result<TraceInfo>;
     async fn end_v2(&self, trace_id: &str, end: EndTrace) -> Result<TraceInfo>;
+    /// Refuses a caller who may not write spans to the experiment, before they are read. This default refuses
+    /// nobody: a store asks nobody who they are.
+    async fn may_log_spans(&self, _experiment_id: &str) -> Result<()> {
+        Ok(())
+    }
     /// Stores spans, and their traces where there are none yet.
     async fn log_spans(&self, experiment_id: &str, spans: Vec<Span>) -> Result<()>;
     async fn get_info(&self, trace_id: &str) -> Result<TraceInfo>;

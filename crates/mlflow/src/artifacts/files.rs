@@ -51,6 +51,17 @@ pub trait Artifacts: Send + Sync {
     /// Removes a file or directory; removing nothing is no error.
     async fn delete(&self, root_uri: &str, path: &str) -> Result<()>;
 
+    /// Refuses a caller who may not read the file. This default refuses nobody: storage asks nobody who they
+    /// are.
+    async fn may_download(&self, _root_uri: &str, _path: &str) -> Result<()> {
+        Ok(())
+    }
+
+    /// Refuses a caller who may not write the file, or below the directory.
+    async fn may_upload(&self, _root_uri: &str, _path: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// The file for clients that transfer it themselves; None where its storage has no such way.
     async fn direct_file(
         &self,

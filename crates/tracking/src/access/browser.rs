@@ -15,11 +15,18 @@ use crate::server::allowed_hosts::{is_local_origin, is_own_origin};
 
 /// Longest place to go on to.
 const NEXT_BYTES_MAX: usize = 1024;
-/// Paths, with those below them, that whoever is not signed in may ask for.
-const OPEN: [&str; 4] =
-    ["/sign-in", "/sign-out", "/api/3.0/trainyard/sign-in", "/ajax-api/3.0/trainyard/sign-in"];
+/// Paths, with those below them, that whoever is not signed in may ask for. Clients ask what a server can do before
+/// they sign in, as upstream lets them.
+const OPEN: [&str; 6] = [
+    "/sign-in",
+    "/sign-out",
+    "/api/3.0/trainyard/sign-in",
+    "/ajax-api/3.0/trainyard/sign-in",
+    "/api/3.0/mlflow/server-info",
+    "/ajax-api/3.0/mlflow/server-info",
+];
 
-/// Whether a path is one to sign in by. What changes something there asks for a form of ours by itself.
+/// Whether a path is one to sign in by, or to ask before that. What changes something there asks for a form of ours by itself.
 pub(super) fn is_open(prefix: &str, path: &str) -> bool {
     let Some(path) = path.strip_prefix(prefix) else { return false };
     OPEN.iter().any(|open| {
@@ -139,6 +146,8 @@ mod tests {
             ("/p/sign-in/company/callback", true),
             ("/p/sign-out", true),
             ("/p/api/3.0/trainyard/sign-in/token", true),
+            ("/p/ajax-api/3.0/mlflow/server-info", true),
+            ("/p/api/3.0/mlflow/server-infos", false),
             ("/p/sign-inn", false),
             ("/p/sign-in-x", false),
             ("/sign-in", false),

@@ -35,6 +35,24 @@ const GUARDED: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+/// Paths below `3.0/mlflow` that whoever is signed in may ask for, as upstream lets them: lists of what is not here,
+/// which pages and clients look at, and which hold nothing of anybody's. One that is to hold something is to be
+/// checked first.
+const EMPTY: &[&[&str]] = &[
+    &["assistant", "config"],
+    &["assistant", "providers"],
+    &["gateway", "budgets", "list"],
+    &["gateway", "budgets", "windows"],
+    &["gateway", "endpoints", "list"],
+    &["gateway", "model-definitions", "list"],
+    &["gateway", "secrets", "list"],
+    &["gateway", "supported-providers"],
+    &["issues", "search"],
+    &["label-schemas", "list"],
+    &["prompt-optimization", "jobs", "search"],
+    &["review-queues", "list"],
+    &["workspaces"],
+];
 /// What is not MLflow's.
 const OWN: &[&str] = &["service-accounts", "sessions", "sign-in", "tokens"];
 
@@ -73,6 +91,7 @@ fn is_guarded_api(names: &[&str]) -> bool {
     match names {
         // Artifacts; the log of changes, and approvals.
         ["2.0", "mlflow-artifacts", ..] | ["trainyard", ..] => true,
+        ["3.0", "mlflow", rest @ ..] if EMPTY.contains(&rest) => true,
         [version, "mlflow", resource, ..] => GUARDED
             .iter()
             .any(|(known, resources)| known == version && resources.contains(resource)),
@@ -104,7 +123,13 @@ mod tests {
             ("/api/2.0/mlflow/roles/list", false),
             ("/api/3.0/mlflow/traces", true),
             ("/api/3.0/mlflow/datasets/create", true),
-            ("/api/3.0/mlflow/gateway/secrets/list", false),
+            ("/api/3.0/mlflow/gateway/secrets/list", true),
+            ("/ajax-api/3.0/mlflow/issues/search", true),
+            ("/api/3.0/mlflow/workspaces", true),
+            ("/api/3.0/mlflow/workspaces/default", false),
+            ("/api/3.0/mlflow/gateway/secrets/get", false),
+            ("/api/3.0/mlflow/gateway/secrets/list/all", false),
+            ("/api/2.0/mlflow/issues/search", false),
             ("/v1/traces", true),
             ("/prefix/v1/traces", true),
             ("/api/trainyard/approvals", true),

@@ -101,6 +101,32 @@ pub(super) fn refused(status: StatusCode, prefix: &str, problem: &str) -> Respon
     page(status, "Not signed in", &content)
 }
 
+/// The page on which an administrator makes a user. Fields are named as on upstream's.
+pub(super) fn sign_up(prefix: &str, csrf: &str) -> Response {
+    let content = html! {
+        form method="post" action={ (prefix) "/api/2.0/mlflow/users/create-ui" } {
+            input type="hidden" name="csrf_token" value=(csrf);
+            label { "Name" input name="username" autocomplete="off" required; }
+            label {
+                "Password"
+                input type="password" name="password" autocomplete="new-password" required;
+            }
+            button { "Sign up" }
+        }
+    };
+    page(StatusCode::OK, "Sign up a user", &content)
+}
+
+/// What became of it.
+pub(super) fn signed_up(status: StatusCode, prefix: &str, said: &str) -> Response {
+    let content = html! {
+        p.problem[status != StatusCode::OK] role="alert" { (said) }
+        a.way href={ (prefix) "/signup" } { "Sign up a user" }
+        a.way href={ (prefix) "/" } { "Experiments and models" }
+    };
+    page(status, "Sign up a user", &content)
+}
+
 /// Milliseconds since the Unix epoch, for people.
 fn time(millis: i64) -> String {
     let time = chrono::DateTime::from_timestamp_millis(millis);

@@ -3,7 +3,7 @@
 //! something is refused in one sentence.
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use http::{Method, StatusCode};
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use trainyard_mlflow::{Error, ErrorCode};
 
 use super::error::{ApiError, empty, json, json_text};
-use super::state::Api;
+use super::message::message;
+use super::request::{Fields, Query};
+use super::state::{Api, ApiState};
 
 /// Ends of paths whose GET lists what is not here.
 const LISTS: &[&str] = &[
-    "/scorers/list",
-    "/label-schemas/list",
     "/gateway/endpoints/list",
     "/gateway/endpoints/bindings/list",
     "/gateway/secrets/list",
@@ -25,20 +25,28 @@ const LISTS: &[&str] = &[
     "/gateway/budgets/windows",
     "/gateway/guardrails/list",
     "/gateway/guardrails/list-for-endpoint",
-    "/prompt-optimization/jobs/search",
-    "/review-queues/list",
     "/review-queues/items/list",
 ];
+/// The same, of an experiment.
+const LISTS_OF_EXPERIMENTS: &[&str] =
+    &["/scorers/list", "/label-schemas/list", "/review-queues/list"];
+/// The same, where the experiment is in the body of a POST.
+const SEARCHES_OF_EXPERIMENTS: &[&str] = &["/issues/search", "/prompt-optimization/jobs/search"];
 
 /// Routes below `/api/3.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
     let mut routes = Router::new()
         .route("/scorers/online-configs", get(no_configs))
-        .route("/issues/search", post(empty_list))
         .route("/workspaces", any(no_workspaces))
         .route("/workspaces/{*rest}", any(no_workspaces));
     for path in LISTS {
         routes = routes.route(path, any(list));
+    }
+    for path in LISTS_OF_EXPERIMENTS {
+        routes = routes.route(path, get(list_of_experiment).fallback(list));
+    }
+    for path in SEARCHES_OF_EXPERIMENTS {
+        routes = routes.route(path, post(search_of_experiment).fallback(list));
     }
     routes
 }
@@ -51,8 +59,31 @@ pub(super) fn ajax_routes() -> Router<Api> {
         .route("/gateway/supported-providers", get(no_assistants))
 }
 
-async fn empty_list() -> Response {
-    empty()
+message! { struct OfExperiment { experiment_id: String } }
+
+async fn list_of_experiment(
+    State(api): State<Api>,
+    Query(asked): Query<OfExperiment>,
+) -> Result<Response, ApiError> {
+    empty_of(&api, &asked.experiment_id).await
+}
+
+async fn search_of_experiment(
+    State(api): State<Api>,
+    Fields(asked, ..): Fields<OfExperiment>,
+) -> Result<Response, ApiError> {
+    empty_of(&api, &asked.experiment_id).await
+}
+
+/// Nothing, for whoever may look at the experiment: others are not told even that.
+async fn empty_of(api: &ApiState, experiment_id: &str) -> Result<Response, ApiError> {
+    if experiment_id.is_empty() {
+        return Ok(empty());
+    }
+    match api.tracking.experiments.get(experiment_id).await {
+        Err(error) if error.code() == ErrorCode::PermissionDenied => Err(error.into()),
+        _ => Ok(empty()),
+    }
 }
 
 async fn list(request: Request) -> Result<Response, ApiError> {

@@ -12,7 +12,8 @@ use trainyard_mlflow::{
 
 use super::error::{ApiError, Result, empty, json};
 use super::fields::Check::{AtMost, Required};
-use super::message::{Given, message};
+use super::fields::Field;
+use super::message::{Given, Message, message};
 use super::request::Fields;
 use super::source_policy::check_source;
 use super::state::Api;
@@ -52,8 +53,27 @@ message! {
     }
 }
 
-async fn create(State(api): State<Api>, Fields(asked, ..): Fields<CreateModelVersion>) -> Result {
-    let mut version = check_source(&api.tracking, &api.options.hosts, asked).await?;
+/// A new version, and whether it names a run or model by an empty id.
+#[derive(Debug)]
+struct Create {
+    version: CreateModelVersion,
+    names_nobody: bool,
+}
+
+impl Message for Create {
+    const FIELDS: &'static [Field] = CreateModelVersion::FIELDS;
+
+    fn of_checked(members: Map<String, Value>) -> trainyard_mlflow::Result<Self> {
+        let is_empty = |name: &str| members.get(name).and_then(Value::as_str) == Some("");
+        let names_nobody = is_empty("run_id") || is_empty("model_id");
+        Ok(Self { version: CreateModelVersion::of_checked(members)?, names_nobody })
+    }
+}
+
+async fn create(State(api): State<Api>, Fields(asked, ..): Fields<Create>) -> Result {
+    let Create { version, names_nobody } = asked;
+    let hosts = &api.options.hosts;
+    let mut version = check_source(&api.tracking, hosts, version, names_nobody).await?;
     // What is not given is kept as empty text, which is how upstream's filters find it.
     for text in [&mut version.run_id, &mut version.run_link, &mut version.description] {
         text.get_or_insert_default();

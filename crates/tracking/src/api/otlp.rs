@@ -82,6 +82,7 @@ async fn stored(api: &Api, request: Request) -> Result<(), Refusal> {
             "the header x-mlflow-experiment-id is missing: it says which experiment spans are for";
         return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, missing));
     };
+    traces(api)?.may_log_spans(&experiment_id).await?;
     let kind = text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let media_type = kind.split(';').next().unwrap_or_default().trim();
     if ![PROTOBUF, JSON].contains(&media_type) {

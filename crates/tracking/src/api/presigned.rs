@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use http::request::Parts;
 use serde_json::{Value, json};
 use trainyard_mlflow::artifacts::{DirectFile, PARTS_MAX, SignedRequest};
 use trainyard_mlflow::{Error, ErrorCode};
@@ -56,11 +58,26 @@ fn unsupported(what: &str) -> ApiError {
 
 // Uploads in parts
 
+/// The directory of a request about parts, for those who may write there. Others are told so first, whatever else
+/// they say and the storage can do.
+struct WritablePath(ArtifactPath);
+
+impl FromRequestParts<Api> for WritablePath {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Response> {
+        let ProxiedPath(directory) = ProxiedPath::from_request_parts(parts, api).await?;
+        let asked = api.tracking.artifacts.may_upload(PROXIED_ROOT, directory.as_str()).await;
+        asked.map_err(|error| ApiError::from(error).into_response())?;
+        Ok(Self(directory))
+    }
+}
+
 message! { struct CreateMultipart { path: String [Required], num_parts: Option<i64> } }
 
 async fn create_multipart(
     State(api): State<Api>,
-    ProxiedPath(directory): ProxiedPath,
+    WritablePath(directory): WritablePath,
     Fields(asked, ..): Fields<CreateMultipart>,
 ) -> Result {
     let file = file_of_parts(&api, &directory, &asked.path).await?;
@@ -87,7 +104,7 @@ message! {
 
 async fn complete_multipart(
     State(api): State<Api>,
-    ProxiedPath(directory): ProxiedPath,
+    WritablePath(directory): WritablePath,
     Fields(asked, ..): Fields<CompleteMultipart>,
 ) -> Result {
     let file = file_of_parts(&api, &directory, &asked.path).await?;
@@ -110,7 +127,7 @@ message! { struct AbortMultipart { path: String [Required], upload_id: String } 
 
 async fn abort_multipart(
     State(api): State<Api>,
-    ProxiedPath(directory): ProxiedPath,
+    WritablePath(directory): WritablePath,
     Fields(asked, ..): Fields<AbortMultipart>,
 ) -> Result {
     let file = file_of_parts(&api, &directory, &asked.path).await?;
@@ -134,6 +151,7 @@ async fn file_of_parts(
 // Signed URLs
 
 async fn presigned(State(api): State<Api>, ProxiedPath(path): ProxiedPath) -> Result {
+    api.tracking.artifacts.may_download(PROXIED_ROOT, path.as_str()).await?;
     let file = api.tracking.artifacts.direct_file(PROXIED_ROOT, path.as_str()).await?;
     let file = file.ok_or_else(|| unsupported("Multipart download"))?;
     let (request, size) =

@@ -22,11 +22,13 @@ fn is_prompt(tags: &[KeyValue]) -> bool {
     tag.is_some_and(|tag| tag.value.eq_ignore_ascii_case("true"))
 }
 
-/// Checks the source of a new model version, and fills in what a copied version says.
+/// Checks the source of a new model version, and fills in what a copied version says. `names_nobody` is of a request
+/// with the id of a run or model that is there and empty, which is nobody's, and not none.
 pub(super) async fn check_source(
     tracking: &Tracking,
     hosts: &HostPolicy,
     mut request: CreateModelVersion,
+    names_nobody: bool,
 ) -> Result<CreateModelVersion> {
     if is_prompt(&request.tags) {
         if PROMPT_SOURCES.contains(&request.source.as_str()) {
@@ -40,6 +42,10 @@ pub(super) async fn check_source(
     hosts.check(&request.source, "source")?;
     if let Some(name) = copied_model(&request.source)? {
         return copy(tracking, request, &name).await;
+    }
+    // To be refused by whoever keeps others from asking which runs there are.
+    if names_nobody {
+        Owner::Run(String::new()).root(tracking).await?;
     }
     let owner = match (request.model_id.take(), request.run_id.as_deref()) {
         (Some(model_id), _) => Owner::Model(model_id),

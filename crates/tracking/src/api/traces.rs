@@ -145,24 +145,11 @@ message! {
 }
 
 pub(super) async fn delete(State(api): State<Api>, Fields(asked, ..): Fields<Delete>) -> Result {
-    let (time, ids) = (asked.max_timestamp_millis, asked.request_ids);
-    if time.is_none() && ids.is_empty() {
-        return invalid!("Either `max_timestamp_millis` or `trace_ids` must be specified.");
-    }
-    if time.is_some() && !ids.is_empty() {
-        return invalid!("Only one of `max_timestamp_millis` and `trace_ids` can be specified.");
-    }
-    if asked.max_traces.is_some() && !ids.is_empty() {
-        return invalid!("`max_traces` can't be specified if `trace_ids` is specified.");
-    }
-    if let Some(count) = asked.max_traces.filter(|count| *count <= 0) {
-        return invalid!("`max_traces` must be a positive integer, received {count}.");
-    }
     let delete = DeleteTraces {
         experiment_id: asked.experiment_id,
-        max_timestamp_millis: time,
+        max_timestamp_millis: asked.max_timestamp_millis,
         max_traces: asked.max_traces,
-        trace_ids: ids,
+        trace_ids: asked.request_ids,
     };
     let deleted = traces(&api)?.delete(delete).await?;
     Ok(json(&json!({ "traces_deleted": deleted })))

@@ -38,10 +38,10 @@ pub(crate) fn admit(verdict: Option<Verdict>, address: IpAddr) -> Result<Actor, 
     Err(Box::new(match verdict {
         Some(Verdict::Right(actor)) => return Ok(actor),
         None => unauthenticated(
-            "this server asks for a user name and password or a token: set \
+            "This server asks for a user name and password or a token: set \
              MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
         ),
-        Some(Verdict::Wrong) => unauthenticated("wrong user name, password or token"),
+        Some(Verdict::Wrong) => unauthenticated("Wrong user name, password or token"),
         Some(Verdict::Wait(wait)) => {
             tracing::warn!(%address, "too many wrong credentials");
             let seconds = wait.as_secs() + 1;
@@ -54,7 +54,7 @@ pub(crate) fn admit(verdict: Option<Verdict>, address: IpAddr) -> Result<Actor, 
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             answer
         }
-        Some(Verdict::Refused(reason)) => unauthenticated(&reason),
+        Some(Verdict::Refused(reason)) => unauthenticated(&format!("Reason: {reason}")),
         Some(Verdict::Unavailable(reason)) => {
             error_answer(Error::api(ErrorCode::TemporarilyUnavailable, reason))
         }
@@ -65,7 +65,9 @@ pub(crate) fn admit(verdict: Option<Verdict>, address: IpAddr) -> Result<Actor, 
     }))
 }
 
-fn unauthenticated(message: &str) -> Response {
+/// In upstream's first words, which scripts and tests of clients look for.
+fn unauthenticated(why: &str) -> Response {
+    let message = format!("You are not authenticated. {why}");
     let mut answer = error_answer(Error::api(ErrorCode::Unauthenticated, message));
     let headers = answer.headers_mut();
     let basic = HeaderValue::from_static(r#"Basic realm="trainyard", charset="UTF-8""#);

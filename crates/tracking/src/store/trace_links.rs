@@ -6,7 +6,7 @@ use super::clock::now_millis;
 use super::database::Connection;
 use super::names::new_id;
 use super::{trace_rows, validate};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::search::Sql;
 
 /// Most traces that one request links.
@@ -15,6 +15,24 @@ const LINKS_MAX: usize = 100;
 const PROMPTS_MAX: usize = 100;
 /// Most traces that are removed in one change, with all their spans: others wait for it.
 pub(crate) const DELETED_MAX: i64 = 1_000;
+
+/// What says nothing, or two things at once, about which traces are to go.
+pub(crate) fn check(delete: &DeleteTraces) -> Result<()> {
+    let (time, names_some) = (delete.max_timestamp_millis, !delete.trace_ids.is_empty());
+    if time.is_none() && !names_some {
+        return invalid!("Either `max_timestamp_millis` or `trace_ids` must be specified.");
+    }
+    if time.is_some() && names_some {
+        return invalid!("Only one of `max_timestamp_millis` and `trace_ids` can be specified.");
+    }
+    if delete.max_traces.is_some() && names_some {
+        return invalid!("`max_traces` can't be specified if `trace_ids` is specified.");
+    }
+    if let Some(count) = delete.max_traces.filter(|count| *count <= 0) {
+        return invalid!("`max_traces` must be a positive integer, received {count}.");
+    }
+    Ok(())
+}
 
 /// Links traces to a run; what is linked already stays so.
 pub(crate) fn to_run(

@@ -122,6 +122,7 @@ impl Traces for SqlStore {
     }
 
     async fn delete(&self, delete: DeleteTraces) -> mlflow::Result<i64> {
+        trace_links::check(&delete)?;
         check_count(&delete.trace_ids)?;
         let limit = delete.max_traces.unwrap_or(i64::MAX);
         let delete = Arc::new(delete);

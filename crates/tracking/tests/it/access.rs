@@ -115,6 +115,8 @@ pub(crate) fn basic(user: &str, password: &str) -> String {
 /// MLflow's own client of users and roles, as it is.
 const CLIENT: &str = r#"
 import os
+import re
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import RestException
 from mlflow.server.auth.client import AuthServiceClient
@@ -211,6 +213,42 @@ as_user("admin", PASSWORD)
 auth.delete_user("ada")
 as_user("ada", "another password")
 refused("UNAUTHENTICATED", client.get_experiment, mine)
+
+# What scripts look for in answers.
+admin, api = ("admin", PASSWORD), uri + "/api/2.0/mlflow/"
+for credentials in None, ("admin", "no such password"):
+    answer = requests.get(api + "users/current", auth=credentials, timeout=60)
+    assert answer.status_code == 401 and "You are not authenticated. " in answer.text, answer.text
+answer = requests.post(api + "users/create", json={"username": "", "password": PASSWORD}, auth=admin, timeout=60)
+assert (answer.status_code, answer.reason) == (400, "BAD REQUEST"), answer.reason
+assert requests.get(uri + "/api/3.0/mlflow/server-info", timeout=60).json()["store_type"] == "SqlStore"
+
+# The page that makes users.
+browser = requests.Session()
+page = browser.get(uri + "/signup", auth=admin, timeout=60).text
+form = {"username": "eve", "password": PASSWORD}
+known = form | {"csrf_token": re.search(r'name="csrf_token" value="(\w+)"', page)[1]}
+
+def sign_up(sender, data, auth=admin):
+    answer = sender.post(api + "users/create-ui", data=data, auth=auth, timeout=60)
+    return answer.status_code, answer.text
+
+status, text = sign_up(browser, form)
+assert status == 400 and "The CSRF token is missing" in text, text
+status, text = sign_up(requests, known)
+assert status == 400 and "of another browser" in text, text
+status, text = sign_up(browser, known | {"username": "<b>"})
+assert "<b>" not in text, text
+status, text = sign_up(browser, known)
+assert status == 200 and "Successfully signed up user: eve" in text, text
+status, text = sign_up(browser, known)
+assert status == 400 and "already been taken: eve" in text, text
+eve = ("eve", PASSWORD)
+assert sign_up(browser, known | {"username": "mallory"}, eve)[0] == 403
+assert requests.get(uri + "/signup", auth=eve, timeout=60).status_code == 403
+as_user("admin", PASSWORD)
+assert auth.get_user("eve").is_admin is False
+refused("RESOURCE_DOES_NOT_EXIST", auth.get_user, "mallory")
 print("done")
 "#;
 

@@ -28,6 +28,7 @@ mod oidc;
 mod oidc_pages;
 mod oidc_provider;
 mod patroni;
+mod refused_first;
 mod registry;
 mod removal;
 mod search;

@@ -205,6 +205,14 @@ impl Artifacts for Guarded {
         self.inner.artifacts.delete(root_uri, path).await
     }
 
+    async fn may_download(&self, root_uri: &str, path: &str) -> Result<()> {
+        self.may_read(root_uri, path).await
+    }
+
+    async fn may_upload(&self, root_uri: &str, path: &str) -> Result<()> {
+        self.proxied(root_uri, path, Action::Update)
+    }
+
     async fn direct_file(&self, root_uri: &str, path: &str) -> Result<Option<Box<dyn DirectFile>>> {
         let file = self.inner.artifacts.direct_file(root_uri, path).await?;
         let Some(inner) = file else { return Ok(None) };

@@ -193,6 +193,10 @@ impl Traces for Guarded {
         self.inner_traces()?.end_v2(trace_id, end).await
     }
 
+    async fn may_log_spans(&self, experiment_id: &str) -> Result<()> {
+        self.make_in(experiment_id, Kind::Trace)
+    }
+
     async fn log_spans(&self, experiment_id: &str, spans: Vec<Span>) -> Result<()> {
         let ids = spans.iter().map(|span| span.trace_id.as_str());
         self.may_write_traces(experiment_id, ids).await?;

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use http::{Method, header};
+use http::{Method, StatusCode, header};
+use hyper::ext::ReasonPhrase;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use trainyard_mlflow::{Error, Result};
@@ -37,7 +38,12 @@ impl From<Error> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        error_answer(self.0)
+        let mut answer = error_answer(self.0);
+        if answer.status() == StatusCode::BAD_REQUEST {
+            // As upstream's Flask writes it: Python's clients repeat it, and scripts look for it.
+            answer.extensions_mut().insert(ReasonPhrase::from_static(b"BAD REQUEST"));
+        }
+        answer
     }
 }
 

@@ -1,22 +1,22 @@
 //! `sign-in`, `sign-out` and `account`: how browsers, and programs with a provider's token, come in and go.
 
 use axum::Json;
-use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use trainyard_mlflow::Error;
 
 use super::asked::{Answer, Asked, Refusal, Users, answer, done};
+use super::forms::{field, form, is_of_form, query, with_cookie, with_form};
 use super::users::{allow, self_or_admin};
-use crate::access::browser::{checked_next, is_csrf, is_secure, is_surely_secure, see_other};
+use crate::access::browser::{checked_next, is_csrf, is_secure, see_other};
 use crate::access::oidc::{Oidc, Refused, Returned};
 use crate::access::pages::{AccountPage, SignInPage};
 use crate::access::rights::Rights;
 use crate::access::rows::TokenRow;
-use crate::access::sessions::{csrf, secret};
+use crate::access::sessions::csrf;
 use crate::access::sign_in::{OF_PAGES, OF_TOKENS};
 use crate::access::{cookies, pages, token, users_sql};
 use crate::api::error_answer;
@@ -25,39 +25,11 @@ use crate::server::actor::Actor;
 use crate::server::verdict::{Verdict, address, admit};
 use crate::store::now_millis;
 
-/// Largest form: a name, a password, and where to go on to.
-const FORM_BYTES_MAX: usize = 16 << 10;
-/// Time to sign in at a provider, or to fill in the form.
+/// Time to sign in at a provider.
 const FLOW_SECONDS: i64 = 600;
 /// Hours of a session where no settings say how many.
 const SESSION_HOURS: i64 = 12;
 const TOO_MANY: &str = "too many sign-ins from this address failed; try again later";
-
-/// The last value of a name in a query or a form.
-fn field(text: &str, name: &str) -> Option<String> {
-    let pairs = url::form_urlencoded::parse(text.as_bytes());
-    pairs.filter(|(key, _)| key == name).last().map(|(_, value)| value.into_owned())
-}
-
-fn query(request: &Request, name: &str) -> Option<String> {
-    field(request.uri().query().unwrap_or_default(), name)
-}
-
-/// The text of a form that was posted; none if it is no form, or too large.
-async fn form(request: Request) -> Option<(Parts, String)> {
-    let (parts, body) = request.into_parts();
-    let kind = parts.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    if !kind.starts_with("application/x-www-form-urlencoded") {
-        return None;
-    }
-    let body = to_bytes(body, FORM_BYTES_MAX).await.ok()?;
-    Some((parts, String::from_utf8(body.to_vec()).ok()?))
-}
-
-fn with_cookie(mut answer: Response, cookie: HeaderValue) -> Response {
-    answer.headers_mut().append(header::SET_COOKIE, cookie);
-    answer
-}
 
 /// The page to sign in on, whose form knows what the cookie beside it is.
 fn sign_in_page(
@@ -68,21 +40,13 @@ fn sign_in_page(
     problem: Option<&str>,
 ) -> Response {
     let sign_in = &users.sign_in;
-    let kept = cookies::value(headers, cookies::FORM).filter(|kept| kept.len() == secret().len());
-    let kept = kept.map_or_else(secret, str::to_owned);
     let offers = sign_in.oidc.iter().flat_map(Oidc::offers);
-    let page = SignInPage {
-        prefix: &sign_in.prefix,
-        providers: offers.filter(|offer| offer.has_pages).map(|offer| offer.name).collect(),
-        csrf: &csrf(&kept),
-        next,
-        problem,
-    };
-    let is_safe = is_surely_secure(headers, sign_in.oidc.as_ref());
-    with_cookie(
-        pages::sign_in(status, &page),
-        cookies::set(cookies::FORM, &kept, FLOW_SECONDS, is_safe),
-    )
+    let providers: Vec<&str> =
+        offers.filter(|offer| offer.has_pages).map(|offer| offer.name).collect();
+    with_form(users, headers, |csrf| {
+        let page = SignInPage { prefix: &sign_in.prefix, providers, csrf, next, problem };
+        pages::sign_in(status, &page)
+    })
 }
 
 pub(super) async fn show(State(users): State<Users>, request: Request) -> Response {
@@ -102,8 +66,7 @@ pub(super) async fn enter(State(users): State<Users>, request: Request) -> Respo
     let next = checked_next(&users.sign_in.prefix, &next);
     let again = |status, problem: &str| sign_in_page(&users, headers, status, &next, Some(problem));
     let given = field(&text, "csrf").unwrap_or_default();
-    let is_ours = cookies::value(headers, cookies::FORM).is_some_and(|kept| is_csrf(&given, kept));
-    if !is_ours {
+    if !is_of_form(headers, &given) {
         return again(
             StatusCode::FORBIDDEN,
             "the form is too old, or of another browser; try again",
@@ -358,17 +321,4 @@ fn name_of(users: &Users, asked: &Asked) -> Result<String, Error> {
     let name = asked.optional_text("username", "username")?.unwrap_or(&sender).to_owned();
     allow(users.directory.rights(|rights| self_or_admin(rights, &name))?)?;
     Ok(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_read_as_browsers_write_them() {
-        let text = "a=1&b=x+y%26z&a=2";
-        assert_eq!(field(text, "a").as_deref(), Some("2"));
-        assert_eq!(field(text, "b").as_deref(), Some("x y&z"));
-        assert_eq!(field(text, "c"), None);
-    }
 }

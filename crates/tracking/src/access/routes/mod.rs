@@ -2,9 +2,11 @@
 
 mod asked;
 mod doors;
+mod forms;
 mod grants;
 mod roles;
 mod router;
+mod sign_up;
 mod tokens;
 mod users;
 

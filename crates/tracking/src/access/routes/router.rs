@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{delete, get, patch, post};
 
 use super::asked::Users;
-use super::{doors, grants, roles, tokens, users};
+use super::{doors, grants, roles, sign_up, tokens, users};
 use crate::access::directory::Directory;
 use crate::access::sign_in::SignIn;
 
@@ -24,12 +24,14 @@ pub(crate) fn router(directory: Arc<Directory>, sign_in: Arc<SignIn>) -> Router 
         .route("/sign-in/{issuer}/callback", get(doors::finish))
         .route("/sign-out", post(doors::leave))
         .route("/account", get(doors::account))
+        .route("/signup", get(sign_up::show))
         .with_state(Users { directory, sign_in })
 }
 
 fn second() -> Router<Users> {
     Router::new()
         .route("/create", post(users::create))
+        .route("/create-ui", post(sign_up::enter))
         .route("/get", get(users::by_name))
         .route("/current", get(users::current))
         .route("/list", get(users::list))

@@ -37,15 +37,19 @@ pub(super) fn known<'a>(index: &'a Index, name: &str) -> Result<&'a User> {
 pub(super) async fn create(State(users): State<Users>, asked: Asked) -> Answer {
     allow(users.directory.manages_some()?)?;
     let (name, secret) = (asked.text("username")?, asked.text("password")?);
+    answer(&json!({ "user": make(&users, name, secret).await? }))
+}
+
+/// Makes a user with a password.
+pub(super) async fn make(users: &Users, name: &str, secret: &str) -> Result<UserRow> {
     if name.is_empty() || secret.is_empty() {
-        return Err(Error::invalid("Username and password cannot be empty.").into());
+        return Err(Error::invalid("Username and password cannot be empty."));
     }
     let (name, kept) = (name.to_owned(), password::hashed(secret.to_owned()).await?);
-    let user = users
+    users
         .directory
         .change(move |connection| users_sql::create_user(connection, &name, &kept, false))
-        .await?;
-    answer(&json!({ "user": user }))
+        .await
 }
 
 pub(super) async fn by_name(State(users): State<Users>, asked: Asked) -> Answer {
