@@ -2,6 +2,8 @@
 
 mod candidate;
 mod convert;
+mod date;
+mod digits;
 mod expected;
 mod form;
 mod found;
@@ -12,7 +14,7 @@ mod time;
 
 pub(crate) use convert::convert;
 pub(crate) use expected::{Expected, Sort};
-pub use form::{Decimal, Form};
+pub use form::{DateOrder, Decimal, Form};
 pub use found::{Exception, Reading};
 pub(crate) use numeral::amount;
 pub(crate) use survey::Survey;

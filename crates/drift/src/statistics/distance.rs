@@ -5,6 +5,9 @@ use crate::values::{CompensatedSum, Pair, Precision};
 /// A reference that hardly varies is divided by this instead of its standard deviation.
 const SMALLEST_SCALE: f64 = 0.001;
 
+/// Standard deviations below this share of the mean may be rounding: single precision has seven digits.
+const SMALLEST_SHARE: f64 = 1e-6;
+
 /// Σ gap(F_r − F_c)·Δz over the pooled values.
 fn integrate(pair: &Pair<'_>, gap: impl Fn(f64) -> f64) -> f64 {
     let (n1, n2) = (pair.reference_len() as f64, pair.current_len() as f64);
@@ -40,6 +43,16 @@ pub(crate) fn wasserstein_normed(pair: &Pair<'_>) -> f64 {
     integrate(pair, f64::abs) / scale
 }
 
+/// The same where the reference varies by less than Evidently divides by, in its true standard deviations: a
+/// column of millionths can move by ten of them and stay below any threshold otherwise. `None` where the score
+/// is true, or the reference varies by hardly more than rounding does.
+pub(crate) fn wasserstein_of_small_values(pair: &Pair<'_>) -> Option<f64> {
+    let deviation = reference_deviation(pair);
+    let (mean, _) = pair.reference().moments();
+    let is_small = deviation < SMALLEST_SCALE && deviation > SMALLEST_SHARE * mean.abs();
+    is_small.then(|| integrate(pair, f64::abs) / deviation)
+}
+
 /// Energy distance √2·√(Σ (F_r − F_c)²·Δz).
 pub(crate) fn energy(pair: &Pair<'_>) -> f64 {
     (2.0 * integrate(pair, |gap| gap * gap)).sqrt()
@@ -59,5 +72,26 @@ mod tests {
         // scipy.stats.wasserstein_distance(reference, current) / numpy.std(reference)
         let score = wasserstein_normed(&Pair::new(&reference, &current));
         assert!((score / 0.7230460010888919 - 1.0).abs() < 1e-9, "{score}");
+    }
+
+    #[test]
+    fn small_values_move_by_their_own_deviations() {
+        let values = |scale: f64, shift: f64| {
+            let values = (0..100).map(|row| scale * (f64::from(row) / 50.0 + shift)).collect();
+            Numbers::F64(Sorted::from_ordered(values))
+        };
+        let moved = |scale: f64, start: f64| {
+            let (before, after) = (values(scale, start), values(scale, start + 1.0));
+            wasserstein_of_small_values(&Pair::new(&before, &after))
+        };
+        let large = (values(1.0, 0.0), values(1.0, 1.0));
+        let expected = wasserstein_normed(&Pair::new(&large.0, &large.1));
+        let small = moved(1e-6, 0.0).unwrap();
+        assert!((small / expected - 1.0).abs() < 1e-9, "{small} {expected}");
+        // It is true as it is, or nothing but rounding.
+        assert_eq!(moved(1.0, 0.0), None);
+        assert_eq!(moved(1e-9, 1e9), None);
+        let constant = Numbers::F64(Sorted::from_ordered(vec![0.5; 9]));
+        assert_eq!(wasserstein_of_small_values(&Pair::new(&constant, &constant)), None);
     }
 }
