@@ -3,8 +3,9 @@
 use super::expected::Expected;
 use super::form::{DateOrder, Decimal};
 use super::found::Exception;
+use super::moment::Moment;
 use super::numeral::{Numeral, numeral};
-use super::time::{Moment, moment, time_of_day};
+use super::time::{moment, time_of_day};
 
 /// Exceptions that are kept as examples.
 const EXAMPLES_MAX: usize = 3;

@@ -4,7 +4,7 @@
 use chrono::{NaiveDate, NaiveTime};
 
 use super::form::DateOrder;
-use super::time::Moment;
+use super::moment::Moment;
 
 /// The longest text that is looked at: a weekday, a date, a clock with a fraction, and a zone.
 const BYTES_MAX: usize = 50;

@@ -7,6 +7,7 @@ mod digits;
 mod expected;
 mod form;
 mod found;
+mod moment;
 mod nothing;
 mod numeral;
 mod survey;
