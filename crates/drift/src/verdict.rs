@@ -340,8 +340,9 @@ pub struct Verdict {
     /// The p-value or distance.
     pub score: f64,
     /// The score that decides instead: a p-value after adjustment for the number of columns, or of `chisquare` with
-    /// both sides as samples; a `jensenshannon` distance beyond that of chance, where labels are many; a
-    /// `wasserstein` distance in standard deviations below the smallest that Evidently divides by.
+    /// both sides as samples; what is left of a `jensenshannon` or `wasserstein` distance beyond chance, where
+    /// that is no drift any more; a `wasserstein` distance in standard deviations below the smallest that
+    /// Evidently divides by.
     pub adjusted_score: Option<f64>,
     /// What the score is compared with.
     pub threshold: f64,

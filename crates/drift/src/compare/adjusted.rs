@@ -5,28 +5,45 @@ use crate::method::Method;
 use crate::sides::Sides;
 use crate::statistics::{chance, counts, distance};
 
-/// The Jensen–Shannon distance that chance brings from which on it is taken off: half of the default threshold.
-/// What is less decides nothing.
-const CHANCE_MIN: f64 = 0.05;
+/// 1/n + 1/m below which chance brings no distance that matters: 20,000 values on both sides.
+const SPREAD_MIN: f64 = 1e-4;
 
 /// What decides in the place of this score; `None` where the score does.
 pub(super) fn adjusted_score(
     method: Method,
     kind: Kind,
-    score: f64,
+    (score, threshold): (f64, f64),
     sides: &Sides<'_>,
 ) -> Option<f64> {
+    let is_drift = |score: f64| method.is_drift(score, threshold);
     match method {
         // The reference is a sample as current is.
         Method::ChiSquare => Some(counts::chi_square_of_two_samples(sides.frequencies())),
-        // So it is here: where labels are many, two halves of one table are far apart.
-        Method::JensenShannon if kind == Kind::Categorical => {
+        // So it is for distances, which are large by chance where values are few or labels many.
+        Method::JensenShannon if kind == Kind::Categorical && is_drift(score) => {
             let chance = chance::jensen_shannon_divergence(sides.frequencies());
-            (chance >= CHANCE_MIN * CHANCE_MIN).then(|| (score * score - chance).max(0.0).sqrt())
+            Some(beyond(score, chance.sqrt())).filter(|score| !is_drift(*score))
         }
-        Method::Wasserstein => distance::wasserstein_of_small_values(sides.numbers().ok()?),
+        Method::Wasserstein => {
+            let pair = sides.numbers().ok()?;
+            let small = distance::small_scale(pair);
+            let scaled = small.map(|scale| distance::wasserstein(pair) / scale);
+            let decisive = scaled.unwrap_or(score);
+            let spread = 1.0 / pair.reference_len() as f64 + 1.0 / pair.current_len() as f64;
+            if spread < SPREAD_MIN || !is_drift(decisive) {
+                return scaled;
+            }
+            let scale = small.unwrap_or_else(|| distance::scale(pair));
+            let beyond = beyond(decisive, chance::wasserstein(pair) / scale);
+            if is_drift(beyond) { scaled } else { Some(beyond) }
+        }
         _ => None,
     }
+}
+
+/// What is left of a distance beyond that of chance: their squares add up, as those of errors do.
+fn beyond(distance: f64, chance: f64) -> f64 {
+    (distance * distance - chance * chance).max(0.0).sqrt()
 }
 
 #[cfg(test)]
@@ -60,10 +77,25 @@ mod tests {
         let evidently = verdict(&before, &labels(5000, 600), Compat::Evidently);
         assert!(evidently.drifted && evidently.score == same.score, "{evidently:?}");
         let fewer = verdict(&before, &labels(5000, 400), Compat::Trainyard);
-        assert!(fewer.drifted && fewer.score > fewer.decisive_score(), "{fewer:?}");
-        // Few labels are judged by the score alone.
+        assert!(fewer.drifted && fewer.adjusted_score.is_none(), "{fewer:?}");
         let few = verdict(&labels(0, 5), &labels(5000, 5), Compat::Trainyard);
         assert_eq!((few.adjusted_score, few.drifted), (None, false));
+    }
+
+    #[test]
+    fn few_values_are_apart_by_chance() {
+        // Sixty of 2000 values, a little above the middle, and those of one end.
+        let reference = Float64Array::from_iter_values((0..2000).map(f64::from));
+        let sample = |values: fn(u32) -> u32| {
+            Float64Array::from_iter_values((0..60).map(|row| f64::from(values(row))))
+        };
+        let by_chance = sample(|row| row * 28 + 300);
+        let chance = verdict(&reference, &by_chance, Compat::Trainyard);
+        let evidently = verdict(&reference, &by_chance, Compat::Evidently);
+        assert!(evidently.drifted && !chance.drifted, "{chance:?}");
+        assert_eq!(evidently.score, chance.score);
+        let moved = verdict(&reference, &sample(|row| 1000 + row), Compat::Trainyard);
+        assert!(moved.drifted && moved.adjusted_score.is_none(), "{moved:?}");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(super) fn judge(
     let adjusted_score = if options.is_evidently() {
         None
     } else {
-        adjusted_score(method, kind, outcome.score, sides)
+        adjusted_score(method, kind, (outcome.score, threshold), sides)
     };
     let drifted = method.is_drift(adjusted_score.unwrap_or(outcome.score), threshold);
     let counts_as_drifted = if options.is_evidently() {

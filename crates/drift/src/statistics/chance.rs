@@ -1,12 +1,16 @@
-//! How far two samples of one population are apart by chance alone: the farther, the more labels there are.
+//! How far two samples of one population are apart by chance alone: the farther, the fewer values and the more
+//! labels there are.
 //!
-//! Two halves of 1500 values of 300 equally frequent labels have a Jensen–Shannon distance of 0.23, which is no
-//! drift. What chance brings follows from the labels of both sides together: each of a label's values is one of
-//! the smaller side with the share of that side.
+//! Two halves of 1500 values of 300 equally frequent labels have a Jensen–Shannon distance of 0.23, and 100 of 2000
+//! normal values are 0.12 standard deviations from the others, which is no drift. What chance brings follows from
+//! both sides together: each of a label's values is one of the smaller side with the share of that side, and
+//! cumulative distributions are apart as a Brownian bridge is from zero.
 
 use std::collections::BTreeMap;
 
 use super::counts::Frequencies;
+use super::distance::integrate;
+use crate::values::Pair;
 
 /// Values of a label that are expected on the smaller side from which on their number is nearly normal, and
 /// the label's part of the divergence a χ² of one degree of freedom.
@@ -16,6 +20,10 @@ const NORMAL_FROM: f64 = 32.0;
 const VALUES_MAX: u64 = 128;
 /// Standard errors that are taken for chance: 95 of 100 pairs of samples stay below.
 const ERRORS: f64 = 1.645;
+/// Times the mean distance of two samples that 95 of 100 distances stay below. The area under a Brownian bridge is
+/// 0.498 at most then, and 0.313 in the mean (Johnson and Killeen, 1983); with the values of real columns as widths, the
+/// ratio was between 1.3 and 2.1.
+const AREAS: f64 = 1.75;
 
 /// The Jensen–Shannon divergence (the square of the distance) that two samples of one population stay below in
 /// 95 of 100 cases.
@@ -34,6 +42,19 @@ pub(crate) fn jensen_shannon_divergence(frequencies: &Frequencies) -> f64 {
         variance += labels as f64 * spread;
     }
     mean + ERRORS * variance.sqrt()
+}
+
+/// The Wasserstein-1 distance, in the unit of the values, that two samples of one population stay below in 95 of
+/// 100 cases: the gap between their cumulative distributions is nearly normal, of variance F(1 − F)(1/n + 1/m).
+pub(crate) fn wasserstein(pair: &Pair<'_>) -> f64 {
+    let (n1, n2) = (pair.reference_len() as f64, pair.current_len() as f64);
+    // The mean of a normal gap's size is √(2/π) of its deviation.
+    let factor = std::f64::consts::FRAC_2_PI * (1.0 / n1 + 1.0 / n2);
+    let gap = |reference: f64, current: f64| {
+        let pooled = (reference * n1 + current * n2) / (n1 + n2);
+        (factor * pooled * (1.0 - pooled)).max(0.0).sqrt()
+    };
+    AREAS * integrate(pair, gap)
 }
 
 /// Mean and variance of a label's part of the divergence, over all ways to share its values out.
@@ -68,6 +89,7 @@ fn divergence(p: f64, q: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::{Numbers, Sorted};
 
     fn frequencies(counts: &[(u64, u64)]) -> Frequencies {
         let mut out = Frequencies::default();
@@ -100,5 +122,20 @@ mod tests {
             let chance = jensen_shannon_divergence(&frequencies(&counts));
             assert!(chance.is_finite() && chance > 0.0, "{counts:?}: {chance}");
         }
+    }
+
+    #[test]
+    fn distances_of_numbers_by_chance() {
+        let sample = |count: u32| {
+            let values = (0..count).map(|row| (f64::from(row) + 0.5) / f64::from(count)).collect();
+            Numbers::F64(Sorted::from_ordered(values))
+        };
+        let (reference, current) = (sample(10_000), sample(100));
+        let chance = wasserstein(&Pair::new(&reference, &current));
+        // ∫√(F(1 − F)) is π/8 for values spread evenly between 0 and 1.
+        let expected = AREAS
+            * (std::f64::consts::FRAC_2_PI * (0.0001 + 0.01)).sqrt()
+            * std::f64::consts::FRAC_PI_8;
+        assert!((chance / expected - 1.0).abs() < 0.01, "{chance} {expected}");
     }
 }

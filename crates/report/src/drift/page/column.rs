@@ -75,7 +75,7 @@ fn adjusted(method: Method) -> Option<&'static str> {
             "With so many labels two samples of the same data are this far apart by chance, which the score, Evidently's, does not know; the adjusted distance is what is left beyond chance, and decides.",
         ),
         Method::Wasserstein => Some(
-            "The score divides by 0.001 at least, as Evidently's does; the adjusted distance divides by the reference's standard deviation, which is smaller, and decides.",
+            "The adjusted distance decides: what is left beyond what chance brings between so few values, in standard deviations of the reference, also where these are below 0.001, which is the least that the score, Evidently's, divides by.",
         ),
         _ => None,
     }
