@@ -8,6 +8,9 @@ use crate::statistics::{chance, counts, distance};
 /// 1/n + 1/m below which chance brings no distance that matters: 20,000 values on both sides.
 const SPREAD_MIN: f64 = 1e-4;
 
+/// Distinct numbers up to which Evidently's default rule counts values.
+const FEW_VALUES: usize = 5;
+
 /// What decides in the place of this score; `None` where the score does.
 pub(super) fn adjusted_score(
     method: Method,
@@ -16,11 +19,13 @@ pub(super) fn adjusted_score(
     sides: &Sides<'_>,
 ) -> Option<f64> {
     let is_drift = |score: f64| method.is_drift(score, threshold);
+    // Numbers of so few values are counted by value, as labels are.
+    let is_few = || sides.distinct_up_to(FEW_VALUES) <= FEW_VALUES;
     match method {
         // The reference is a sample as current is.
         Method::ChiSquare => Some(counts::chi_square_of_two_samples(sides.frequencies())),
         // So it is for distances, which are large by chance where values are few or labels many.
-        Method::JensenShannon if kind == Kind::Categorical && is_drift(score) => {
+        Method::JensenShannon if is_drift(score) && (kind == Kind::Categorical || is_few()) => {
             let chance = chance::jensen_shannon_divergence(sides.frequencies());
             Some(beyond(score, chance.sqrt())).filter(|score| !is_drift(*score))
         }
