@@ -199,9 +199,10 @@ pub struct SegmentDrift {
 }
 
 impl SegmentDrift {
-    /// The column that needs most attention; `None` where none needs any.
+    /// The column that needs most attention; `None` where none needs any. Times go on, and do not.
     pub fn worst(&self) -> Option<&ColumnDrift> {
-        let worst = self.drift.by_severity().into_iter().next()?;
+        let counts = |column: &&ColumnDrift| column.counted || column.verdict().is_none();
+        let worst = self.drift.by_severity().into_iter().find(counts)?;
         (worst.drifted() || worst.severity() >= WORTH_NAMING).then_some(worst)
     }
 }
