@@ -50,7 +50,7 @@ pub use filter::{Kept, RowFilter, RowRule, instant};
 pub use options::{COLUMNS_MAX, FILE_BYTES_MAX, FILES_MAX, Natural, RECORD_BYTES_MAX, ReadOptions};
 pub use parquet::{BodyError, BodyLimits, read_parquet_body};
 pub use parts::{FilePart, PartedFile, join_csv, join_parquet};
-pub use reading::{Decimal, Exception, Form, Reading};
+pub use reading::{DateOrder, Decimal, Exception, Form, Reading};
 pub use remarks::{Remark, Remarks};
 pub use source::{Format, STDIN, Source, SourceFile, file_digest, files, has_table_name};
 pub use table::{Table, read, read_csv_text, read_table};

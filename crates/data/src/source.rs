@@ -308,6 +308,12 @@ pub(crate) fn check_is_text(path: &Path, head: &[u8]) -> Result<()> {
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
             Err(format("it is an Arrow IPC (Feather) file"))
         }
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Err(format("it is compressed by bzip2")),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => Err(format("it is compressed by xz")),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => Err(format("it is an old Excel file (.xls)")),
+        [b'%', b'P', b'D', b'F', ..] => Err(format("it is a PDF file")),
+        [b'O', b'b', b'j', 1, ..] => Err(format("it is an Avro file")),
+        _ if is_page(head) => Err(format("it is a web page, perhaps one that asks to sign in")),
         [] => Err(Error::EmptyFile { path: path.to_owned() }),
         _ if name.contains(".parquet") => {
             Err(format("its name says Parquet, but it does not begin with PAR1"))
@@ -317,6 +323,13 @@ pub(crate) fn check_is_text(path: &Path, head: &[u8]) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a file begins as HTML does.
+fn is_page(head: &[u8]) -> bool {
+    let begins =
+        |word: &[u8]| head.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    begins(b"<!DOCT") || begins(b"<html>") || begins(b"<html ")
 }
 
 /// A failed decompression is the file's fault, not the disk's.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow_schema::DataType;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::column::Column;
 use crate::compat::Compat;
@@ -161,7 +162,7 @@ pub(crate) fn one_sided(
     (new, vanished)
 }
 
-/// New labels that differ from one of the reference in case or blanks alone, each with that one; a few.
+/// New labels that differ from one of the reference in case, blanks or Unicode's form alone, each with that one; a few.
 pub(crate) fn respelt(reference: &Column, current: &Column) -> Vec<(String, String)> {
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut new = Vec::new();
@@ -188,6 +189,7 @@ pub(crate) fn respelt(reference: &Column, current: &Column) -> Vec<(String, Stri
 
 /// A label without what people write in two ways.
 fn plain(label: &str) -> String {
+    let label: String = label.nfkc().collect();
     label.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
 
@@ -224,6 +226,9 @@ mod tests {
         let expected = vec![pair("Red ", "red"), pair("new  york", "New York")];
         assert_eq!(respelt(&before, &after), expected);
         assert_eq!(respelt(&after, &after), []);
+        let [composed, apart] = ["caf\u{e9}", "cafe\u{301}"];
+        let column = |label: &str| Column::new(&[&StringArray::from(vec![label])]);
+        assert_eq!(respelt(&column(composed), &column(apart)), [pair(apart, composed)]);
     }
 
     #[test]

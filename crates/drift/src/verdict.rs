@@ -199,9 +199,10 @@ pub struct SegmentDrift {
 }
 
 impl SegmentDrift {
-    /// The column that needs most attention; `None` where none needs any.
+    /// The column that needs most attention; `None` where none needs any. Times go on, and do not.
     pub fn worst(&self) -> Option<&ColumnDrift> {
-        let worst = self.drift.by_severity().into_iter().next()?;
+        let counts = |column: &&ColumnDrift| column.counted || column.verdict().is_none();
+        let worst = self.drift.by_severity().into_iter().find(counts)?;
         (worst.drifted() || worst.severity() >= WORTH_NAMING).then_some(worst)
     }
 }
@@ -339,8 +340,10 @@ pub struct Verdict {
     pub chosen_by_default: bool,
     /// The p-value or distance.
     pub score: f64,
-    /// The p-value that decides instead: after adjustment for the number of columns, or of `chisquare` with both
-    /// sides as samples.
+    /// The score that decides instead: a p-value after adjustment for the number of columns, or of `chisquare` with
+    /// both sides as samples; what is left of a `jensenshannon` or `wasserstein` distance beyond chance, where
+    /// that is no drift any more; a `wasserstein` distance in standard deviations below the smallest that
+    /// Evidently divides by.
     pub adjusted_score: Option<f64>,
     /// What the score is compared with.
     pub threshold: f64,

@@ -180,6 +180,8 @@ fn ragged(file: &File<'_>, at: usize, found: usize) -> Error {
         "the line is cut short; --short-rows fill takes what lacks for missing"
     } else if found < file.width {
         "the line is cut short, or its separator differs from the header's"
+    } else if file.width == 1 {
+        "a field that contains the separator must be quoted; a title or comment before the names of the columns must go"
     } else {
         "a field that contains the separator must be quoted"
     };

@@ -1,10 +1,11 @@
 //! A form that a column of text may have, and how far its values agree with it.
 
 use super::expected::Expected;
-use super::form::Decimal;
+use super::form::{DateOrder, Decimal};
 use super::found::Exception;
+use super::moment::Moment;
 use super::numeral::{Numeral, numeral};
-use super::time::{Moment, moment, time_of_day};
+use super::time::{moment, time_of_day};
 
 /// Exceptions that are kept as examples.
 const EXAMPLES_MAX: usize = 3;
@@ -32,7 +33,7 @@ pub(super) struct Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Number { decimal: Decimal, behind: Behind },
-    Time,
+    Time(DateOrder),
     Clock,
 }
 
@@ -58,7 +59,8 @@ impl Behind {
 pub(super) struct Said<'a> {
     point: Option<Numeral<'a>>,
     comma: Option<Numeral<'a>>,
-    moment: Option<Moment>,
+    /// In the order of [`DateOrder::ALL`].
+    moments: [Option<Moment>; 3],
 }
 
 impl<'a> Said<'a> {
@@ -68,11 +70,14 @@ impl<'a> Said<'a> {
             let is_wanted = |candidate: &Candidate| matches!(candidate.shape, Shape::Number { decimal, .. } if decimal == wanted);
             candidates.iter().any(is_wanted).then(|| numeral(text, wanted)).flatten()
         };
-        let is_time = |candidate: &Candidate| candidate.shape == Shape::Time;
+        let time = |order| {
+            let is_wanted = |candidate: &Candidate| candidate.shape == Shape::Time(order);
+            candidates.iter().any(is_wanted).then(|| moment(text, order)).flatten()
+        };
         Self {
             point: number(Decimal::Point),
             comma: number(Decimal::Comma),
-            moment: candidates.iter().any(is_time).then(|| moment(text)).flatten(),
+            moments: DateOrder::ALL.map(time),
         }
     }
 
@@ -81,6 +86,11 @@ impl<'a> Said<'a> {
             Decimal::Point => self.point,
             Decimal::Comma => self.comma,
         }
+    }
+
+    fn moment(&self, order: DateOrder) -> Option<Moment> {
+        let place = DateOrder::ALL.iter().position(|one| *one == order)?;
+        self.moments.get(place).copied().flatten()
     }
 }
 
@@ -123,7 +133,7 @@ impl Candidate {
                 let found = said.numeral(decimal).filter(|found| self.is_alike(found, behind));
                 found.map(|found| self.note_number(found)).is_some()
             }
-            Shape::Time => said.moment.map(|found| self.note_time(found)).is_some(),
+            Shape::Time(order) => said.moment(order).map(|found| self.note_time(found)).is_some(),
             Shape::Clock => time_of_day(text).is_some(),
         };
         if is_hit {

@@ -24,9 +24,9 @@ impl Form {
         match self {
             Self::Numbers { integers: true, .. } => DataType::Int64,
             Self::Numbers { integers: false, .. } => DataType::Float64,
-            Self::Dates => DataType::Date32,
+            Self::Dates { .. } => DataType::Date32,
             Self::Clocks => DataType::Time64(TimeUnit::Microsecond),
-            Self::Times { zoned } => {
+            Self::Times { zoned, .. } => {
                 DataType::Timestamp(TimeUnit::Microsecond, zoned.then(|| ZONE.into()))
             }
         }
@@ -61,9 +61,9 @@ pub(crate) fn convert(piece: &StringArray, form: &Form) -> ArrayRef {
                 )
             }
         }
-        Form::Dates => {
+        Form::Dates { order } => {
             let day = |text| {
-                let found = moment(text).filter(|found| found.is_date)?;
+                let found = moment(text, *order).filter(|found| found.is_date)?;
                 i32::try_from(found.micros.div_euclid(DAY)).ok()
             };
             Arc::new(piece.iter().map(|text| text.and_then(day)).collect::<Date32Array>())
@@ -72,8 +72,8 @@ pub(crate) fn convert(piece: &StringArray, form: &Form) -> ArrayRef {
             let times = piece.iter().map(|text| text.and_then(time_of_day));
             Arc::new(times.collect::<Time64MicrosecondArray>())
         }
-        Form::Times { zoned } => {
-            let micros = |text| moment(text).map(|found| found.micros);
+        Form::Times { order, zoned } => {
+            let micros = |text| moment(text, *order).map(|found| found.micros);
             let times: TimestampMicrosecondArray =
                 piece.iter().map(|text| text.and_then(micros)).collect();
             Arc::new(if *zoned { times.with_timezone(ZONE) } else { times })

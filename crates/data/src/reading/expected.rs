@@ -1,6 +1,6 @@
 //! What is known of a column of text before it is looked at.
 
-use super::form::{Decimal, Form};
+use super::form::{DateOrder, Decimal, Form};
 
 /// What is known of a column: nothing, by default.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +29,17 @@ impl Expected<'_> {
             _ => None,
         };
         self.decimal.or(of_form).unwrap_or(Decimal::Point)
+    }
+
+    /// The orders of dates; of those that fit equally well the first counts. 01/02/2026 alone is in January, as for
+    /// pandas.
+    pub(super) fn date_orders(&self) -> [DateOrder; 3] {
+        match self.form {
+            Some(
+                Form::Dates { order: DateOrder::Day } | Form::Times { order: DateOrder::Day, .. },
+            ) => [DateOrder::Year, DateOrder::Day, DateOrder::Month],
+            _ => [DateOrder::Year, DateOrder::Month, DateOrder::Day],
+        }
     }
 
     /// The currency of the column that it is compared with.

@@ -47,6 +47,31 @@ impl fmt::Display for Decimal {
     }
 }
 
+/// What stands first in a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DateOrder {
+    /// ISO 8601 and its like, and all dates whose month is a word.
+    Year,
+    /// `31/12/2026`
+    Day,
+    /// `12/31/2026`
+    Month,
+}
+
+impl DateOrder {
+    /// All orders.
+    pub(super) const ALL: [Self; 3] = [Self::Year, Self::Day, Self::Month];
+
+    /// What is said beside dates of this order.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Year => "",
+            Self::Day => ", day first",
+            Self::Month => ", month first",
+        }
+    }
+}
+
 /// What the text of a column says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
@@ -66,11 +91,16 @@ pub enum Form {
         integers: bool,
     },
     /// Dates without a time of day: Date32.
-    Dates,
+    Dates {
+        /// How they are written.
+        order: DateOrder,
+    },
     /// Times of day, where they are expected: Time64 in microseconds.
     Clocks,
-    /// Times in ISO 8601 (RFC 3339) or RFC 2822: Timestamp in microseconds.
+    /// Dates with a time of day: Timestamp in microseconds.
     Times {
+        /// How their dates are written.
+        order: DateOrder,
         /// Some say their distance from UTC; the others are taken for UTC.
         zoned: bool,
     },
@@ -81,7 +111,7 @@ impl Form {
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Numbers { .. } => "number",
-            Self::Dates => "date",
+            Self::Dates { .. } => "date",
             Self::Clocks => "time of day",
             Self::Times { .. } => "time",
         }
@@ -92,10 +122,10 @@ impl fmt::Display for Form {
     /// In words: `numbers, without their percent signs`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dates => f.write_str("dates"),
+            Self::Dates { order } => write!(f, "dates{}", order.words()),
             Self::Clocks => f.write_str("times of day"),
-            Self::Times { zoned: false } => f.write_str("times"),
-            Self::Times { zoned: true } => f.write_str("times in UTC"),
+            Self::Times { order, zoned: false } => write!(f, "times{}", order.words()),
+            Self::Times { order, zoned: true } => write!(f, "times in UTC{}", order.words()),
             Self::Numbers { decimal, percent, currency, unit, grouped, .. } => {
                 f.write_str("numbers")?;
                 if *decimal == Decimal::Comma {

@@ -2,9 +2,12 @@
 
 mod candidate;
 mod convert;
+mod date;
+mod digits;
 mod expected;
 mod form;
 mod found;
+mod moment;
 mod nothing;
 mod numeral;
 mod survey;
@@ -12,7 +15,7 @@ mod time;
 
 pub(crate) use convert::convert;
 pub(crate) use expected::{Expected, Sort};
-pub use form::{Decimal, Form};
+pub use form::{DateOrder, Decimal, Form};
 pub use found::{Exception, Reading};
 pub(crate) use numeral::amount;
 pub(crate) use survey::Survey;

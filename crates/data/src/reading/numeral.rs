@@ -1,21 +1,34 @@
 //! A number as people write it: with a currency, a unit or a percent sign, groups of thousands, a decimal
-//! comma.
+//! comma, in thousands or millions of a currency, about, or as a spreadsheet is told to leave it alone.
 
 use std::borrow::Cow;
 
+use super::digits::in_ascii;
 use super::form::Decimal;
 use crate::csv::value::{Number, number};
 
 /// Signs and codes of currencies, before or behind the number. Not every currency of the world: those with
 /// a sign of their own, and the codes of the most traded ones.
-const CURRENCIES: [&str; 33] = [
-    "US$", "A$", "C$", "R$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₪", "₱", "฿", "₫",
-    "USD", "EUR", "GBP", "JPY", "CHF", "CNY", "INR", "CAD", "AUD", "SEK", "NOK", "DKK", "PLN",
-    "BRL", "MXN", "ZAR",
+const CURRENCIES: [&str; 41] = [
+    "US$", "A$", "C$", "R$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₪", "₱", "฿", "₫", "₦",
+    "Rs", "USD", "EUR", "GBP", "JPY", "CHF", "CNY", "INR", "CAD", "AUD", "SEK", "NOK", "DKK",
+    "PLN", "BRL", "MXN", "ZAR", "CZK", "HUF", "TRY", "SGD", "HKD", "NZD",
 ];
 
-/// Signs that are another's in another width.
-const WIDE_SIGNS: [(&str, &str); 3] = [("￥", "¥"), ("＄", "$"), ("￡", "£")];
+/// Signs that are another's, in another width or cut short. They are looked for first.
+const OTHER_SIGNS: [(&str, &str); 4] = [("￥", "¥"), ("＄", "$"), ("￡", "£"), ("Rs.", "Rs")];
+
+/// What stands behind an amount of money in thousands, millions or thousand millions, in small letters.
+const MAGNITUDES: [(&str, f64); 8] = [
+    ("k", 1e3),
+    ("m", 1e6),
+    ("mn", 1e6),
+    ("mm", 1e6),
+    ("mio", 1e6),
+    ("b", 1e9),
+    ("bn", 1e9),
+    ("mrd", 1e9),
+];
 
 /// Letters of a unit: `kg`, `kWh`, `mg/dL`. What is longer is rather a word.
 const UNIT_CHARS_MAX: usize = 5;
@@ -38,6 +51,17 @@ pub(super) struct Numeral<'a> {
 
 /// Reads a number; `None` if the text is none, or an integer of more digits than 64 bits hold.
 pub(super) fn numeral(text: &str, decimal: Decimal) -> Option<Numeral<'_>> {
+    let Some(text_in_ascii) = in_ascii(text) else { return in_ascii_digits(text, decimal) };
+    let found = in_ascii_digits(&text_in_ascii, decimal)?;
+    // A unit would be a part of a text that nobody keeps.
+    let Numeral { value, integer, is_padded, is_percent, is_grouped, currency, unit: None } = found
+    else {
+        return None;
+    };
+    Some(Numeral { value, integer, is_padded, is_percent, is_grouped, currency, unit: None })
+}
+
+fn in_ascii_digits(text: &str, decimal: Decimal) -> Option<Numeral<'_>> {
     if decimal == Decimal::Point || !text.contains('.') {
         // Nearly all are plain.
         if let Some(found) = number(text.as_bytes()) {
@@ -47,13 +71,34 @@ pub(super) fn numeral(text: &str, decimal: Decimal) -> Option<Numeral<'_>> {
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let text = text.trim();
+    let text = without_marks(text.trim());
     signed(text, decimal).or_else(|| {
         let (rest, unit) = without_unit(text)?;
         let found = signed(rest, decimal)?;
+        if let (Some(_), Some(times)) = (found.currency, magnitude(unit)) {
+            return Some(Numeral { value: found.value * times, integer: None, ..found });
+        }
         let is_bare = !found.is_percent && found.currency.is_none();
         is_bare.then_some(Numeral { unit: Some(unit), ..found })
     })
+}
+
+/// How many ones a letter behind an amount stands for.
+fn magnitude(unit: &str) -> Option<f64> {
+    let is_it = |(letters, _): &&(&str, f64)| unit.eq_ignore_ascii_case(letters);
+    MAGNITUDES.iter().find(is_it).map(|(_, times)| *times)
+}
+
+/// The text without what says that it is about so much, or at least (`~5`, `5+`), and without what makes
+/// spreadsheets leave it as it is (`'5`, `="5"`).
+fn without_marks(text: &str) -> &str {
+    let formula = || text.strip_prefix("=\"")?.strip_suffix('"');
+    let marked = || text.strip_prefix(['\'', '~', '\u{2248}']);
+    let at_least = || {
+        let rest = text.strip_suffix('+')?;
+        rest.ends_with(|last: char| last.is_ascii_digit()).then_some(rest)
+    };
+    formula().or_else(marked).or_else(at_least).map_or(text, str::trim)
 }
 
 /// Reads what is no plain number.
@@ -135,6 +180,9 @@ fn without_brackets(text: &str) -> (&str, bool) {
 
 /// The text before a unit, and the unit; `None` where it ends in none.
 fn without_unit(text: &str) -> Option<(&str, &str)> {
+    // As in "kr.": an abbreviation.
+    let is_short = |rest: &&str| rest.ends_with(char::is_alphabetic);
+    let text = text.strip_suffix('.').filter(is_short).unwrap_or(text);
     let is_of_unit = |one: char| one.is_alphabetic() || matches!(one, '°' | 'º' | '²' | '³' | '/');
     let rest = text.trim_end_matches(is_of_unit);
     let unit = text.get(rest.len()..)?;
@@ -156,15 +204,15 @@ fn without_sign(text: &str) -> (&str, Option<bool>) {
 
 fn without_currency(text: &str) -> (&str, Option<&'static str>) {
     // Most texts are told by their ends.
-    let may_be = |byte: u8| byte == b'$' || byte.is_ascii_uppercase() || !byte.is_ascii();
+    let may_be =
+        |byte: u8| matches!(byte, b'$' | b's') || byte.is_ascii_uppercase() || !byte.is_ascii();
     let mut ends = [text.bytes().next(), text.bytes().next_back()].into_iter().flatten();
     if !ends.any(may_be) {
         return (text, None);
     }
-    CURRENCIES
-        .iter()
-        .map(|&currency| (currency, currency))
-        .chain(WIDE_SIGNS)
+    OTHER_SIGNS
+        .into_iter()
+        .chain(CURRENCIES.iter().map(|&currency| (currency, currency)))
         .find_map(|(sign, currency)| {
             let rest = text.strip_prefix(sign).or_else(|| text.strip_suffix(sign))?;
             Some((rest.trim(), Some(currency)))
@@ -255,6 +303,18 @@ mod tests {
             ("80 kg", 80.0),
             ("1,200.5kr", 1200.5),
             ("-5°C", -5.0),
+            ("49 kr.", 49.0),
+            ("Rs. 1,200", 1200.0),
+            ("Rs 5", 5.0),
+            ("$5.5K", 5500.0),
+            ("€1.2M", 1_200_000.0),
+            ("-$3bn", -3e9),
+            ("~5,000", 5000.0),
+            ("10,000+", 10_000.0),
+            ("'5.5", 5.5),
+            ("=\"1,200\"", 1200.0),
+            ("５０００", 5000.0),
+            ("٣٤٫٥", 34.5),
         ] {
             assert_eq!(value(text, Decimal::Point), Some(expected), "{text:?}");
         }
@@ -304,6 +364,13 @@ mod tests {
             "5 % kg",
             "$5 kg",
             "12 Main St",
+            "$5 Kg",
+            "5++",
+            "+",
+            "'",
+            "=\"",
+            "~",
+            "５kg",
         ] {
             assert_eq!(value(text, Decimal::Point), None, "{text:?}");
         }
@@ -324,7 +391,14 @@ mod tests {
 
     #[test]
     fn leading_zeros_are_seen() {
-        for (text, padded) in [("007", true), ("0", false), ("0.5", false), ("10", false)] {
+        for (text, padded) in [
+            ("007", true),
+            ("'007", true),
+            ("=\"007\"", true),
+            ("0", false),
+            ("0.5", false),
+            ("10", false),
+        ] {
             assert_eq!(numeral(text, Decimal::Point).map(|found| found.is_padded), Some(padded));
         }
     }

@@ -48,7 +48,8 @@ impl<'a> Survey<'a> {
             }
         }
         if matches!(expected.sort, None | Some(Sort::Times)) {
-            candidates.push(Candidate::new(Shape::Time));
+            let times = expected.date_orders().map(|order| Candidate::new(Shape::Time(order)));
+            candidates.extend(times);
         }
         // Of itself, 12:30 may be a duration, a score or a chapter.
         if expected.sort == Some(Sort::Clocks) {
@@ -121,8 +122,8 @@ impl<'a> Survey<'a> {
                 integers: best.all_simple && is_whole,
             },
             Shape::Clock => Form::Clocks,
-            Shape::Time if best.all_simple => Form::Dates,
-            Shape::Time => Form::Times { zoned: best.is_zoned },
+            Shape::Time(order) if best.all_simple => Form::Dates { order },
+            Shape::Time(order) => Form::Times { order, zoned: best.is_zoned },
         };
         Some(Reading {
             form,
@@ -135,7 +136,7 @@ impl<'a> Survey<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::form::Decimal;
+    use super::super::form::{DateOrder, Decimal};
     use super::*;
 
     fn read(values: &[&str]) -> Option<Reading> {
@@ -241,11 +242,33 @@ mod tests {
     #[test]
     fn times_are_dates_where_all_are() {
         let form = |values: &[&str]| read(values).map(|reading| reading.form);
-        assert_eq!(form(&["2026-01-31"]), Some(Form::Dates));
+        let order = DateOrder::Year;
+        assert_eq!(form(&["2026-01-31"]), Some(Form::Dates { order }));
         assert_eq!(
             form(&["2026-01-31", "2026-01-31 10:00:00"]),
-            Some(Form::Times { zoned: false })
+            Some(Form::Times { order, zoned: false })
         );
-        assert_eq!(form(&["2026-01-31T10:00:00Z"]), Some(Form::Times { zoned: true }));
+        assert_eq!(form(&["2026-01-31T10:00:00Z"]), Some(Form::Times { order, zoned: true }));
+    }
+
+    #[test]
+    fn the_order_of_dates_is_told_by_all_of_them() {
+        fn order(values: &[&str], expected: Expected<'_>) -> Option<DateOrder> {
+            match read_as(values, expected)?.form {
+                Form::Dates { order } | Form::Times { order, .. } => Some(order),
+                _ => None,
+            }
+        }
+        let alone = |values: &[&str]| order(values, Expected::default());
+        assert_eq!(alone(&["01/02/2026", "31/01/2026"]), Some(DateOrder::Day));
+        assert_eq!(alone(&["01/02/2026", "01/31/2026 5:00 PM"]), Some(DateOrder::Month));
+        assert_eq!(alone(&["01/02/2026"]), Some(DateOrder::Month));
+        assert_eq!(alone(&["01.02.2026"]), Some(DateOrder::Day));
+        assert_eq!(alone(&["31/01/2026", "01/31/2026"]), None);
+        // As on the other side, where both are possible.
+        let form = Form::Dates { order: DateOrder::Day };
+        let like = Expected { form: Some(&form), ..Expected::default() };
+        assert_eq!(order(&["01/02/2026"], like), Some(DateOrder::Day));
+        assert_eq!(order(&["01/31/2026"], like), Some(DateOrder::Month));
     }
 }

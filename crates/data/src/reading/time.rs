@@ -1,28 +1,31 @@
-//! A time as machines write it: ISO 8601 with a date (RFC 3339 and its like), or RFC 2822 (mail).
+//! A time as machines write it: ISO 8601 with a date (RFC 3339 and its like), or RFC 2822 (mail); else as people do
+//! ([`super::date`]).
 
 use std::borrow::Cow;
 
 use arrow_cast::parse::string_to_datetime;
 use chrono::{DateTime, NaiveTime, Timelike as _, Utc};
 
-/// A text that is a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    /// Microseconds since 1970, in UTC, which also times without a zone are taken for.
-    pub(super) micros: i64,
-    /// A date alone.
-    pub(super) is_date: bool,
-    /// It says how far from UTC it is.
-    pub(super) is_zoned: bool,
-}
+use super::date::written;
+use super::form::DateOrder;
+use super::moment::Moment;
 
 /// Characters of `2026-01-31`.
 const DATE_LENGTH: usize = 10;
 
-/// Reads a time.
-pub(super) fn moment(text: &str) -> Option<Moment> {
+/// Reads a time whose date is written in this order.
+pub(super) fn moment(text: &str, order: DateOrder) -> Option<Moment> {
     let text = text.trim();
-    if text.len() < DATE_LENGTH || !text.is_ascii() {
+    if !text.is_ascii() {
+        return None;
+    }
+    let by_machine = || if order == DateOrder::Year { machine(text) } else { None };
+    by_machine().or_else(|| written(text, order))
+}
+
+/// ISO 8601, or RFC 2822.
+fn machine(text: &str) -> Option<Moment> {
+    if text.len() < DATE_LENGTH {
         return None;
     }
     let Some(text) = extended(text) else { return mail(text) };
@@ -119,7 +122,8 @@ mod tests {
             (" 2026-01-31T12:00:00+01:00", NOON - HOUR, false, true),
             ("Sat, 31 Jan 2026 12:00:00 +0100", NOON - HOUR, false, true),
         ] {
-            assert_eq!(moment(text), Some(Moment { micros, is_date, is_zoned }), "{text:?}");
+            let found = moment(text, DateOrder::Year);
+            assert_eq!(found, Some(Moment { micros, is_date, is_zoned }), "{text:?}");
         }
         for text in [
             "",
@@ -136,7 +140,7 @@ mod tests {
             "N.A.",
             "31.12.2026",
         ] {
-            assert_eq!(moment(text), None, "{text:?}");
+            assert_eq!(moment(text, DateOrder::Year), None, "{text:?}");
         }
     }
 }

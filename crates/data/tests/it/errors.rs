@@ -147,6 +147,24 @@ fn damaged_compression_and_parquet() {
 }
 
 #[test]
+fn files_of_other_kinds_are_named() {
+    for (bytes, reason) in [
+        (&b"BZh91AY&SY"[..], "compressed by bzip2"),
+        (b"\xfd7zXZ\x00\x00", "compressed by xz"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel file"),
+        (b"%PDF-1.7\n", "a PDF file"),
+        (b"Obj\x01\x04", "an Avro file"),
+        (b"<!DOCTYPE html>\n<html>\n", "a web page"),
+        (b"<HTML><body>", "a web page"),
+    ] {
+        let text = message_with("t.csv", bytes, &ReadOptions::default());
+        assert!(text.contains(reason), "{text}");
+    }
+    let text = message_with("t.csv", b"Report 2026\n\na,b\n1,2\n", &ReadOptions::default());
+    assert!(text.contains("2 fields where the header has 1"), "{text}");
+}
+
+#[test]
 fn files_that_do_not_fit_together() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 use trainyard_data::arrow_array::cast::AsArray as _;
-use trainyard_data::arrow_array::types::{Date32Type, Float64Type, Int64Type};
+use trainyard_data::arrow_array::types::{
+    Date32Type, Float64Type, Int64Type, TimestampMicrosecondType,
+};
 use trainyard_data::arrow_array::{Array, ArrayRef};
 use trainyard_data::arrow_schema::DataType;
 use trainyard_data::{Columns, Error, Natural, ReadOptions, read, write_parquet};
@@ -97,6 +99,35 @@ fn numbers_and_times_are_seen_in_every_format() {
     // As it is written, it is what it was.
     let written = whole.into_written();
     assert_eq!(written.data_type("fee"), Some(DataType::Utf8));
+}
+
+#[test]
+fn dates_and_amounts_as_people_write_them_are_seen() {
+    let mut text = String::from("day,stamp,price,about,formula\n");
+    for row in 0..100 {
+        let (day, hour) = (row % 28 + 1, row % 12 + 1);
+        let price = if row % 2 == 0 { "€750K" } else { "€1.5M" };
+        writeln!(
+            text,
+            "{day:02}.01.2026,1/{day}/26 {hour}:00 PM,{price},~{row},\"=\"\"{row}\"\"\""
+        )
+        .unwrap();
+    }
+    let folder = Folder::new();
+    let columns = Columns::open(&folder.write("t.csv", &text), &natural(), None).unwrap();
+    assert_eq!(joined(&columns, "day").as_primitive::<Date32Type>().value(0), 20_454);
+    let stamp = joined(&columns, "stamp");
+    let stamp = stamp.as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(stamp.value(0), (20_454 * 24 + 13) * 3_600_000_000);
+    let price = joined(&columns, "price");
+    let price = price.as_primitive::<Float64Type>();
+    assert_eq!((price.value(0), price.value(1)), (750_000.0, 1_500_000.0));
+    for name in ["about", "formula"] {
+        assert_eq!(joined(&columns, name).as_primitive::<Int64Type>().value(7), 7, "{name}");
+    }
+    let form = |name: &str| columns.reading(name).unwrap().form.to_string();
+    assert_eq!(form("day"), "dates, day first");
+    assert_eq!(form("stamp"), "times, month first");
 }
 
 #[test]

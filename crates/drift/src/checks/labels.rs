@@ -21,7 +21,8 @@ pub(crate) fn on_labels(
             let pairs: Vec<String> =
                 respelt.iter().map(|(new, known)| format!("{new:?} may be {known:?}")).collect();
             let pairs = pairs.join(", ");
-            message = format!("{message}; {pairs}: they differ in case or blanks only");
+            message =
+                format!("{message}; {pairs}: they differ in case, blanks or Unicode form only");
         }
         let severity = severity(new.values, new.once_beside, [current, reference]);
         findings.push(Finding::new(FindingKind::NewCategories, severity, message));
@@ -63,7 +64,7 @@ mod tests {
         assert_eq!(findings[0].severity, Severity::Note);
         let respelt = [("Red".to_owned(), "red".to_owned())];
         let findings = on_labels(&new, &OneSided::default(), &respelt, [10, 1000]);
-        let end = "\"Red\" may be \"red\": they differ in case or blanks only";
+        let end = "\"Red\" may be \"red\": they differ in case, blanks or Unicode form only";
         assert!(findings[0].message.ends_with(end), "{}", findings[0].message);
     }
 }

@@ -1,5 +1,6 @@
 //! Checks of schema and quality: what is to be said about the data beside the drift scores.
 
+mod header;
 mod labels;
 mod names;
 mod numbers;

@@ -15,6 +15,9 @@ const COUNT_MIN: u64 = 5;
 /// Distinct values of a column in which one can be far from all others.
 const DISTINCT_MIN: usize = 10;
 
+/// Share of a value that is a gap at all: integers beyond 2^53 have some as floats that are none.
+const GAP_MIN: f64 = 1e-9;
+
 /// Dates that stand for none in many systems, in microseconds since 1970: 0001-01-01, 1900-01-01, 1970-01-01 and
 /// 9999-12-31.
 const STAND_INS: [f64; 4] = [-6.213_559_68e16, -2.208_988_8e15, 0.0, 2.534_022_144e17];
@@ -39,7 +42,9 @@ impl Heap {
         let last_but_one = numbers.at_rank((count - at_high).checked_sub(1)? as usize)?;
         let is_heap =
             |heaped: u64| heaped >= COUNT_MIN && heaped as f64 >= SHARE_MIN * count as f64;
-        let is_far = |value: f64, gap: f64, width: f64| gap > width || stand_ins.contains(&value);
+        let is_far = |value: f64, gap: f64, width: f64| {
+            gap > width.max(GAP_MIN * value.abs()) || stand_ins.contains(&value)
+        };
         if is_heap(at_low) && is_far(low, second - low, high - second) {
             Some(Self { value: low, others: [second, high] })
         } else if is_heap(at_high) && is_far(high, high - last_but_one, last_but_one - low) {
@@ -79,7 +84,7 @@ pub(super) fn sentinel(reference: &Column, current: &Column, options: &Options) 
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Date32Array, Float64Array};
+    use arrow_array::{Date32Array, Float64Array, UInt64Array};
 
     use super::*;
 
@@ -108,6 +113,13 @@ mod tests {
         for (value, count) in [(-999.0, 3), (50.0, 50), (-1.0, 50), (0.0, 0)] {
             assert_eq!(found(&clean, &column(value, count)), None, "{count} of {value}");
         }
+    }
+
+    #[test]
+    fn neighbours_that_floats_do_not_tell_apart_are_no_heap() {
+        let values = (0..400_u64).map(|row| u64::MAX - 3 * row);
+        let column = Column::new(&[&UInt64Array::from_iter_values(values)]);
+        assert_eq!(sentinel(&column, &column, &Options::default()), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The table as a whole.
 
+use super::header::on_header;
 use super::names::on_names;
 use super::repeats::on_repeats;
 use super::volume::on_volume;
@@ -35,5 +36,6 @@ pub(crate) fn on_table(
         findings.push(repeats);
     }
     findings.extend(on_names(columns));
+    findings.extend(on_header(columns));
     findings
 }

@@ -23,19 +23,7 @@ pub(crate) fn on_values(
     findings.extend(type_change(reference, current, kind));
     findings.extend(empty_side(reference, current, options));
     findings.extend(missing_share(reference, current, options));
-    if current.infinite() > 0 || reference.infinite() > 0 {
-        let message = format!(
-            "{} infinite values in the reference, {} in current; they are left out of the test",
-            reference.infinite(),
-            current.infinite()
-        );
-        let severity = if current.infinite() > 0 && reference.infinite() == 0 {
-            Severity::Warning
-        } else {
-            Severity::Note
-        };
-        findings.push(Finding::new(FindingKind::Infinite, severity, message));
-    }
+    findings.extend(infinite(reference, current, options));
     if reference.distinct() > 1 && current.distinct() == 1 && current.len() > 1 {
         let message =
             format!("one single value in current; the reference has {}", reference.distinct());
@@ -107,6 +95,23 @@ fn missing_share(reference: &Column, current: &Column, options: &Options) -> Opt
     Some(Finding::new(FindingKind::MissingShare, Severity::Warning, message))
 }
 
+/// Infinite values are left out of the test: more of them than before are a warning, as missing ones are.
+fn infinite(reference: &Column, current: &Column, options: &Options) -> Option<Finding> {
+    let (before, after) = (reference.infinite(), current.infinite());
+    if before == 0 && after == 0 {
+        return None;
+    }
+    let share = |column: &Column| column.infinite() as f64 / column.rows().max(1) as f64;
+    let change = share(current) - share(reference);
+    let is_more = change > 0.0 && change >= options.missing_share_change;
+    let severity =
+        if after > 0 && (before == 0 || is_more) { Severity::Warning } else { Severity::Note };
+    let message = format!(
+        "{before} infinite values in the reference, {after} in current; they are left out of the test"
+    );
+    Some(Finding::new(FindingKind::Infinite, severity, message))
+}
+
 /// Share of missing values.
 fn missing(column: &Column) -> f64 {
     column.missing() as f64 / column.rows().max(1) as f64
@@ -138,6 +143,24 @@ mod tests {
             kinds(&reference, &current, Kind::Numerical),
             vec![FindingKind::MissingShare, FindingKind::Infinite, FindingKind::OutOfRange]
         );
+    }
+
+    #[test]
+    fn more_infinite_values_than_before_are_a_warning() {
+        let column = |infinite: usize| {
+            let values =
+                (0..100).map(|row| if row < infinite { f64::INFINITY } else { row as f64 / 7.0 });
+            Column::new(&[&Float64Array::from_iter_values(values)])
+        };
+        let severity = |before: usize, after: usize| {
+            infinite(&column(before), &column(after), &Options::default())
+                .map(|finding| finding.severity)
+        };
+        assert_eq!(severity(0, 0), None);
+        assert_eq!(severity(0, 1), Some(Severity::Warning));
+        assert_eq!(severity(2, 4), Some(Severity::Note));
+        assert_eq!(severity(2, 25), Some(Severity::Warning));
+        assert_eq!(severity(25, 2), Some(Severity::Note));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Judges one column: which method, which threshold, and what came out.
 
+use super::adjusted::adjusted_score;
 use crate::column::Column;
 use crate::kind::{Inferred, Kind};
 use crate::method::{Method, Outcome, default_method, run};
 use crate::options::Options;
 use crate::sides::Sides;
-use crate::statistics::counts;
 use crate::too_few::too_few;
 use crate::values::family::Family;
 use crate::verdict::{Status, Verdict};
@@ -55,9 +55,11 @@ pub(super) fn judge(
         Err(reason) => return Status::Failed(reason),
     };
     let threshold = options.threshold_for(name, kind).unwrap_or_else(|| method.default_threshold());
-    // The reference is a sample as current is.
-    let adjusted_score = (method == Method::ChiSquare && !options.is_evidently())
-        .then(|| counts::chi_square_of_two_samples(sides.frequencies()));
+    let adjusted_score = if options.is_evidently() {
+        None
+    } else {
+        adjusted_score(method, kind, (outcome.score, threshold), sides)
+    };
     let drifted = method.is_drift(adjusted_score.unwrap_or(outcome.score), threshold);
     let counts_as_drifted = if options.is_evidently() {
         table_verdict(name, sides, kind, options, drifted)

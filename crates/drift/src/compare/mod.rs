@@ -1,5 +1,6 @@
 //! From two datasets to a verdict.
 
+mod adjusted;
 mod columns;
 mod correction;
 mod dataset;

@@ -40,7 +40,7 @@ impl DatasetDrift {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+    use arrow_array::{ArrayRef, Date32Array, Float64Array, RecordBatch};
 
     use super::*;
     use crate::{DatasetVerdict, Options, compare};
@@ -73,6 +73,20 @@ mod tests {
         assert_eq!((worst.name.as_str(), worst.drift.drifted), ("shift = 90", 1));
         assert_eq!(worst.worst().unwrap().name, "x");
         assert!(drift.segments[0].worst().is_none());
+    }
+
+    #[test]
+    fn times_are_not_the_worst_of_a_part() {
+        let table = |shift: i32| {
+            let days = Date32Array::from_iter_values((0..200).map(|day| day + shift));
+            let values = Float64Array::from_iter_values((0..200).map(f64::from));
+            let days = ("day", Arc::new(days) as ArrayRef);
+            RecordBatch::try_from_iter([days, ("x", Arc::new(values) as ArrayRef)]).unwrap()
+        };
+        let drift = compare(&table(0), &table(500), &Options::default());
+        assert!(drift.columns.iter().any(|column| !column.counted && column.drifted()));
+        let part = SegmentDrift { name: "all".to_owned(), drift };
+        assert!(part.worst().is_none(), "{:?}", part.worst());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! 1e-9 unless its documentation says otherwise.
 
 pub(crate) mod binned;
+pub(crate) mod chance;
 pub(crate) mod counts;
 pub(crate) mod distance;
 pub(crate) mod kolmogorov;

@@ -1,6 +1,8 @@
 //! What was made of text when it was read, as findings: each guess is said, and each value that did not fit.
 
-use trainyard_data::{Exception, Form, Reading, Remark};
+use std::ops::RangeInclusive;
+
+use trainyard_data::{DateOrder, Decimal, Exception, Form, Reading, Remark};
 use trainyard_drift::{ColumnDrift, Finding, FindingKind, Severity, Side};
 
 use super::source::Data;
@@ -26,6 +28,7 @@ pub(super) fn on_column(
     if !is_profile && column.verdict().is_some() {
         findings.extend(other_form(reference, current));
     }
+    findings.extend(thousands(column, [reference, current]));
     // What a profile keeps of exceptions is that they were missing.
     let before = column.reference.as_ref().map_or(0.0, Side::missing_share);
     findings.extend(reference.and_then(|reading| exceptions("the reference", reading, None)));
@@ -55,10 +58,66 @@ fn other_form(reference: Option<&Reading>, current: Option<&Reading>) -> Option<
         format!(
             "the reference's decimals are written with a {before}, current's with a {after}: are numbers such as 1.234 or 1,234 read as they are meant?"
         )
+    } else if let [Some(before), Some(after)] = [reference, current].map(first_in_dates)
+        && before != after
+    {
+        format!(
+            "the reference's dates are read {before} first, current's {after} first: is 01/02 the same day on both sides?"
+        )
     } else {
         return None;
     };
     Some(Finding { kind: FindingKind::ReadAs, severity: Severity::Warning, message })
+}
+
+/// Times by which the values of one side are those of the other where a decimal sign was taken for one between
+/// thousands.
+const ABOUT_A_THOUSAND: RangeInclusive<f64> = 200.0..=5000.0;
+
+/// Finding on numbers with their thousands in groups on one side alone, which are about a thousand times those of
+/// the other: 1,234 may be 1.234.
+fn thousands(column: &ColumnDrift, readings: [Option<&Reading>; 2]) -> Option<Finding> {
+    let decimals = readings.map(|reading| match reading?.form {
+        Form::Numbers { grouped: true, decimal, .. } => Some(decimal),
+        _ => None,
+    });
+    let medians = [&column.reference, &column.current].map(|side| median(side.as_ref()));
+    let (decimal, side, times) = match (decimals, medians) {
+        ([Some(decimal), None], [Some(before), Some(after)]) => {
+            (decimal, "the reference", before / after)
+        }
+        ([None, Some(decimal)], [Some(before), Some(after)]) => {
+            (decimal, "current", after / before)
+        }
+        _ => return None,
+    };
+    let (written, other) = match decimal {
+        Decimal::Point => ("1,234", ","),
+        Decimal::Comma => ("1.234", "."),
+    };
+    let message = format!(
+        "{side}'s {written} is read as 1234, and its values are about a thousand times those of the other side: if that is a decimal sign, say --decimal {other}"
+    );
+    let is_about = ABOUT_A_THOUSAND.contains(&times);
+    is_about.then_some(Finding { kind: FindingKind::ReadAs, severity: Severity::Warning, message })
+}
+
+/// The value in the middle of a side of numbers.
+fn median(side: Option<&Side>) -> Option<f64> {
+    let quantiles = &side?.numbers.as_ref()?.quantiles;
+    quantiles.get(quantiles.len() / 2).copied()
+}
+
+/// What stands first in dates that can be read in two ways.
+fn first_in_dates(reading: Option<&Reading>) -> Option<&'static str> {
+    match reading?.form {
+        Form::Dates { order } | Form::Times { order, .. } => match order {
+            DateOrder::Year => None,
+            DateOrder::Day => Some("day"),
+            DateOrder::Month => Some("month"),
+        },
+        _ => None,
+    }
 }
 
 /// What is written beside numbers: their currency, unit or percent sign. Numbers that are no text have none.
@@ -128,7 +187,6 @@ fn note(message: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use arrow_array::Float64Array;
-    use trainyard_data::Decimal;
     use trainyard_drift::{Column, Options, compare_columns};
 
     use super::*;
@@ -191,5 +249,51 @@ mod tests {
         assert!(said.contains("written with $, current's with €"), "{said}");
         let said = warning(Some(&percents), None, false).unwrap();
         assert!(said.contains("written with %, current's with no sign"), "{said}");
+    }
+
+    #[test]
+    fn decimal_commas_that_look_like_thousands_are_said() {
+        let column = |times: f64| {
+            let values = (1..50).map(|row| f64::from(row) * times);
+            Column::new(&[&Float64Array::from_iter_values(values)])
+        };
+        let form = |decimal| Form::Numbers {
+            decimal,
+            percent: false,
+            currency: None,
+            unit: None,
+            grouped: true,
+            integers: true,
+        };
+        let point = Reading { form: form(Decimal::Point), ..reading(0) };
+        let comma = Reading { form: form(Decimal::Comma), ..reading(0) };
+        let said = |times: f64, readings| {
+            let options = Options::default();
+            let column = compare_columns("x", Some(&column(1.0)), Some(&column(times)), &options);
+            thousands(&column, readings).map(|finding| finding.message)
+        };
+        let of_current = said(1000.0, [None, Some(&point)]).unwrap();
+        assert!(of_current.starts_with("current's 1,234 is read as 1234"), "{of_current}");
+        let of_reference = said(0.001, [Some(&comma), None]).unwrap();
+        assert!(of_reference.ends_with("say --decimal ."), "{of_reference}");
+        assert_eq!(said(2.0, [None, Some(&point)]), None);
+        assert_eq!(said(1000.0, [Some(&point), Some(&point)]), None);
+    }
+
+    #[test]
+    fn another_order_of_dates_is_a_warning() {
+        let times = |order| Reading { form: Form::Dates { order }, ..reading(0) };
+        let values = Float64Array::from_iter_values((0..50).map(f64::from));
+        let numbers = Column::new(&[&values]);
+        let column = compare_columns("x", Some(&numbers), Some(&numbers), &Options::default());
+        let warns = |before, after| {
+            let findings = on_column(&column, Some(&times(before)), Some(&times(after)), false);
+            findings.iter().any(|finding| {
+                finding.severity == Severity::Warning && finding.message.contains("first")
+            })
+        };
+        assert!(warns(DateOrder::Day, DateOrder::Month));
+        assert!(!warns(DateOrder::Day, DateOrder::Day));
+        assert!(!warns(DateOrder::Year, DateOrder::Day));
     }
 }

@@ -1,6 +1,8 @@
 //! Tables as people have them, and the right reading of each.
 
-use trainyard_drift::{DatasetVerdict, Distribution, FindingKind, Kind, Method, Status};
+use trainyard_drift::{
+    DatasetDrift, DatasetVerdict, Distribution, FindingKind, Kind, Method, Severity, Status,
+};
 use trainyard_pipeline::monitor::{FailOn, Settings, ShortRows};
 
 use crate::tables::{assert_score, case, column, compared, drift, said, score};
@@ -258,4 +260,68 @@ async fn texts_drift_by_their_words_and_not_by_chance() {
     assert_eq!(other.verdict(), DatasetVerdict::Drift);
     let words = said(&other, FindingKind::TextContent).join("");
     assert!(words.contains("more often in current: \""), "{words}");
+}
+
+/// Compares two tables of 300 rows that are written down here.
+async fn written(
+    header: &str,
+    before: fn(u32) -> String,
+    after: fn(u32) -> String,
+) -> DatasetDrift {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, row: fn(u32) -> String| {
+        let rows: Vec<String> = (0..300).map(row).collect();
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let (reference, current) = (write("ref.csv", before), write("cur.csv", after));
+    compared(&reference, &current, Settings::default()).await.unwrap().drift
+}
+
+#[tokio::test]
+async fn dates_as_people_write_them_are_no_labels() {
+    let german = written(
+        "day;x",
+        |row| format!("{:02}.01.2026;{}", row % 28 + 1, row % 50),
+        |row| format!("{:02}.02.2026;{}", row % 28 + 1, row % 50),
+    );
+    let american = written(
+        "day,x",
+        |row| format!("1/{}/2026 5:00 PM,{}", row % 28 + 1, row % 50),
+        |row| format!("2/{}/2026 5:00 PM,{}", row % 28 + 1, row % 50),
+    );
+    for (drift, order) in [(german.await, "day first"), (american.await, "month first")] {
+        assert_eq!(column(&drift, "day").kind, Kind::Datetime, "{order}");
+        assert_eq!((drift.tested, drift.verdict()), (1, DatasetVerdict::Stable), "{order}");
+        let said = said(&drift, FindingKind::ReadAs);
+        assert!(said.iter().any(|message| message.contains(order)), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn amounts_in_thousands_and_millions_are_numbers() {
+    let drift = written(
+        "price",
+        |row| format!("€{}.5K", 100 + row % 97),
+        |row| format!("€{}.{}M", 1 + row % 3, row % 97),
+    )
+    .await;
+    let price = column(&drift, "price");
+    assert_eq!((price.kind, price.drifted()), (Kind::Numerical, true));
+    let numbers = price.reference.as_ref().unwrap().numbers.as_ref().unwrap();
+    assert_eq!(numbers.quantiles[0], 100_500.0);
+}
+
+#[tokio::test]
+async fn more_infinite_values_are_no_note() {
+    let drift = written(
+        "x,y",
+        |row| if row == 1 { "inf,1".to_owned() } else { format!("{row}.5,{row}") },
+        |row| if row % 4 == 1 { format!("inf,{row}") } else { format!("{row}.5,{row}") },
+    )
+    .await;
+    let infinite = drift.all_findings().find(|(_, found)| found.kind == FindingKind::Infinite);
+    assert_eq!(infinite.map(|(_, found)| found.severity), Some(Severity::Warning));
+    assert_eq!((drift.drifted, drift.verdict()), (0, DatasetVerdict::Warning));
 }

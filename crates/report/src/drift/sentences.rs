@@ -162,7 +162,7 @@ pub(super) fn segment_words(segment: &SegmentDrift) -> String {
 /// anything has.
 const P_VALUE_MIN: f64 = 1e-300;
 
-/// The score as people read it, with the adjusted p-value when there is one.
+/// The score as people read it, with the adjusted one that decides when there is one.
 pub(super) fn score(verdict: &Verdict) -> String {
     let p_value = |value: f64| {
         if value < P_VALUE_MIN { "< 1e-300".to_owned() } else { short(value) }
@@ -172,7 +172,10 @@ pub(super) fn score(verdict: &Verdict) -> String {
             format!("p {} (adjusted {})", p_value(verdict.score), p_value(adjusted))
         }
         (ScoreKind::PValue, None) => format!("p {}", p_value(verdict.score)),
-        (ScoreKind::Distance, _) => short(verdict.score),
+        (ScoreKind::Distance, Some(adjusted)) => {
+            format!("{} (adjusted {})", short(verdict.score), short(adjusted))
+        }
+        (ScoreKind::Distance, None) => short(verdict.score),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use trainyard_drift::{ColumnDrift, DatasetDrift, DatasetVerdict, Status, Verdict};
 
 use super::change::change;
-use super::grouped::grouped;
+use super::grouped::{Group, grouped, guesses};
 use super::meta::Meta;
 use super::sentences::{decision, headline, segment_words, summary};
 use super::state::{State, sign};
@@ -23,7 +23,7 @@ const ROWS_MAX: usize = 100;
 /// Findings listed.
 const FINDINGS_MAX: usize = 20;
 
-/// The verdict, a line a column by severity, the findings.
+/// The verdict, a line a column by severity, the findings, and what text was taken for.
 pub fn text(drift: &DatasetDrift, meta: &Meta) -> String {
     render(drift, meta, &Paint { colour: false })
 }
@@ -78,20 +78,26 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
             out.push_str(&lines.replacen(sign, &paint.verdict(verdict), 1));
         }
     }
-    let findings = grouped(drift);
-    if !findings.is_empty() {
-        let _infallible = writeln!(out, "\n{}", paint.bold("Findings"));
-        for group in findings.iter().take(FINDINGS_MAX) {
-            let names = group.names();
-            let names = if names.is_empty() { names } else { format!("{names}: ") };
-            let first = format!("  {} ", group.severity.name());
-            wrap(&mut out, &first, 4, &format!("{names}{}", group.message));
-        }
-        if findings.len() > FINDINGS_MAX {
-            let _infallible = writeln!(out, "  and {} more", findings.len() - FINDINGS_MAX);
-        }
-    }
+    let word = |group: &Group<'_>| format!("{} ", group.severity.name());
+    list(&mut out, &paint.bold("Findings"), &grouped(drift), word);
+    list(&mut out, &paint.bold("Read as"), &guesses(drift), |_| String::new());
     out
+}
+
+/// A list of what is said, each behind a word.
+fn list(out: &mut String, title: &str, groups: &[Group<'_>], word: impl Fn(&Group<'_>) -> String) {
+    if groups.is_empty() {
+        return;
+    }
+    let _infallible = writeln!(out, "\n{title}");
+    for group in groups.iter().take(FINDINGS_MAX) {
+        let names = group.names();
+        let names = if names.is_empty() { names } else { format!("{names}: ") };
+        wrap(out, &format!("  {}", word(group)), 4, &format!("{names}{}", group.message));
+    }
+    if groups.len() > FINDINGS_MAX {
+        let _infallible = writeln!(out, "  and {} more", groups.len() - FINDINGS_MAX);
+    }
 }
 
 /// How wide the parts of a row are.

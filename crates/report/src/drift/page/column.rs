@@ -55,15 +55,29 @@ fn tested(verdict: &Verdict, column: &ColumnDrift) -> Markup {
             @if let Some(effect) = &verdict.effect { " · " (effect.name) " " (short(effect.value)) " (" (effect.size.name()) ")" }
         }
         p { (verdict.method.meaning()) }
-        @if verdict.method == Method::ChiSquare && verdict.adjusted_score.is_some() {
-            p { "The score takes the reference's shares for the truth, as Evidently's does; the adjusted p takes both sides as samples, and decides." }
-        }
+        @if let Some(why) = verdict.adjusted_score.and_then(|_| adjusted(verdict.method)) { p { (why) } }
         @if counts && unseen { p { "A value that the reference does not have is impossible under it, so a single one makes p as small as can be." } }
         @if verdict.score_kind == ScoreKind::PValue && verdict.drifted
             && verdict.effect.as_ref().is_some_and(|effect| effect.size == trainyard_drift::EffectSize::Negligible) {
             p { "The difference is certain but tiny: with this many rows even differences without consequence are found." }
         }
         p.why { "Method: " (verdict.method_reason) "." }
+    }
+}
+
+/// What an adjusted score is beside Evidently's, whose number is the first.
+fn adjusted(method: Method) -> Option<&'static str> {
+    match method {
+        Method::ChiSquare => Some(
+            "The score takes the reference's shares for the truth, as Evidently's does; the adjusted p takes both sides as samples, and decides.",
+        ),
+        Method::JensenShannon => Some(
+            "With so many labels two samples of the same data are this far apart by chance, which the score, Evidently's, does not know; the adjusted distance is what is left beyond chance, and decides.",
+        ),
+        Method::Wasserstein => Some(
+            "The adjusted distance decides: what is left beyond what chance brings between so few values, in standard deviations of the reference, also where these are below 0.001, which is the least that the score, Evidently's, divides by.",
+        ),
+        _ => None,
     }
 }
 
