@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
 use trainyard_mlflow::{
     CreateModelVersion, Error, SearchModelVersions, VERSIONS_TAG, VersionId, versions_with,
