@@ -19,6 +19,7 @@ pub mod tracking_suite;
 #[cfg(feature = "tracking")]
 pub mod upstream;
 
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -99,6 +100,30 @@ pub fn wait_for_port(port: u16, deadline: Duration) {
         assert!(start.elapsed() < deadline, "nothing listens on port {port} after {deadline:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Waits until the tracking server on the port has its database, which it has not as soon as it listens; panics after `deadline`.
+pub fn wait_until_ready(port: u16, deadline: Duration) {
+    let start = Instant::now();
+    loop {
+        let answer = asked_for_health(port).unwrap_or_else(|error| error.to_string());
+        if answer.starts_with("HTTP/1.1 ") && !answer.starts_with("HTTP/1.1 503") {
+            return;
+        }
+        assert!(
+            start.elapsed() < deadline,
+            "port {port} is not ready after {deadline:?}: {answer}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn asked_for_health(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// A child process that is killed when the test ends, however it ends.

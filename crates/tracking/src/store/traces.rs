@@ -68,7 +68,7 @@ impl Traces for SqlStore {
         trace_ids: &[String],
         experiment_ids: Option<Vec<String>>,
     ) -> mlflow::Result<Vec<TraceInfo>> {
-        check_count(trace_ids)?;
+        check_named(trace_ids)?;
         let ids = trace_ids.to_vec();
         self.read_many(Reading::Listing, move |connection| {
             trace_spans::infos(connection, &ids, experiment_ids.as_deref())
@@ -81,7 +81,7 @@ impl Traces for SqlStore {
         trace_ids: &[String],
         experiment_ids: Option<Vec<String>>,
     ) -> mlflow::Result<Vec<Trace>> {
-        check_count(trace_ids)?;
+        check_named(trace_ids)?;
         let ids = trace_ids.to_vec();
         self.read_many(Reading::Listing, move |connection| {
             trace_spans::all(connection, &ids, experiment_ids.as_deref())
@@ -123,7 +123,7 @@ impl Traces for SqlStore {
 
     async fn delete(&self, delete: DeleteTraces) -> mlflow::Result<i64> {
         trace_links::check(&delete)?;
-        check_count(&delete.trace_ids)?;
+        check_named(&delete.trace_ids)?;
         let limit = delete.max_traces.unwrap_or(i64::MAX);
         let delete = Arc::new(delete);
         let mut deleted = 0;
@@ -198,7 +198,7 @@ fn name_assessment(assessment: &mut Assessment) {
     }
 }
 
-fn check_count(ids: &[String]) -> Result<()> {
+fn check_named(ids: &[String]) -> Result<()> {
     if ids.len() > IDS_MAX {
         return Err(Error::invalid(format!(
             "at most {IDS_MAX} traces can be named at once, got {}",

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use trainyard_testkit::{KillOnDrop, free_port, python, run_python, wait_for_port};
+use trainyard_testkit::{KillOnDrop, free_port, python, run_python, wait_until_ready};
 
 use crate::project::trainyard;
 
@@ -14,7 +14,7 @@ pub(crate) fn server(folder: &Path) -> (KillOnDrop, String) {
     let mut command = trainyard();
     command.current_dir(folder).args(["server", "--port", &port.to_string()]);
     let child = KillOnDrop::spawn(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    wait_for_port(port, Duration::from_mins(1));
+    wait_until_ready(port, Duration::from_mins(1));
     (child, format!("http://127.0.0.1:{port}"))
 }
 

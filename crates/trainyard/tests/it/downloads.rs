@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use trainyard_testkit::{KillOnDrop, free_port, wait_for_port};
+use trainyard_testkit::{KillOnDrop, free_port, wait_until_ready};
 
 use crate::project::{TestProject, stdout_of, trainyard};
 
@@ -75,7 +75,7 @@ fn a_run_fetches_a_version_once() {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let _server = KillOnDrop::spawn(&mut command);
-    wait_for_port(port, Duration::from_mins(1));
+    wait_until_ready(port, Duration::from_mins(1));
     let (port, sent) = listener_before(port);
     let mut project = TestProject::iris();
     let uri = format!("http://127.0.0.1:{port}");

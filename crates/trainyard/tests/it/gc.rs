@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use trainyard_testkit::{KillOnDrop, free_port, run_python, wait_for_port};
+use trainyard_testkit::{KillOnDrop, free_port, run_python, wait_until_ready};
 
 use crate::project::trainyard;
 
@@ -85,7 +85,7 @@ fn only_what_was_deleted_goes_with_its_files_while_the_server_runs() {
     let mut command = trainyard();
     command.current_dir(folder).args(["server", "--port", &port.to_string()]);
     let _server = KillOnDrop::spawn(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    wait_for_port(port, Duration::from_mins(1));
+    wait_until_ready(port, Duration::from_mins(1));
     let uri = format!("http://127.0.0.1:{port}");
     let made = run_python(MAKE, &[&uri], &[]);
     let ids: Vec<&str> = made.split_whitespace().collect();

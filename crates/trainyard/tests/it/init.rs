@@ -161,7 +161,7 @@ fn several_tables_and_a_quantity() {
         ("data/other.csv", "a,b\n1,2\n"),
     ]);
     let dry = place.verb("init", &["--dry-run"]);
-    assert_eq!(stdout_of(&dry, 0).lines().count(), 7);
+    assert_eq!(stdout_of(&dry, 0).lines().count(), 8);
     let said = place.init(&["--data", "data/prices.csv"]);
     assert!(said.contains("a quantity"), "{said}");
     let toml = place.read("trainyard.toml");

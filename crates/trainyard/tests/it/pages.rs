@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use trainyard_testkit::{KillOnDrop, browser, free_port, wait_for_port};
+use trainyard_testkit::{KillOnDrop, browser, free_port, wait_until_ready};
 
 use crate::project::{TestProject, stdout_of, trainyard};
 
@@ -20,7 +20,7 @@ fn a_run_its_model_and_its_drift_report_can_be_looked_at() {
             .stdout(Stdio::null())
             .stderr(Stdio::null()),
     );
-    wait_for_port(port, Duration::from_secs(20));
+    wait_until_ready(port, Duration::from_mins(1));
     let base = format!("http://127.0.0.1:{port}");
 
     let home = browser::dom(&base);

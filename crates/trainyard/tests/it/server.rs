@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use trainyard_testkit::{KillOnDrop, free_port, wait_for_port};
+use trainyard_testkit::{KillOnDrop, free_port, wait_until_ready};
 
 use crate::project::trainyard;
 
@@ -37,7 +37,7 @@ impl Server {
             .stderr(log);
         prepare(&mut command);
         let process = KillOnDrop::spawn(&mut command);
-        wait_for_port(port, Duration::from_mins(1));
+        wait_until_ready(port, Duration::from_mins(1));
         Self { process, port, folder }
     }
 

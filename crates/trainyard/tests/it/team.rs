@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use trainyard_testkit::{
-    KillOnDrop, free_port, run_python, test_env, wait_for_port, workspace_root,
+    KillOnDrop, free_port, run_python, test_env, wait_until_ready, workspace_root,
 };
 
 const HEADING: &str = "## From `mlflow server` to this, in ten commands";
@@ -82,7 +82,7 @@ fn ten_commands_lead_from_an_mlflow_server_to_this() {
         if let Some(command) = command.strip_suffix(" &") {
             let mut shell = shell(folder.path(), port, &format!("exec {command}"));
             server = Some(KillOnDrop::spawn(shell.stdout(Stdio::null()).stderr(Stdio::null())));
-            wait_for_port(port, Duration::from_mins(1));
+            wait_until_ready(port, Duration::from_mins(1));
             continue;
         }
         let deadline = Instant::now() + Duration::from_mins(1);

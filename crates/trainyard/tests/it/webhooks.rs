@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use trainyard_testkit::{KillOnDrop, free_port, wait_for_port};
+use trainyard_testkit::{KillOnDrop, free_port, wait_until_ready};
 
 use crate::project::trainyard;
 
@@ -26,7 +26,7 @@ fn start(folder: &Path, port: u16) -> KillOnDrop {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let server = KillOnDrop::spawn(&mut command);
-    wait_for_port(port, Duration::from_mins(1));
+    wait_until_ready(port, Duration::from_mins(1));
     server
 }
 

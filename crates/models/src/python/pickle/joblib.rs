@@ -1,5 +1,5 @@
 //! Arrays as joblib writes them: their description in the pickle, and behind it, between two instructions, their
-//! bytes (<https://github.com/joblib/joblib/blob/main/joblib/numpy_pickle.py>).
+//! bytes (joblib's `numpy_pickle`).
 
 use super::machine::Machine;
 use super::shape::dimensions;
