@@ -346,8 +346,8 @@ impl Column<'_> {
         let number = |cell| match cell {
             Cell::Number(x) => Ok(x),
             Cell::Missing => Ok(f64::NAN),
-            Cell::Text(text) => Err(Error::Input(format!(
-                "column {:?} holds the text {text:?} where the model takes numbers",
+            Cell::Text(_) => Err(Error::Input(format!(
+                "column {:?} holds text where the model takes numbers",
                 self.name
             ))),
         };
