@@ -104,6 +104,7 @@ impl<'a> Input<'a> {
                     column.width = size;
                     column.values = list.values();
                 }
+                column.is_json &= *column.values.data_type() == DataType::Utf8;
                 column
             })
             .collect();
@@ -160,7 +161,11 @@ impl<'a> Input<'a> {
         let mut cells = Vec::with_capacity(self.width);
         for column in &self.columns {
             if column.is_json && !column.is_missing() {
-                let values = column.cells()?;
+                let Some(values) = column.cells() else {
+                    let other = Cells::Other(DataType::new_list(DataType::Utf8, true));
+                    cells.extend(std::iter::repeat_n(other, column.width));
+                    continue;
+                };
                 for at in 0..column.width {
                     let every = values.iter().skip(at).step_by(column.width).take(self.rows);
                     cells.push(Cells::of(every.cloned().collect()));
@@ -325,33 +330,38 @@ impl Column<'_> {
         self.values.logical_null_count() == self.values.len()
     }
 
-    /// The values of a column of any type.
-    fn cells(&self) -> Result<Vec<Cell>> {
-        let Some(texts) = self.values.as_string_opt::<i32>() else {
-            return Err(Error::Input(format!("column {:?} holds no values", self.name)));
-        };
-        let cell = |json: Option<&str>| {
-            json.map_or(Some(Cell::Missing), Cell::parse).ok_or_else(|| {
-                Error::Input(format!(
-                    "column {:?} holds a list or an object where the model takes numbers or text",
-                    self.name
-                ))
-            })
-        };
-        texts.iter().skip(self.start).map(cell).collect()
+    /// The values of a column of any type; none if a list or an object is among them.
+    fn cells(&self) -> Option<Vec<Cell>> {
+        let cell = |json: Option<&str>| json.map_or(Some(Cell::Missing), Cell::parse);
+        self.values.as_string_opt::<i32>()?.iter().skip(self.start).map(cell).collect()
     }
 
     /// The values of a column of any type as numbers, NaN where they are missing.
-    fn any_numbers(&self) -> Result<Vec<f64>> {
+    fn any_numbers(&self) -> Option<Vec<f64>> {
         let number = |cell| match cell {
-            Cell::Number(x) => Ok(x),
-            Cell::Missing => Ok(f64::NAN),
-            Cell::Text(_) => Err(Error::Input(format!(
-                "column {:?} holds text where the model takes numbers",
-                self.name
-            ))),
+            Cell::Number(x) => Some(x),
+            Cell::Missing => Some(f64::NAN),
+            Cell::Text(_) => None,
         };
         self.cells()?.into_iter().map(number).collect()
+    }
+
+    /// The values of a column of any type as texts.
+    fn any_texts(&self) -> Option<Vec<Option<String>>> {
+        let text = |cell| match cell {
+            Cell::Text(text) => Some(Some(text)),
+            Cell::Missing => Some(None),
+            Cell::Number(_) => None,
+        };
+        self.cells()?.into_iter().map(text).collect()
+    }
+
+    /// Refuses values of another kind than the model takes.
+    fn unfit(&self, taken: &str) -> Error {
+        Error::Input(format!(
+            "column {:?} holds something else where the model takes {taken}",
+            self.name
+        ))
     }
 
     fn numbers<T>(
@@ -362,7 +372,8 @@ impl Column<'_> {
         write: &mut dyn FnMut(T),
     ) -> Result<()> {
         if self.is_json && !self.is_missing() {
-            self.any_numbers()?.into_iter().for_each(|x| write(from_double(x)));
+            let numbers = self.any_numbers().ok_or_else(|| self.unfit("numbers"))?;
+            numbers.into_iter().for_each(|x| write(from_double(x)));
             return Ok(());
         }
         let values = self.values;
@@ -415,17 +426,9 @@ impl Column<'_> {
 
     fn text(&self, write: &mut dyn FnMut(Option<String>)) -> Result<()> {
         if self.is_json && !self.is_missing() {
-            for cell in self.cells()? {
-                write(match cell {
-                    Cell::Text(text) => Some(text),
-                    Cell::Missing => None,
-                    Cell::Number(x) => {
-                        return Err(Error::Input(format!(
-                            "column {:?} holds the number {x} where the model takes text",
-                            self.name
-                        )));
-                    }
-                });
+            let texts = self.any_texts().ok_or_else(|| self.unfit("text"))?;
+            for text in texts {
+                write(text);
             }
             return Ok(());
         }
