@@ -9,7 +9,8 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 
-use crate::input::{Input, is_place};
+use crate::any::is_json;
+use crate::input::{Cells, Input, is_place};
 use crate::{Error, Result};
 
 /// The texts of features, each with its number.
@@ -114,6 +115,11 @@ impl TextCategories {
         {
             let place = (at, field.name().as_str());
             let numbers = match column.data_type() {
+                _ if is_json(field) => match cells(&rows, at)? {
+                    Cells::Text(texts) => self.numbers(place, texts.iter().map(Option::as_deref)),
+                    Cells::Numbers(values) => self.places(place, &values),
+                    Cells::Mixed(_) | Cells::Other(_) => None,
+                },
                 DataType::Utf8 => self.numbers(place, column.as_string::<i32>().iter()),
                 DataType::LargeUtf8 => self.numbers(place, column.as_string::<i64>().iter()),
                 kind if self.has_places(place)
@@ -146,6 +152,13 @@ fn key(x: f64) -> u64 {
 fn doubles(rows: &RecordBatch, at: usize) -> Result<Vec<f64>> {
     let column = rows.project(&[at]).map_err(|error| Error::Input(error.to_string()))?;
     Input::new(&column).rows_f64()
+}
+
+/// One column of any type as what its values are.
+fn cells(rows: &RecordBatch, at: usize) -> Result<Cells> {
+    let column = rows.project(&[at]).map_err(|error| Error::Input(error.to_string()))?;
+    let cells = Input::new(&column).columns()?.pop();
+    cells.ok_or_else(|| Error::Input("a column holds no values".to_owned()))
 }
 
 #[cfg(test)]

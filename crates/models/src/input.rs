@@ -14,6 +14,7 @@ use arrow_array::types::{
 use arrow_array::{Array as _, ArrayRef, ListArray, RecordBatch};
 use arrow_schema::DataType;
 
+use crate::any::{Cell, is_json};
 use crate::{Error, Result};
 
 /// The columns of a batch, lists taken apart.
@@ -32,6 +33,8 @@ struct Column<'a> {
     /// Where the values of the batch begin (lists can be slices of longer ones).
     start: usize,
     width: usize,
+    /// Its texts are the JSON of values of any type.
+    is_json: bool,
 }
 
 /// Whether a column has the name of a place: it was given none.
@@ -83,7 +86,8 @@ impl<'a> Input<'a> {
             .iter()
             .zip(batch.columns())
             .map(|(field, values)| {
-                let mut column = Column { name: field.name(), values, start: 0, width: 1 };
+                let (name, is_json) = (field.name(), is_json(field));
+                let mut column = Column { name, values, start: 0, width: 1, is_json };
                 while let Some(list) = column.values.as_fixed_size_list_opt() {
                     let size = list.value_length().max(0) as usize;
                     column.start = (column.start + list.offset()) * size;
@@ -100,6 +104,7 @@ impl<'a> Input<'a> {
                     column.width = size;
                     column.values = list.values();
                 }
+                column.is_json &= *column.values.data_type() == DataType::Utf8;
                 column
             })
             .collect();
@@ -155,6 +160,18 @@ impl<'a> Input<'a> {
     pub(crate) fn columns(&self) -> Result<Vec<Cells>> {
         let mut cells = Vec::with_capacity(self.width);
         for column in &self.columns {
+            if column.is_json && !column.is_missing() {
+                let Some(values) = column.cells() else {
+                    let other = Cells::Other(DataType::new_list(DataType::Utf8, true));
+                    cells.extend(std::iter::repeat_n(other, column.width));
+                    continue;
+                };
+                for at in 0..column.width {
+                    let every = values.iter().skip(at).step_by(column.width).take(self.rows);
+                    cells.push(Cells::of(every.cloned().collect()));
+                }
+                continue;
+            }
             let is_text = matches!(column.values.data_type(), DataType::Utf8 | DataType::LargeUtf8);
             if is_text && !column.is_missing() {
                 let mut text = Vec::with_capacity(self.rows * column.width);
@@ -313,6 +330,40 @@ impl Column<'_> {
         self.values.logical_null_count() == self.values.len()
     }
 
+    /// The values of a column of any type; none if a list or an object is among them.
+    fn cells(&self) -> Option<Vec<Cell>> {
+        let cell = |json: Option<&str>| json.map_or(Some(Cell::Missing), Cell::parse);
+        self.values.as_string_opt::<i32>()?.iter().skip(self.start).map(cell).collect()
+    }
+
+    /// The values of a column of any type as numbers, NaN where they are missing.
+    fn any_numbers(&self) -> Option<Vec<f64>> {
+        let number = |cell| match cell {
+            Cell::Number(x) => Some(x),
+            Cell::Missing => Some(f64::NAN),
+            Cell::Text(_) => None,
+        };
+        self.cells()?.into_iter().map(number).collect()
+    }
+
+    /// The values of a column of any type as texts.
+    fn any_texts(&self) -> Option<Vec<Option<String>>> {
+        let text = |cell| match cell {
+            Cell::Text(text) => Some(Some(text)),
+            Cell::Missing => Some(None),
+            Cell::Number(_) => None,
+        };
+        self.cells()?.into_iter().map(text).collect()
+    }
+
+    /// Refuses values of another kind than the model takes.
+    fn unfit(&self, taken: &str) -> Error {
+        Error::Input(format!(
+            "column {:?} holds something else where the model takes {taken}",
+            self.name
+        ))
+    }
+
     fn numbers<T>(
         &self,
         from_double: impl Fn(f64) -> T,
@@ -320,6 +371,11 @@ impl Column<'_> {
         from_integer: impl Fn(i64) -> T,
         write: &mut dyn FnMut(T),
     ) -> Result<()> {
+        if self.is_json && !self.is_missing() {
+            let numbers = self.any_numbers().ok_or_else(|| self.unfit("numbers"))?;
+            numbers.into_iter().for_each(|x| write(from_double(x)));
+            return Ok(());
+        }
         let values = self.values;
         macro_rules! each {
             ($type:ty, $convert:expr) => {{
@@ -369,6 +425,13 @@ impl Column<'_> {
     }
 
     fn text(&self, write: &mut dyn FnMut(Option<String>)) -> Result<()> {
+        if self.is_json && !self.is_missing() {
+            let texts = self.any_texts().ok_or_else(|| self.unfit("text"))?;
+            for text in texts {
+                write(text);
+            }
+            return Ok(());
+        }
         match self.values.data_type() {
             DataType::Utf8 => {
                 self.values
@@ -404,6 +467,30 @@ pub(crate) enum Cells {
     Numbers(Vec<f64>),
     /// Missing text is `None`.
     Text(Vec<Option<String>>),
+    /// Numbers beside text, as in a column of Python's objects.
+    Mixed(Vec<Cell>),
     /// What no model here looks at: times, binary data.
     Other(DataType),
+}
+
+impl Cells {
+    /// Values of any type as what all of them are.
+    fn of(cells: Vec<Cell>) -> Self {
+        let (mut numbers, mut texts) = (false, false);
+        for cell in &cells {
+            numbers |= cell.is_number();
+            texts |= cell.is_text();
+        }
+        match (numbers, texts) {
+            (true, true) => Self::Mixed(cells),
+            (false, true) => {
+                let text = |cell| if let Cell::Text(text) = cell { Some(text) } else { None };
+                Self::Text(cells.into_iter().map(text).collect())
+            }
+            _ => {
+                let number = |cell| if let Cell::Number(x) = cell { x } else { f64::NAN };
+                Self::Numbers(cells.into_iter().map(number).collect())
+            }
+        }
+    }
 }

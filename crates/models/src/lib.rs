@@ -2,6 +2,7 @@
 //!
 //! Nothing from a model file is executed: every format is parsed, with limits, into plain structs.
 
+mod any;
 mod categories;
 mod contributions;
 mod document;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::data::{Classes, Matrix, Output, Sparse, Table};
+use super::data::{Classes, Matrix, Missing, Output, Sparse, Table};
 use super::estimator::{Estimator, Fields, arg_max, matrix};
 use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
@@ -156,6 +156,7 @@ impl NaiveBayes {
             Bayes::Linear { weights, binarize: Some(threshold) } => {
                 // Where nothing is, nothing is multiplied: without smoothing weights can be infinite.
                 if let (Table::Sparse(sparse), true) = (x, *threshold >= 0.0) {
+                    x.check_numbers(Missing::Refused)?;
                     let ones = above(sparse, *threshold)?;
                     return ones.times_transposed(weights, &self.prior);
                 }

@@ -99,7 +99,7 @@ impl Boosted {
                     self.categories().numbers(place, texts.iter().map(Option::as_deref))
                 }
                 Column::Numbers(values) => self.categories().places(place, values),
-                Column::Other(_) => None,
+                Column::Mixed(_) | Column::Other(_) => None,
             };
             if let Some(numbers) = numbers {
                 *column = Column::Numbers(numbers?);

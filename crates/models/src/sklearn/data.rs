@@ -21,6 +21,13 @@ pub(crate) struct Frame {
     pub(crate) columns: Vec<Column>,
 }
 
+/// Whether an estimator takes missing numbers. scikit-learn's take no infinite ones, but for a few that look at nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Taken,
+    Refused,
+}
+
 /// The input of an estimator.
 #[derive(Debug, Clone)]
 pub(crate) enum Table {
@@ -74,7 +81,7 @@ impl Table {
         for (at, (column, name)) in frame.columns.iter().zip(&frame.names).enumerate() {
             let values = match column {
                 Column::Numbers(values) => values,
-                Column::Text(_) => {
+                Column::Text(_) | Column::Mixed(_) => {
                     return Err(Error::Input(format!(
                         "column {name:?} holds text where the model takes numbers"
                     )));
@@ -105,6 +112,33 @@ impl Table {
         Ok(matrix)
     }
 
+    /// Refuses infinite numbers, and missing ones where an estimator takes none. What is not there in rows of mostly
+    /// zeros is zero.
+    pub(crate) fn check_numbers(&self, missing: Missing) -> Result<()> {
+        let is_bad = |x: f64| x.is_infinite() || (missing == Missing::Refused && x.is_nan());
+        let bad = match self {
+            Self::Matrix(matrix) => {
+                let width = matrix.columns.max(1);
+                let mut cells = matrix.values.iter().enumerate();
+                cells.find(|(_, x)| is_bad(**x)).map(|(at, x)| (at / width, at % width, *x))
+            }
+            Self::Sparse(sparse) => (0..sparse.rows()).find_map(|row| {
+                let (at, x) = sparse.row(row).find(|(_, x)| is_bad(*x))?;
+                Some((row, at as usize, x))
+            }),
+            Self::Frame(frame) => frame.columns.iter().enumerate().find_map(|(at, column)| {
+                let Column::Numbers(values) = column else { return None };
+                let (row, x) = values.iter().enumerate().find(|(_, x)| is_bad(**x))?;
+                Some((row, at, *x))
+            }),
+        };
+        let Some((row, at, x)) = bad else { return Ok(()) };
+        Err(Error::Input(format!(
+            "column {:?}, row {row}: {x} where the model takes finite numbers",
+            self.name(at)
+        )))
+    }
+
     /// The rows as numbers in blocks, each with the number of its first row. Rows of mostly zeros are
     /// filled up a block at a time.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Result<(usize, Cow<'_, Matrix>)>> {
@@ -128,7 +162,10 @@ impl Table {
     /// finite numbers only.
     pub(crate) fn times_transposed(&self, weights: &Matrix, bias: &[f64]) -> Result<Matrix> {
         match self {
-            Self::Sparse(sparse) => sparse.times_transposed(weights, bias),
+            Self::Sparse(sparse) => {
+                self.check_numbers(Missing::Refused)?;
+                sparse.times_transposed(weights, bias)
+            }
             other => other.finite()?.times_transposed(weights, bias),
         }
     }

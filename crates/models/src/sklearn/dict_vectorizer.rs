@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::data::{Column, Frame, Sparse, Table};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Names, Reader};
+use crate::any::Cell;
 use crate::python::Value;
 use crate::{Error, Result};
 
@@ -53,6 +54,12 @@ impl DictVectorizer {
         }))
     }
 
+    /// The column of a text under a name.
+    fn text(&self, name: &str, text: &str) -> Option<(u32, f64)> {
+        let key = [name, self.separator.as_str(), text].concat();
+        self.places.get(&key).map(|&place| (place, 1.0))
+    }
+
     /// The columns that the cells of a row fill, in order.
     fn row(&self, frame: &Frame, row: usize) -> Result<Vec<(u32, f64)>> {
         let mut filled: Vec<(u32, f64)> = Vec::with_capacity(frame.columns.len());
@@ -64,11 +71,13 @@ impl DictVectorizer {
                     own.map(|place| (place, value))
                 }
                 Column::Text(texts) => match texts.get(row).and_then(Option::as_ref) {
-                    Some(text) => {
-                        let key = [name.as_str(), self.separator.as_str(), text.as_str()].concat();
-                        self.places.get(&key).map(|&place| (place, 1.0))
-                    }
+                    Some(text) => self.text(name, text),
                     None => own.map(|place| (place, f64::NAN)),
+                },
+                Column::Mixed(values) => match values.get(row) {
+                    Some(Cell::Text(text)) => self.text(name, text),
+                    Some(Cell::Number(value)) => own.map(|place| (place, *value)),
+                    Some(Cell::Missing) | None => own.map(|place| (place, f64::NAN)),
                 },
                 Column::Other(kind) => {
                     return Err(Error::Input(format!(

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::data::{Column, Matrix, Sparse, Table};
+use super::data::{Column, Matrix, Missing, Sparse, Table};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Reader};
+use crate::any::Cell;
 use crate::python::{Elements, Value};
 use crate::{Error, Result};
 
@@ -51,6 +52,14 @@ pub(super) fn keys(column: &Column) -> Vec<Key> {
     match column {
         Column::Numbers(values) => values.iter().map(|&x| Key::number(x)).collect(),
         Column::Text(values) => values.iter().map(|text| Key::text(text.as_deref())).collect(),
+        Column::Mixed(values) => {
+            let key = |cell: &Cell| match cell {
+                Cell::Number(x) => Key::number(*x),
+                Cell::Text(text) => Key::text(Some(text)),
+                Cell::Missing => Key::Missing,
+            };
+            values.iter().map(key).collect()
+        }
         Column::Other(_) => Vec::new(), // not given out by tables
     }
 }
@@ -75,10 +84,30 @@ pub(super) fn categories(fields: Fields<'_>, value: Value<'_>) -> Result<Vec<Key
     Ok(keys)
 }
 
+/// Refuses numbers where training had texts, as scikit-learn does: each would be unknown.
+pub(super) fn check_texts(x: &Table, at: usize, column: &Column) -> Result<()> {
+    let Column::Numbers(values) = column else { return Ok(()) };
+    let Some((row, number)) = values.iter().enumerate().find(|(_, x)| !x.is_nan()) else {
+        return Ok(());
+    };
+    Err(Error::Input(format!(
+        "column {:?}, row {row}: the number {number} where training had texts; send texts, or log the model with a \
+         signature",
+        x.name(at)
+    )))
+}
+
+/// Whether some of these categories are texts.
+pub(super) fn has_text<'k>(mut keys: impl Iterator<Item = &'k Key>) -> bool {
+    keys.any(|key| matches!(key, Key::Text(_)))
+}
+
 /// One column of an encoder.
 #[derive(Debug)]
 struct Encoded {
     place: HashMap<Key, usize>,
+    /// Whether categories are texts.
+    has_text: bool,
     /// Codes a row can get; one-hot columns before one is dropped.
     width: usize,
     /// Code of categories that were too rare, if any were.
@@ -116,8 +145,9 @@ fn columns(fields: Fields<'_>) -> Result<Vec<Encoded>> {
             mapping.as_ref().and_then(|mapping| mapping.get(number)).copied().unwrap_or(number)
         };
         let infrequent = mapping.is_some().then(|| width.saturating_sub(1));
+        let has_text = has_text(keys.iter());
         let place = keys.into_iter().enumerate().map(|(number, key)| (key, code(number)));
-        Ok::<_, Error>(Encoded { place: place.collect(), width, infrequent })
+        Ok::<_, Error>(Encoded { place: place.collect(), has_text, width, infrequent })
     };
     lists.into_iter().enumerate().map(column).collect()
 }
@@ -147,6 +177,15 @@ fn mapping(
 }
 
 impl Encoded {
+    /// A column of the input, if it is what training had.
+    fn column(&self, x: &Table, at: usize) -> Result<Column> {
+        let column = x.column(at)?;
+        if self.has_text {
+            check_texts(x, at, &column)?;
+        }
+        Ok(column)
+    }
+
     /// Codes of a column; `Err` holds the row of a category that must not be.
     fn codes(&self, column: &Column, unknown: Unknown) -> Result<Vec<Option<usize>>, usize> {
         keys(column)
@@ -208,6 +247,7 @@ fn one_hot(fields: Fields<'_>) -> Result<Boxed> {
 impl Estimator for OneHot {
     fn transform(&self, x: Table) -> Result<Table> {
         x.check_width(self.columns.len())?;
+        x.check_numbers(Missing::Taken)?;
         let dropped = |at: usize| self.dropped.get(at).copied().flatten();
         let width = self
             .columns
@@ -219,8 +259,8 @@ impl Estimator for OneHot {
         let mut places = Vec::with_capacity(self.columns.len());
         for (at, encoded) in self.columns.iter().enumerate() {
             let dropped = dropped(at);
-            let codes =
-                encoded.codes(&x.column(at)?, self.unknown).map_err(|row| unseen(&x, at, row))?;
+            let column = encoded.column(&x, at)?;
+            let codes = encoded.codes(&column, self.unknown).map_err(|row| unseen(&x, at, row))?;
             let place = |code: Option<usize>| {
                 let code = code.filter(|&code| Some(code) != dropped)?;
                 Some(
@@ -288,9 +328,10 @@ fn has_nan(categories: Value<'_>) -> bool {
 impl Estimator for Ordinal {
     fn transform(&self, x: Table) -> Result<Table> {
         x.check_width(self.columns.len())?;
+        x.check_numbers(Missing::Taken)?;
         let mut result = Matrix::zeros(x.rows(), self.columns.len())?;
         for (at, encoded) in self.columns.iter().enumerate() {
-            let column = x.column(at)?;
+            let column = encoded.column(&x, at)?;
             let saw_nan = self.saw_nan.get(at) == Some(&true);
             let missing: Vec<bool> =
                 keys(&column).iter().map(|key| saw_nan && *key == Key::Missing).collect();
@@ -326,8 +367,9 @@ struct Label(Encoded);
 fn label(fields: Fields<'_>) -> Result<Boxed> {
     let keys = categories(fields, fields.value("classes_")?)?;
     let width = keys.len();
+    let has_text = has_text(keys.iter());
     let place = keys.into_iter().enumerate().map(|(at, key)| (key, at)).collect();
-    Ok(Box::new(Label(Encoded { place, width, infrequent: None })))
+    Ok(Box::new(Label(Encoded { place, has_text, width, infrequent: None })))
 }
 
 impl Estimator for Label {

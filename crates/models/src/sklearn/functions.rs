@@ -4,7 +4,7 @@
 //! ours, and every other name is refused.
 
 use super::compose::Identity;
-use super::data::{Column, Frame, Table};
+use super::data::{Column, Frame, Missing, Table};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Names, Reader};
 use crate::python::Value;
@@ -70,7 +70,11 @@ impl Function {
 
 /// `FunctionTransformer`
 fn transformer(fields: Fields<'_>) -> Result<Boxed> {
-    let Some(function) = fields.optional("func") else { return Ok(Box::new(Identity)) };
+    let validate = fields.flag("validate", false);
+    let identity = || -> Boxed {
+        if validate { Box::new(Each { function: |x| x, validate }) } else { Box::new(Identity) }
+    };
+    let Some(function) = fields.optional("func") else { return Ok(identity()) };
     if fields
         .optional("kw_args")
         .and_then(Value::entries)
@@ -79,26 +83,33 @@ fn transformer(fields: Fields<'_>) -> Result<Boxed> {
         return Err(fields.unsupported("kw_args"));
     }
     match Function::read(function) {
-        Some(Function::Identity) => Ok(Box::new(Identity)),
-        Some(Function::Each(each)) => Ok(Box::new(Each(each))),
+        Some(Function::Identity) => Ok(identity()),
+        Some(Function::Each(function)) => Ok(Box::new(Each { function, validate })),
         None => Err(fields.unsupported(format!("function {}", function.describe()))),
     }
 }
 
 #[derive(Debug)]
-struct Each(fn(f64) -> f64);
+struct Each {
+    function: fn(f64) -> f64,
+    /// Refuse numbers that are missing or infinite.
+    validate: bool,
+}
 
 impl Estimator for Each {
     fn transform(&self, x: Table) -> Result<Table> {
+        if self.validate {
+            x.check_numbers(Missing::Refused)?;
+        }
         if let Table::Frame(frame) = &x {
             let columns =
                 frame.columns.iter().zip(&frame.names).map(|(column, name)| match column {
                     Column::Numbers(values) => {
-                        Ok(Column::Numbers(values.iter().map(|&x| (self.0)(x)).collect()))
+                        Ok(Column::Numbers(values.iter().map(|&x| (self.function)(x)).collect()))
                     }
-                    Column::Text(_) | Column::Other(_) => Err(Error::Input(format!(
-                        "column {name:?} holds text where the model takes numbers"
-                    ))),
+                    Column::Text(_) | Column::Mixed(_) | Column::Other(_) => Err(Error::Input(
+                        format!("column {name:?} holds text where the model takes numbers"),
+                    )),
                 });
             let columns = columns.collect::<Result<_>>()?;
             return Ok(Table::Frame(Frame {
@@ -108,7 +119,7 @@ impl Estimator for Each {
             }));
         }
         let mut matrix = x.matrix()?.into_owned();
-        matrix.values.iter_mut().for_each(|x| *x = (self.0)(*x));
+        matrix.values.iter_mut().for_each(|x| *x = (self.function)(*x));
         Ok(Table::Matrix(matrix))
     }
 

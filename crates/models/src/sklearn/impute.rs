@@ -1,9 +1,10 @@
 //! What stands in for missing values: `SimpleImputer`, and `MissingIndicator`, which says where they were.
 
-use super::data::{Column, Frame, Matrix, Table};
+use super::data::{Column, Frame, Matrix, Missing, Table};
 use super::encoders::{Key, keys};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Reader};
+use crate::any::Cell;
 use crate::python::Elements;
 use crate::{Error, Result};
 
@@ -72,6 +73,8 @@ fn imputer(fields: Fields<'_>) -> Result<Boxed> {
 impl Estimator for Imputer {
     fn transform(&self, x: Table) -> Result<Table> {
         x.check_width(self.fill.len())?;
+        let has_text = self.fill.iter().any(|fill| matches!(fill, Some(Fill::Text(_))));
+        x.check_numbers(if has_text { Missing::Taken } else { taken_beside(&self.missing) })?;
         let rows = x.rows();
         let mut frame = Frame { rows, names: Vec::new(), columns: Vec::new() };
         let mut indicators = Vec::new();
@@ -135,7 +138,17 @@ impl Fill {
             (Column::Numbers(_), Self::Text(_)) => {
                 return Err("numbers where the model takes text");
             }
-            (Column::Text(_), Self::Number(_)) => return Err("text where the model takes numbers"),
+            (Column::Mixed(mut values), Self::Text(fill)) => {
+                values
+                    .iter_mut()
+                    .zip(missing)
+                    .filter(|(_, missing)| **missing)
+                    .for_each(|(value, _)| *value = Cell::Text(fill.clone()));
+                Column::Mixed(values)
+            }
+            (Column::Text(_) | Column::Mixed(_), Self::Number(_)) => {
+                return Err("text where the model takes numbers");
+            }
             (Column::Other(_), _) => return Err("neither numbers nor text"),
         })
     }
@@ -202,6 +215,7 @@ impl Indicator {
 
 impl Estimator for Indicator {
     fn transform(&self, x: Table) -> Result<Table> {
+        x.check_numbers(taken_beside(&self.missing))?;
         Ok(Table::Matrix(self.mask(&x)?))
     }
 
@@ -217,4 +231,9 @@ impl Estimator for Indicator {
 /// `missing_values` of an estimator.
 pub(super) fn missing_values(fields: Fields<'_>) -> Key {
     fields.0.get("missing_values").and_then(Key::of).unwrap_or(Key::Missing)
+}
+
+/// Whether NaN is taken where `missing` stands for what is missing: it is that itself, or a number like none.
+pub(super) fn taken_beside(missing: &Key) -> Missing {
+    if *missing == Key::Missing { Missing::Taken } else { Missing::Refused }
 }

@@ -6,7 +6,7 @@
 use super::data::{Column, Matrix, Table};
 use super::encoders::{Key, keys};
 use super::estimator::{Estimator, Fields};
-use super::impute::{Indicator, missing_values};
+use super::impute::{Indicator, missing_values, taken_beside};
 use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
 
@@ -247,6 +247,7 @@ fn squares(row: &[f64], is_missing: impl Fn(usize) -> bool) -> f64 {
 
 impl Estimator for KnnImputer {
     fn transform(&self, x: Table) -> Result<Table> {
+        x.check_numbers(taken_beside(&self.missing))?;
         let indicators = self.indicator.as_ref().map(|indicator| indicator.mask(&x)).transpose()?;
         let mut x = x.matrix()?.into_owned();
         x.check_width(self.samples.columns)?;

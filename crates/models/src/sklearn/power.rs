@@ -1,9 +1,10 @@
 //! `PowerTransformer`: Yeo-Johnson and Box-Cox.
 
+use super::data::{Missing, Table};
 use super::estimator::Fields;
 use super::preprocessing::{ByRow, Rows};
 use super::reader::{Boxed, Reader};
-use crate::Result;
+use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[Reader::new("PowerTransformer", |fields, _| power(fields))];
 
@@ -34,6 +35,16 @@ fn power(fields: Fields<'_>) -> Result<Boxed> {
 impl Rows for Power {
     fn width(&self) -> Option<usize> {
         Some(self.lambdas.len())
+    }
+
+    fn check(&self, x: &Table) -> Result<()> {
+        x.check_numbers(Missing::Taken)?;
+        let positive = |x: &f64| x.is_nan() || *x > 0.0;
+        if self.box_cox && !x.matrix()?.values.iter().all(positive) {
+            let reason = "the Box-Cox transformation takes positive numbers alone";
+            return Err(Error::Input(reason.to_owned()));
+        }
+        Ok(())
     }
 
     fn row(&self, from: &[f64], to: &mut [f64]) {

@@ -1,6 +1,6 @@
 //! Scalers and other transformers of numeric columns.
 
-use super::data::{Matrix, Sparse, Table};
+use super::data::{Matrix, Missing, Sparse, Table};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Reader};
 use crate::Result;
@@ -22,6 +22,10 @@ pub(super) trait Rows: Send + Sync + std::fmt::Debug {
     fn columns(&self, width: usize) -> usize {
         width
     }
+    /// Refuses what scikit-learn refuses.
+    fn check(&self, x: &Table) -> Result<()> {
+        x.check_numbers(Missing::Taken)
+    }
     /// Whether each column is made of the same one of the input.
     fn is_each(&self) -> bool {
         true
@@ -36,6 +40,7 @@ pub(super) struct ByRow<T>(pub(super) T);
 
 impl<T: Rows> Estimator for ByRow<T> {
     fn transform(&self, x: Table) -> Result<Table> {
+        self.0.check(&x)?;
         if let Table::Sparse(sparse) = &x {
             // What takes rows of mostly zeros gives them back.
             let mut result = Sparse::new(self.0.columns(sparse.columns));
@@ -175,6 +180,10 @@ impl Rows for Norm {
         None
     }
 
+    fn check(&self, x: &Table) -> Result<()> {
+        x.check_numbers(Missing::Refused)
+    }
+
     fn is_each(&self) -> bool {
         false
     }
@@ -206,6 +215,10 @@ struct Threshold(f64);
 impl Rows for Threshold {
     fn width(&self) -> Option<usize> {
         None
+    }
+
+    fn check(&self, x: &Table) -> Result<()> {
+        x.check_numbers(Missing::Refused)
     }
 
     fn row(&self, from: &[f64], to: &mut [f64]) {
@@ -262,6 +275,10 @@ fn polynomial(fields: Fields<'_>) -> Result<Boxed> {
 impl Rows for Polynomial {
     fn width(&self) -> Option<usize> {
         Some(self.from)
+    }
+
+    fn check(&self, x: &Table) -> Result<()> {
+        x.check_numbers(Missing::Refused)
     }
 
     fn columns(&self, _width: usize) -> usize {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::data::{Classes, Matrix, Output, Table};
+use super::data::{Classes, Matrix, Missing, Output, Table};
 use super::estimator::{Estimator, Fields, no_method};
 use super::reader::{Boxed, Nested, Reader};
 use crate::Result;
@@ -19,6 +19,8 @@ pub(super) const READERS: &[Reader] = &[Reader::new(
 struct Select {
     from: usize,
     columns: Vec<usize>,
+    /// Whether numbers that are missing or infinite are refused.
+    finite: bool,
     /// What `RFE` and `RFECV` fitted to the columns that they kept, and predict with.
     model: Option<Boxed>,
 }
@@ -26,6 +28,9 @@ struct Select {
 impl Select {
     fn kept(&self, x: &Table) -> Result<Table> {
         x.check_width(self.from)?;
+        if self.finite {
+            x.check_numbers(Missing::Refused)?;
+        }
         x.select(&self.columns)
     }
 
@@ -125,7 +130,40 @@ fn selector(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         "RFE" | "RFECV" => Some(nested.load(fields.value("estimator_")?)?),
         _ => None,
     };
-    Ok(Box::new(Select { from: keep.len(), columns, model }))
+    Ok(Box::new(Select { from: keep.len(), columns, finite: is_finite(fields), model }))
+}
+
+/// Whether a selection takes finite numbers alone: those by scores do, those by a model as it does.
+fn is_finite(fields: Fields<'_>) -> bool {
+    /// Common models that take no missing numbers.
+    const MODELS: &[&str] = &[
+        "LinearRegression",
+        "Ridge",
+        "RidgeCV",
+        "Lasso",
+        "LassoCV",
+        "ElasticNet",
+        "ElasticNetCV",
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "RidgeClassifier",
+        "SGDClassifier",
+        "SGDRegressor",
+        "LinearSVC",
+        "LinearSVR",
+        "SVC",
+        "SVR",
+        "Perceptron",
+        "GradientBoostingClassifier",
+        "GradientBoostingRegressor",
+    ];
+    match fields.name() {
+        "VarianceThreshold" => false,
+        "SelectFromModel" | "RFE" | "RFECV" | "SequentialFeatureSelector" => {
+            fields.optional("estimator").is_some_and(|model| MODELS.contains(&Fields(model).name()))
+        }
+        _ => true,
+    }
 }
 
 /// The largest p value that is kept where so large a share of what is kept may be by chance (Benjamini, Hochberg 1995).

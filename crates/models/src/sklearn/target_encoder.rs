@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::data::{Matrix, Table};
-use super::encoders::{Key, categories, keys};
+use super::data::{Matrix, Missing, Table};
+use super::encoders::{Key, categories, check_texts, has_text, keys};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Reader};
 use crate::Result;
@@ -15,6 +15,8 @@ pub(super) const READERS: &[Reader] =
 #[derive(Debug)]
 struct Target {
     columns: Vec<HashMap<Key, usize>>,
+    /// By column: whether its categories are texts.
+    has_text: Vec<bool>,
     /// By column and class: the value of each category.
     encodings: Vec<Vec<f64>>,
     means: Vec<f64>,
@@ -31,7 +33,8 @@ fn target(fields: Fields<'_>) -> Result<Boxed> {
                 .map(|(at, key)| (key, at))
                 .collect())
         })
-        .collect::<Result<Vec<_>>>()?;
+        .collect::<Result<Vec<HashMap<Key, usize>>>>()?;
+    let has_text = columns.iter().map(|places| has_text(places.keys())).collect();
     let encodings = fields
         .items("encodings_")?
         .into_iter()
@@ -40,17 +43,22 @@ fn target(fields: Fields<'_>) -> Result<Boxed> {
                 .ok_or_else(|| fields.malformed("encodings_ are no numbers"))
         })
         .collect::<Result<_>>()?;
-    Ok(Box::new(Target { columns, encodings, means: fields.numbers("target_mean_")? }))
+    Ok(Box::new(Target { columns, has_text, encodings, means: fields.numbers("target_mean_")? }))
 }
 
 impl Estimator for Target {
     fn transform(&self, x: Table) -> Result<Table> {
         x.check_width(self.columns.len())?;
+        x.check_numbers(Missing::Taken)?;
         // More than two classes give a column for each, for every column of the input.
         let each = self.encodings.len() / self.columns.len().max(1);
         let mut result = Matrix::zeros(x.rows(), self.encodings.len())?;
         for (at, column) in self.columns.iter().enumerate() {
-            let keys = keys(&x.column(at)?);
+            let values = x.column(at)?;
+            if self.has_text.get(at) == Some(&true) {
+                check_texts(&x, at, &values)?;
+            }
+            let keys = keys(&values);
             for (row, key) in result.each_row_mut().zip(&keys) {
                 for class in 0..each {
                     let encoding = self.encodings.get(at * each + class);

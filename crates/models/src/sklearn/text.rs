@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::data::{Column, Sparse, Table};
+use super::data::{Column, Missing, Sparse, Table};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Reader};
 use super::tokens::Analyzer;
@@ -262,6 +262,7 @@ impl Weights {
 
 impl Estimator for Weights {
     fn transform(&self, x: Table) -> Result<Table> {
+        x.check_numbers(Missing::Refused)?;
         let mut counts = match x {
             Table::Sparse(counts) => counts,
             other => Sparse::from_matrix(&*other.finite()?)?,

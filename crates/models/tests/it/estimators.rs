@@ -133,6 +133,24 @@ fn rarer_kinds_and_files_of_joblib_answer_as_in_python() {
     }
 }
 
+/// A number where there is none to take is no answer: each step looks at what it is given, as in Python.
+#[test]
+fn rows_that_python_refuses_are_refused() {
+    let models = made(include_str!("../python/refused.py"), "refused");
+    let mut answered = Vec::new();
+    for path in &models {
+        let model = load(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let input = inputs(&json(&path.join("expected.json")));
+        for row in 0..input.num_rows() {
+            if model.predictor.predict(&input.slice(row, 1)).is_ok() {
+                answered.push(format!("{}, row {row}", path.display()));
+            }
+        }
+    }
+    assert!(models.len() >= 45, "only {} models were made", models.len());
+    assert!(answered.is_empty(), "answered:\n{}", answered.join("\n"));
+}
+
 /// All of scikit-learn, as it is installed: an answer is Python's, and what is not answered is refused when it is
 /// loaded, by name. A drawn part of it in the short form.
 #[test]

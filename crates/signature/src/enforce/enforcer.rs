@@ -31,7 +31,8 @@ pub struct Enforced {
     pub absent: Vec<String>,
     /// The schema that was made of the request, for a model without signature.
     pub schema: Option<Schema>,
-    /// Whether the request was a data frame (which Python answers as one) or arrays.
+    /// Whether Python's model is given a data frame, which it answers as one, or arrays: a signature of tensors makes
+    /// arrays of a data frame.
     pub frame: bool,
     /// The id that a request of [`Protocol::OpenInference`] gives itself.
     pub id: Option<String>,
@@ -151,7 +152,8 @@ impl Enforcer {
             request.check_table(table.num_columns(), table.num_rows())?;
             let (batch, absent, ignored) = table::read(plan, request, table)?;
             let params = params::enforce(&self.params, None)?;
-            Ok(Enforced { batch, params, ignored, absent, schema: None, frame: true, id: None })
+            let frame = !plan.tensors;
+            Ok(Enforced { batch, params, ignored, absent, schema: None, frame, id: None })
         })
     }
 
@@ -182,6 +184,7 @@ impl Enforcer {
         let params = params::enforce(&self.params, params)?;
         let absent = request.absent_optional();
         let Request { plan, buffers, rows, extra, frame, .. } = request;
+        let frame = frame && !plan.tensors;
         let arrays =
             buffers.into_iter().map(Buffer::finish).collect::<Result<Vec<_>, ArrowError>>();
         let batch = plan.batch(arrays.map_err(|error| Rejection::invalid(&error))?, rows)?;

@@ -8,7 +8,7 @@ use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
 
 use super::names::{schema_text, shape_text};
 use super::rejection::Rejection;
-use crate::model::{ColSpec, DataType, Schema, TensorSpec};
+use crate::model::{ColSpec, DataType, JSON_TEXT, Schema, TensorSpec};
 
 /// Columns beyond those of the model that a request may have. They are read past, so they are
 /// nobody's data; but their names must be held to find the others.
@@ -39,6 +39,14 @@ impl Input {
                 let fixed = shape.iter().skip(1).filter_map(|size| usize::try_from(*size).ok());
                 fixed.fold(1, usize::saturating_mul)
             }
+        }
+    }
+
+    /// Whether its values are JSON text in Arrow.
+    fn is_json_text(&self) -> bool {
+        match &self.content {
+            Content::Column { data_type, .. } => data_type.is_json_text(),
+            Content::Tensor { dtype, .. } => dtype == "object",
         }
     }
 
@@ -102,9 +110,15 @@ impl Plan {
         let width = inputs.iter().map(Input::width).fold(0, usize::saturating_add);
         // Every column is nullable here: a missing number is a null over a NaN even where the
         // signature requires the column.
-        let nullable = |field: &Arc<Field>| Field::clone(field).with_nullable(true);
+        let field = |(field, input): (&Arc<Field>, &Input)| {
+            let field = Field::clone(field).with_nullable(true);
+            if !input.is_json_text() {
+                return field;
+            }
+            field.with_metadata(HashMap::from([(JSON_TEXT.to_owned(), "true".to_owned())]))
+        };
         let arrow = schema.arrow_schema();
-        let fields: Vec<Field> = arrow.fields().iter().map(nullable).collect();
+        let fields: Vec<Field> = arrow.fields().iter().zip(&inputs).map(field).collect();
         Self {
             by_position: !tensors && are_positions,
             tensors,

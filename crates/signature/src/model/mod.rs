@@ -29,4 +29,4 @@ pub use folder::ModelFolder;
 pub use infer::{infer_schema, infer_signature};
 pub use input_example::InputExample;
 pub use mlmodel::{InputExampleInfo, MLMODEL_FILE, MlModel};
-pub use signature::{ColSpec, DataType, ParamSpec, Schema, Signature, TensorSpec};
+pub use signature::{ColSpec, DataType, JSON_TEXT, ParamSpec, Schema, Signature, TensorSpec};

@@ -183,6 +183,10 @@ impl ColSpec {
     }
 }
 
+/// In the metadata of a field of a request: its texts are the JSON of values of any type
+/// ([`DataType::is_json_text`]), and no texts of their own.
+pub const JSON_TEXT: &str = "trainyard.json";
+
 /// Column types by MLflow's names.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DataType {
@@ -266,6 +270,15 @@ impl DataType {
                 let entries = Field::new("entries", ArrowType::Struct(entry), false);
                 ArrowType::Map(Arc::new(entries), false)
             }
+        }
+    }
+
+    /// Whether Arrow holds these values, or what lists of them hold, as JSON text.
+    pub fn is_json_text(&self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Array(items) => items.is_json_text(),
+            _ => false,
         }
     }
 

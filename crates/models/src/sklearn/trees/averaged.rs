@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::data::{Classes, Matrix, Output, Table};
+use super::super::data::{Classes, Matrix, Missing, Output, Table};
 use super::super::estimator::{Estimator, Fields, arg_max, class_lists};
 use super::super::reader::{Boxed, Reader};
 use super::raw::{RawTree, build, check_members, feature_count, singles};
@@ -77,8 +77,14 @@ fn averaged(fields: Fields<'_>) -> Result<Boxed> {
     }))
 }
 
+/// Trees take missing numbers, but not in rows of mostly zeros.
+fn check_sparse(x: &Table) -> Result<()> {
+    if matches!(x, Table::Sparse(_)) { x.check_numbers(Missing::Refused) } else { Ok(()) }
+}
+
 impl Averaged {
     fn means(&self, x: &Table) -> Result<Matrix> {
+        check_sparse(x)?;
         let width = self.forest.outputs();
         let mut sums = Matrix::zeros(x.rows(), width)?;
         for block in x.blocks() {
@@ -96,6 +102,7 @@ impl Averaged {
     fn explained(&self, x: &Table, background: Option<&Table>) -> Result<Contributions> {
         let explained =
             if self.classes.is_empty() { Explained::Prediction } else { Explained::Probability };
+        check_sparse(x)?;
         let matrix = x.matrix()?;
         matrix.check_width(self.features)?;
         check_cells(matrix.rows, self.forest.outputs(), matrix.columns)?;

@@ -16,6 +16,7 @@ fn tensors_keep_their_shape() {
         let outer = request.batch.column(0).as_fixed_size_list();
         assert_eq!((outer.len(), outer.value_length()), (1, 2), "{body}");
         assert_eq!(outer.values().as_fixed_size_list().values().len(), 4, "{body}");
+        assert!(!request.frame, "arrays for the model: {body}");
     }
     for (body, message) in [
         (r#"{"inputs": [[[1, 2]]]}"#, "input (1, 1, 2) does not match expected shape (-1, 2, 2)."),
