@@ -256,17 +256,19 @@ impl Deployment<'_> {
     /// Ends the gateway; requests in flight may finish within the limit. One that hangs is killed: whoever wants
     /// the end of a service has nothing to wait for.
     pub(crate) async fn stop_gateway(&self, limit: Duration) -> Result<()> {
-        match self.control.status().await {
-            Ok(Some(_)) => {}
+        let asked = match self.control.status().await {
+            Ok(Some(_)) => self.control.shutdown(limit).await,
             Ok(None) => return Ok(()),
-            Err(error) => {
-                self.kill_gateway(&error.to_string()).await?;
-                if lock::holder(&self.folder.gateway_lock()).is_none() {
-                    return self.step(ReleaseEvent::GatewayStopped);
-                }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = asked {
+            self.kill_gateway(&error.to_string()).await?;
+            if lock::holder(&self.folder.gateway_lock()).is_none() {
+                return self.step(ReleaseEvent::GatewayStopped);
             }
+            // Another one has taken its place.
+            self.control.shutdown(limit).await?;
         }
-        self.control.shutdown(limit).await?;
         let start = Instant::now();
         // It lets go of its lock as the last thing.
         while lock::holder(&self.folder.gateway_lock()).is_some() {
