@@ -373,7 +373,9 @@ impl Column<'_> {
     ) -> Result<()> {
         if self.is_json && !self.is_missing() {
             let numbers = self.any_numbers().ok_or_else(|| self.unfit("numbers"))?;
-            numbers.into_iter().for_each(|x| write(from_double(x)));
+            for x in numbers {
+                write(from_double(x));
+            }
             return Ok(());
         }
         let values = self.values;
