@@ -11,11 +11,13 @@ const SPREAD_MIN: f64 = 1e-4;
 /// Distinct numbers up to which Evidently's default rule counts values.
 const FEW_VALUES: usize = 5;
 
-/// What decides in the place of this score; `None` where the score does.
+/// What decides in the place of this score; `None` where the score does. Whoever asks for a method or a threshold
+/// means the distance as it is.
 pub(super) fn adjusted_score(
     method: Method,
     kind: Kind,
     (score, threshold): (f64, f64),
+    is_asked: bool,
     sides: &Sides<'_>,
 ) -> Option<f64> {
     let is_drift = |score: f64| method.is_drift(score, threshold);
@@ -25,7 +27,9 @@ pub(super) fn adjusted_score(
         // The reference is a sample as current is.
         Method::ChiSquare => Some(counts::chi_square_of_two_samples(sides.frequencies())),
         // So it is for distances, which are large by chance where values are few or labels many.
-        Method::JensenShannon if is_drift(score) && (kind == Kind::Categorical || is_few()) => {
+        Method::JensenShannon
+            if !is_asked && is_drift(score) && (kind == Kind::Categorical || is_few()) =>
+        {
             let chance = chance::jensen_shannon_divergence(sides.frequencies());
             Some(beyond(score, chance.sqrt())).filter(|score| !is_drift(*score))
         }
@@ -35,7 +39,7 @@ pub(super) fn adjusted_score(
             let scaled = small.map(|scale| distance::wasserstein(pair) / scale);
             let decisive = scaled.unwrap_or(score);
             let spread = 1.0 / pair.reference_len() as f64 + 1.0 / pair.current_len() as f64;
-            if spread < SPREAD_MIN || !is_drift(decisive) {
+            if is_asked || spread < SPREAD_MIN || !is_drift(decisive) {
                 return scaled;
             }
             let scale = small.unwrap_or_else(|| distance::scale(pair));
@@ -101,6 +105,19 @@ mod tests {
         assert_eq!(evidently.score, chance.score);
         let moved = verdict(&reference, &sample(|row| 1000 + row), Compat::Trainyard);
         assert!(moved.drifted && moved.adjusted_score.is_none(), "{moved:?}");
+    }
+
+    #[test]
+    fn whoever_asks_for_a_method_means_its_distance() {
+        let reference = Float64Array::from_iter_values((0..2000).map(f64::from));
+        let few = Float64Array::from_iter_values((0..60).map(|row| f64::from(row * 28 + 300)));
+        for asked in [
+            Options { method: Some(Method::Wasserstein), ..Options::default() },
+            Options { threshold: Some(0.1), ..Options::default() },
+        ] {
+            let verdict = compare_arrays("x", &reference, &few, &asked).verdict().unwrap().clone();
+            assert!(verdict.drifted && verdict.adjusted_score.is_none(), "{verdict:?}");
+        }
     }
 
     #[test]

@@ -54,11 +54,13 @@ pub(super) fn judge(
         Ok(outcome) => outcome,
         Err(reason) => return Status::Failed(reason),
     };
-    let threshold = options.threshold_for(name, kind).unwrap_or_else(|| method.default_threshold());
+    let asked_threshold = options.threshold_for(name, kind);
+    let is_asked = !chosen_by_default || asked_threshold.is_some();
+    let threshold = asked_threshold.unwrap_or_else(|| method.default_threshold());
     let adjusted_score = if options.is_evidently() {
         None
     } else {
-        adjusted_score(method, kind, (outcome.score, threshold), sides)
+        adjusted_score(method, kind, (outcome.score, threshold), is_asked, sides)
     };
     let drifted = method.is_drift(adjusted_score.unwrap_or(outcome.score), threshold);
     let counts_as_drifted = if options.is_evidently() {
@@ -112,7 +114,9 @@ fn table_verdict(
         || default_method(kind, reference.len(), sides.distinct_up_to(5) as u64, true).0,
         |(method, _)| method,
     );
-    let threshold = options.threshold_for(name, kind).unwrap_or_else(|| method.default_threshold());
+    let asked_threshold = options.threshold_for(name, kind);
+    let is_asked = !chosen_by_default || asked_threshold.is_some();
+    let threshold = asked_threshold.unwrap_or_else(|| method.default_threshold());
     match run(method, kind, &sides, options) {
         Ok(outcome) => method.is_drift(outcome.score, threshold),
         Err(_) => drifted,
