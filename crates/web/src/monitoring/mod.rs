@@ -2,6 +2,7 @@
 //! draws it, beside releases.
 
 mod charts;
+mod looks;
 mod recorded;
 mod show;
 mod window;

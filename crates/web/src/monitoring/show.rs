@@ -11,6 +11,7 @@ use trainyard_mlflow::{Error, SearchModelVersions};
 use trainyard_report::drift::WindowParts;
 
 use super::charts::Charts;
+use super::looks;
 use super::recorded::Recorded;
 use super::window;
 use crate::cockpit::{self, Records};
@@ -23,6 +24,9 @@ use crate::site::Web;
 
 /// Alerts that are over and are listed, the latest.
 const ALERTS_MAX: usize = 50;
+
+/// Above looks that are not at windows.
+const LOOKS: &str = "Single looks";
 
 /// What the address may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -58,7 +62,7 @@ pub(crate) async fn show(
         (web.links.model(&model.name), model.name.clone()),
     ];
     let (title, body) = match run {
-        None => ("Data over time".to_owned(), nothing(&model)),
+        None => ("Data over time".to_owned(), nothing(&web, &model, &records)),
         Some(run) => {
             // Until it is drawn: what is read may be large.
             let _turn = web.turns.take().await;
@@ -70,7 +74,8 @@ pub(crate) async fn show(
             } else {
                 let place = window::place(&recorded, &asked.at)?;
                 trail.push((history_address(&web, &model, run), "Data over time".to_owned()));
-                let looks = window::looks(&web, &model, version.as_ref(), &recorded, place).await;
+                let looks =
+                    window::looks_within(&web, &model, version.as_ref(), &recorded, place).await;
                 window::content(&web, &recorded, place, &address, &looks)
             }
         }
@@ -109,12 +114,13 @@ fn window_address(asked: &Asked) -> String {
     }
 }
 
-fn nothing(model: &RegisteredModel) -> Markup {
+fn nothing(web: &Web, model: &RegisteredModel, records: &Records) -> Markup {
     html! {
         h1 { (model.name) " " small { "data and quality over time" } }
         (page::empty("Nobody looked at its production data over time yet.", &html! {
             p { "In the folder of the project: " code { "trainyard monitor --window 1d" } ". What is found is recorded here." }
         }))
+        (looks::list(web, LOOKS, &records.looks))
     }
 }
 
@@ -161,6 +167,7 @@ impl Shown<'_> {
                 (charts.rows())
                 (parts.list())
             }
+            (looks::list(web, LOOKS, &self.records.looks))
         }
     }
 

@@ -1,16 +1,16 @@
 //! One window: what was found in it, and which looks were made meanwhile.
 
 use maud::{Markup, html};
-use trainyard_base::words::tags;
 use trainyard_drift::WindowLength;
 use trainyard_mlflow::Error;
-use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Run, Tag};
+use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Run};
 use trainyard_report::drift::window_report;
 
+use super::looks;
 use super::recorded::Recorded;
-use crate::cockpit::looks_within;
+use crate::cockpit;
+use crate::format;
 use crate::site::Web;
-use crate::{format, page};
 
 /// Which of the windows begins there.
 pub(super) fn place(recorded: &Recorded, at: &str) -> Result<usize, Error> {
@@ -21,7 +21,7 @@ pub(super) fn place(recorded: &Recorded, at: &str) -> Result<usize, Error> {
 }
 
 /// Looks at the model's data that were made while the window was.
-pub(super) async fn looks(
+pub(super) async fn looks_within(
     web: &Web,
     model: &RegisteredModel,
     version: Option<&ModelVersion>,
@@ -31,7 +31,7 @@ pub(super) async fn looks(
     match (recorded.window, recorded.windows.get(place)) {
         (WindowLength::Time(_), Some(result)) => {
             let window = result.window;
-            looks_within(web, &model.name, version, window.begins, window.ends).await
+            cockpit::looks_within(web, &model.name, version, window.begins, window.ends).await
         }
         _ => Vec::new(),
     }
@@ -51,18 +51,7 @@ pub(super) fn content(
     let body = html! {
         h1 { (name) " " small { "a window of " (recorded.window) } }
         div.over-time { (window_report(result, recorded.window, &recorded.alerts)) }
-        @if !looks.is_empty() {
-            h2 { "Looks that were made then" }
-            ul {
-                @for run in looks {
-                    li {
-                        a href=(web.links.run(&run.info.run_id)) { (page::run_name(&run.info.run_name, &run.info.run_id)) }
-                        " " (Tag::find(&run.data.tags, tags::VERDICT).unwrap_or_default())
-                        @if let Some(at) = run.info.start_time { ", " (format::time(at)) }
-                    }
-                }
-            }
-        }
+        (looks::list(web, "Looks that were made then", looks))
         div.actions {
             @if let Some(before) = neighbour(place.checked_sub(1)) {
                 a href={ (address) (before.begins) } rel="prev" { "← " (before.name(recorded.window)) }

@@ -46,7 +46,10 @@ async fn a_models_data_over_time_lead_to_each_window() {
     recorded(&site).await;
     let nobody = site.get("/models/Iris/monitoring").await;
     assert_eq!(nobody.status, StatusCode::OK, "{}", nobody.text);
-    assert!(nobody.text.contains("trainyard monitor --window 1d"), "{}", nobody.text);
+    for told in ["trainyard monitor --window 1d", "Single looks", "warning"] {
+        assert!(nobody.text.contains(told), "{told}: {}", nobody.text);
+    }
+    assert!(site.get("/").await.text.contains("/models/Iris/monitoring\""));
     assert!(!site.get("/models/Iris").await.text.contains("/models/Iris/monitoring"));
 
     // The last of the windows has the release and the look of `recorded` in it.
