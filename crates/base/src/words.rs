@@ -52,6 +52,10 @@ pub mod tags {
     pub const VERDICT: &str = "trainyard.verdict";
     /// Of a release's run: `released`, `rolled_back` or `failed`.
     pub const OUTCOME: &str = "trainyard.outcome";
+    /// Of a look at production data: the registered model.
+    pub const MODEL: &str = "trainyard.model";
+    /// Of the run of production data over time: how long its windows are.
+    pub const WINDOW: &str = "trainyard.window";
 }
 
 /// The experiment of a model's releases and rollbacks.
@@ -64,3 +68,12 @@ pub fn monitoring_experiment(training: &str) -> String {
     let stem = training.strip_suffix("_staging").unwrap_or(training);
     format!("{stem}_monitoring")
 }
+
+/// The experiment of looks outside of projects.
+pub const LOOKS_EXPERIMENT: &str = "/monitoring";
+
+/// The file of a run of production data over time that has the newest windows.
+pub const RECENT_WINDOWS: &str = "recent.json";
+
+/// Bytes of it: whoever draws a page reads it whole.
+pub const RECENT_WINDOWS_BYTES_MAX: usize = 16 << 20;

@@ -38,6 +38,7 @@ mod serve;
 mod served_model;
 mod server;
 mod signature_probe;
+mod status_page;
 mod verify;
 mod watch;
 mod webhook;

@@ -26,10 +26,11 @@ pub(crate) enum Route {
     Feedback,
     Webhook,
     Docs,
+    Status,
     Other,
 }
 
-const ROUTES: [(Route, &str); 14] = [
+const ROUTES: [(Route, &str); 15] = [
     (Route::Predict, "/predict"),
     (Route::Invocations, "/invocations"),
     (Route::OpenInference, "/v2/models/infer"),
@@ -43,6 +44,7 @@ const ROUTES: [(Route, &str); 14] = [
     (Route::Feedback, "/feedback"),
     (Route::Webhook, "/webhook"),
     (Route::Docs, "/docs"),
+    (Route::Status, "/"),
     (Route::Other, "other"),
 ];
 
@@ -105,6 +107,24 @@ impl Metrics {
             count.fetch_add(1, Ordering::Relaxed);
         }
         metrics.latency.observe(elapsed);
+    }
+
+    /// Requests of each route that was asked: well answered, refused (4xx), failed (5xx).
+    pub(crate) fn requests(&self) -> Vec<(&'static str, [u64; 3])> {
+        let of = |metrics: &RouteMetrics| {
+            let (mut good, mut refused, mut failed) = (0, 0, 0);
+            for (status, count) in STATUSES.iter().zip(&metrics.by_status) {
+                let sum = match *status {
+                    400..=499 => &mut refused,
+                    500.. => &mut failed,
+                    _ => &mut good,
+                };
+                *sum += count.load(Ordering::Relaxed);
+            }
+            [good, refused, failed]
+        };
+        let all = ROUTES.iter().zip(&self.routes).map(|((_, name), metrics)| (*name, of(metrics)));
+        all.filter(|(_, sums)| sums.iter().any(|sum| *sum > 0)).collect()
     }
 
     /// The page.
@@ -219,6 +239,8 @@ mod tests {
         let metrics = Metrics::default();
         metrics.answered(Route::Predict, 200, Duration::from_micros(200));
         metrics.answered(Route::Predict, 400, Duration::from_secs(100));
+        metrics.answered(Route::Status, 503, Duration::ZERO);
+        assert_eq!(metrics.requests(), [("/predict", [1, 1, 0]), ("/", [0, 0, 1])]);
         let (endpoint, _reloads) =
             Endpoint::new("a\"b".to_owned(), crate::ModelSource::Uri("m".parse().unwrap()));
         let page = metrics.render(&[endpoint]);

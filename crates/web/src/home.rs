@@ -211,7 +211,7 @@ async fn state(web: &Web, model: &RegisteredModel, version: &str) -> Markup {
     let look = records.looks.first();
     html! {
         (Health::of(&version, look).dot())
-        @if let Some(verdict) = records.verdict() { "data " (verdict) }
+        @if let Some(verdict) = records.verdict() { a href=(web.links.monitoring(&model.name)) { "data " (verdict) } }
         @else { span.soft { "no look at its data" } }
     }
 }

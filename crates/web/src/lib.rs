@@ -1,4 +1,5 @@
-//! The pages people look at: experiments, runs, metrics, artifacts, comparison, and a cockpit for each model.
+//! The pages people look at: experiments, runs, metrics, artifacts, comparison, and for each model a cockpit and its
+//! data over time.
 //!
 //! Rendered here, on the server, from any [`Tracking`]; they work without scripts, load nothing
 //! from elsewhere, and show what users logged as text only: whatever could be active (HTML
@@ -27,6 +28,7 @@ mod links;
 mod logged_model;
 mod metric;
 mod models;
+mod monitoring;
 mod page;
 mod pagination;
 mod posted;

@@ -99,6 +99,11 @@ impl Links {
         format!("{}/models/{}", self.prefix, part(name))
     }
 
+    /// A model's data and quality over time.
+    pub(crate) fn monitoring(&self, name: &str) -> String {
+        format!("{}/monitoring", self.model(name))
+    }
+
     pub(crate) fn version(&self, name: &str, version: &str) -> String {
         format!("{}/versions/{}", self.model(name), part(version))
     }

@@ -16,7 +16,7 @@ use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
     artifact, cockpit, compare, curves, error, experiment, experiments, home, logged_model, metric,
-    models, page, relations, run, run_change, runs_csv, search, webhooks,
+    models, monitoring, page, relations, run, run_change, runs_csv, search, webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -57,6 +57,7 @@ pub fn router_with_webhooks(
         .route("/models", get(models::list))
         .route("/models/{name}", get(cockpit::show).post(cockpit::change))
         .route("/models/{name}/diff", get(cockpit::show_difference))
+        .route("/models/{name}/monitoring", get(monitoring::show))
         .route(
             "/models/{name}/versions/{version}",
             get(cockpit::show_version).post(cockpit::change_version),
@@ -71,8 +72,11 @@ pub fn router_with_webhooks(
 }
 
 async fn style() -> Response {
-    const STYLE: &str =
-        concat!(include_str!("assets/style.css"), include_str!("assets/experiment.css"));
+    const STYLE: &str = concat!(
+        include_str!("assets/style.css"),
+        include_str!("assets/experiment.css"),
+        include_str!("assets/monitoring.css")
+    );
     asset("text/css; charset=utf-8", STYLE)
 }
 

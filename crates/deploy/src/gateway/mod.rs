@@ -44,6 +44,7 @@ mod settings;
 mod shared;
 mod smuggling;
 mod split;
+mod status_page;
 mod tap;
 mod target;
 mod transport;

@@ -100,6 +100,11 @@ impl Paths {
         Ok(Self { exposed: rules(exposed)?, open: rules(open)? })
     }
 
+    /// Whether what is behind answers at `/`, by a rule: else that is the gateway's own place.
+    pub(super) fn let_root_through(&self) -> bool {
+        self.open.iter().chain(&self.exposed).any(|rule| rule.lets("/"))
+    }
+
     /// Whom a path is for. A path that is not in its normal form is refused to all.
     pub(super) fn reach(&self, path: &str) -> Result<Reach, Failure> {
         if !is_normal(path) {

@@ -22,13 +22,13 @@ use super::headers::{
     Arrived, REQUEST_ID, add_forwarded, request_id, set_upgrade, strip_hop_by_hop, upgrade_wanted,
 };
 use super::in_force::InForce;
-use super::paths::{self, Audience};
+use super::paths::{self, Audience, Reach};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::shared::Shared;
 use super::target::Answering;
 use super::transport::Transport;
-use super::{error_response, smuggling};
+use super::{error_response, smuggling, status_page};
 
 /// A connection.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(super) async fn handle(
                 let fault = Fault::of_status(response.status().as_u16());
                 (response, Some(by), fault)
             }
-            Err(Unanswered { response, fault }) => (response, None, Some(fault)),
+            Err(Unanswered { response, fault }) => (response, None, fault),
         };
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.clone());
@@ -104,7 +104,8 @@ pub(super) async fn handle(
 /// An answer of the gateway in place of an instance's.
 struct Unanswered {
     response: Response<ResponseBody>,
-    fault: Fault,
+    /// None where nothing is wrong.
+    fault: Option<Fault>,
 }
 
 /// The answer and the instance that gave it, or why there is none.
@@ -118,14 +119,17 @@ async fn answer(
     let shared = &client.shared;
     let failed = |failure: Failure| Unanswered {
         response: error_response::failed(shared, &failure, id),
-        fault: failure.fault(),
+        fault: Some(failure.fault()),
     };
     let caller = check(client, in_force, &request).map_err(failed)?;
     exchange.is_from(caller);
+    if is_for_status_page(client, in_force, &request) {
+        return Err(Unanswered { response: status_page::answer(shared), fault: None });
+    }
     if let Err(closed) = shared.pause.enter().await {
         shared.metrics.held.fetch_add(1, Ordering::Relaxed);
         let response = error_response::turned_away(shared, &closed, request.headers(), id);
-        return Err(Unanswered { response, fault: Fault::Gateway });
+        return Err(Unanswered { response, fault: Some(Fault::Gateway) });
     }
     pass(client, in_force, request).await.map_err(failed)
 }
@@ -138,9 +142,14 @@ fn check(
 ) -> Result<Option<Caller>, Failure> {
     smuggling::check(request)?;
     let path = request.uri().path();
+    let reach = if is_for_status_page(client, in_force, request) {
+        Reach::Public
+    } else {
+        in_force.paths.reach(path)?
+    };
     let caller = in_force.door.admit(&Asking {
         audience: client.audience,
-        reach: in_force.paths.reach(path)?,
+        reach,
         address: client.arrival.peer.ip(),
         subject: client.subject(in_force),
         headers: request.headers(),
@@ -152,6 +161,11 @@ fn check(
         return Err(Failure::TooLarge);
     }
     Ok(caller)
+}
+
+fn is_for_status_page(client: &Client, in_force: &InForce, request: &Request<Paced>) -> bool {
+    let path = request.uri().path();
+    status_page::is_asked(client.audience, &in_force.paths, request.method(), path)
 }
 
 /// A request from its beginning to the head of its answer, for the metrics and the access log.

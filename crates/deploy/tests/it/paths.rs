@@ -25,6 +25,12 @@ async fn the_public_predicts_and_operators_do_the_rest() {
     for path in ["/health", "/docs", "/openapi.json", "/ping", "/version", "/models/Iris/docs"] {
         assert_eq!(get(public, path).await.unwrap().0, StatusCode::OK, "{path}");
     }
+    // The gateway's own, where nothing behind is let through; it asks no instance.
+    let (status, page) = get(public, "/").await.unwrap();
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(page.contains("It serves.") && page.contains("href=\"docs\""), "{page}");
+    assert!(!page.contains("blue") && !page.contains("<script"), "{page}");
+    assert_eq!(get(operators, "/").await.unwrap().1, "blue");
     let private = [
         "/reload",
         "/flush",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
+use trainyard_base::words::LOOKS_EXPERIMENT;
 use trainyard_base::words::log_columns::{PREDICTION, TIME};
 use trainyard_data::arrow_schema::Schema;
 use trainyard_data::{STDIN, write_atomically};
@@ -31,9 +32,6 @@ use super::windows::earlier;
 use crate::registry::in_service;
 use crate::summary::DriftSummary;
 use crate::{Error, FILE_NAME, Project, Result};
-
-/// Where comparisons outside of projects are logged.
-const EXPERIMENT: &str = "/monitoring";
 
 /// What is compared, and by which settings.
 #[derive(Debug, Clone)]
@@ -395,7 +393,7 @@ impl MonitorJob {
     pub(super) fn experiment(&self) -> String {
         match &self.project {
             Some(project) => project.config.monitoring_experiment(),
-            None => EXPERIMENT.to_owned(),
+            None => LOOKS_EXPERIMENT.to_owned(),
         }
     }
 

@@ -18,7 +18,9 @@ pub use evidently::evidently_json;
 pub use json::{SCHEMA_VERSION, json};
 pub use markdown::markdown;
 pub use meta::Meta;
-pub use over_time::{windows_page, windows_prometheus, windows_text};
+pub use over_time::{
+    WINDOWS_SHOWN_MAX, WindowParts, window_report, windows_page, windows_prometheus, windows_text,
+};
 pub use page::page;
 pub use prometheus::prometheus;
 pub(crate) use state::sign;

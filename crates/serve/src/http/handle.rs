@@ -25,7 +25,7 @@ use super::{access_log, body, open_inference, operations};
 use crate::endpoint::Endpoint;
 use crate::metrics::Route;
 use crate::server::Server;
-use crate::{docs, health, openapi, panics};
+use crate::{docs, health, openapi, panics, status_page};
 
 /// Answers a request; never fails. On a connection beyond the limit only probes are.
 pub(crate) async fn handle(
@@ -154,6 +154,10 @@ async fn dispatch(
             } else {
                 json(StatusCode::OK, &openapi::document(endpoint, &served, target.prefix))
             })
+        }
+        Route::Status => {
+            only_get(&request)?;
+            Ok(status_page::page(server))
         }
         Route::Feedback => {
             only_post(&request)?;

@@ -84,6 +84,7 @@ pub(super) fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
         "webhook" => Route::Webhook,
         "flush" => Route::Flush,
         "docs" | "openapi.json" => Route::Docs,
+        "" if prefix.is_empty() => Route::Status,
         _ => Route::Other,
     };
     Target { route, endpoint, prefix, version: None, rest }

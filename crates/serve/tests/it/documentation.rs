@@ -50,6 +50,31 @@ async fn the_page_asks_nobody_else() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn the_root_says_what_serves_and_leads_on() {
+    let server = Running::ready(folder("iris_columns")).await;
+    assert_eq!(server.post("/predict", "{}").await.status, 400);
+    let page = server.get("/").await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("script"), "{policy}");
+    let version = server.get("/health").await.json()["version"].as_str().unwrap().to_owned();
+    for told in [
+        "It serves.",
+        "<td>model</td>",
+        version.as_str(),
+        "href=\"docs\"",
+        "href=\"health\"",
+        "href=\"metrics\"",
+        "<td>/predict</td><td class=\"n\">0</td><td class=\"n\">1</td>",
+    ] {
+        assert!(page.text.contains(told), "{told}: {}", page.text);
+    }
+    assert!(!page.text.contains("<script") && !page.text.contains("://"), "{}", page.text);
+    assert_eq!(server.post("/", "").await.status, 405);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_is_filled_in_a_browser() {
     let server = Running::ready(folder("iris_columns")).await;

@@ -113,13 +113,18 @@ fn windows_are_kept_and_late_rows_reopen_theirs_alone() {
 
     // What was not logged then is with the next look.
     assert!(looked_at(&looked(folder, &logged)).is_empty());
-    let script = "import sys, mlflow\n\
+    let script = "import os, sys, mlflow\n\
+        os.chdir(sys.argv[3])\n\
         history = mlflow.MlflowClient(sys.argv[1]).get_metric_history(sys.argv[2], 'rows')\n\
         print(sorted(int(one.value) for one in history))\n\
-        print(max(history, key=lambda one: one.value).timestamp)";
+        print(max(history, key=lambda one: one.value).timestamp)\n\
+        mlflow.set_tracking_uri(sys.argv[1])\n\
+        recent = mlflow.artifacts.load_dict(f'runs:/{sys.argv[2]}/recent.json')\n\
+        print(recent['window'], [one['rows'] for one in recent['windows']])";
     let run_id = then["run_id"].as_str().unwrap();
-    let history = run_python(script, &[&uri, run_id], &[]);
-    let expected = format!("[200, 200, 200, 200, 200, 200, 201]\n{}", begins(3));
+    let history = run_python(script, &[&uri, run_id, &folder.to_string_lossy()], &[]);
+    let rows = "[200, 200, 201, 200, 200, 200]";
+    let expected = format!("[200, 200, 200, 200, 200, 200, 201]\n{}\n1d {rows}", begins(3));
     assert_eq!(history.trim(), expected);
 
     let tried = monitor(folder, &["--window", "1d", "--try-rules"]);

@@ -1,10 +1,11 @@
 //! What a pipeline wrote down of a model: its releases and rollbacks, and looks at production data.
 
-use futures::future::join3;
+use futures::future::{join, join3};
 use trainyard_base::words::{self, tags};
 use trainyard_mlflow::entities::{LifecycleStage, ModelVersion, Run, Tag};
 use trainyard_mlflow::{Result as StoreResult, SearchRuns};
 
+use crate::grammar::equals;
 use crate::site::Web;
 
 /// Releases that are read, the newest.
@@ -15,13 +16,17 @@ const LOOKS_MAX: i64 = 20;
 /// Looks among which the last one of a model is, where several models share an experiment.
 const NEWEST_MAX: i64 = 5;
 
+/// Histories of production data among which those of a model are: one for each length of windows, and for each folder
+/// that they were kept in.
+const HISTORIES_MAX: i64 = 20;
+
 /// The newest of each come first.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     pub(crate) releases: Vec<Run>,
     pub(crate) looks: Vec<Run>,
-    /// The metrics of production data over time.
-    pub(crate) windows: Option<Run>,
+    /// The metrics of production data over time: a run for each history, the one that was looked at last first.
+    pub(crate) windows: Vec<Run>,
 }
 
 impl Records {
@@ -30,17 +35,16 @@ impl Records {
         let releases = words::releases_experiment(model);
         let monitoring = monitoring(web, model, version).await;
         let verdicts = format!("tags.`{}` LIKE '%'", tags::VERDICT);
-        let windows = "tags.`trainyard.window` LIKE '%'".to_owned();
         let (releases, looks, windows) = join3(
             runs(web, &releases, String::new(), RELEASES_MAX),
             runs(web, &monitoring, verdicts, LOOKS_MAX),
-            runs(web, &monitoring, windows, 1),
+            windows(web, model, &monitoring),
         )
         .await;
         Self {
             releases,
             looks: looks.into_iter().filter(|run| is_of(run, model)).collect(),
-            windows: windows.into_iter().find(|run| is_of(run, model)),
+            windows,
         }
     }
 
@@ -59,9 +63,44 @@ impl Records {
     }
 }
 
+/// Looks at a model's data that began in a stretch of time, milliseconds since 1970; the newest first.
+pub(crate) async fn looks_within(
+    web: &Web,
+    model: &str,
+    version: Option<&ModelVersion>,
+    begins: i64,
+    ends: i64,
+) -> Vec<Run> {
+    let monitoring = monitoring(web, model, version).await;
+    let filter = format!(
+        "tags.`{}` LIKE '%' AND attributes.start_time >= {begins} AND attributes.start_time < {ends}",
+        tags::VERDICT
+    );
+    let mut looks = runs(web, &monitoring, filter, LOOKS_MAX).await;
+    looks.retain(|run| is_of(run, model));
+    looks
+}
+
+/// The histories of a model's data, wherever they are kept.
+async fn windows(web: &Web, model: &str, monitoring: &str) -> Vec<Run> {
+    let filter = || format!("tags.`{}` LIKE '%'", tags::WINDOW);
+    // In the experiment of all, whose data they are must be said.
+    let named = equals(&format!("tags.`{}`", tags::MODEL), model);
+    let named = format!("{} AND {named}", filter());
+    let (own, others) = join(
+        runs(web, monitoring, filter(), HISTORIES_MAX),
+        runs(web, words::LOOKS_EXPERIMENT, named, HISTORIES_MAX),
+    )
+    .await;
+    let mut found: Vec<Run> = own.into_iter().chain(others).collect();
+    found.retain(|run| is_of(run, model));
+    found.sort_by_key(|run| std::cmp::Reverse(run.info.end_time.or(run.info.start_time)));
+    found
+}
+
 /// Whether a look is at this model's data: an experiment may hold those of several.
 fn is_of(run: &Run, model: &str) -> bool {
-    Tag::find(&run.data.tags, "trainyard.model").is_none_or(|named| named == model)
+    Tag::find(&run.data.tags, tags::MODEL).is_none_or(|named| named == model)
 }
 
 /// Name of the experiment of looks: beside that of the training, or the one that projects have by default.

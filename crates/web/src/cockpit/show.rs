@@ -89,6 +89,9 @@ pub(crate) async fn show(
     let body = html! {
         h1 { (model.name) }
         (standing.sentence(&web))
+        @if !records.windows.is_empty() {
+            p { a href=(web.links.monitoring(&model.name)) { "Data and quality over time" } }
+        }
         @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { p { (page::value(text)) } }
         @if !model.tags.is_empty() { p { @for tag in &model.tags { span.badge.plain { (format::short(&tag.key, 40)) ": " (format::short(&tag.value, 60)) } } } }
         (actions::approvals(&web, forms, &requests))
@@ -107,7 +110,7 @@ pub(crate) async fn show(
 }
 
 /// The version that is in production, wherever in the list it is; none if it cannot be read.
-async fn production(
+pub(crate) async fn production(
     web: &Web,
     model: &RegisteredModel,
     listed: &[ModelVersion],

@@ -79,7 +79,7 @@ impl Standing<'_> {
 
     /// The last value of each metric that the gate asks about, as production has it over time.
     fn quality(&self, version: &ModelVersion) -> Markup {
-        let Some(windows) = &self.records.windows else { return html! {} };
+        let Some(windows) = self.records.windows.first() else { return html! {} };
         let rules = version.tags.iter().filter_map(|tag| tag.key.strip_prefix(RULE));
         let values = rules.filter_map(|metric| Some((metric, windows.data.metric(metric)?)));
         html! {

@@ -13,7 +13,7 @@ fn tags(pairs: &[(&str, &str)]) -> Vec<Tag> {
 }
 
 /// A run as a pipeline makes one.
-async fn run(
+pub(crate) async fn run(
     tracking: &Tracking,
     experiment: &str,
     of: &[(&str, &str)],
@@ -50,7 +50,7 @@ async fn run(
 }
 
 /// Two versions of a model with all that a pipeline writes down: the first serves, the second was refused.
-async fn recorded(site: &Site) -> String {
+pub(crate) async fn recorded(site: &Site) -> String {
     let tracking = &site.tracking;
     let done = Some(RunStatus::Finished);
     let first = [("accuracy", 0.93), ("loss", 0.2)];

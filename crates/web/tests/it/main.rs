@@ -8,5 +8,6 @@ mod cockpit;
 mod curves;
 mod experiment;
 mod locations;
+mod monitoring;
 mod pages;
 mod site;

@@ -1,17 +1,17 @@
 //! Windows as a run: a metric for each measure, with a value a window, which MLflow draws as a line.
 
 use chrono::Utc;
+use trainyard_base::words::{RECENT_WINDOWS, tags};
 use trainyard_drift::{About, Measure, WindowLength, WindowResult};
 use trainyard_mlflow::entities::{KeyValue, LifecycleStage, Metric, RunStatus};
+use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{CreateRun, LogBatch, Tracking, UpdateRun, artifacts};
 
 use super::super::job::MonitorJob;
 use super::super::record::{BATCH_MAX, metric_name};
 use super::look::OverTime;
+use super::recent::recent_json;
 use crate::Result;
-
-/// Tag of a run of windows: how long they are.
-const WINDOW_TAG: &str = "trainyard.window";
 
 impl MonitorJob {
     /// Logs the windows that were looked at, now or while the store was away, to the run of this history, where there is
@@ -40,9 +40,11 @@ impl MonitorJob {
         let pending = std::mem::take(&mut over_time.history.unlogged);
         let json = over_time.json();
         over_time.history.unlogged = pending;
-        let json = json?;
-        let root = &info.artifact_uri;
-        tracking.artifacts.upload(root, "windows.json", artifacts::once(json)).await?;
+        let recent = recent_json(&over_time.history, &over_time.alerts)?;
+        for (name, json) in [("windows.json", json?), (RECENT_WINDOWS, recent)] {
+            let body = artifacts::once(json);
+            tracking.artifacts.upload(&info.artifact_uri, name, body).await?;
+        }
         let update = UpdateRun {
             run_id: run_id.clone(),
             status: Some(RunStatus::Finished),
@@ -61,12 +63,11 @@ impl MonitorJob {
     async fn create_run(&self, tracking: &Tracking, over_time: &OverTime) -> Result<String> {
         let experiment_id = trainyard_train::experiment(tracking, &self.experiment()).await?;
         let length = over_time.history.window;
-        let model = self.project.as_ref().map(|project| &project.config.model.name);
         let tags = [
             KeyValue::new("mlflow.source.name", "trainyard monitor"),
-            KeyValue::new(WINDOW_TAG, length.to_string()),
+            KeyValue::new(tags::WINDOW, length.to_string()),
         ];
-        let model = model.map(|model| KeyValue::new("trainyard.model", model));
+        let model = self.model().map(|model| KeyValue::new(tags::MODEL, model));
         let run = CreateRun {
             experiment_id,
             user_id: "trainyard".to_owned(),
@@ -75,6 +76,20 @@ impl MonitorJob {
             tags: tags.into_iter().chain(model).collect(),
         };
         Ok(tracking.runs.create(run).await?.info.run_id)
+    }
+
+    /// The registered model whose data are looked at: the project's, or the one that the reference is of.
+    fn model(&self) -> Option<String> {
+        if let Some(project) = &self.project {
+            return Some(project.config.model.name.clone());
+        }
+        match self.settings.reference.as_deref()?.parse::<ModelUri>().ok()? {
+            ModelUri::Alias { name, .. }
+            | ModelUri::Version { name, .. }
+            | ModelUri::Stage { name, .. }
+            | ModelUri::Latest { name } => Some(name),
+            _ => None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod look;
 mod metrics;
 mod outcome;
 mod pass;
+mod recent;
 mod rows;
 mod summed;
 mod tried;

@@ -1,27 +1,14 @@
 //! The page over time: alerts that go on, a strip of columns and windows, and a line a window.
 //!
-//! It is one file without requests or scripts. Signs differ in form, not only in colour.
+//! It is one file without requests or scripts.
 
-use std::collections::HashMap;
-
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use trainyard_drift::{About, DatasetVerdict, Episode, Measure, WindowLength, WindowResult};
+use maud::{DOCTYPE, PreEscaped, html};
+use trainyard_drift::{Episode, WindowLength, WindowResult};
 
 use super::super::meta::Meta;
-use super::super::state::sign;
-use super::summary::{drifted, quality, scores, verdict};
-use crate::number::{count, short};
+use super::parts::WindowParts;
 
 const STYLE: &str = include_str!("style.css");
-
-/// Windows of the strip and of the list, the newest: a page in landscape is no wider.
-const WINDOWS_MAX: usize = 120;
-/// Columns of the strip, those that drifted most often first: a thousand would be megabytes.
-const COLUMNS_MAX: usize = 200;
-/// Columns that a window names.
-const NAMED_MAX: usize = 5;
-/// Alerts that are listed.
-const ALERTS_MAX: usize = 100;
 
 /// Windows as one HTML page.
 pub fn windows_page(
@@ -30,7 +17,7 @@ pub fn windows_page(
     alerts: &[Episode],
     meta: &Meta,
 ) -> String {
-    let shown = &results[results.len().saturating_sub(WINDOWS_MAX)..];
+    let parts = WindowParts { results, length, alerts, address: None };
     let title = if meta.title.is_empty() { "Production data" } else { &meta.title };
     let markup = html! {
         (DOCTYPE)
@@ -47,9 +34,9 @@ pub fn windows_page(
                 main {
                     h1 { (title) }
                     p.why { (results.len()) " windows of " (length) " of " (meta.current) ", compared with " (meta.reference) }
-                    (ongoing(alerts, length))
-                    (strip(shown, length))
-                    (list(shown, length))
+                    (parts.alerts())
+                    (parts.strip())
+                    (parts.list())
                 }
             }
         }
@@ -57,142 +44,9 @@ pub fn windows_page(
     markup.into_string()
 }
 
-fn ongoing(alerts: &[Episode], length: WindowLength) -> Markup {
-    let ongoing: Vec<&Episode> = alerts.iter().filter(|one| one.ended.is_none()).collect();
-    html! {
-        h2 { @if ongoing.is_empty() { "● No alert" } @else { "▲ Alerts" } }
-        @if !ongoing.is_empty() {
-            ul {
-                @for one in ongoing.iter().take(ALERTS_MAX) {
-                    li {
-                        (one.series) " is " b { (short(one.value)) }
-                        @if let Some(low) = one.range.low { ", at least " (short(low)) " is wanted" }
-                        @if let Some(high) = one.range.high { ", at most " (short(high)) " is wanted" }
-                        ", since " (one.began.name(length))
-                        span.why { " (" (one.rule) ")" }
-                    }
-                }
-                @if ongoing.len() > ALERTS_MAX { li { "and " (ongoing.len() - ALERTS_MAX) " more" } }
-            }
-        }
-    }
-}
-
-/// A row for all data and one for each column, a cell for each window.
-fn strip(shown: &[WindowResult], length: WindowLength) -> Markup {
-    let (Some(first), Some(last)) = (shown.first(), shown.last()) else { return html! {} };
-    let columns = columns(shown);
-    let cells: Vec<HashMap<&str, &Measure>> =
-        shown.iter().map(|result| scores(result).collect()).collect();
-    html! {
-        h2 { "Columns over time" }
-        p.why { (first.window.name(length)) " to " (last.window.name(length)) ", the newest on the right: ▲ drifted, · not, blank not tested" }
-        div.wide {
-            table.strip {
-                tr {
-                    th { "all data" }
-                    @for result in shown {
-                        @match verdict(result) {
-                            Some(is) => { td class=(class(is)) { (sign(is)) } }
-                            None => { td {} }
-                        }
-                    }
-                }
-                @for column in columns.iter().take(COLUMNS_MAX) {
-                    tr {
-                        th { (column) }
-                        @for cell in &cells {
-                            @match cell.get(column) {
-                                Some(score) if score.is_alarming == Some(true) => {
-                                    td.d title=(short(score.value)) { "▲" }
-                                }
-                                Some(_) => { td { "·" } }
-                                None => { td {} }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        @if columns.len() > COLUMNS_MAX {
-            p.why { "and " (columns.len() - COLUMNS_MAX) " more columns, which drifted less often" }
-        }
-    }
-}
-
-/// The columns, those that drifted most often first, else as they come.
-fn columns(shown: &[WindowResult]) -> Vec<&str> {
-    let mut order: Vec<(&str, usize)> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    for result in shown {
-        for (column, measure) in scores(result) {
-            let place = *places.entry(column).or_insert_with(|| {
-                order.push((column, 0));
-                order.len() - 1
-            });
-            order[place].1 += usize::from(measure.is_alarming == Some(true));
-        }
-    }
-    order.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-    order.into_iter().map(|(column, _)| column).collect()
-}
-
-/// A line a window, the newest first.
-fn list(shown: &[WindowResult], length: WindowLength) -> Markup {
-    html! {
-        h2 { "Windows" }
-        div.wide {
-            table.list {
-                tr { th { "window" } th.n { "rows" } th { "verdict" } th { "quality" } th { "drifted" } }
-                @for result in shown.iter().rev() {
-                    tr {
-                        th { (result.window.name(length)) @if result.is_open { span.why { " open" } } }
-                        td.n { (count(result.rows)) }
-                        td {
-                            @if let Some(is) = verdict(result) {
-                                span class=(is.name()) { (sign(is)) " " (is.name()) }
-                            }
-                        }
-                        td { @for measure in quality(result) { div { (number(measure)) } } }
-                        td { (named(result)) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A metric of quality with its interval and what the reference has.
-fn number(measure: &Measure) -> Markup {
-    html! {
-        @if measure.about == About::Estimate { "estimated " }
-        (measure.metric) " " b { (short(measure.value)) }
-        @if let Some([low, high]) = measure.interval { " (" (short(low)) " to " (short(high)) ")" }
-        @if let Some(reference) = measure.reference { span.why { ", reference " (short(reference)) } }
-    }
-}
-
-fn named(result: &WindowResult) -> String {
-    let drifted = drifted(result);
-    let names = drifted.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
-    match drifted.len().saturating_sub(NAMED_MAX) {
-        0 => names,
-        more => format!("{names} and {more} more"),
-    }
-}
-
-fn class(verdict: DatasetVerdict) -> &'static str {
-    match verdict {
-        DatasetVerdict::Stable => "s",
-        DatasetVerdict::Warning => "w",
-        DatasetVerdict::Drift => "d",
-        DatasetVerdict::Broken => "b",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use trainyard_drift::{Window, metric};
+    use trainyard_drift::{About, Measure, Window, metric};
 
     use super::*;
 
