@@ -20,7 +20,7 @@ use crate::page::{self, Section};
 use crate::pagination::Asked;
 use crate::site::Web;
 use crate::ticket::Ticket;
-use crate::{format, signature};
+use crate::{format, markdown, signature};
 
 /// What the tags of the gate and of its rules begin with.
 const GATE: &str = "trainyard.gate";
@@ -49,7 +49,7 @@ pub(crate) async fn show(
             @if has_stage(&found) { span.badge.plain { "stage " (found.current_stage) } }
             (verdict(&found))
         }
-        @if let Some(text) = found.description.as_deref().filter(|text| !text.is_empty()) { p { (page::value(text)) } }
+        @if let Some(text) = found.description.as_deref().filter(|text| !text.is_empty()) { (markdown::description(text)) }
         @if let Some(beside) = &beside {
             p { a href=(web.links.versions_diff(&name, &beside.production, &found.version)) { "Compare with version " (beside.production) ", which is in production" } }
         }
