@@ -22,7 +22,7 @@ impl Kind {
     pub(crate) fn of(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default();
         match extension(path).as_deref() {
-            Some("png" | "jpg" | "jpeg" | "gif" | "webp" | "svg") => {
+            Some("png" | "jpg" | "jpeg" | "gif" | "webp" | "svg" | "avif" | "bmp") => {
                 Self::Image(media_type::of(path))
             }
             Some("html" | "htm") => Self::Page,

@@ -2,7 +2,7 @@
 //!
 //! Source: `mlflow.log_image(image, key=…, step=…)` names them
 //! `images/{key}+step+{step}+timestamp+{milliseconds}+{uuid}.png`, with `~` for the slashes of the key, and a smaller copy
-//! beside each that ends with `+compressed.webp`. Clients before 3.10 write `%` for `+`, and `#` for the slashes.
+//! beside each that ends with `+compressed.webp`. Older clients write `%` for `+`, and `#` for the slashes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,6 +12,8 @@ use crate::{format, grammar, page};
 
 /// Models that are listed, read or made.
 const MODELS_MAX: usize = 100;
+/// Datasets that stand on the page of what was made of them.
+const DATASETS_SHOWN: usize = 5;
 
 /// The models that a run read and made, and the versions that were registered of it, with what became of them.
 pub(crate) fn models(web: &Web, run: &Run, versions: &[ModelVersion]) -> Markup {
@@ -108,7 +110,7 @@ pub(crate) fn datasets(
                         @for input in rows.items {
                             tr {
                                 td { (input.dataset.name) }
-                                td { (Tag::find(&input.tags, "mlflow.data.context").unwrap_or("")) }
+                                td { (context(input)) }
                                 td {
                                     code { (input.dataset.digest) } " "
                                     @if !input.dataset.digest.is_empty() { a href=(others(input)) { "runs with it" } }
@@ -122,6 +124,36 @@ pub(crate) fn datasets(
             (rows.others())
         }
     }
+}
+
+/// Rows of a model's or version's table: what the run read that made it. None where it cannot be read: the page is as
+/// good without.
+pub(crate) async fn learned_from(web: &Web, run_id: Option<&str>) -> Markup {
+    let Some(run_id) = run_id.filter(|id| !id.is_empty()) else { return html! {} };
+    let run = match web.tracking.runs.get(run_id).await {
+        Ok(run) => run,
+        Err(error) => {
+            tracing::debug!(%error, run_id, "what a run read is not shown");
+            return html! {};
+        }
+    };
+    let inputs = &run.inputs.dataset_inputs;
+    html! {
+        @for input in inputs.iter().take(DATASETS_SHOWN) {
+            tr {
+                th scope="row" { "Learned from" }
+                td { (input.dataset.name) " " code { (input.dataset.digest) } " " span.soft { (context(input)) } }
+            }
+        }
+        @if inputs.len() > DATASETS_SHOWN {
+            tr { th scope="row" { "and" } td { a href=(web.links.run(run_id)) { (inputs.len() - DATASETS_SHOWN) " more" } } }
+        }
+    }
+}
+
+/// What a dataset was used for.
+fn context(input: &DatasetInput) -> &str {
+    Tag::find(&input.tags, "mlflow.data.context").unwrap_or_default()
 }
 
 /// The address within a source's JSON (`{"uri": …}`, or the script that made the data), or the

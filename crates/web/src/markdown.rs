@@ -26,27 +26,32 @@ pub(crate) struct Beside<'a> {
     pub(crate) folder: &'a str,
 }
 
-/// A description: it lies in no folder, so only links to the web lead on.
+/// A description below a page's title: it lies in no folder, so only links to the web lead on.
 pub(crate) fn description(text: &str) -> Markup {
-    show(text, None)
+    show(text, 1, None)
 }
 
-/// A text with links to files beside it.
-pub(crate) fn show(text: &str, beside: Option<Beside<'_>>) -> Markup {
+/// A text with links to files beside it, below a heading of the level `above` (1 to 6).
+pub(crate) fn show(text: &str, above: usize, beside: Option<Beside<'_>>) -> Markup {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_GFM;
     let pieces: Vec<Event<'_>> = Parser::new_ext(text, options).take(PIECES_MAX + 1).collect();
     if pieces.len() > PIECES_MAX {
-        return html! { (page::value(text)) };
+        return page::value(text);
     }
     let mut shown = String::new();
-    let mut open = Open::default();
+    let mut open = Open::below(above);
     push_html(&mut shown, pieces.into_iter().map(|piece| open.safe(piece, beside)));
     html! { div.markdown { (PreEscaped(shown)) } }
 }
 
-/// The links and pictures that are open.
-#[derive(Debug, Default)]
+/// The headings, links and pictures that are open.
+#[derive(Debug)]
 struct Open {
+    /// The level of the page's heading above.
+    above: usize,
+    /// The last heading: the next one is at most a level deeper, whatever the text says.
+    heading: HeadingLevel,
+    depth: usize,
     /// How each of them ends: as what it is shown.
     ends: Vec<TagEnd>,
     /// How many of them are shown as links: one within another would end it.
@@ -54,6 +59,11 @@ struct Open {
 }
 
 impl Open {
+    fn below(above: usize) -> Self {
+        let (heading, depth) = (HeadingLevel::H6, above);
+        Self { above, heading, depth, ends: Vec::new(), links: 0 }
+    }
+
     fn safe<'a>(&mut self, piece: Event<'a>, beside: Option<Beside<'_>>) -> Event<'a> {
         match piece {
             Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
@@ -65,7 +75,7 @@ impl Open {
                 }
                 Event::End(end)
             }
-            Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(lower(level))),
+            Event::End(TagEnd::Heading(_)) => Event::End(TagEnd::Heading(self.heading)),
             other => other,
         }
     }
@@ -84,9 +94,10 @@ impl Open {
                 let (link_type, id) = (LinkType::Inline, CowStr::Borrowed(""));
                 Tag::Image { link_type, dest_url: CowStr::from(picture), title, id }
             }
-            // Below the headings of the page.
             Tag::Heading { level, .. } => {
-                let level = lower(level);
+                self.depth = (self.above + level as usize).min(self.depth + 1);
+                let level = HeadingLevel::try_from(self.depth).unwrap_or(HeadingLevel::H6);
+                self.heading = level;
                 Tag::Heading { level, id: None, classes: Vec::new(), attrs: Vec::new() }
             }
             // Alignment would be a style within the page, which its policy refuses.
@@ -108,15 +119,6 @@ impl Open {
         self.ends.push(TagEnd::Link);
         let (link_type, id) = (LinkType::Inline, CowStr::Borrowed(""));
         Tag::Link { link_type, dest_url: CowStr::from(target), title, id }
-    }
-}
-
-fn lower(level: HeadingLevel) -> HeadingLevel {
-    match level {
-        HeadingLevel::H1 => HeadingLevel::H3,
-        HeadingLevel::H2 => HeadingLevel::H4,
-        HeadingLevel::H3 => HeadingLevel::H5,
-        HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6 => HeadingLevel::H6,
     }
 }
 
@@ -155,14 +157,18 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        show(text, Some(Beside { owner: "/runs/r", folder: "docs" })).into_string()
+        show(text, 1, Some(Beside { owner: "/runs/r", folder: "docs" })).into_string()
     }
 
     #[test]
     fn markdown_is_laid_out_below_the_pages_headings() {
         let html =
             shown("# Model\n\n*best* of **all**\n\n|a|b|\n|:-:|--|\n|1|2|\n\n```html\n<x>\n```");
-        assert!(html.contains("<h3>Model</h3>") && html.contains("<em>best</em>"), "{html}");
+        assert!(html.contains("<h2>Model</h2>") && html.contains("<em>best</em>"), "{html}");
+        let steps = shown("# a\n\n#### b\n\n## c\n\n###### d");
+        for heading in ["<h2>a</h2>", "<h3>b</h3>", "<h3>c</h3>", "<h4>d</h4>"] {
+            assert!(steps.contains(heading), "{heading}: {steps}");
+        }
         assert!(html.contains("<td>1</td>") && !html.contains("style="), "{html}");
         assert!(html.contains("<pre><code>&lt;x&gt;"), "{html}");
     }

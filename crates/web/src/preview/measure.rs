@@ -16,6 +16,8 @@ pub(crate) struct Measure {
     pub(super) entries: usize,
     /// Cells of a notebook.
     pub(super) cells: usize,
+    /// Level of the heading above.
+    pub(super) heading: usize,
 }
 
 /// On the page of a file.
@@ -27,6 +29,7 @@ pub(crate) const PAGE: Measure = Measure {
     columns: 60,
     entries: 1_500,
     cells: 200,
+    heading: 1,
 };
 
 /// Beside others on the page of a run.
@@ -38,6 +41,7 @@ pub(super) const INLINE: Measure = Measure {
     columns: 12,
     entries: 100,
     cells: 0,
+    heading: 3,
 };
 
 /// Characters of a cell.

@@ -96,7 +96,7 @@ fn text(kind: Kind, file: File<'_>, beginning: &Beginning, measure: &Measure) ->
         Kind::Markdown if !beginning.bytes.is_empty() => {
             let folder = file.path.rsplit_once('/').map_or("", |(folder, _name)| folder);
             let beside = Beside { owner: file.owner, folder };
-            html! { (markdown::show(&beginning.text(), Some(beside))) (cut) }
+            html! { (markdown::show(&beginning.text(), measure.heading, Some(beside))) (cut) }
         }
         Kind::Delimited => match delimited::read(beginning, measure) {
             Some(grid) => grid.show(measure),

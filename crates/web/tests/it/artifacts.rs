@@ -65,7 +65,7 @@ async fn each_kind_of_file_is_shown_in_its_form() {
     let broken = file(&site, &run_id, "broken.json").await;
     assert!(broken.contains("{&quot;a&quot;: &lt;b&gt;"), "{broken}");
     let card = file(&site, &run_id, "README.md").await;
-    assert!(card.contains("<h3>Card</h3>") && card.contains("&lt;script&gt;"), "{card}");
+    assert!(card.contains("<h2>Card</h2>") && card.contains("&lt;script&gt;"), "{card}");
     assert!(card.contains(&format!("<img src=\"/runs/{run_id}/raw/plots/a.png\"")), "{card}");
     assert!(file(&site, &run_id, "n.ipynb").await.contains("<code>1 &lt; 2</code>"));
     assert!(file(&site, &run_id, "paper.pdf").await.contains("Download the PDF"));
@@ -74,7 +74,7 @@ async fn each_kind_of_file_is_shown_in_its_form() {
 
     // The run's page has the notes and tables at once, the shortest way.
     let run = site.get(&format!("/runs/{run_id}")).await.text;
-    assert!(run.contains("Tables and notes") && run.contains("<h3>Card</h3>"), "{run}");
+    assert!(run.contains("Tables and notes") && run.contains("<h4>Card</h4>"), "{run}");
     assert!(run.contains("The first 8 rows") && run.contains("8 of 1000 rows"), "{run}");
     assert!(!run.contains("<i>x") && !run.contains("<script>"), "{run}");
 }
@@ -172,6 +172,11 @@ async fn metrics_are_grouped_and_found_and_lineage_leads_both_ways() {
     let found = site.get(&format!("{address}?find=M1")).await.text;
     assert!(found.contains("/metrics/val/m19") && !found.contains("/metrics/val/m2\""), "{found}");
     assert!(found.contains("None has this in its name."), "no param has: {found}");
+
+    for address in ["/models/Iris/versions/1".to_owned(), format!("/logged-models/{model_id}")] {
+        let page = site.get(&address).await.text;
+        assert!(page.contains("Learned from") && page.contains("<code>d1</code>"), "{page}");
+    }
 
     // What records a release or a look names its version.
     runs.set_tag(&run_id, Tag::new("trainyard.model", "Iris")).await.unwrap();
