@@ -65,7 +65,7 @@ fn state(web: &Web, version: &ModelVersion) -> Markup {
     }
 }
 
-/// The version that a run is about, where it is the record of a release or of a look at production data.
+/// The version that a run is about, where it is the record of a release, a look at production data or a scoring.
 pub(crate) fn record(web: &Web, run: &Run, experiment: &Experiment) -> Markup {
     let Some((model, version, what)) = subject(run, &experiment.name) else { return html! {} };
     html! {
@@ -81,7 +81,9 @@ fn subject<'a>(run: &'a Run, experiment: &'a str) -> Option<(&'a str, &'a str, &
     let tag = |key: &str| Tag::find(&run.data.tags, key).filter(|value| !value.is_empty());
     if let Some(model) = tag("trainyard.model") {
         let version = tag("trainyard.model_version").unwrap_or_default();
-        return Some((model, version, "A look at production data of"));
+        let is_look = tag(tags::VERDICT).is_some();
+        let what = if is_look { "A look at production data of" } else { "About" };
+        return Some((model, version, what));
     }
     tag(tags::OUTCOME)?;
     let model = experiment.strip_prefix('/')?.strip_suffix("_releases")?;
@@ -180,6 +182,8 @@ mod tests {
         assert_eq!(subject(&run, "other"), None);
         run.data.tags =
             vec![Tag::new("trainyard.model", "Iris"), Tag::new("trainyard.model_version", "2")];
+        assert_eq!(subject(&run, "x"), Some(("Iris", "2", "About")));
+        run.data.tags.push(Tag::new(tags::VERDICT, "stable"));
         assert_eq!(subject(&run, "x"), Some(("Iris", "2", "A look at production data of")));
     }
 }

@@ -182,7 +182,7 @@ async fn metrics_are_grouped_and_found_and_lineage_leads_both_ways() {
     runs.set_tag(&run_id, Tag::new("trainyard.model", "Iris")).await.unwrap();
     runs.set_tag(&run_id, Tag::new("trainyard.model_version", "1")).await.unwrap();
     let look = site.get(&address).await;
-    assert!(look.text.contains("A look at production data of"), "{}", look.text);
+    assert!(look.text.contains("About <a href=\"/models/Iris\">Iris</a>"), "{}", look.text);
     assert!(look.links().contains(&"/models/Iris/versions/1".to_owned()));
 }
 
