@@ -48,7 +48,7 @@ pub use columns::Columns;
 pub use error::{Error, Result};
 pub use filter::{Kept, RowFilter, RowRule, instant};
 pub use options::{COLUMNS_MAX, FILE_BYTES_MAX, FILES_MAX, Natural, RECORD_BYTES_MAX, ReadOptions};
-pub use parquet::{BodyError, BodyLimits, read_parquet_body};
+pub use parquet::{BodyError, BodyLimits, Head, HeadLimits, parquet_head, read_parquet_body};
 pub use parts::{FilePart, PartedFile, join_csv, join_parquet};
 pub use reading::{DateOrder, Decimal, Exception, Form, Reading};
 pub use remarks::{Remark, Remarks};

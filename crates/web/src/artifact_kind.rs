@@ -7,6 +7,13 @@ use trainyard_base::media_type::{self, extension};
 pub(crate) enum Kind {
     Image(&'static str),
     Page,
+    Pdf,
+    /// A table with separators.
+    Delimited,
+    Parquet,
+    Json,
+    Markdown,
+    Notebook,
     Text,
     Other,
 }
@@ -15,13 +22,19 @@ impl Kind {
     pub(crate) fn of(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default();
         match extension(path).as_deref() {
-            Some("png" | "jpg" | "jpeg" | "gif" | "webp" | "svg") => {
+            Some("png" | "jpg" | "jpeg" | "gif" | "webp" | "svg" | "avif" | "bmp") => {
                 Self::Image(media_type::of(path))
             }
             Some("html" | "htm") => Self::Page,
+            Some("pdf") => Self::Pdf,
+            Some("csv" | "tsv") => Self::Delimited,
+            Some("parquet") => Self::Parquet,
+            Some("json") => Self::Json,
+            Some("md" | "markdown") => Self::Markdown,
+            Some("ipynb") => Self::Notebook,
             Some(
-                "txt" | "log" | "md" | "json" | "jsonl" | "yaml" | "yml" | "toml" | "csv" | "tsv"
-                | "py" | "rs" | "r" | "sql" | "sh" | "ini" | "cfg" | "xml" | "lgb",
+                "txt" | "log" | "jsonl" | "yaml" | "yml" | "toml" | "py" | "rs" | "r" | "sql"
+                | "sh" | "ini" | "cfg" | "xml" | "lgb",
             ) => Self::Text,
             None if matches!(name, "MLmodel" | "Dockerfile" | "Makefile") => Self::Text,
             _ => Self::Other,
@@ -37,9 +50,17 @@ impl Kind {
         match self {
             Self::Image(kind) => kind,
             Self::Page => "text/html; charset=utf-8",
-            Self::Text => "text/plain; charset=utf-8",
-            Self::Other => "application/octet-stream",
+            Self::Pdf => "application/pdf",
+            Self::Delimited | Self::Json | Self::Markdown | Self::Notebook | Self::Text => {
+                "text/plain; charset=utf-8"
+            }
+            Self::Parquet | Self::Other => "application/octet-stream",
         }
+    }
+
+    /// Whether a browser keeps the file instead of showing it. It has no reader of PDF files within a sandbox.
+    pub(crate) fn is_download(self) -> bool {
+        matches!(self, Self::Pdf | Self::Parquet | Self::Other)
     }
 }
 
@@ -53,7 +74,13 @@ mod tests {
             ("plots/roc.SVG", Kind::Image("image/svg+xml")),
             ("a/report.html", Kind::Page),
             ("model/MLmodel", Kind::Text),
-            ("x.csv", Kind::Text),
+            ("x.csv", Kind::Delimited),
+            ("x.PARQUET", Kind::Parquet),
+            ("README.md", Kind::Markdown),
+            ("x.json", Kind::Json),
+            ("x.jsonl", Kind::Text),
+            ("x.ipynb", Kind::Notebook),
+            ("x.pdf", Kind::Pdf),
             ("model.onnx", Kind::Other),
             ("html", Kind::Other),
             ("a.html/b", Kind::Other),

@@ -8,6 +8,7 @@ use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag};
 use crate::column_choice;
 use crate::columns::{self, Available, Column};
 use crate::error::Result;
+use crate::markdown;
 use crate::page::{self, Section};
 use crate::pagination::Asked as AskedRows;
 use crate::query::Query;
@@ -43,7 +44,7 @@ pub(crate) async fn show(
             (experiment.name)
             @if experiment.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
         }
-        @if let Some(note) = Tag::find(&experiment.tags, "mlflow.note.content") { p { (page::value(note)) } }
+        @if let Some(note) = Tag::find(&experiment.tags, "mlflow.note.content") { (markdown::description(note)) }
         (filter_form(&web, &experiment, &query, &columns))
         @if let Some(message) = &listed.refused { (refused(message)) }
         @if !listed.runs.is_empty() {

@@ -122,7 +122,12 @@ impl Links {
         format!("{}/logged-models/{}", self.prefix, part(model_id))
     }
 
-    /// The page that shows a file of `owner` (an address of a run or logged model).
+    /// All files of `owner`, a folder at a time.
+    pub(crate) fn files(owner: &str) -> String {
+        format!("{owner}/files")
+    }
+
+    /// The page that shows a file or folder of `owner` (an address of a run or logged model).
     pub(crate) fn file(owner: &str, file: &str) -> String {
         format!("{owner}/files/{}", path(file))
     }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::page::{self, Section};
 use crate::pagination::Asked;
 use crate::site::Web;
-use crate::{format, signature};
+use crate::{format, lineage, signature};
 
 pub(crate) async fn show(
     State(web): State<Web>,
@@ -21,6 +21,7 @@ pub(crate) async fn show(
     let root = &model.info.artifact_uri;
     let file = signature::read(&web.tracking, root).await;
     let tree = Tree::read(&web.tracking, root).await;
+    let data = lineage::learned_from(&web, model.info.source_run_id.as_deref()).await;
     let owner = web.links.logged_model(&model.info.model_id);
     let asked = Asked::new(&owner, query.as_deref());
     let body = html! {
@@ -28,7 +29,7 @@ pub(crate) async fn show(
         div.columns {
             section {
                 h2 { "About" }
-                (about(&web, &model, asked))
+                (about(&web, &model, &data, asked))
                 h2 { "Params " small { (model.data.params.len()) } }
                 @if model.data.params.is_empty() { p.soft { "None were logged." } } @else { (page::long_key_values(asked, "params", &model.data.params)) }
                 h2 { "Metrics " small { (model.data.metrics.len()) } }
@@ -58,7 +59,7 @@ fn status(status: LoggedModelStatus) -> Markup {
     html! { span class={ "badge " (class) } { (word) } }
 }
 
-fn about(web: &Web, model: &LoggedModel, asked: Asked<'_>) -> Markup {
+fn about(web: &Web, model: &LoggedModel, data: &Markup, asked: Asked<'_>) -> Markup {
     let info = &model.info;
     let own: Vec<&Tag> = info.tags.iter().filter(|tag| !tag.key.starts_with("mlflow.")).collect();
     let tags = asked.rows("tags", &own);
@@ -71,6 +72,7 @@ fn about(web: &Web, model: &LoggedModel, asked: Asked<'_>) -> Markup {
                     @if let Some(run_id) = info.source_run_id.as_deref().filter(|id| !id.is_empty()) {
                         tr { th scope="row" { "Run" } td { a href=(web.links.run(run_id)) { (run_id) } } }
                     }
+                    (data)
                     @if let Some(kind) = &info.model_type { tr { th scope="row" { "Kind" } td { (kind) } } }
                     @for registration in &info.registrations {
                         tr { th scope="row" { "Registered as" } td { a href=(web.links.version(&registration.name, &registration.version)) { (registration.name) " version " (registration.version) } } }

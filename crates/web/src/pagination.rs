@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use crate::query::Query;
+
 /// Rows of a part. Values have some thousand characters at most, so a part has a few megabytes.
 const ROWS_MAX: usize = 500;
 
@@ -17,7 +19,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Rows<'a, T> {
     /// What is shown.
     pub(crate) items: &'a [T],
-    address: &'a str,
+    asked: Asked<'a>,
     name: &'static str,
     first: usize,
     total: usize,
@@ -39,7 +41,7 @@ impl<'a> Asked<'a> {
         let first = part * ROWS_MAX;
         let end = items.len().min(first + ROWS_MAX);
         let shown = items.get(first..end).unwrap_or_default();
-        Rows { items: shown, address: self.address, name, first, total: items.len() }
+        Rows { items: shown, asked: self, name, first, total: items.len() }
     }
 }
 
@@ -48,7 +50,12 @@ impl<T> Rows<'_, T> {
     pub(crate) fn others(&self) -> Markup {
         let part = self.first / ROWS_MAX + 1;
         let end = self.first + self.items.len();
-        let link = |part: usize| format!("{0}?{1}={part}#{1}", self.address, self.name);
+        // What else was asked for stays: other tables' parts, words to find.
+        let query = Query::read(self.asked.query);
+        let link = |part: usize| {
+            let query = query.with(self.name, &part.to_string());
+            format!("{}#{}", query.at(self.asked.address), self.name)
+        };
         html! {
             @if self.items.len() < self.total {
                 div.actions id=(self.name) {
@@ -78,6 +85,8 @@ mod tests {
         let links = rows("params=2").others().0;
         assert!(links.contains("501–1000 of 1200 params"), "{links}");
         assert!(links.contains("/runs/r?params=1#params") && links.contains("?params=3#params"));
+        let kept = rows("find=a%26b&params=2&tags=3").others().0;
+        assert!(kept.contains("/runs/r?find=a%26b&amp;tags=3&amp;params=3#params"), "{kept}");
         assert!(!rows("params=3").others().0.contains("Next"));
         let few = [1, 2];
         assert_eq!(Asked::new("/r", None).rows("params", &few).others().0, "");

@@ -48,10 +48,12 @@ pub fn router_with_webhooks(
         .route("/experiments/{experiment_id}/runs/{run_id}", get(run::show_in_experiment))
         .route("/runs/{run_id}", get(run::show).post(run_change::change))
         .route("/runs/{run_id}/metrics/{*key}", get(metric::show))
+        .route("/runs/{run_id}/files", get(artifact::all_of_run))
         .route("/runs/{run_id}/files/{*path}", get(artifact::show_of_run))
         .route("/runs/{run_id}/raw/{*path}", get(artifact::raw_of_run))
         .route("/compare", get(compare::show))
         .route("/logged-models/{model_id}", get(logged_model::show))
+        .route("/logged-models/{model_id}/files", get(artifact::all_of_model))
         .route("/logged-models/{model_id}/files/{*path}", get(artifact::show_of_model))
         .route("/logged-models/{model_id}/raw/{*path}", get(artifact::raw_of_model))
         .route("/models", get(models::list))
@@ -75,7 +77,8 @@ async fn style() -> Response {
     const STYLE: &str = concat!(
         include_str!("assets/style.css"),
         include_str!("assets/experiment.css"),
-        include_str!("assets/monitoring.css")
+        include_str!("assets/monitoring.css"),
+        include_str!("assets/run.css"),
     );
     asset("text/css; charset=utf-8", STYLE)
 }

@@ -4,28 +4,27 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use futures::future::join_all;
+use futures::future::join;
 use maud::{Markup, html};
-use trainyard_mlflow::entities::{DatasetInput, LifecycleStage, Metric, ModelVersion, Run, Tag};
-use trainyard_mlflow::{MetricHistoryPage, SearchModelVersions};
+use trainyard_mlflow::SearchModelVersions;
+use trainyard_mlflow::entities::{LifecycleStage, ModelVersion, Run, Tag};
 
 use crate::artifact_tree::Tree;
 use crate::error::Result;
 use crate::form::Forms;
+use crate::image_steps::{self, Steps};
 use crate::links::Links;
 use crate::page::{self, Section};
 use crate::pagination::Asked;
-use crate::sandbox;
+use crate::query::Query;
 use crate::site::Web;
 use crate::ticket::Ticket;
-use crate::{format, history, run_forms};
+use crate::{format, lineage, markdown, plots, preview, run_forms, run_metrics, sandbox};
 
-/// Histories that are drawn; the others are a click away.
-const SPARKLINES_MAX: usize = 40;
-/// Points of a history that are asked for, for a drawing as small as a word.
-const SPARKLINE_POINTS: i64 = 1000;
 /// Versions of one run that are listed.
 const VERSIONS_MAX: i64 = 50;
+/// Params and metrics from which on there is a field to find some.
+const SEARCHED_MIN: usize = 12;
 
 /// MLflow's own address of a run, kept for links that were passed on.
 pub(crate) async fn show_in_experiment(
@@ -43,41 +42,49 @@ pub(crate) async fn show(
 ) -> Result {
     let run = web.tracking.runs.get(&run_id).await?;
     let experiment = web.tracking.experiments.get(&run.info.experiment_id).await?;
-    let histories = histories(&web, &run).await;
     let versions = versions(&web, &run).await?;
-    let tree = Tree::read(&web.tracking, &run.info.artifact_uri).await;
     let owner = web.links.run(&run.info.run_id);
     let asked = Asked::new(&owner, query.as_deref());
-    let params = sorted(&run.data.params);
+    let query = Query::read(query.as_deref().unwrap_or_default());
+    let params = sorted(&run.data.params, query.one("find"));
+    let metrics = run_metrics::found(&run.data.metrics, query.one("find"));
+    let rows = asked.rows("metrics", &metrics);
+    let (histories, files) =
+        join(run_metrics::histories(&web, &run, rows.items), files(&web, &run, &owner, &query))
+            .await;
     let name = page::run_name(&run.info.run_name, &run.info.run_id);
     let body = html! {
         h1 {
             (name) " " (page::status(run.info.status))
             @if run.info.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
         }
-        @if let Some(note) = Tag::find(&run.data.tags, "mlflow.note.content") { p { (page::value(note)) } }
-        @if let Some(report) = tree.report(&run.data.tags) { (report_frame(&owner, &report)) }
+        @if let Some(note) = Tag::find(&run.data.tags, "mlflow.note.content") { (markdown::description(note)) }
+        (lineage::record(&web, &run, &experiment))
+        (files.pictures)
+        (find(&run, &owner, &query))
         div.columns {
             section {
                 h2 { "About" }
-                (page::key_values(&facts(&run)))
-                (made(&web, &run, &versions))
+                (about(&web, &run))
+                (lineage::models(&web, &run, &versions))
                 h2 { "Params " small { (run.data.params.len()) } }
-                @if params.is_empty() { p.soft { "None were logged." } }
+                @if params.is_empty() { (none(run.data.params.is_empty())) }
                 @else { (page::long_key_values(asked, "params", &params)) }
             }
             section {
                 h2 { "Metrics " small { (run.data.metrics.len()) } }
-                (metrics(&web, &run, &histories, asked))
+                @if metrics.is_empty() { (none(run.data.metrics.is_empty())) }
+                @else { (run_metrics::show(&web, &run, &rows, &histories, query.has("find"))) }
                 h2 { "Datasets " small { (run.inputs.dataset_inputs.len()) } }
-                (datasets(&run.inputs.dataset_inputs, asked))
+                (lineage::datasets(&web, &run.info.experiment_id, &run.inputs, asked))
                 h2 { "Tags" }
                 (tags(&run.data.tags, asked))
             }
         }
-        h2 { "Artifacts" }
-        (tree.show(&owner))
-        (run_forms::show(Forms { ticket: &ticket, address: &owner }, &run))
+        (files.previews)
+        h2 #artifacts { "Artifacts" }
+        (files.tree.show(&owner))
+        (run_forms::show(Forms { ticket: &ticket, address: &owner }, &run, &files.tree.models()))
     };
     let trail = [
         (web.links.experiments(), "Experiments".to_owned()),
@@ -87,21 +94,65 @@ pub(crate) async fn show(
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-/// The first histories, by name; one that cannot be read is not drawn.
-async fn histories(web: &Web, run: &Run) -> Vec<(String, Vec<Metric>)> {
-    let mut keys: Vec<&str> = run.data.metrics.iter().map(|metric| metric.key.as_str()).collect();
-    keys.sort_unstable();
-    let asked = keys.into_iter().take(SPARKLINES_MAX).map(|key| async move {
-        let page = MetricHistoryPage { max_results: Some(SPARKLINE_POINTS), page_token: None };
-        match web.tracking.runs.metric_history(&run.info.run_id, key, page).await {
-            Ok(history) => (key.to_owned(), history.items),
-            Err(error) => {
-                tracing::warn!(%error, key, "the history of a metric cannot be drawn");
-                (key.to_owned(), Vec::new())
+/// What a page shows of a run's files.
+struct Files {
+    tree: Tree,
+    /// The report, and the plots.
+    pictures: Markup,
+    previews: Markup,
+}
+
+async fn files(web: &Web, run: &Run, owner: &str, query: &Query) -> Files {
+    let root = &run.info.artifact_uri;
+    let tree = Tree::read(&web.tracking, root).await;
+    let (previews, steps) =
+        join(preview::section(web, root, owner, &tree), steps(web, root, &tree)).await;
+    let in_steps =
+        |path: &str| !steps.is_empty() && path.split('/').next() == Some(image_steps::FOLDER);
+    let files = tree.own_files().into_iter().filter(|file| !in_steps(&file.path));
+    let plots = plots::gallery(owner, files);
+    let report = tree.report(&run.data.tags);
+    let pictures = html! {
+        @if let Some(report) = &report { (report_frame(owner, report)) }
+        @if !plots.0.is_empty() { h2 #plots { "Plots" } (plots) }
+        (plots::stepped(owner, &steps, query))
+    };
+    Files { tree, pictures, previews }
+}
+
+/// The pictures that were logged step by step: all of them, as a tree shows the first files of a folder only.
+async fn steps(web: &Web, root_uri: &str, tree: &Tree) -> Steps {
+    if !tree.has_folder(image_steps::FOLDER) {
+        return Steps::default();
+    }
+    match web.tracking.artifacts.list(root_uri, image_steps::FOLDER).await {
+        Ok(entries) => Steps::of(&entries),
+        Err(error) => {
+            tracing::warn!(%error, "pictures of steps could not be listed");
+            Steps::default()
+        }
+    }
+}
+
+/// A field that narrows params and metrics, where there are many.
+fn find(run: &Run, owner: &str, query: &Query) -> Markup {
+    let is_asked = query.has("find");
+    let many = run.data.metrics.len() + run.data.params.len() > SEARCHED_MIN;
+    html! {
+        @if many || is_asked {
+            form.filter method="get" action=(owner) {
+                (query.without(&["find", "params", "metrics"]).hidden())
+                input type="search" name="find" value=(query.one("find")) aria-label="Find params and metrics" placeholder="Find params and metrics";
+                button.quiet { "Find" }
+                @if is_asked { a href=(query.without(&["find"]).at(owner)) { "Show all" } }
             }
         }
-    });
-    join_all(asked).await
+    }
+}
+
+/// Why a table is empty.
+fn none(is_empty: bool) -> Markup {
+    html! { p.soft { @if is_empty { "None were logged." } @else { "None has this in its name." } } }
 }
 
 async fn versions(web: &Web, run: &Run) -> Result<Vec<ModelVersion>> {
@@ -114,10 +165,21 @@ async fn versions(web: &Web, run: &Run) -> Result<Vec<ModelVersion>> {
     Ok(web.tracking.model_versions.search(search).await?.items)
 }
 
-fn sorted(pairs: &[Tag]) -> Vec<Tag> {
-    let mut pairs = pairs.to_vec();
+/// Those whose keys have this text in any case, by key.
+fn sorted(pairs: &[Tag], text: &str) -> Vec<Tag> {
+    let text = text.to_lowercase();
+    let is_found = |pair: &&Tag| pair.key.to_lowercase().contains(&text);
+    let mut pairs: Vec<Tag> = pairs.iter().filter(is_found).cloned().collect();
     pairs.sort_by(|left, right| left.key.cmp(&right.key));
     pairs
+}
+
+fn about(web: &Web, run: &Run) -> Markup {
+    let parent = Tag::find(&run.data.tags, "mlflow.parentRunId").filter(|id| !id.is_empty());
+    html! {
+        (page::key_values(&facts(run)))
+        @if let Some(parent) = parent { p { "Part of run " a href=(web.links.run(parent)) { (parent) } } }
+    }
 }
 
 fn facts(run: &Run) -> Vec<Tag> {
@@ -134,7 +196,6 @@ fn facts(run: &Run) -> Vec<Tag> {
         ("User", info.user_id.clone()),
         ("Source", tag("mlflow.source.name")),
         ("Git commit", tag("mlflow.source.git.commit")),
-        ("Part of run", tag("mlflow.parentRunId")),
     ];
     facts
         .iter()
@@ -143,99 +204,10 @@ fn facts(run: &Run) -> Vec<Tag> {
         .collect()
 }
 
-fn made(web: &Web, run: &Run, versions: &[ModelVersion]) -> Markup {
-    let models = &run.outputs.model_outputs;
-    html! {
-        @if !models.is_empty() || !versions.is_empty() {
-            h2 { "Models" }
-            div.scroll {
-                table {
-                    thead { tr { th { "Model" } th { "Aliases" } } }
-                    tbody {
-                        @for version in versions {
-                            tr {
-                                td { a href=(web.links.version(&version.name, &version.version)) { (version.name) " version " (version.version) } }
-                                td { @for alias in &version.aliases { span.badge { (alias) } } }
-                            }
-                        }
-                        @for model in models {
-                            tr {
-                                td { a href=(web.links.logged_model(&model.model_id)) { "logged model " (format::short(&model.model_id, 12)) } }
-                                td.soft { @if model.step != 0 { "step " (model.step) } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn metrics(web: &Web, run: &Run, histories: &[(String, Vec<Metric>)], asked: Asked<'_>) -> Markup {
-    let mut metrics: Vec<&Metric> = run.data.metrics.iter().collect();
-    metrics.sort_by(|left, right| left.key.cmp(&right.key));
-    let rows = asked.rows("metrics", &metrics);
-    let history =
-        |key: &str| histories.iter().find(|(name, _)| name == key).map(|(_, history)| history);
-    html! {
-        @if metrics.is_empty() { p.soft { "None were logged." } } @else {
-            div.scroll {
-                table {
-                    thead { tr { th { "Metric" } th.number { "Latest" } th { "History" } } }
-                    tbody {
-                        @for metric in rows.items {
-                            @let history = history(&metric.key);
-                            tr {
-                                td { a href=(web.links.metric(&run.info.run_id, &metric.key)) { (metric.key) } }
-                                td.number title=(metric.value.to_string()) { (format::number(metric.value)) }
-                                td { @if let Some(history) = history { (history::small(history)) } }
-                            }
-                        }
-                    }
-                }
-            }
-            (rows.others())
-        }
-    }
-}
-
-fn datasets(inputs: &[DatasetInput], asked: Asked<'_>) -> Markup {
-    let rows = asked.rows("datasets", inputs);
-    html! {
-        @if inputs.is_empty() { p.soft { "None were logged." } } @else {
-            div.scroll {
-                table {
-                    thead { tr { th { "Name" } th { "Used for" } th { "Digest" } th { "Source" } } }
-                    tbody {
-                        @for input in rows.items {
-                            tr {
-                                td { (input.dataset.name) }
-                                td { (Tag::find(&input.tags, "mlflow.data.context").unwrap_or("")) }
-                                td { code { (input.dataset.digest) } }
-                                td { (page::value(&source(&input.dataset.source))) }
-                            }
-                        }
-                    }
-                }
-            }
-            (rows.others())
-        }
-    }
-}
-
-/// The address within a source's JSON (`{"uri": …}`, or the script that made the data), or the
-/// source as it is.
-fn source(text: &str) -> String {
-    let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    let places = ["/uri", "/url", "/path", "/tags/mlflow.source.name"];
-    let address = places.iter().find_map(|place| value.pointer(place)?.as_str());
-    address.map_or_else(|| text.to_owned(), str::to_owned)
-}
-
 /// People's own tags; MLflow's are folded away.
 fn tags(tags: &[Tag], asked: Asked<'_>) -> Markup {
     let (system, own): (Vec<Tag>, Vec<Tag>) =
-        sorted(tags).into_iter().partition(|tag| tag.key.starts_with("mlflow."));
+        sorted(tags, "").into_iter().partition(|tag| tag.key.starts_with("mlflow."));
     html! {
         @if own.is_empty() { p.soft { "None of your own." } } @else { (page::long_key_values(asked, "tags", &own)) }
         @if !system.is_empty() {

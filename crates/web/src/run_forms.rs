@@ -6,8 +6,8 @@ use trainyard_mlflow::entities::{LifecycleStage, Run, Tag};
 use crate::form::Forms;
 use crate::page;
 
-/// The section of a run's page.
-pub(crate) fn show(forms: Forms<'_>, run: &Run) -> Markup {
+/// The section of a run's page. `folders` are those of its artifacts that are models.
+pub(crate) fn show(forms: Forms<'_>, run: &Run, folders: &[&str]) -> Markup {
     let is_deleted = run.info.lifecycle_stage == LifecycleStage::Deleted;
     let rename = html! {
         label { "Name " input type="text" name="name" value=(run.info.run_name) required; }
@@ -21,7 +21,7 @@ pub(crate) fn show(forms: Forms<'_>, run: &Run) -> Markup {
         } @else {
             details.more {
                 summary { "Register a model of this run" }
-                (forms.form("register", &register(run)))
+                (forms.form("register", &register(run, folders)))
             }
             details.more {
                 summary { "Change or delete this run" }
@@ -36,11 +36,12 @@ pub(crate) fn show(forms: Forms<'_>, run: &Run) -> Markup {
 }
 
 /// Which of its models, and under which name.
-fn register(run: &Run) -> Markup {
+fn register(run: &Run, folders: &[&str]) -> Markup {
     let models = &run.outputs.model_outputs;
     html! {
         @if models.is_empty() {
-            label { "Folder among its artifacts " input type="text" name="path" value="model" required; }
+            label { "Folder among its artifacts " input type="text" name="path" value=(folders.first().unwrap_or(&"model")) list="model-folders" required; }
+            datalist id="model-folders" { @for folder in folders { option value=(folder) {} } }
         } @else {
             label {
                 "Logged model "

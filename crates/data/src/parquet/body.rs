@@ -18,7 +18,7 @@ const BATCH_ROWS: usize = 64 << 10;
 
 /// Bytes of memory for each byte of a footer: what says twenty bytes of a column chunk is a kilobyte when
 /// it is decoded.
-const FOOTER_FACTOR: u64 = 32;
+pub(super) const FOOTER_FACTOR: u64 = 32;
 
 /// Why a body is not read.
 #[derive(Debug, thiserror::Error)]

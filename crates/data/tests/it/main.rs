@@ -10,4 +10,5 @@ mod natural;
 mod pandas;
 mod parquet;
 mod parquet_bombs;
+mod parquet_head;
 mod parquet_lengths;

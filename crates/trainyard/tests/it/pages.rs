@@ -27,7 +27,13 @@ fn a_run_its_model_and_its_drift_report_can_be_looked_at() {
     assert!(home.contains("/iris_staging") && home.contains("/iris_monitoring"), "{home}");
     let run_id = summary["run_id"].as_str().unwrap();
     let run = browser::dom(&format!("{base}/runs/{run_id}"));
-    for part in ["accuracy", "n_estimators", "confusion_matrix.svg", "train_reference.parquet"] {
+    for part in [
+        "accuracy",
+        "n_estimators",
+        "confusion_matrix.svg",
+        "train_reference.parquet",
+        "loading=\"lazy\"",
+    ] {
         assert!(run.contains(part), "{part} is not on the run's page:\n{run}");
     }
     let model = browser::dom(&format!("{base}/models/IrisClassifier"));

@@ -21,7 +21,7 @@ use crate::grammar::equals;
 use crate::page::{self, Section};
 use crate::site::Web;
 use crate::ticket::Ticket;
-use crate::{alias_moves, format, signature};
+use crate::{alias_moves, format, markdown, signature};
 
 /// What the address may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -92,7 +92,7 @@ pub(crate) async fn show(
         @if !records.windows.is_empty() {
             p { a href=(web.links.monitoring(&model.name)) { "Data and quality over time" } }
         }
-        @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { p { (page::value(text)) } }
+        @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { (markdown::description(text)) }
         @if !model.tags.is_empty() { p { @for tag in &model.tags { span.badge.plain { (format::short(&tag.key, 40)) ": " (format::short(&tag.value, 60)) } } } }
         (actions::approvals(&web, forms, &requests))
         h2 { "Versions" }

@@ -20,7 +20,7 @@ use crate::page::{self, Section};
 use crate::pagination::Asked;
 use crate::site::Web;
 use crate::ticket::Ticket;
-use crate::{format, signature};
+use crate::{format, lineage, markdown, signature};
 
 /// What the tags of the gate and of its rules begin with.
 const GATE: &str = "trainyard.gate";
@@ -38,6 +38,7 @@ pub(crate) async fn show(
     let root = web.tracking.model_versions.download_uri(id).await?;
     let file = signature::read(&web.tracking, &root).await;
     let beside = beside(&web, &model, &found, &file).await;
+    let data = lineage::learned_from(&web, found.run_id.as_deref()).await;
     let mut tags: Vec<Tag> = found.tags.clone();
     tags.sort_by(|left, right| left.key.cmp(&right.key));
     let forms = Forms { ticket: &ticket, address: &address };
@@ -49,7 +50,7 @@ pub(crate) async fn show(
             @if has_stage(&found) { span.badge.plain { "stage " (found.current_stage) } }
             (verdict(&found))
         }
-        @if let Some(text) = found.description.as_deref().filter(|text| !text.is_empty()) { p { (page::value(text)) } }
+        @if let Some(text) = found.description.as_deref().filter(|text| !text.is_empty()) { (markdown::description(text)) }
         @if let Some(beside) = &beside {
             p { a href=(web.links.versions_diff(&name, &beside.production, &found.version)) { "Compare with version " (beside.production) ", which is in production" } }
         }
@@ -57,7 +58,7 @@ pub(crate) async fn show(
         div.columns {
             section {
                 h2 { "About" }
-                (about(&web, &found, &root))
+                (about(&web, &found, &root, &data))
                 h2 { "Tags " small { (tags.len()) } }
                 @if tags.is_empty() { p.soft { "None. The pipeline tags a version with its run, data digest, commit and gate results." } }
                 @else { (page::long_key_values(Asked::new(&address, query.as_deref()), "tags", &tags)) }
@@ -105,7 +106,7 @@ fn gate(tags: &[Tag]) -> Markup {
     }
 }
 
-fn about(web: &Web, version: &ModelVersion, root: &str) -> Markup {
+fn about(web: &Web, version: &ModelVersion, root: &str, data: &Markup) -> Markup {
     let model_id = match version.source.parse() {
         Ok(ModelUri::LoggedModel { model_id }) => Some(model_id),
         _ => version.model_id.clone().filter(|id| !id.is_empty()),
@@ -121,6 +122,7 @@ fn about(web: &Web, version: &ModelVersion, root: &str) -> Markup {
                     @if let Some(model_id) = model_id {
                         tr { th scope="row" { "Logged model" } td { a href=(web.links.logged_model(&model_id)) { (model_id) } } }
                     }
+                    (data)
                     tr { th scope="row" { "Source" } td { (without_credentials(&version.source)) } }
                     tr { th scope="row" { "Files" } td { (without_credentials(root)) } }
                     @if let Some(message) = version.status_message.as_deref().filter(|text| !text.is_empty()) {

@@ -1,5 +1,6 @@
 //! The pages in a real browser: the policy holds, MLflow's addresses lead on.
 
+use trainyard_mlflow::artifacts::once;
 use trainyard_mlflow::entities::Tag;
 use trainyard_testkit::browser;
 
@@ -29,6 +30,15 @@ async fn reports_run_in_a_sandbox_and_mlflows_addresses_lead_on() {
     assert!(!page.contains("<title>ran</title>"), "{page}");
     let report = dom(format!("{url}/runs/{run_id}/raw/drift.html")).await;
     assert!(report.contains("<title>ran</title>"), "{report}");
+    // Markdown has no scripts, and a picture of SVG runs none.
+    let root = site.tracking.runs.get(&run_id).await.unwrap().info.artifact_uri;
+    let card = "# Card\n\n<img src=x onerror=\"document.title='ran'\">\n\n[a](javascript:document.title='ran')";
+    site.tracking.artifacts.upload(&root, "card.md", once(card)).await.unwrap();
+    for address in [format!("{url}/runs/{run_id}"), format!("{url}/runs/{run_id}/files/card.md")] {
+        let page = dom(address).await;
+        assert!(page.contains(">Card</h") && !page.contains("<title>ran</title>"), "{page}");
+        assert!(!page.contains("href=\"javascript"), "{page}");
+    }
     // What users wrote is text in a model's page, whose forms do not loosen its policy.
     let name = "It's \"<i>\" 100%";
     site.nasty_model(&run_id, name).await;

@@ -1,0 +1,114 @@
+//! One file, as a part of a page.
+
+use bytes::Bytes;
+use maud::{Markup, html};
+use serde_json::Value;
+use trainyard_mlflow::Result;
+use trainyard_mlflow::artifacts::ByteStream;
+
+use super::beginning::Beginning;
+use super::measure::Measure;
+use super::{columnar, delimited, json, notebook};
+use crate::artifact_kind::Kind;
+use crate::links::Links;
+use crate::markdown::{self, Beside};
+use crate::sandbox::frame;
+use crate::site::Web;
+
+/// A file, and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct File<'a> {
+    /// The address of the run or logged model.
+    pub(crate) owner: &'a str,
+    pub(crate) path: &'a str,
+}
+
+/// What is shown of a file whose bytes are `body`; no more of them is read than `measure` says.
+pub(crate) async fn show(
+    web: &Web,
+    file: File<'_>,
+    body: ByteStream,
+    measure: &Measure,
+) -> Result<Markup> {
+    let kind = Kind::of(file.path);
+    let raw = Links::raw(file.owner, file.path);
+    match kind {
+        Kind::Image(_) => Ok(html! { a href=(raw) { img.file src=(raw) alt=(file.path); } }),
+        Kind::Page => Ok(frame(file.owner, file.path)),
+        Kind::Pdf => Ok(html! { p { a href=(raw) { "Download the PDF" } } }),
+        Kind::Other => Ok(html! { p { "This kind of file is not shown here." } }),
+        Kind::Parquet => parquet(web, body, measure).await,
+        Kind::Json | Kind::Notebook => structured(web, kind, body, measure).await,
+        Kind::Markdown | Kind::Delimited | Kind::Text => {
+            let beginning = Beginning::read(body, measure.text_bytes).await?;
+            Ok(text(kind, file, &beginning, measure))
+        }
+    }
+}
+
+async fn parquet(web: &Web, body: ByteStream, measure: &Measure) -> Result<Markup> {
+    // Until it is drawn.
+    let _turn = web.turns.take().await;
+    let whole = Beginning::read(body, measure.parquet_bytes).await?;
+    if whole.is_cut {
+        let told = "The file is too large to be shown here.";
+        return Ok(html! { p.soft { (told) } });
+    }
+    Ok(match columnar::read(Bytes::from(whole.bytes), measure).await {
+        Ok(grid) => grid.show(measure),
+        Err(told) => html! { p.soft { (told) } },
+    })
+}
+
+async fn structured(web: &Web, kind: Kind, body: ByteStream, measure: &Measure) -> Result<Markup> {
+    let mut beginning = Beginning::read(body, measure.json_bytes).await?;
+    // Until it is drawn: a value takes many times the memory of its text.
+    let _turn = web.turns.take().await;
+    let text = beginning.text();
+    // A part of one is none.
+    let value: Option<Value> =
+        (!beginning.is_cut).then(|| serde_json::from_str(&text).ok()).flatten();
+    let Some(value) = value else {
+        beginning.is_cut |= beginning.bytes.len() > measure.text_bytes;
+        beginning.bytes.truncate(measure.text_bytes);
+        return Ok(plain(&beginning));
+    };
+    if let Some(cells) = (kind == Kind::Notebook).then(|| notebook::show(&value, measure)).flatten()
+    {
+        return Ok(cells);
+    }
+    // One long line is nobody's choice.
+    let lines = if text.contains('\n') {
+        text
+    } else {
+        serde_json::to_string_pretty(&value).unwrap_or(text)
+    };
+    let is_shown = lines.len() <= measure.text_bytes;
+    Ok(html! {
+        (json::show(&value, measure))
+        @if is_shown { details.more { summary { "As text" } pre.file { (lines) } } }
+    })
+}
+
+fn text(kind: Kind, file: File<'_>, beginning: &Beginning, measure: &Measure) -> Markup {
+    let cut = html! { @if beginning.is_cut { p.soft { "Only the beginning is shown." } } };
+    match kind {
+        Kind::Markdown if !beginning.bytes.is_empty() => {
+            let folder = file.path.rsplit_once('/').map_or("", |(folder, _name)| folder);
+            let beside = Beside { owner: file.owner, folder };
+            html! { (markdown::show(&beginning.text(), measure.heading, Some(beside))) (cut) }
+        }
+        Kind::Delimited => match delimited::read(beginning, measure) {
+            Some(grid) => grid.show(measure),
+            None => plain(beginning),
+        },
+        _ => plain(beginning),
+    }
+}
+
+fn plain(beginning: &Beginning) -> Markup {
+    html! {
+        @if beginning.bytes.is_empty() { p.soft { "The file is empty." } } @else { pre.file { (beginning.text()) } }
+        @if beginning.is_cut { p.soft { "Only the beginning is shown." } }
+    }
+}
