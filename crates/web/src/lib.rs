@@ -1,4 +1,4 @@
-//! The pages people look at: experiments, runs, metrics, artifacts, comparison, and a cockpit for each model.
+//! The pages people look at: experiments, runs, metrics, artifacts, comparison, a cockpit for each model, and the team.
 //!
 //! Rendered here, on the server, from any [`Tracking`]; they work without scripts, load nothing
 //! from elsewhere, and show what users logged as text only: whatever could be active (HTML
@@ -44,8 +44,10 @@ mod search;
 mod search_box;
 mod signature;
 mod site;
+mod team;
 mod ticket;
 mod turns;
 mod webhooks;
 
-pub use router::{router, router_below, router_with_webhooks};
+pub use router::{router, router_below, router_with};
+pub use site::Beside;

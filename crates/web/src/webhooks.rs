@@ -11,7 +11,7 @@ use crate::page::{self, Section};
 use crate::site::Web;
 
 pub(crate) async fn show(State(web): State<Web>) -> Result {
-    let standings = match &web.webhooks {
+    let standings = match &web.beside.webhooks {
         Some(log) => log.webhooks().await?,
         None => Vec::new(),
     };

@@ -10,3 +10,4 @@ mod experiment;
 mod locations;
 mod pages;
 mod site;
+mod team;
