@@ -60,7 +60,8 @@ pub(crate) async fn show(
             (shown.granted())
         } @else { p.soft { "What they may do is shown to them, and to whoever manages the team." } }
         (shown.grant())
-        @if sees { (shown.question(&thing, &answer)) }
+        @if member.is_admin { p { "An administrator may do everything." } }
+        @else if sees { (shown.question(&thing, &answer)) }
         @if let Some(sessions) = &sessions { (shown.browsers(sessions)) }
         (shown.tokens(&tokens))
         (shown.password())
