@@ -55,7 +55,7 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
             "/models/{name}/versions/{version}",
             get(cockpit::show_version).post(cockpit::change_version),
         )
-        .route("/webhooks", get(webhooks::show))
+        .route("/webhooks", get(webhooks::show).post(webhooks::change))
         .route("/team", get(team::show).post(team::change))
         .route("/team/users/{name}", get(team::show_member).post(team::change_member))
         .route("/team/roles/{role_id}", get(team::show_role).post(team::change_role))

@@ -1,6 +1,6 @@
 //! The pages of the team: they do what whoever asks may do by the API, and show nobody what is not theirs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
@@ -16,19 +16,37 @@ use crate::site::{NASTY, Site};
 /// Somebody with the password of the others.
 const CAROL: &str = "Basic Y2Fyb2w6ZGlmZmVyZW5jZSBlbmdpbmUgMQ==";
 
-/// One webhook that was told nothing.
-struct OneWebhook;
+/// One webhook that was told nothing, and what it was changed to.
+#[derive(Default)]
+struct OneWebhook(Mutex<Vec<String>>);
+
+impl OneWebhook {
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+}
 
 #[async_trait]
 impl WebhookLog for OneWebhook {
     async fn webhooks(&self) -> Result<Vec<WebhookStanding>> {
         Ok(vec![WebhookStanding {
+            id: "w-1".to_owned(),
             name: "deploy".to_owned(),
             host: "hooks.example".to_owned(),
             events: vec!["model_version_alias.created".to_owned()],
             is_active: true,
             deliveries: Vec::new(),
         }])
+    }
+
+    async fn set_active(&self, id: &str, is_active: bool) -> Result<()> {
+        self.note(format!("{id} {is_active}"));
+        Ok(())
+    }
+
+    async fn delete(&self, id: &str) -> Result<()> {
+        self.note(format!("{id} deleted"));
+        Ok(())
     }
 }
 
@@ -37,6 +55,7 @@ struct Server {
     site: Site,
     router: axum::Router,
     control: AccessControl,
+    webhook: Arc<OneWebhook>,
     _users: tempfile::TempDir,
 }
 
@@ -59,15 +78,16 @@ impl Server {
             control.create_user(name, password, is_admin).await.unwrap();
         }
         let tracking = control.guard(site.tracking.clone());
+        let webhook = Arc::new(OneWebhook::default());
         let beside = Beside {
-            webhooks: Some(control.guard_webhooks(Arc::new(OneWebhook))),
+            webhooks: Some(control.guard_webhooks(Arc::clone(&webhook) as _)),
             team: Some(control.team()),
         };
         let options =
             ServerOptions { authorize: Some(control.authorize()), ..ServerOptions::default() };
         let pages = trainyard_web::router_with(tracking.clone(), "", beside);
         let router = app(tracking, &options, pages).unwrap();
-        Self { site, router, control, _users: users }
+        Self { site, router, control, webhook, _users: users }
     }
 
     fn browser(&self, authorization: &'static str) -> Browser {
@@ -272,6 +292,16 @@ async fn approvals_wait_for_those_who_may_give_them_and_the_log_is_for_who_sees_
         assert!(!page.text.contains("Iris") && !page.text.contains("hooks.example"));
     }
     assert!(ada.get("/webhooks").await.text.contains("hooks.example"));
+    let own = "/team/users/reader";
+    for action in ["pause", "resume", "delete"] {
+        let form = [("action", action), ("webhook", "w-1"), ("confirm", "deploy")];
+        assert_eq!(send(&mut reader, own, "/webhooks", &form).await, StatusCode::FORBIDDEN);
+        assert_eq!(led_to(&ada.submit("/webhooks", &form).await), "/webhooks");
+    }
+    let form = [("action", "delete"), ("webhook", "w-1"), ("confirm", "other")];
+    assert_eq!(ada.submit("/webhooks", &form).await.status, StatusCode::BAD_REQUEST);
+    let noted = server.webhook.0.lock().unwrap().clone();
+    assert_eq!(noted, ["w-1 false", "w-1 true", "w-1 deleted"]);
     assert!(!reader.get("/models").await.text.contains("/webhooks\""));
 }
 

@@ -27,4 +27,14 @@ impl WebhookLog for GuardedLog {
         self.directory.for_administrators()?;
         self.inner.webhooks().await
     }
+
+    async fn set_active(&self, id: &str, is_active: bool) -> Result<()> {
+        self.directory.for_administrators()?;
+        self.inner.set_active(id, is_active).await
+    }
+
+    async fn delete(&self, id: &str) -> Result<()> {
+        self.directory.for_administrators()?;
+        self.inner.delete(id).await
+    }
 }
