@@ -261,9 +261,11 @@ async fn approvals_wait_for_those_who_may_give_them_and_the_log_is_for_who_sees_
     assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text);
     let waits = "Approve Live of Iris to version 1";
     assert!(bob.get("/team/approvals").await.text.contains(waits));
+    assert!(bob.get("/").await.text.contains("1 approval waits for you"));
     for browser in [&mut ada, &mut reader] {
         let page = browser.get("/team/approvals").await.text;
         assert!(page.contains("Nothing waits for you.") && !page.contains("Live"), "{page}");
+        assert!(!browser.get("/").await.text.contains("for you"));
     }
     let approve = [
         ("action", "approve"),
