@@ -80,8 +80,11 @@ fn form(web: &Web, asked: &Query) -> Markup {
         }
     };
     let moment = |name: &str, label: &str| {
+        // Browsers show no day alone in such a field, and would send nothing.
+        let is_day = NaiveDate::parse_from_str(asked.one(name), "%Y-%m-%d").is_ok();
+        let clock = if is_day { "T00:00" } else { "" };
         html! {
-            label { (label) " " input type="datetime-local" name=(name) value=(asked.one(name)); }
+            label { (label) " " input type="datetime-local" name=(name) value={ (asked.one(name)) (clock) }; }
         }
     };
     html! {
