@@ -18,6 +18,11 @@ pub struct AliasMove {
 pub trait Approvals: Send + Sync {
     /// What waits: of one model, or of all.
     async fn list(&self, model: Option<&str>) -> Result<Vec<ApprovalRequest>>;
+    /// What waits for whoever asks, of all models: what they may decide, and neither asked for nor agreed to. A home that
+    /// does not know who asks tells all that waits.
+    async fn waiting(&self) -> Result<Vec<ApprovalRequest>> {
+        self.list(None).await
+    }
     /// Asks for approval. What was asked for already is answered as it is.
     async fn request(&self, wanted: AliasMove, reason: &str) -> Result<ApprovalRequest>;
     /// Agrees. Nobody does so twice, or with what they asked for themselves.

@@ -8,6 +8,7 @@
 //!   only servers have a use for them;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
 //! - [`secrets`]: credentials out of text that somebody will read;
+//! - [`team`]: the people of a server, what they may do, and the tokens of their programs;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
 //! - [`client`]: the REST client for any MLflow server.
 
@@ -29,6 +30,7 @@ mod registered_models;
 pub mod resolve;
 mod runs;
 pub mod secrets;
+pub mod team;
 mod traces;
 mod tracking;
 pub mod uri;

@@ -1,4 +1,4 @@
-//! Webhooks of a registry as people look at them: who is told of its changes, and how that went.
+//! Webhooks of a registry as people look at them: who is told of its changes, how that went, and an end to it.
 
 use async_trait::async_trait;
 
@@ -7,6 +7,7 @@ use crate::Result;
 /// A webhook and its newest deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookStanding {
+    pub id: String,
     pub name: String,
     /// Where it goes: the host alone, as the rest of a URL may be a secret.
     pub host: String,
@@ -36,4 +37,8 @@ pub struct WebhookDelivery {
 pub trait WebhookLog: Send + Sync {
     /// The newest webhooks, each with some of its deliveries.
     async fn webhooks(&self) -> Result<Vec<WebhookStanding>>;
+    /// Tells one nothing any more, or what happens from now on.
+    async fn set_active(&self, id: &str, is_active: bool) -> Result<()>;
+    /// Removes one, with what it was yet to be told.
+    async fn delete(&self, id: &str) -> Result<()>;
 }

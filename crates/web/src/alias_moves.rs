@@ -51,7 +51,8 @@ pub(crate) async fn section(web: &Web, model: &str, asked: &str) -> Markup {
     }
 }
 
-fn time(text: &str) -> Option<i64> {
+/// A time in UTC as a browser's field sends it, in milliseconds since the Unix epoch.
+pub(crate) fn time(text: &str) -> Option<i64> {
     let time = FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
     Some(time.and_utc().timestamp_millis())
 }

@@ -56,8 +56,10 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
     .await;
     let (running, failed, recent) = (running?, failed?, recent?);
     let models = production(&web).await;
+    let approvals = approvals(&web).await;
     let body = html! {
         h1 { "Trainyard" }
+        (approvals)
         h2 { "In production" }
         (models)
         div.columns {
@@ -69,6 +71,27 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
         p { a href=(web.links.experiments()) { "All experiments" } }
     };
     Ok(page::respond(StatusCode::OK, &layout(&web, &body)))
+}
+
+/// How many approvals wait for whoever looks; nothing where they cannot be read.
+async fn approvals(web: &Web) -> Markup {
+    let waiting = match web.tracking.approvals.waiting().await {
+        Ok(requests) => requests.len(),
+        Err(error) => {
+            tracing::debug!(%error, "no approvals are shown");
+            0
+        }
+    };
+    html! {
+        @if waiting > 0 {
+            p.notice {
+                a href=(web.links.approvals()) {
+                    @if waiting == 1 { "1 approval waits" } @else { (waiting) " approvals wait" }
+                    " for you"
+                }
+            }
+        }
+    }
 }
 
 fn layout(web: &Web, body: &Markup) -> Markup {

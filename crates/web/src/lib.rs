@@ -1,5 +1,5 @@
-//! The pages people look at: experiments, runs, metrics, artifacts, comparison, and for each model a cockpit and its
-//! data over time.
+//! The pages people look at: experiments, runs, metrics, artifacts, comparison, for each model a cockpit and its data
+//! over time, and the team.
 //!
 //! Rendered here, on the server, from any [`Tracking`]; they work without scripts, load nothing
 //! from elsewhere, and show what users logged as text only: whatever could be active (HTML
@@ -54,8 +54,10 @@ mod search;
 mod search_box;
 mod signature;
 mod site;
+mod team;
 mod ticket;
 mod turns;
 mod webhooks;
 
-pub use router::{router, router_below, router_with_webhooks};
+pub use router::{router, router_below, router_with};
+pub use site::Beside;

@@ -57,6 +57,33 @@ impl Links {
         format!("{}/webhooks", self.prefix)
     }
 
+    /// The people of the server.
+    pub(crate) fn team(&self) -> String {
+        format!("{}/team", self.prefix)
+    }
+
+    pub(crate) fn member(&self, username: &str) -> String {
+        format!("{}/users/{}", self.team(), part(username))
+    }
+
+    pub(crate) fn role(&self, role_id: i64) -> String {
+        format!("{}/roles/{role_id}", self.team())
+    }
+
+    pub(crate) fn tokens(&self) -> String {
+        format!("{}/tokens", self.team())
+    }
+
+    /// Approvals that wait for whoever asks.
+    pub(crate) fn approvals(&self) -> String {
+        format!("{}/approvals", self.team())
+    }
+
+    /// The log of changes.
+    pub(crate) fn audit(&self) -> String {
+        format!("{}/audit", self.team())
+    }
+
     pub(crate) fn asset(&self, name: &str) -> String {
         format!("{}/assets/{name}", self.prefix)
     }

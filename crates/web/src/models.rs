@@ -52,7 +52,7 @@ pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> 
             button.quiet { "Filter" }
         }
         (content)
-        @if web.webhooks.is_some() { div.actions { a href=(web.links.webhooks()) { "Webhooks" } } }
+        @if web.beside.webhooks.is_some() && web.beside.team.is_none() { div.actions { a href=(web.links.webhooks()) { "Webhooks" } } }
     };
     let page = page::layout(&web.links, "Models", Some(Section::Models), &[], &body);
     Ok(page::respond(code, &page))

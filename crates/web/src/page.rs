@@ -17,6 +17,7 @@ pub(crate) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
 pub(crate) enum Section {
     Experiments,
     Models,
+    Team,
 }
 
 /// A whole page; `trail` leads from the top to the page above: address and name.
@@ -51,6 +52,7 @@ pub(crate) fn layout(
                     nav aria-label="Main" {
                         (entry(Section::Experiments, links.experiments(), "Experiments"))
                         (entry(Section::Models, links.models(), "Models"))
+                        (entry(Section::Team, links.team(), "Team"))
                     }
                     form.find method="get" action=(links.search()) role="search" aria-label="Everything" {
                         input type="search" name="q" aria-label="Search everything" aria-keyshortcuts="/" placeholder="Search ( / )";

@@ -71,9 +71,29 @@ impl Posted {
         Ok(text)
     }
 
+    /// A number of ours that a form carries.
+    pub(crate) fn number(&self, name: &str) -> Result<i64> {
+        let text = self.need(name)?;
+        text.parse().map_err(|_error| {
+            StoreError::invalid(format!("the field {name:?} is {text:?}, not a number")).into()
+        })
+    }
+
     /// A text of several lines, which browsers end as others do not.
     pub(crate) fn lines(&self, name: &str) -> String {
         self.text(name).replace("\r\n", "\n")
+    }
+
+    /// What cannot be brought back wants its name once more.
+    pub(crate) fn confirm(&self, name: &str) -> Result<()> {
+        // A browser takes no line end in, and people paste spaces along.
+        if self.text("confirm").trim() == name.trim() {
+            return Ok(());
+        }
+        let told = format!(
+            "nothing was deleted: write {name} in the field beside the button to delete it"
+        );
+        Err(StoreError::invalid(told).into())
     }
 
     /// What the form is to do.

@@ -1,22 +1,20 @@
 //! Which page is where, and what every answer carries.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use trainyard_mlflow::{Tracking, WebhookLog};
+use trainyard_mlflow::Tracking;
 
 use crate::links::Links;
-use crate::site::Web;
+use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
     artifact, cockpit, compare, curves, error, experiment, experiments, home, logged_model, metric,
-    models, monitoring, page, relations, run, run_change, runs_csv, search, webhooks,
+    models, monitoring, page, relations, run, run_change, runs_csv, search, team, webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -27,16 +25,12 @@ pub fn router(tracking: Tracking) -> Router {
 /// All pages, with links that start with `prefix` (`/mlflow`), for a server that is mounted below
 /// a path. The caller nests the router there.
 pub fn router_below(tracking: Tracking, prefix: &str) -> Router {
-    router_with_webhooks(tracking, prefix, None)
+    router_with(tracking, prefix, Beside::default())
 }
 
-/// The same with the webhooks that the server tells.
-pub fn router_with_webhooks(
-    tracking: Tracking,
-    prefix: &str,
-    webhooks: Option<Arc<dyn WebhookLog>>,
-) -> Router {
-    let web = Web { tracking, links: Links::new(prefix), webhooks, turns: Turns::new() };
+/// The same with what the server has beside: whom it tells, and its people.
+pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
+    let web = Web { tracking, links: Links::new(prefix), beside, turns: Turns::new() };
     Router::new()
         .route("/", get(home::show))
         .route("/search", get(search::show))
@@ -64,7 +58,13 @@ pub fn router_with_webhooks(
             "/models/{name}/versions/{version}",
             get(cockpit::show_version).post(cockpit::change_version),
         )
-        .route("/webhooks", get(webhooks::show))
+        .route("/webhooks", get(webhooks::show).post(webhooks::change))
+        .route("/team", get(team::show).post(team::change))
+        .route("/team/users/{name}", get(team::show_member).post(team::change_member))
+        .route("/team/roles/{role_id}", get(team::show_role).post(team::change_role))
+        .route("/team/tokens", get(team::show_tokens).post(team::change_tokens))
+        .route("/team/approvals", get(team::show_approvals).post(team::decide))
+        .route("/team/audit", get(team::show_audit))
         .route("/assets/trainyard.css", get(style))
         .route("/assets/trainyard.js", get(script))
         .route("/assets/icon.svg", get(icon))

@@ -1,17 +1,21 @@
-//! Who is told of changes of the registry, and how that went.
+//! Who is told of changes of the registry, how that went, and an end to it.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use maud::{Markup, html};
-use trainyard_mlflow::WebhookStanding;
+use trainyard_mlflow::{Error as StoreError, WebhookStanding};
 
 use crate::error::Result;
+use crate::form::Forms;
 use crate::format;
 use crate::page::{self, Section};
+use crate::posted::{Posted, done, unknown};
 use crate::site::Web;
+use crate::ticket::Ticket;
 
-pub(crate) async fn show(State(web): State<Web>) -> Result {
-    let standings = match &web.webhooks {
+pub(crate) async fn show(State(web): State<Web>, Extension(ticket): Extension<Ticket>) -> Result {
+    let standings = match &web.beside.webhooks {
         Some(log) => log.webhooks().await?,
         None => Vec::new(),
     };
@@ -19,17 +23,19 @@ pub(crate) async fn show(State(web): State<Web>) -> Result {
         p { "Have somebody told when the registry changes:" }
         (page::code("MlflowClient().create_webhook(name=\"serve\", url=\"https://…/webhook\", events=[\"model_version_alias.created\"])"))
     };
+    let address = web.links.webhooks();
+    let forms = Forms { ticket: &ticket, address: &address };
     let body = html! {
         h1 { "Webhooks" }
         @if standings.is_empty() { (page::empty("No webhooks.", &hint)) }
-        @for standing in &standings { (webhook(standing)) }
+        @for standing in &standings { (webhook(forms, standing)) }
     };
     let trail = [(web.links.models(), "Models".to_owned())];
     let page = page::layout(&web.links, "Webhooks", Some(Section::Models), &trail, &body);
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-fn webhook(standing: &WebhookStanding) -> Markup {
+fn webhook(forms: Forms<'_>, standing: &WebhookStanding) -> Markup {
     html! {
         h2 { (standing.name) }
         p {
@@ -60,5 +66,48 @@ fn webhook(standing: &WebhookStanding) -> Markup {
                 }
             }
         }
+        (changes(forms, standing))
     }
+}
+
+fn changes(forms: Forms<'_>, standing: &WebhookStanding) -> Markup {
+    let WebhookStanding { id, name, is_active, .. } = standing;
+    let hidden = html! { input type="hidden" name="webhook" value=(id); };
+    let (action, word) =
+        if *is_active { ("pause", "Tell it nothing more") } else { ("resume", "Tell it again") };
+    let turn = html! { (hidden) button.quiet aria-label={ (word) ": " (name) } { (word) } };
+    let delete = html! {
+        (hidden)
+        label { "To delete it, write " code { (name) } " " input type="text" name="confirm" autocomplete="off" required; }
+        button.danger { "Delete the webhook" }
+    };
+    html! {
+        details.more {
+            summary { "Pause or delete " (name) }
+            (forms.form(action, &turn))
+            @if *is_active { p.soft { "What it was yet to be told is dropped." } }
+            (forms.form("delete", &delete))
+        }
+    }
+}
+
+/// A form of the page.
+pub(crate) async fn change(State(web): State<Web>, form: Posted) -> Result {
+    let Some(log) = &web.beside.webhooks else {
+        return Err(StoreError::not_found("this server tells nobody").into());
+    };
+    let id = form.need("webhook")?;
+    match form.action() {
+        "pause" => log.set_active(id, false).await?,
+        "resume" => log.set_active(id, true).await?,
+        "delete" => {
+            let standings = log.webhooks().await?;
+            let found = standings.iter().find(|standing| standing.id == id);
+            let missing = || StoreError::not_found(format!("there is no webhook {id:?}"));
+            form.confirm(&found.ok_or_else(missing)?.name)?;
+            log.delete(id).await?;
+        }
+        other => return Err(unknown(other)),
+    }
+    Ok(done(&web.links.webhooks()))
 }

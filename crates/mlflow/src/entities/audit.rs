@@ -96,6 +96,13 @@ pub struct ApprovalRequest {
     pub approvals: Vec<Approval>,
 }
 
+impl ApprovalRequest {
+    /// Whether somebody of this name could still agree: nobody does so twice, or with what they asked for.
+    pub fn waits_for(&self, who: &str) -> bool {
+        self.requester != who && self.approvals.iter().all(|approval| approval.who != who)
+    }
+}
+
 /// One person's approval.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Approval {

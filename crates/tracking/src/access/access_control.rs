@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use trainyard_mlflow::team::Team;
 use trainyard_mlflow::uri::TrackingUri;
-use trainyard_mlflow::{Error, Result, Tracking};
+use trainyard_mlflow::{Error, Result, Tracking, WebhookLog};
 
 use super::config::AccessConfig;
 use super::directory::Directory;
-use super::guarded::guarded;
+use super::guarded::{guarded, guarded_log};
 use super::oidc::{self, Oidc};
 use super::permission::Permission;
 use super::rows::UserRow;
@@ -147,6 +148,16 @@ impl AccessControl {
     /// A store that does for each sender of a request what is theirs to do.
     pub fn guard(&self, tracking: Tracking) -> Tracking {
         guarded(tracking, Arc::clone(&self.directory))
+    }
+
+    /// The webhooks of a server, for those who may look at them: administrators, as by the API.
+    pub fn guard_webhooks(&self, log: Arc<dyn WebhookLog>) -> Arc<dyn WebhookLog> {
+        guarded_log(log, Arc::clone(&self.directory))
+    }
+
+    /// The same users, roles, permissions and tokens as by [`routes`](Self::routes), for pages.
+    pub fn team(&self) -> Arc<dyn Team> {
+        routes::team(Arc::clone(&self.directory), Arc::clone(&self.sign_in))
     }
 
     /// The routes of users, roles, permissions and tokens.

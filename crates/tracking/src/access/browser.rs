@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use trainyard_mlflow::{Error, ErrorCode};
 
 use super::oidc::Oidc;
-use super::open_routes::is_page_of_model;
+use super::open_routes::is_named_page;
 use super::sessions::csrf;
 use crate::server::allowed_hosts::{is_local_origin, is_own_origin};
 
@@ -40,8 +40,7 @@ pub(super) fn wants_page(prefix: &str, request: &Parts) -> bool {
     let path = request.uri.path();
     matches!(request.method, Method::GET | Method::HEAD)
         && text(&request.headers, "accept").is_some_and(accepts)
-        && (is_page_of_model(prefix, path)
-            || !(path.contains("/api/") || path.contains("/ajax-api/")))
+        && (is_named_page(prefix, path) || !(path.contains("/api/") || path.contains("/ajax-api/")))
 }
 
 /// Sends a browser to sign in, and then back.

@@ -60,22 +60,23 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|name| !name.is_empty())
 }
 
-/// Whether a path is that of a model's page, on a server below `prefix`: a model may be called `api`.
-pub(crate) fn is_page_of_model(prefix: &str, path: &str) -> bool {
+/// Whether a path is that of a page of a model or of the team, on a server below `prefix`: a model or a user may be
+/// called `api`.
+pub(crate) fn is_named_page(prefix: &str, path: &str) -> bool {
     let mut rest = names(path);
     let is_below = names(prefix).all(|name| rest.next() == Some(name));
     is_below
         && match rest.next() {
-            Some("models") => true,
+            Some("models" | "team") => true,
             // Beside upstream's pages.
-            Some("ui") => rest.next() == Some("models"),
+            Some("ui") => matches!(rest.next(), Some("models" | "team")),
             _ => false,
         }
 }
 
 /// Whether a request for this path is checked later, by what it is about.
 pub(crate) fn is_guarded(prefix: &str, path: &str) -> bool {
-    if is_page_of_model(prefix, path) {
+    if is_named_page(prefix, path) {
         return true;
     }
     let mut names = names(path);
@@ -142,11 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn a_model_may_be_called_api() {
+    fn a_model_and_a_user_may_be_called_api() {
         for (prefix, path, is_page) in [
             ("", "/models/api", true),
             ("", "/models/api/versions/1", true),
             ("/p", "/p/models/api", true),
+            ("/p", "/p/team/users/api", true),
+            ("", "/ui/team/users/ajax-api", true),
+            ("/team", "/team/api/2.0/mlflow/webhooks", false),
             ("/p", "/p/ui/models/api", true),
             ("/p", "//p//models/api", true),
             ("/p", "/models/api", false),
@@ -154,7 +158,7 @@ mod tests {
             ("/models", "/models/models/api", true),
             ("", "/api/2.0/mlflow/gateway/models", false),
         ] {
-            assert_eq!(is_page_of_model(prefix, path), is_page, "{prefix} {path}");
+            assert_eq!(is_named_page(prefix, path), is_page, "{prefix} {path}");
             assert_eq!(is_guarded(prefix, path), is_page, "{prefix} {path}");
         }
     }

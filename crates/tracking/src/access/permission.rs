@@ -49,6 +49,11 @@ impl Permission {
         }
     }
 
+    /// Names of all that can be granted.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        ALL.into_iter().filter(|known| *known != Self::NoPermissions).map(Self::name)
+    }
+
     /// None of a name that there is not.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         ALL.into_iter().find(|permission| permission.name() == name)

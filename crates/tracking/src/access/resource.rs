@@ -58,6 +58,11 @@ kinds! {
 }
 
 impl Kind {
+    /// Names of all kinds.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        ALL.iter().map(|kind| kind.name())
+    }
+
     /// None of a name that there is not.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         ALL.iter().copied().find(|kind| kind.name() == name)

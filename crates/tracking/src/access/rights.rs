@@ -109,6 +109,11 @@ impl Directory {
         if self.rights(|rights| rights.permit(requirements))? { Ok(()) } else { Err(denied()) }
     }
 
+    /// Refuses whoever is no administrator.
+    pub(crate) fn for_administrators(&self) -> Result<()> {
+        if self.rights(|rights| rights.is_admin)? { Ok(()) } else { Err(denied()) }
+    }
+
     /// Whether the sender administers some workspace.
     pub(crate) fn manages_some(&self) -> Result<bool> {
         self.rights(|rights| {

@@ -5,7 +5,7 @@ use trainyard_mlflow::{Error, Result};
 /// Lets a token do with users and roles whatever its owner may.
 pub(crate) const ADMIN: &str = "ADMIN";
 /// All there are.
-const SCOPES: [&str; 4] = ["READ", "EDIT", "MANAGE", ADMIN];
+pub(crate) const SCOPES: [&str; 4] = ["READ", "EDIT", "MANAGE", ADMIN];
 
 /// Refuses a scope that there is not.
 pub(crate) fn check_scope(scope: &str) -> Result<()> {

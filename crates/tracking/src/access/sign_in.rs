@@ -23,7 +23,6 @@ use super::directory::Directory;
 use super::index::User;
 use super::oidc::{Oidc, Refused, TOKEN_DAYS, is_jwt};
 use super::open_routes::is_guarded;
-use super::rights::denied;
 use super::sessions::Sessions;
 use super::{browser, cookies, password, token, users_sql};
 use crate::api::error_answer;
@@ -379,10 +378,8 @@ impl Authorize for SignIn {
         }
         let actor = admit(verdict, address)?;
         if !is_guarded(&self.prefix, request.uri.path()) {
-            let look = async { self.directory.rights(|rights| rights.is_admin) };
-            if !acting_as(actor.clone(), look).await.is_ok_and(|is_admin| is_admin) {
-                return Err(Box::new(error_answer(denied())));
-            }
+            let look = async { self.directory.for_administrators() };
+            acting_as(actor.clone(), look).await.map_err(|error| Box::new(error_answer(error)))?;
         }
         Ok(actor)
     }

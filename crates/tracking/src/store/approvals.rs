@@ -12,6 +12,7 @@ use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
 use crate::error::Result;
 use crate::governance::Governance;
+use crate::origin::Origin;
 
 /// Requests of one list at most.
 const REQUESTS_MAX: usize = 1000;
@@ -24,6 +25,14 @@ impl Approvals for SqlStore {
             list(connection, &governance, model.as_deref())
         })
         .await
+    }
+
+    async fn waiting(&self) -> mlflow::Result<Vec<ApprovalRequest>> {
+        let origin = Origin::current();
+        let mut requests = self.list(None).await?;
+        requests.retain(|request| request.waits_for(origin.who()));
+        // Machines and strangers decide nothing.
+        Ok(if origin.is_person() { requests } else { Vec::new() })
     }
 
     async fn request(&self, wanted: AliasMove, reason: &str) -> mlflow::Result<ApprovalRequest> {

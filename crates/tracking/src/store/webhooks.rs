@@ -86,6 +86,7 @@ impl SqlStore {
             .await
     }
 
+    /// One that is told nothing any more has nothing that waits.
     pub(crate) async fn update_webhook(
         &self,
         id: &str,
@@ -93,7 +94,7 @@ impl SqlStore {
     ) -> mlflow::Result<Webhook> {
         let id = id.to_owned();
         let auditor = self.auditor();
-        self.write(move |connection| {
+        let updated = self.write(move |connection| {
             let before = get(connection, &id)?;
             let after = update(connection, &id, &fields)?;
             let change = of_webhook("webhook.update", &id);
@@ -103,20 +104,25 @@ impl SqlStore {
             }
             auditor.note(connection, changes)?;
             Ok(after)
-        })
-        .await
+        });
+        let webhook = updated.await?;
+        if !webhook.is_active {
+            self.sweep_deliveries().await?;
+        }
+        Ok(webhook)
     }
 
     pub(crate) async fn delete_webhook(&self, id: &str) -> mlflow::Result<()> {
         let id = id.to_owned();
         let auditor = self.auditor();
-        self.write(move |connection| {
+        let deleted = self.write(move |connection| {
             let before = get(connection, &id)?;
             delete(connection, &id)?;
             let change = of_webhook("webhook.delete", &id).before(said(&before));
             auditor.note(connection, vec![change])
-        })
-        .await
+        });
+        deleted.await?;
+        self.sweep_deliveries().await
     }
 }
 

@@ -1,4 +1,4 @@
-//! What pages show of webhooks.
+//! What pages show of webhooks, and change.
 
 use async_trait::async_trait;
 use trainyard_mlflow::{Result, WebhookDelivery, WebhookLog, WebhookStanding};
@@ -6,6 +6,7 @@ use url::Url;
 
 use super::handle::Webhooks;
 use crate::store::webhook_deliveries::Delivery;
+use crate::store::webhooks::WebhookFields;
 
 /// Webhooks of a page.
 const WEBHOOKS_MAX: i64 = 100;
@@ -22,6 +23,7 @@ impl WebhookLog for Webhooks {
             let url = Url::parse(&webhook.url).ok();
             let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
             standings.push(WebhookStanding {
+                id: webhook.id,
                 name: webhook.name,
                 host,
                 events: webhook.events.iter().map(ToString::to_string).collect(),
@@ -30,6 +32,15 @@ impl WebhookLog for Webhooks {
             });
         }
         Ok(standings)
+    }
+
+    async fn set_active(&self, id: &str, is_active: bool) -> Result<()> {
+        let fields = WebhookFields { is_active: Some(is_active), ..WebhookFields::default() };
+        self.0.update_webhook(id, fields).await.map(|_webhook| ())
+    }
+
+    async fn delete(&self, id: &str) -> Result<()> {
+        self.0.delete_webhook(id).await
     }
 }
 

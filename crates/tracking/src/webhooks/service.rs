@@ -85,16 +85,11 @@ impl Service {
         // As upstream: first whether it is there.
         self.store.get_webhook(id).await?;
         let fields = self.checked(wanted)?;
-        let webhook = self.store.update_webhook(id, fields).await?;
-        if !webhook.is_active {
-            self.store.sweep_deliveries().await?;
-        }
-        Ok(webhook)
+        self.store.update_webhook(id, fields).await
     }
 
     pub(crate) async fn delete(&self, id: &str) -> Result<()> {
-        self.store.delete_webhook(id).await?;
-        self.store.sweep_deliveries().await
+        self.store.delete_webhook(id).await
     }
 
     /// The newest deliveries of a webhook, first the newest.

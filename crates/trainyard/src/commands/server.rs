@@ -20,6 +20,7 @@ use trainyard_tracking::webhooks::WebhookOptions;
 use trainyard_tracking::{
     Audited, Governance, Lending, OpenOptions, Opening, ProtectedAlias, Shared,
 };
+use trainyard_web::Beside;
 
 use super::backend_store::BackendStore;
 use super::ready::Ready;
@@ -620,13 +621,17 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             None => tracking,
         };
         let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-        // Whoever is let in sees this page, as far as hosts and events: where not everybody may see everything,
-        // there is none.
-        let log = webhooks.clone().filter(|_webhooks| access.is_none());
-        let log = log.map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
-        let own = |prefix: &str| {
-            trainyard_web::router_with_webhooks(tracking.clone(), prefix, log.clone())
+        let log = webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
+        // Where not everybody may see everything, hosts and events are for administrators.
+        let beside = match &access {
+            Some(access) => Beside {
+                webhooks: log.map(|log| access.guard_webhooks(log)),
+                team: Some(access.team()),
+            },
+            None => Beside { webhooks: log, team: None },
         };
+        let own =
+            |prefix: &str| trainyard_web::router_with(tracking.clone(), prefix, beside.clone());
         let pages = match &arguments.ui_dir {
             Some(folder) => ui::beside(ui::pages(folder)?, own(&format!("{prefix}/ui")), prefix),
             None => own(prefix),

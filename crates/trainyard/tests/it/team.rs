@@ -8,6 +8,8 @@ use trainyard_testkit::{
     KillOnDrop, free_port, run_python, test_env, wait_until_ready, workspace_root,
 };
 
+use crate::run::reqwest_get;
+
 const HEADING: &str = "## From `mlflow server` to this, in ten commands";
 
 /// What an upstream server leaves behind: a database of MLflow 3.8, and users with passwords as werkzeug keeps them.
@@ -102,4 +104,11 @@ fn ten_commands_lead_from_an_mlflow_server_to_this() {
     assert!(outputs[1].contains("admin (administrator)\nada"), "{}", outputs[1]);
     let found = &outputs[7];
     assert!(found.contains("ci") && found.contains("experiment"), "{found}");
+    let site = format!("http://admin:analytical%20engine@127.0.0.1:{port}");
+    let people = reqwest_get(&format!("{site}/team")).unwrap();
+    assert!(people.contains("/team/users/ci\"") && people.contains("/webhooks\""), "{people}");
+    let tokens = reqwest_get(&format!("{site}/team/tokens")).unwrap();
+    assert!(tokens.contains("ci-train"), "{tokens}");
+    let changes = reqwest_get(&format!("{site}/team/audit?action=token.create")).unwrap();
+    assert!(changes.contains("user:ci"), "{changes}");
 }

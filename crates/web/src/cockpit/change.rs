@@ -3,7 +3,7 @@
 
 use axum::extract::{Path, State};
 use trainyard_mlflow::entities::Tag;
-use trainyard_mlflow::{AliasId, AliasMove, Error as StoreError, VersionId};
+use trainyard_mlflow::{AliasId, AliasMove, VersionId};
 
 use crate::error::Result;
 use crate::posted::{Posted, done, unknown};
@@ -38,7 +38,7 @@ pub(crate) async fn change(
             decide(&web, wanted, &form).await?;
         }
         "delete" => {
-            confirm(&form, &name)?;
+            form.confirm(&name)?;
             models.delete(&name).await?;
             address = web.links.models();
         }
@@ -71,7 +71,7 @@ pub(crate) async fn change_version(
             address = format!("{}#approvals", web.links.model(&name));
         }
         "delete" => {
-            confirm(&form, &version)?;
+            form.confirm(&version)?;
             versions.delete(id).await?;
             address = web.links.model(&name);
         }
@@ -93,15 +93,4 @@ async fn decide(web: &Web, wanted: AliasMove, form: &Posted) -> Result<()> {
         web.tracking.approvals.reject(wanted, reason).await?;
     }
     Ok(())
-}
-
-/// What cannot be brought back wants its name once more.
-fn confirm(form: &Posted, name: &str) -> Result<()> {
-    // A browser takes no line end in, and people paste spaces along.
-    if form.text("confirm").trim() == name.trim() {
-        return Ok(());
-    }
-    let told =
-        format!("nothing was deleted: write {name} in the field beside the button to delete it");
-    Err(StoreError::invalid(told).into())
 }

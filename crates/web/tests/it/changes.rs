@@ -12,7 +12,7 @@ use trainyard_tracking::{Governance, OpenOptions};
 use crate::site::{NASTY, Page, Site, send};
 
 /// A browser with the cookie that it was given, and a name and password that it sends along.
-struct Browser {
+pub(crate) struct Browser {
     router: Router,
     cookie: String,
     authorization: Option<&'static str>,
@@ -21,6 +21,11 @@ struct Browser {
 impl Browser {
     fn new(router: Router) -> Self {
         Self { router, cookie: String::new(), authorization: None }
+    }
+
+    /// One that says who its user is.
+    pub(crate) fn of(router: Router, authorization: &'static str) -> Self {
+        Self { authorization: Some(authorization), ..Self::new(router) }
     }
 
     fn request(&self, method: &str, address: &str) -> axum::http::request::Builder {
@@ -32,7 +37,7 @@ impl Browser {
         }
     }
 
-    async fn get(&mut self, address: &str) -> Page {
+    pub(crate) async fn get(&mut self, address: &str) -> Page {
         let request = self.request("GET", address).body(Body::empty()).unwrap();
         let page = send(self.router.clone(), request).await;
         if let Some(cookie) = page.headers.get("set-cookie") {
@@ -43,7 +48,7 @@ impl Browser {
     }
 
     /// Sends a form of the page at an address, as a browser does.
-    async fn submit(&mut self, address: &str, fields: &[(&str, &str)]) -> Page {
+    pub(crate) async fn submit(&mut self, address: &str, fields: &[(&str, &str)]) -> Page {
         let page = self.get(address).await;
         let token = token(&page.text);
         let mut all = vec![("csrf", token.as_str())];
@@ -52,7 +57,12 @@ impl Browser {
         self.post(address, &all, &more).await
     }
 
-    async fn post(&self, address: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Page {
+    pub(crate) async fn post(
+        &self,
+        address: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Page {
         let body =
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut request = self.request("POST", address);
@@ -67,13 +77,13 @@ impl Browser {
 }
 
 /// What the forms of a page know.
-fn token(page: &str) -> String {
+pub(crate) fn token(page: &str) -> String {
     let start = "name=\"csrf\" value=\"";
     let (_, rest) = page.split_once(start).unwrap_or_else(|| panic!("no form in {page}"));
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-fn led_to(page: &Page) -> String {
+pub(crate) fn led_to(page: &Page) -> String {
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
     page.headers["location"].to_str().unwrap().to_owned()
 }
@@ -229,10 +239,10 @@ async fn nobody_elses_page_changes_anything() {
 }
 
 /// Three people with the password below.
-const READER: &str = "Basic cmVhZGVyOmRpZmZlcmVuY2UgZW5naW5lIDE=";
-const ADA: &str = "Basic YWRhOmRpZmZlcmVuY2UgZW5naW5lIDE=";
-const BOB: &str = "Basic Ym9iOmRpZmZlcmVuY2UgZW5naW5lIDE=";
-const PASSWORD: &str = "difference engine 1";
+pub(crate) const READER: &str = "Basic cmVhZGVyOmRpZmZlcmVuY2UgZW5naW5lIDE=";
+pub(crate) const ADA: &str = "Basic YWRhOmRpZmZlcmVuY2UgZW5naW5lIDE=";
+pub(crate) const BOB: &str = "Basic Ym9iOmRpZmZlcmVuY2UgZW5naW5lIDE=";
+pub(crate) const PASSWORD: &str = "difference engine 1";
 
 #[tokio::test]
 async fn pages_do_what_whoever_asks_may_do_and_a_protected_alias_waits() {
@@ -256,10 +266,7 @@ async fn pages_do_what_whoever_asks_may_do_and_a_protected_alias_waits() {
     let options =
         ServerOptions { authorize: Some(control.authorize()), ..ServerOptions::default() };
     let app = app(tracking.clone(), &options, trainyard_web::router(tracking)).unwrap();
-    let browser = |authorization| {
-        let router = app.clone();
-        Browser { router, cookie: String::new(), authorization: Some(authorization) }
-    };
+    let browser = |authorization| Browser::of(app.clone(), authorization);
     let (mut reader, mut ada, mut bob) = (browser(READER), browser(ADA), browser(BOB));
     let page = reader.get("/models/Iris").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);

@@ -12,3 +12,4 @@ mod locations;
 mod monitoring;
 mod pages;
 mod site;
+mod team;

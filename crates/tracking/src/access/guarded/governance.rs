@@ -49,6 +49,19 @@ impl Approvals for Guarded {
         Ok(shown)
     }
 
+    async fn waiting(&self) -> Result<Vec<ApprovalRequest>> {
+        let mut shown = Vec::new();
+        for request in self.inner.approvals.waiting().await? {
+            match self.alias(&request.model, &request.alias, Action::Update).await {
+                Ok(()) => shown.push(request),
+                // Not theirs, or gone meanwhile.
+                Err(error) if error.code() == denied().code() || error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(shown)
+    }
+
     async fn request(&self, wanted: AliasMove, reason: &str) -> Result<ApprovalRequest> {
         self.alias(&wanted.model, &wanted.alias, Action::Update).await?;
         self.inner.approvals.request(wanted, reason).await

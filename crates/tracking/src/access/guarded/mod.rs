@@ -15,5 +15,7 @@ mod model_versions;
 mod registered_models;
 mod runs;
 mod traces;
+mod webhooks;
 
 pub(crate) use guard::guarded;
+pub(crate) use webhooks::guarded_log;

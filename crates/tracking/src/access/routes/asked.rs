@@ -36,6 +36,12 @@ impl From<Error> for Refusal {
     }
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        refusal.0
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut answer = error_answer(self.0);
@@ -111,6 +117,17 @@ impl<S: Sync> FromRequest<S> for Asked {
 }
 
 impl Asked {
+    /// What a page of ours asks, by the names of the API: an object.
+    pub(super) fn of(members: Value) -> Self {
+        let members = if let Value::Object(members) = members { members } else { Map::new() };
+        Self { members, workspaces: Vec::new() }
+    }
+
+    /// The same about a workspace.
+    pub(super) fn about(workspace: &str) -> Self {
+        Self { members: Map::new(), workspaces: vec![workspace.to_owned()] }
+    }
+
     fn need(&self, name: &str) -> Result<&Value> {
         self.members.get(name).ok_or_else(|| {
             Error::invalid(format!(

@@ -7,7 +7,9 @@ mod grants;
 mod roles;
 mod router;
 mod sign_up;
+mod team;
 mod tokens;
 mod users;
 
 pub(crate) use router::router;
+pub(crate) use team::team;

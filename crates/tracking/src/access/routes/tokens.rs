@@ -13,7 +13,7 @@ use crate::server::actor::{ActorKind, current};
 
 /// Whether the sender may make and remove tokens of somebody: their own with their password, and of everybody
 /// as an administrator. A token makes no other tokens, or it would outlive its end.
-fn may_manage(rights: &Rights<'_>, owner: &str) -> bool {
+pub(super) fn may_manage(rights: &Rights<'_>, owner: &str) -> bool {
     let has_password = current().is_some_and(|actor| actor.kind == ActorKind::User);
     rights.is_admin || (has_password && self_or_admin(rights, owner))
 }

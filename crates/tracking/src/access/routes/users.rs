@@ -1,5 +1,7 @@
 //! `users/*`: who there is, and their passwords.
 
+use std::net::IpAddr;
+
 use axum::extract::State;
 use http::request::Parts;
 use serde::Serialize;
@@ -97,6 +99,11 @@ pub(super) async fn update_password(
     parts: Parts,
     asked: Asked,
 ) -> Answer {
+    Box::pin(replace_password(&users, address(&parts), &asked)).await
+}
+
+/// Replaces a password for somebody who asks from an address.
+pub(super) async fn replace_password(users: &Users, from: IpAddr, asked: &Asked) -> Answer {
     let (name, secret) = (asked.text("username")?, asked.text("password")?);
     let (is_allowed, is_self) = users
         .directory
@@ -109,7 +116,6 @@ pub(super) async fn update_password(
             let message = "Current password is required when changing your own password.";
             return Err(Error::invalid(message).into());
         };
-        let from = address(&parts);
         match users.sign_in.password(name.to_owned(), current.to_owned(), from).await {
             Verdict::Right(_) => {}
             Verdict::Wrong | Verdict::Refused(_) => {
