@@ -114,9 +114,7 @@ fn table_verdict(
         || default_method(kind, reference.len(), sides.distinct_up_to(5) as u64, true).0,
         |(method, _)| method,
     );
-    let asked_threshold = options.threshold_for(name, kind);
-    let is_asked = !chosen_by_default || asked_threshold.is_some();
-    let threshold = asked_threshold.unwrap_or_else(|| method.default_threshold());
+    let threshold = options.threshold_for(name, kind).unwrap_or_else(|| method.default_threshold());
     match run(method, kind, &sides, options) {
         Ok(outcome) => method.is_drift(outcome.score, threshold),
         Err(_) => drifted,
