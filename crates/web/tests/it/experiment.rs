@@ -153,3 +153,15 @@ async fn runs_are_exported_whole_and_formulas_are_texts() {
     let refused = site.get("/experiments/0/runs.csv?q=a.b+%3E+1").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn a_deleted_experiment_says_how_it_comes_back() {
+    let site = Site::empty();
+    let id = site.tracking.experiments.create("gone", None, &[]).await.unwrap();
+    let page = site.get(&format!("/experiments/{id}")).await.text;
+    assert!(page.contains("mlflow.set_experiment(&quot;gone&quot;)"), "{page}");
+    site.tracking.experiments.delete(&id).await.unwrap();
+    let page = site.get(&format!("/experiments/{id}")).await.text;
+    assert!(page.contains(&format!("restore_experiment(&quot;{id}&quot;)")), "{page}");
+    assert!(page.contains("view=deleted") && !page.contains("set_experiment"), "{page}");
+}
