@@ -21,6 +21,7 @@ mod experiments;
 mod form;
 mod format;
 mod grammar;
+mod gzip;
 mod history;
 mod home;
 mod links;
