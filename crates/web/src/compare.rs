@@ -27,10 +27,10 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
     let asked = ids.iter().take(RUNS_MAX).map(|id| web.tracking.runs.get(id));
     let runs = try_join_all(asked).await?;
     let body = html! {
-        h1 { "Compare " small { (runs.len()) " runs" } }
+        h1 { "Compare " small { (runs.len()) @if runs.len() == 1 { " run" } @else { " runs" } } }
         @if is_cut { p.notice { "Only the first " (RUNS_MAX) " are shown." } }
         @if runs.len() < 2 {
-            (page::empty("Choose two or more runs.", &html! { p { "Tick them in the table of an experiment, then press Compare." } }))
+            (page::empty("Choose two or more runs.", &html! { p { "Tick them in the table of " a href=(web.links.experiments()) { "an experiment" } ", then press Compare." } }))
         } @else {
             // The curves are a page of one experiment, which may show runs of others.
             @if let Some(run) = runs.first() {
@@ -168,7 +168,7 @@ fn row(line: &Line) -> Markup {
         .fold(0.0, |largest: f64, value| largest.max(value.abs()));
     html! {
         tr {
-            th scope="row" { (format::short(&line.name, 60)) }
+            th scope="row" { (format::breakable(&format::short(&line.name, 60))) }
             @for (position, cell) in line.cells.iter().enumerate() {
                 @let value = line.values.get(position).copied().flatten().filter(|value| is_drawn(*value));
                 td.differs[differs && line.values.is_empty()] title=[value.map(|value| value.to_string())] {

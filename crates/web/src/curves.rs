@@ -33,18 +33,20 @@ pub(crate) async fn show(
     let query = Query::read(raw.as_deref().unwrap_or_default());
     // Until the curves are drawn.
     let _turn = web.turns.take().await;
-    let runs = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
+    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
+    let runs = &drawn.runs;
     let available = Available::of(runs.iter());
-    let metrics = chosen(&query, &runs, available.keys(Kind::Metric));
+    let metrics = chosen(&query, runs, available.keys(Kind::Metric));
     let across = Across::read(query.one("x"));
-    let curves = curve_data::read(&web, &runs, &metrics, across).await?;
+    let curves = curve_data::read(&web, runs, &metrics, across).await?;
     let body = html! {
-        h1 { "Curves " small { (runs.len()) @if runs.len() == 1 { " run" } @else { " runs" } } }
-        (options(&web, &experiment, &query, &metrics, available.keys(Kind::Metric)))
+        h1 { "Curves " small { (drawn.counted()) } }
+        @if !metrics.is_empty() { (options(&web, &experiment, &query, &metrics, available.keys(Kind::Metric))) }
+        (drawn.others())
         @if curves.is_cut { p.notice { "There are too many values for one page: some lines are not here, or end early. Choose fewer runs or metrics." } }
         @if metrics.is_empty() { (page::empty("No metrics were logged to these runs.", &html! {})) }
         (charts(&curves, across, &view(&query)))
-        (legend(&web, &runs, &curves))
+        (legend(&web, runs, &curves))
     };
     let trail = [
         (web.links.experiments(), "Experiments".to_owned()),

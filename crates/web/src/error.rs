@@ -48,7 +48,7 @@ impl IntoResponse for Error {
 
 /// The answer where no page is.
 pub(crate) async fn no_page() -> Error {
-    StoreError::not_found("there is no page at this address").into()
+    StoreError::not_found("There is no page at this address.").into()
 }
 
 /// The page of a failure; any other answer stays as it is.
@@ -64,7 +64,10 @@ pub(crate) fn draw(links: &Links, response: Response) -> Response {
     let body = html! {
         h1 { (title) }
         p.notice.bad { (message) }
-        p { "Go back, or start again from " a href=(links.experiments()) { "the list of experiments" } "." }
+        p {
+            "Go back, search, or start again from the " a href=(links.home()) { "first page" } ", the "
+            a href=(links.experiments()) { "experiments" } " or the " a href=(links.models()) { "models" } "."
+        }
     };
     page::respond(response.status(), &page::layout(links, title, None, &[], &body))
 }

@@ -50,7 +50,7 @@ pub(crate) async fn show(
         @if !listed.runs.is_empty() {
             (column_choice::form(&web, &experiment, &query, &columns, &available))
         }
-        @if listed.runs.is_empty() { (nothing(&experiment, &query)) } @else { (table.show()) }
+        @if listed.runs.is_empty() { (nothing(&web, &experiment, &query)) } @else { (table.show()) }
         (about(&web, &experiment, raw.as_deref()))
     };
     let trail = [(web.links.experiments(), "Experiments".to_owned())];
@@ -76,16 +76,24 @@ fn refused(message: &str) -> Markup {
     }
 }
 
-fn nothing(experiment: &Experiment, query: &Query) -> Markup {
+fn nothing(web: &Web, experiment: &Experiment, query: &Query) -> Markup {
+    let is_narrowed = query.has("q") || query.has("view");
     let hint = html! {
-        @if !query.has("q") && !query.has("view") {
+        @if is_narrowed {
+            p { "Loosen the filter, or show all runs." }
+        } @else if experiment.lifecycle_stage == LifecycleStage::Deleted {
+            p {
+                "The experiment is deleted, its runs are "
+                a href=(query.with("view", "deleted").at(&web.links.experiment(&experiment.experiment_id))) { "among the deleted ones" }
+                ". To have it back:"
+            }
+            (page::code(&format!("mlflow.MlflowClient().restore_experiment({})", page::python(&experiment.experiment_id))))
+        } @else {
             p { "Log one:" }
             (page::code(&format!(
-                "mlflow.set_experiment({:?})\nwith mlflow.start_run():\n    mlflow.log_metric(\"accuracy\", 0.97)",
-                experiment.name
+                "mlflow.set_experiment({})\nwith mlflow.start_run():\n    mlflow.log_metric(\"accuracy\", 0.97)",
+                page::python(&experiment.name)
             )))
-        } @else {
-            p { "Loosen the filter, or show all runs." }
         }
     };
     page::empty("No runs here.", &hint)

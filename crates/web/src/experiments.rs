@@ -79,7 +79,7 @@ async fn experiments(
         @if welcome { (first_steps(headers)) }
         div.scroll {
             table {
-                thead { tr { th { "Name" } th { "Description" } th.tight { "Last changed (UTC)" } th.number { "Id" } } }
+                thead { tr { th { "Name" } th.wide { "Description" } th.tight { "Last changed (UTC)" } th.number { "Id" } } }
                 tbody {
                     @for experiment in &found.items {
                         tr {
@@ -87,7 +87,7 @@ async fn experiments(
                                 a href=(web.links.experiment(&experiment.experiment_id)) { (experiment.name) }
                                 @if experiment.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
                             }
-                            td.soft { (format::short(Tag::find(&experiment.tags, "mlflow.note.content").unwrap_or(""), 120)) }
+                            td.soft.wide { (format::short(Tag::find(&experiment.tags, "mlflow.note.content").unwrap_or(""), 120)) }
                             td.tight { @if let Some(time) = experiment.last_update_time { (format::time(time)) } }
                             td.number.soft { (experiment.experiment_id) }
                         }

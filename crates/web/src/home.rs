@@ -1,9 +1,12 @@
 //! The first page: what runs now, what failed lately, which models are in production and how they are, and the
 //! experiments that were last run.
 
+use std::cmp::Reverse;
+use std::slice;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use futures::future::{join_all, join3};
+use futures::future::{join_all, join3, try_join_all};
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Experiment, ModelVersion, RegisteredModel, Run, ViewType};
 use trainyard_mlflow::{
@@ -55,6 +58,7 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
     )
     .await;
     let (running, failed, recent) = (running?, failed?, recent?);
+    let experiments_by_run = by_last_run(&web, &experiments, &recent, now).await?;
     let models = production(&web).await;
     let approvals = approvals(&web).await;
     let body = html! {
@@ -67,7 +71,7 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
             section { h2 { "Failed in the last week" } (list(&web, &experiments, &failed, now, "Nothing failed.")) }
         }
         h2 { "Experiments " small { "by their last run" } }
-        (by_last_run(&web, &experiments, &recent, now))
+        (experiments_by_run)
         p { a href=(web.links.experiments()) { "All experiments" } }
     };
     Ok(page::respond(StatusCode::OK, &layout(&web, &body)))
@@ -145,8 +149,14 @@ fn list(web: &Web, experiments: &[Experiment], runs: &[Run], now: i64, nothing: 
     }
 }
 
-/// Experiments in the order of their last runs, then of their last changes.
-fn by_last_run(web: &Web, experiments: &[Experiment], recent: &[Run], now: i64) -> Markup {
+/// Experiments in the order of their last runs, then of their last changes. A run that is not among the recent ones is
+/// looked for.
+async fn by_last_run(
+    web: &Web,
+    experiments: &[Experiment],
+    recent: &[Run],
+    now: i64,
+) -> StoreResult<Markup> {
     let mut shown: Vec<(&Experiment, Option<i64>)> = Vec::new();
     let run = recent.iter().filter_map(|run| {
         let id = &run.info.experiment_id;
@@ -160,7 +170,17 @@ fn by_last_run(web: &Web, experiments: &[Experiment], recent: &[Run], now: i64) 
             shown.push((experiment, at));
         }
     }
-    html! {
+    let times = shown.iter().map(|(experiment, at)| async move {
+        match at {
+            Some(at) => Ok(Some(*at)),
+            None => last_run(web, experiment).await,
+        }
+    });
+    let times = try_join_all(times).await?;
+    let mut shown: Vec<(&Experiment, Option<i64>)> =
+        shown.iter().map(|(experiment, _)| *experiment).zip(times).collect();
+    shown.sort_by_key(|(_, at)| Reverse(*at));
+    Ok(html! {
         div.scroll {
             table {
                 thead { tr { th { "Experiment" } th { "Last run" } } }
@@ -174,7 +194,13 @@ fn by_last_run(web: &Web, experiments: &[Experiment], recent: &[Run], now: i64) 
                 }
             }
         }
-    }
+    })
+}
+
+/// When the last run of an experiment started.
+async fn last_run(web: &Web, experiment: &Experiment) -> StoreResult<Option<i64>> {
+    let found = runs(web, slice::from_ref(experiment), String::new(), 1).await?;
+    Ok(found.first().and_then(|run| run.info.start_time))
 }
 
 /// Models in production, each with a dot; a registry that cannot be read is told.

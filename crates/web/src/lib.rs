@@ -24,6 +24,7 @@ mod folder;
 mod form;
 mod format;
 mod grammar;
+mod gzip;
 mod history;
 mod home;
 mod image_steps;

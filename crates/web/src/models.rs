@@ -66,7 +66,8 @@ fn models(web: &Web, asked: &Asked, found: &Page<RegisteredModel>) -> Markup {
                 (page::code("mlflow.sklearn.log_model(model, name=\"model\", registered_model_name=\"IrisClassifier\")"))
             } @else { p { "Try a shorter name, or clear the filter." } }
         };
-        return page::empty("No registered models.", &hint);
+        let text = if asked.q.is_empty() { "No registered models." } else { "No model matches." };
+        return page::empty(text, &hint);
     }
     html! {
         div.scroll {

@@ -140,6 +140,11 @@ pub(crate) fn run_name<'a>(name: &'a str, run_id: &'a str) -> &'a str {
     if name.is_empty() { run_id.get(..8).unwrap_or(run_id) } else { name }
 }
 
+/// A text as Python writes it; JSON's escapes are Python's.
+pub(crate) fn python(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 /// Commands or code to copy.
 pub(crate) fn code(text: &str) -> Markup {
     html! { pre.code { code { (text) } } }

@@ -31,7 +31,8 @@ pub(crate) async fn show(
 ) -> Result {
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
-    let runs = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
+    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
+    let runs = &drawn.runs;
     let available = Available::of(runs.iter());
     let axes = axes(&query, &available);
     let [x, y] = [("x", Kind::Param), ("y", Kind::Metric)].map(|(name, kind)| {
@@ -39,12 +40,16 @@ pub(crate) async fn show(
         Column::read(query.one(name)).or_else(usual)
     });
     let body = html! {
-        h1 { "Params × metrics " small { (runs.len()) @if runs.len() == 1 { " run" } @else { " runs" } } }
-        (options(&web, &experiment, &query, [x.as_ref(), y.as_ref()], &available))
-        @if let (Some(x), Some(y)) = (&x, &y) { (against(&query, &runs, x, y)) }
-        @else { p.soft { "These runs have no params or no metrics." } }
-        h2 { "Side by side" }
-        (side_by_side(&runs, &axes))
+        h1 { "Params × metrics " small { (drawn.counted()) } }
+        @if x.is_none() && y.is_none() { (page::empty("No params and no metrics were logged to these runs.", &html! {})) }
+        @else {
+            (options(&web, &experiment, &query, [x.as_ref(), y.as_ref()], &available))
+            (drawn.others())
+            @if let (Some(x), Some(y)) = (&x, &y) { (against(&query, runs, x, y)) }
+            @else { p.soft { "These runs have no params or no metrics." } }
+            h2 { "Side by side" }
+            (side_by_side(runs, &axes))
+        }
     };
     let trail = [
         (web.links.experiments(), "Experiments".to_owned()),
@@ -102,7 +107,7 @@ fn side_by_side(runs: &[Run], axes: &[Column]) -> Markup {
     let scales: Vec<Scale> = placed.iter().map(|(scale, _)| scale.clone()).collect();
     html! {
         @match parallel::chart(&scales, &tracks) {
-            Some(drawing) => (PreEscaped(drawing.0)),
+            Some(drawing) => div.drawing { (PreEscaped(drawing.0)) },
             None => p.soft { "There are fewer than two values to put side by side." },
         }
     }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use trainyard_mlflow::Tracking;
 
+use crate::gzip;
 use crate::links::Links;
 use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
@@ -105,10 +106,11 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
                       frame-ancestors 'self'";
 
 /// Gives a page's forms what they have to know, draws failures as pages, and adds the headers that browsers protect
-/// users by; an answer that set its own keeps it.
+/// users by; an answer that set its own keeps it. Text goes as gzip to those who take it.
 async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let ticket = Ticket::of(request.headers());
     request.extensions_mut().insert(ticket.clone());
+    let takes_gzip = gzip::is_taken(request.headers());
     let mut response = error::draw(&web.links, next.run(request).await);
     let headers = response.headers_mut();
     // Pages of ours have forms; what users logged is none, and comes with a policy of its own.
@@ -123,9 +125,10 @@ async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Res
         (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
         (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-cache"),
+        (header::VARY, "accept-encoding"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    response
+    if takes_gzip { gzip::pack(response).await } else { response }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use futures::future::try_join_all;
+use maud::{Markup, html};
 use trainyard_mlflow::SearchRuns;
 use trainyard_mlflow::entities::{Run, ViewType};
 
@@ -171,16 +172,46 @@ impl Nested {
     }
 }
 
-/// Runs to draw together: those that were chosen (`run=`), or the first ones of the search.
-pub(crate) async fn to_draw(web: &Web, experiment_id: &str, query: &Query) -> Result<Vec<Run>> {
+/// Runs to draw together.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    pub(crate) runs: Vec<Run>,
+    /// Whether more were asked for than are drawn.
+    pub(crate) is_cut: bool,
+}
+
+impl Drawn {
+    /// How many there are, for a heading.
+    pub(crate) fn counted(&self) -> String {
+        match (self.is_cut, self.runs.len()) {
+            (true, count) => format!("the first {count} runs"),
+            (false, 1) => "1 run".to_owned(),
+            (false, count) => format!("{count} runs"),
+        }
+    }
+
+    /// What to do about those that are not drawn.
+    pub(crate) fn others(&self) -> Markup {
+        html! {
+            @if self.is_cut {
+                p.soft { "More lines than these cannot be told apart: filter the runs of the experiment, or tick those to draw." }
+            }
+        }
+    }
+}
+
+/// Those that were chosen (`run=`), or the first ones of the search.
+pub(crate) async fn to_draw(web: &Web, experiment_id: &str, query: &Query) -> Result<Drawn> {
     let chosen = query.all("run");
     if !chosen.is_empty() {
+        let is_cut = chosen.len() > DRAWN_MAX;
         let asked = chosen.into_iter().take(DRAWN_MAX).map(|id| web.tracking.runs.get(id));
-        return Ok(try_join_all(asked).await?);
+        return Ok(Drawn { runs: try_join_all(asked).await?, is_cut });
     }
     let search = SearchRuns {
         max_results: Some(DRAWN_MAX as i64),
         ..search(experiment_id, &query.without(&["group", "page"]))
     };
-    Ok(web.tracking.runs.search(search).await?.items)
+    let found = web.tracking.runs.search(search).await?;
+    Ok(Drawn { runs: found.items, is_cut: found.next_page_token.is_some() })
 }

@@ -104,7 +104,7 @@ impl Table<'_> {
         html! {
             @if !self.columns.is_empty() {
                 tr.groups {
-                    th colspan=(FIXED) {}
+                    td colspan=(FIXED) {}
                     @for kind in Kind::ALL { (self.group_head(kind)) }
                 }
             }

@@ -17,7 +17,7 @@ fn file(columns: Vec<(&str, ArrayRef)>) -> Bytes {
 #[test]
 fn the_first_rows_and_columns_are_text() {
     let numbers: ArrayRef =
-        Arc::new(Int64Array::from_iter((0..100_i64).map(|n| (n != 1).then_some(n))));
+        Arc::new((0..100_i64).map(|n| (n != 1).then_some(n)).collect::<Int64Array>());
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..100).map(|_| "é".repeat(11))));
     let other: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
     let head = parquet_head(&file(vec![("n", numbers), ("t", texts), ("o", other)]), LIMITS);

@@ -6,11 +6,12 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::rows::{SessionRow, TokenRow};
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:4rem auto;padding:0 1rem}\
+const STYLE: &str = ":root{color-scheme:light dark}\
+    body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:4rem auto;padding:0 1rem}\
     label{display:block;margin:.5rem 0}input{display:block;font:inherit;padding:.3rem}\
     button,a.way{display:inline-block;font:inherit;margin:.5rem .5rem .5rem 0;padding:.3rem 1rem;\
-    border:1px solid #888;border-radius:4px;color:inherit;background:#eee;text-decoration:none}\
-    table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .5rem;border-bottom:1px solid #ddd}\
+    border:1px solid #888;border-radius:4px;color:ButtonText;background:ButtonFace;text-decoration:none}\
+    table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .5rem;border-bottom:1px solid #8886}\
     .problem{border-left:4px solid #c00;padding-left:.5rem}";
 /// No scripts, no frames, forms to this server alone.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; \
@@ -50,10 +51,10 @@ fn page(status: StatusCode, title: &str, content: &Markup) -> Response {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
+                title { (title) " · Trainyard" }
                 style { (maud::PreEscaped(STYLE)) }
             }
-            body { h1 { (title) } (content) }
+            body { main { h1 { (title) } (content) } }
         }
     };
     let mut answer = (status, text.into_string()).into_response();

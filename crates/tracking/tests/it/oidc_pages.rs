@@ -116,6 +116,7 @@ fn somebody_comes_back_from_a_provider_signed_in_and_nobody_in_their_place() {
     assert_eq!(location(&ada.get("/account?x=1")), "/sign-in?next=%2Faccount%3Fx%3D1");
     let page = ada.get("/sign-in?next=%2Faccount%3Fx%3D1").text();
     assert!(page.contains("/sign-in/company?next=%2Faccount%3Fx%3D1"), "{page}");
+    assert!(page.contains("<main><h1>Sign in</h1>"), "a landmark to read from: {page}");
     let (state, nonce, challenge) = leave(&mut ada, "%2Faccount%3Fx%3D1");
     provider.set_claims(provider.claims(&json!({ "nonce": nonce, "groups": ["team"] })));
     let callback = format!("/sign-in/company/callback?code=c1&state={state}");

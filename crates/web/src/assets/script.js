@@ -43,6 +43,18 @@
     if (field) { event.preventDefault(); field.focus(); field.select(); }
   });
 
+  // What scrolls and has nothing in it to tab to is reached by the keyboard all the same.
+  const reach = () => {
+    for (const box of document.querySelectorAll("div.scroll, div.drawing, pre")) {
+      const isCut = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+      if (isCut && !box.querySelector("a, button, input, select, summary")) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("resize", reach);
+  document.addEventListener("toggle", reach, true);
+  reach();
+
   // The compare button says how many runs are chosen; a table of one run has none.
   const form = document.querySelector("form[data-compare]");
   const button = form && form.querySelector("button");

@@ -47,10 +47,11 @@ pub(crate) async fn show(
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result {
-    let body = if asked.a.is_empty() || asked.b.is_empty() {
+    let is_missing = asked.a.is_empty() || asked.b.is_empty();
+    let body = if is_missing {
         page::empty(
             "Choose two versions.",
-            &html! { p { "Choose them in the table of the model's page." } },
+            &html! { p { "Choose them in the table of " a href=(web.links.model(&name)) { "the model's page" } "." } },
         )
     } else {
         let old = VersionId { name: &name, version: &asked.a };
@@ -81,7 +82,11 @@ pub(crate) async fn show(
             }
         }
     };
-    let title = format!("{name}: version {} and version {}", asked.a, asked.b);
+    let title = if is_missing {
+        format!("{name}: two versions")
+    } else {
+        format!("{name}: version {} and version {}", asked.a, asked.b)
+    };
     let body = html! { h1 { (title) } (body) };
     let trail = [(web.links.models(), "Models".to_owned()), (web.links.model(&name), name.clone())];
     let page = page::layout(&web.links, &title, Some(Section::Models), &trail, &body);
@@ -125,7 +130,7 @@ fn table(web: &Web, before: &Side, after: &Side, all: bool) -> Markup {
     html! {
         div.scroll {
             table.compare {
-                thead { tr { th { "" } (head(before)) (head(after)) } }
+                thead { tr { td {} (head(before)) (head(after)) } }
                 tbody { @for (title, old, new) in parts { (lines(title, old, new, all)) } }
             }
         }
@@ -148,7 +153,7 @@ fn lines(title: &str, old: &[Tag], new: &[Tag], all: bool) -> Markup {
         @for (key, old, new) in shown.iter().take(LINES_MAX) {
             @let class = if old == new { "" } else { "differs" };
             tr {
-                th scope="row" { (format::short(key, 80)) }
+                th scope="row" { (format::breakable(&format::short(key, 80))) }
                 @for value in [old, new] { td class=(class) { @if let Some(value) = value { (page::value(value)) } } }
             }
         }

@@ -16,7 +16,7 @@ pub(super) fn section(uri: &str, file: Option<&StoreResult<MlModel>>) -> Markup 
     html! {
         h2 { "Use it" }
         p { "In Python:" }
-        (page::code(&format!("mlflow.pyfunc.load_model({})", python(uri))))
+        (page::code(&format!("mlflow.pyfunc.load_model({})", page::python(uri))))
         p { "Behind an address, and called:" }
         (page::code(&format!(
             "trainyard serve --model-uri {}\ncurl http://127.0.0.1:8080/invocations -H 'Content-Type: application/json' -d {}",
@@ -62,11 +62,6 @@ fn example(kind: &DataType) -> Value {
     }
 }
 
-/// A text as Python writes it; JSON's escapes are Python's.
-fn python(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
 /// A text as one word of a shell, whatever is in it.
 pub(super) fn shell(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=".contains(c);
@@ -86,7 +81,7 @@ mod tests {
         assert_eq!(shell("a'; rm -rf ~ '"), r"'a'\''; rm -rf ~ '\'''");
         assert_eq!(shell("$(id)"), "'$(id)'");
         assert_eq!(shell(""), "''");
-        assert_eq!(python("a\"\n"), r#""a\"\n""#);
+        assert_eq!(page::python("a\"\n"), r#""a\"\n""#);
     }
 
     #[test]

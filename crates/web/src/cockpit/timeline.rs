@@ -64,7 +64,7 @@ async fn events(web: &Web, search: SearchAudit) -> Option<Vec<AuditEvent>> {
 fn table(web: &Web, model: &str, entries: &[Entry]) -> Markup {
     html! {
         div.scroll {
-            table {
+            table.told {
                 thead { tr { th.tight { "When (UTC)" } th { "What" } th.number { "Version" } th { "Said" } th { "By" } } }
                 tbody {
                     @for entry in entries {

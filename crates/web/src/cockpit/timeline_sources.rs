@@ -45,7 +45,10 @@ pub(super) fn of_release(run: &Run) -> Option<Entry> {
     let parts = [text(&run.data.tags, "trainyard.reason"), text(&run.data.tags, tags::VERDICT)];
     let said: Vec<&str> =
         parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    let from = format!("from version {}", param("from"));
+    let from = match param("from").as_str() {
+        "none" => "nothing was deployed before".to_owned(),
+        version => format!("from version {version}"),
+    };
     Some(Entry {
         at: run.info.end_time.or(run.info.start_time)?,
         kind,
@@ -91,12 +94,17 @@ pub(super) fn of_looks(runs: &[Run]) -> Vec<Entry> {
 /// That a version was registered, and its last state.
 pub(super) fn of_version(version: &ModelVersion) -> Vec<Entry> {
     let tag = |part: &str| text(&version.tags, &format!("{}{part}", tags::STATE));
+    // When the gate refused a version that never got a state is not written down.
+    let is_refused = tag("").is_empty() && Tag::find(&version.tags, tags::GATE) == Some("failed");
+    let gate = is_refused.then(|| "the gate refused it".to_owned());
+    let description = version.description.clone().filter(|text| !text.is_empty());
+    let said: Vec<String> = gate.into_iter().chain(description).collect();
     let registered = Entry {
         at: version.creation_timestamp,
         kind: "registered",
-        tone: Tone::Plain,
+        tone: if is_refused { Tone::Bad } else { Tone::Plain },
         version: Some(version.version.clone()),
-        text: version.description.clone().unwrap_or_default(),
+        text: said.join("; "),
         who: version.user_id.clone().unwrap_or_default(),
         run_id: version.run_id.clone().filter(|id| !id.is_empty()),
     };
@@ -213,6 +221,9 @@ mod tests {
         let entries = of_version(&version(tags.to_vec()));
         assert_eq!((entries[1].at, entries[1].kind), (1000, "gate refused"));
         assert_eq!(of_version(&version(vec![Tag::new(tags::STATE, "released")])).len(), 1);
+        let refused = of_version(&version(vec![Tag::new(tags::GATE, "failed")]));
+        assert_eq!(refused.len(), 1);
+        assert_eq!((refused[0].tone, refused[0].text.as_str()), (Tone::Bad, "the gate refused it"));
     }
 
     #[test]

@@ -101,6 +101,11 @@ fn gate(tags: &[Tag]) -> Markup {
     html! {
         @if !rules.is_empty() {
             h2 { "Gate" }
+            @match Tag::find(tags, GATE) {
+                Some("failed") => p { "The gate refused this version. What it said of each rule:" },
+                Some("passed") => p { "The gate let this version pass. What it said of each rule:" },
+                _ => {},
+            }
             ul { @for rule in rules { li { (format::short(&rule.value, 600)) } } }
         }
     }

@@ -47,6 +47,8 @@ async fn reports_run_in_a_sandbox_and_mlflows_addresses_lead_on() {
     let model = dom(format!("{url}/models/It's%20%22%3Ci%3E%22%20100%25")).await;
     assert!(model.contains("name=\"csrf\"") && !model.contains("<title>ran</title>"), "{model}");
     assert!(!model.contains("<img"), "{model}");
+    // What is wider than the window is scrolled by the keyboard, too.
+    assert!(model.contains("<pre class=\"code\" tabindex=\"0\">"), "{model}");
     // The list works as upstream's addresses do, too.
     let table = dom(format!("{url}/#/experiments/1")).await;
     assert!(table.contains("data-compare") && table.contains("finished"), "{table}");

@@ -105,7 +105,7 @@ async fn a_model_says_how_it_is_what_happened_and_how_versions_differ() {
         ">warning</a>",
         // The timeline, and no word of the other model's data.
         ">release</span>",
-        "from version none: healthy",
+        "nothing was deployed before: healthy",
         "warning, 25 % of columns drifted",
         ">gate refused</span>",
         "Production moved here",
@@ -132,9 +132,14 @@ async fn a_model_says_how_it_is_what_happened_and_how_versions_differ() {
     assert_eq!(missing.status, StatusCode::NOT_FOUND, "{}", missing.text);
     let unchosen = site.get("/models/Iris/diff").await;
     assert!(unchosen.text.contains("Choose two versions."), "{}", unchosen.text);
+    assert!(unchosen.text.contains("<h1>Iris: two versions</h1>"), "{}", unchosen.text);
 
     let version = site.get("/models/Iris/versions/2").await.text;
-    for told in ["accuracy is 0.5000, must be at least 0.9", "trainyard deploy --version 2"] {
+    for told in [
+        "The gate refused this version.",
+        "accuracy is 0.5000, must be at least 0.9",
+        "trainyard deploy --version 2",
+    ] {
         assert!(version.contains(told), "{told}: {version}");
     }
 }

@@ -1,7 +1,7 @@
 //! Curves of several runs, and how params and metrics go together.
 
-use trainyard_mlflow::LogBatch;
 use trainyard_mlflow::entities::{Metric, Tag};
+use trainyard_mlflow::{CreateRun, LogBatch};
 
 use crate::site::Site;
 
@@ -50,6 +50,35 @@ async fn curves_are_drawn_as_the_address_says() {
 
     let missing = site.get("/experiments/0/curves?metric=none").await.text;
     assert!(missing.contains("Nothing to draw here."), "{missing}");
+}
+
+#[tokio::test]
+async fn what_many_newer_runs_hide_is_told() {
+    let (site, _ids) = site().await;
+    let experiments = &site.tracking.experiments;
+    let busy = experiments.create("busy", None, &[]).await.unwrap();
+    for number in 0..101 {
+        let run = CreateRun {
+            experiment_id: busy.clone(),
+            start_time: 1_700_000_000_000 + number,
+            ..CreateRun::default()
+        };
+        site.tracking.runs.create(run).await.unwrap();
+    }
+    for part in ["curves", "relations"] {
+        let page = site.get(&format!("/experiments/{busy}/{part}")).await.text;
+        assert!(page.contains("<small>the first 100 runs</small>"), "{page}");
+        let page = site.get(&format!("/experiments/0/{part}")).await.text;
+        assert!(page.contains("<small>3 runs</small>"), "{page}");
+    }
+    // The first page reads twenty runs, all of them of one experiment.
+    let home = site.get("/").await.text;
+    let row = |name: &str| {
+        let (_, rest) = home.split_once(&format!(">{name}</a></td>")).unwrap();
+        rest.split("</tr>").next().unwrap().to_owned()
+    };
+    assert!(row("busy").contains("2023-11-14"), "{home}");
+    assert!(row("Default").contains("1970-01-01"), "{home}");
 }
 
 #[tokio::test]

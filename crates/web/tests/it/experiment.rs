@@ -1,6 +1,8 @@
 //! An experiment's page: words and filters, columns, nested and grouped runs, CSV.
 
-use axum::body::Body;
+use std::io::Read as _;
+
+use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use tower::ServiceExt as _;
 use trainyard_mlflow::LogBatch;
@@ -152,4 +154,42 @@ async fn runs_are_exported_whole_and_formulas_are_texts() {
     assert_eq!(lines.len(), 4, "a head, two runs and the end: {lines:?}");
     let refused = site.get("/experiments/0/runs.csv?q=a.b+%3E+1").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_deleted_experiment_says_how_it_comes_back() {
+    let site = Site::empty();
+    let id = site.tracking.experiments.create("gone", None, &[]).await.unwrap();
+    let page = site.get(&format!("/experiments/{id}")).await.text;
+    assert!(page.contains("mlflow.set_experiment(&quot;gone&quot;)"), "{page}");
+    site.tracking.experiments.delete(&id).await.unwrap();
+    let page = site.get(&format!("/experiments/{id}")).await.text;
+    assert!(page.contains(&format!("restore_experiment(&quot;{id}&quot;)")), "{page}");
+    assert!(page.contains("view=deleted") && !page.contains("set_experiment"), "{page}");
+}
+
+#[tokio::test]
+async fn a_table_is_packed_for_those_who_take_it() {
+    let site = Site::empty();
+    let mut run_id = String::new();
+    for number in 0..30 {
+        run_id = site.plain_run(&format!("run {number}")).await;
+    }
+    let asked = |address: &str| {
+        let request = Request::get(address).header("accept-encoding", "br, gzip");
+        site.router().oneshot(request.body(Body::empty()).unwrap())
+    };
+    let response = asked("/experiments/0").await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    assert_eq!(response.headers()["vary"], "accept-encoding");
+    let packed = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed.as_ref()).read_to_string(&mut text).unwrap();
+    assert!(text.contains("run 29") && text.ends_with("</html>"), "{text}");
+    assert!(packed.len() * 2 < text.len(), "{} of {}", packed.len(), text.len());
+    // The length of a page with a form's secret tells nothing of it.
+    let response = asked(&format!("/runs/{run_id}")).await.unwrap();
+    assert!(!response.headers().contains_key("content-encoding"));
+    let page = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert!(String::from_utf8_lossy(&page).contains("name=\"csrf\""));
 }

@@ -73,6 +73,18 @@ async fn an_empty_site_says_what_to_do() {
     let experiment = site.get("/experiments/0").await;
     assert!(experiment.text.contains("No runs here."), "{}", experiment.text);
     assert!(site.get("/compare").await.text.contains("Choose two or more runs."));
+    // Nor are there things to choose from where nothing is.
+    for part in ["curves", "relations"] {
+        let page = site.get(&format!("/experiments/0/{part}")).await.text;
+        assert!(page.contains("metrics were logged to these runs."), "{page}");
+        assert!(!page.contains(">Draw</button>"), "{page}");
+    }
+    let run_id = site.nasty_run().await;
+    let one = site.get(&format!("/compare?run={run_id}")).await.text;
+    assert!(one.contains("<small>1 run</small>"), "{one}");
+    site.nasty_model(&run_id, "Iris").await;
+    let unmatched = site.get("/models?q=nothing").await.text;
+    assert!(unmatched.contains("No model matches."), "{unmatched}");
 }
 
 #[tokio::test]
