@@ -100,6 +100,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn none_is_a_size_where_it_is_a_choice() {
+        let read = |text: &str| parse_or_off(text).ok();
+        assert_eq!(
+            ["0", " off", "1k", "", "-1"].map(read),
+            [Some(0), Some(0), Some(1024), None, None]
+        );
+    }
+
+    #[test]
     fn every_way_to_write_a_size_means_one_thing() {
         for (text, bytes) in [
             ("4096", 4096),
