@@ -105,10 +105,14 @@ pub(super) fn by_window(
     let is_whole = length.milliseconds().is_some_and(|length| length % LogSummary::HOUR_MS == 0);
     let is_told = |hour_ms: i64| is_whole && hour_ms.saturating_add(LogSummary::HOUR_MS) <= until;
     let mut windows = BTreeMap::new();
-    for (hour_ms, why) in all.doubts.into_iter().filter(|(hour_ms, _)| is_told(*hour_ms)) {
-        let summed = windows.entry(length.window_of(hour_ms)).or_insert_with(Summed::new);
+    for (hour_ms, why) in all.doubts {
         tracing::warn!(%why, "a summary of the prediction log is of no use: its window is unknown");
-        summed.doubt = Some(why);
+        // A segment may have rows of the next hour, too.
+        let hours = [hour_ms, hour_ms.saturating_add(LogSummary::HOUR_MS)];
+        for hour_ms in hours.into_iter().filter(|hour_ms| is_told(*hour_ms)) {
+            let summed = windows.entry(length.window_of(hour_ms)).or_insert_with(Summed::new);
+            summed.doubt = Some(why.clone());
+        }
     }
     for part in all.parts.into_iter().filter(|part| is_told(part.hour_ms)) {
         let summed = windows.entry(length.window_of(part.hour_ms)).or_insert_with(Summed::new);
