@@ -71,15 +71,14 @@ impl OutputPlace {
     /// Begins to write, or to go on. What is returned says that this job is alive: as long as it is there nobody begins the
     /// output again, whose parts would be of both.
     pub(super) async fn begin(&self, overwrite: bool) -> Result<Option<File>> {
+        self.ours().await?;
         if overwrite {
             let alone = self.parts.claim(true)?;
             if self.parts.local().is_none() {
                 self.check_ended().await?;
             }
-            self.clear(true).await?;
+            self.clear().await?;
             drop(alone);
-        } else {
-            self.clear(false).await?;
         }
         self.parts.claim(false)
     }
@@ -95,20 +94,23 @@ impl OutputPlace {
         Err(Error::predict(what, hint))
     }
 
-    /// Removes what an earlier job wrote, if that is asked for, and refuses a folder with anything else in it. Parts
-    /// without the record of a job are those of another tool.
-    async fn clear(&self, overwrite: bool) -> Result<()> {
+    /// The objects of a job, or nothing. A folder with anything else in it is refused: parts without the record of a job
+    /// are those of another tool.
+    async fn ours(&self) -> Result<BTreeSet<String>> {
         let names = self.parts.names().await?;
-        let is_job = names.contains(record::NAME);
-        if let (Some(name), false) = (names.first(), is_job) {
-            return Err(Error::predict(
+        match names.first() {
+            Some(name) if !names.contains(record::NAME) => Err(Error::predict(
                 format!("{} holds other files, such as {name}", self.parts),
                 "choose an empty folder",
-            ));
+            )),
+            _ => Ok(names),
         }
-        if !overwrite {
-            return Ok(());
-        }
+    }
+
+    /// Removes what an earlier job wrote.
+    async fn clear(&self) -> Result<()> {
+        let names = self.ours().await?;
+        let is_job = names.contains(record::NAME);
         for name in names.iter().filter(|name| is_ours(name) && *name != record::NAME) {
             self.parts.remove(name).await?;
         }
@@ -212,10 +214,10 @@ mod tests {
         // As Spark writes it.
         place.parts.put("part-00000-c1.csv", b"x\n1\n".to_vec()).await.unwrap();
         place.parts.put(SUCCESS, Vec::new()).await.unwrap();
-        let error = place.clear(true).await.unwrap_err().to_string();
+        let error = place.clear().await.unwrap_err().to_string();
         assert!(error.contains("holds other files"), "{error}");
         place.parts.put(record::NAME, b"{}".to_vec()).await.unwrap();
-        place.clear(true).await.unwrap();
+        place.clear().await.unwrap();
         assert!(place.parts.names().await.unwrap().is_empty());
     }
 

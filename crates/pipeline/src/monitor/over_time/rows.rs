@@ -172,10 +172,10 @@ impl Placed {
         names: &[String],
         memory: u64,
     ) -> Result<()> {
-        let wanted = self.summed.iter().zip(is_wanted.iter());
-        let wanted =
-            wanted.filter_map(|(summed, is_wanted)| summed.as_ref().filter(|_| *is_wanted));
-        let points = points(wanted, names.len(), memory)?;
+        let all = self.summed.iter().zip(is_wanted.iter());
+        let wanted = all.filter(|(_, is_wanted)| **is_wanted).filter_map(|(one, _)| one.as_ref());
+        let parts: Vec<usize> = wanted.map(Summed::parts).collect();
+        let points = points(&parts, names.len(), memory)?;
         for (summed, is_wanted) in self.summed.iter_mut().zip(is_wanted) {
             let Some(summed) = summed.as_mut().filter(|_| *is_wanted) else { continue };
             if let Err(error) = summed.load(names, points) {

@@ -198,12 +198,9 @@ impl Summed {
         self.columns.insert(name, column.without_missing(withheld));
     }
 
-    /// Bytes of so many of its columns with so many distinct numbers each.
-    pub(super) fn bytes(&self, columns: usize, points: usize) -> u64 {
-        let points = points.min(self.parts.len() * POINTS_MIN);
-        let chunks = self.parts.len().div_ceil(PARTS_AT_ONCE);
-        // Those of its chunks, too, while it is put together.
-        (columns * points * (1 + chunks)) as u64 * POINT_BYTES
+    /// Hours and versions that it is put together from.
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
     }
 
     /// Whether nobody knows what was in it.
@@ -266,26 +263,28 @@ impl Summed {
     }
 }
 
-/// How many distinct numbers a column of a window may have, so that all of them fit in half of the memory.
+/// How many distinct numbers a column of a window may have, so that all columns of all windows, each of so many parts, fit
+/// in half of the memory.
 ///
 /// # Errors
 ///
 /// Where not even the fewest do.
-pub(super) fn points<'a>(
-    windows: impl Iterator<Item = &'a Summed> + Clone,
-    columns: usize,
-    memory: u64,
-) -> Result<usize> {
-    let bytes = |points: usize| {
-        windows.clone().map(|one| one.bytes(columns, points)).fold(0, u64::saturating_add)
+pub(super) fn points(windows: &[usize], columns: usize, memory: u64) -> Result<usize> {
+    let bytes = |points: usize| -> u64 {
+        let of = |parts: &usize| {
+            // Those of its chunks, too, while it is put together.
+            let held = 1 + parts.div_ceil(PARTS_AT_ONCE);
+            (columns * points.min(parts * POINTS_MIN) * held) as u64 * POINT_BYTES
+        };
+        windows.iter().map(of).sum()
     };
     let mut points = POINTS_MAX;
     while bytes(points) > memory / 2 {
         if points == POINTS_MIN {
-            let many = windows.clone().count();
             return Err(Error::Missing {
                 what: format!(
-                    "summaries of {columns} columns in {many} windows take {} bytes of memory, and may take {}",
+                    "summaries of {columns} columns in {} windows take {} bytes of memory, and may take {}",
+                    windows.len(),
                     bytes(points),
                     memory / 2
                 ),
@@ -448,5 +447,15 @@ mod tests {
         assert!(said.iter().all(|one| one.severity == Severity::Warning), "{said:?}");
         assert_eq!(said.len(), 2);
         assert!(one.findings(&names[2..]).is_empty(), "nobody asked for them");
+    }
+    #[test]
+    fn columns_have_as_many_numbers_as_there_is_memory_for_or_are_refused() {
+        // A month of hours with 25 columns is whole in less than a gigabyte.
+        assert_eq!(points(&[1; 720], 25, 1 << 30).unwrap(), POINTS_MAX);
+        assert_eq!(points(&[], 1000, 0).unwrap(), POINTS_MAX);
+        let less = points(&[24; 400], 1000, 16 << 30).unwrap();
+        assert!((POINTS_MIN..POINTS_MAX).contains(&less), "{less}");
+        let error = points(&[24; 400], 1000, 1 << 30).unwrap_err().to_string();
+        assert!(error.contains("1000 columns in 400 windows"), "{error}");
     }
 }

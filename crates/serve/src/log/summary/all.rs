@@ -30,6 +30,11 @@ impl LogSummaries {
     ///
     /// Where the folder cannot be read, or so much is in it that it would take too much memory.
     pub fn read(log: &Path, begun: Range<i64>) -> io::Result<Self> {
+        Self::within(log, &begun, NAMES_MAX)
+    }
+
+    /// The same, with at most so many names of columns.
+    pub(super) fn within(log: &Path, begun: &Range<i64>, names_max: usize) -> io::Result<Self> {
         let mut read = Self::default();
         let mut names = 0;
         // Columns are those of the hour before, mostly.
@@ -60,9 +65,9 @@ impl LogSummaries {
                     *last = Arc::clone(&part.columns);
                 }
                 names += part.left_out.len() + part.withheld.len() + part.averaged.len() + 1;
-                if names > NAMES_MAX {
+                if names > names_max {
                     let more =
-                        format!("they name more than {NAMES_MAX} columns; look at fewer hours");
+                        format!("they name more than {names_max} columns; look at fewer hours");
                     return Err(io::Error::other(more));
                 }
                 read.parts.push(part);

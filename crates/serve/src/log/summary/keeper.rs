@@ -465,6 +465,11 @@ mod tests {
         }
         look(&keeper, 1000);
         assert_eq!(rows(folder.path()).len(), 4, "a gibibyte is enough");
+        // Who reads them reads the hours that are wanted, and no more than fits in memory.
+        let later = LogSummaries::read(folder.path(), 2 * HOUR_MS..i64::MAX).unwrap();
+        assert_eq!(later.parts.len(), 2);
+        let many = LogSummaries::within(folder.path(), &(0..i64::MAX), 10).unwrap_err();
+        assert!(many.to_string().contains("fewer hours"), "{many}");
         let bytes = std::fs::metadata(file::path(folder.path(), 3 * HOUR_MS)).unwrap().len();
         keeper.log.summaries_bytes_max = bytes * 5 / 2;
         segment(folder.path(), 240, "1");
