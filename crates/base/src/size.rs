@@ -31,6 +31,11 @@ pub fn parse(text: &str) -> Result<u64, NoSize> {
     bytes(text).ok_or_else(|| NoSize(text.to_owned()))
 }
 
+/// The same where none is a choice: `0` and `off` are 0.
+pub fn parse_or_off(text: &str) -> Result<u64, NoSize> {
+    if matches!(text.trim(), "0" | "off") { Ok(0) } else { parse(text) }
+}
+
 fn bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let is_of_number = |c: char| c.is_ascii_digit() || c == '.';
@@ -93,6 +98,15 @@ impl TryFrom<Written> for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn none_is_a_size_where_it_is_a_choice() {
+        let read = |text: &str| parse_or_off(text).ok();
+        assert_eq!(
+            ["0", " off", "1k", "", "-1"].map(read),
+            [Some(0), Some(0), Some(1024), None, None]
+        );
+    }
 
     #[test]
     fn every_way_to_write_a_size_means_one_thing() {

@@ -39,6 +39,7 @@ mod rule;
 mod side;
 mod sides;
 mod statistics;
+mod suppression;
 mod text_content;
 mod text_features;
 mod too_few;
@@ -66,6 +67,7 @@ pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_
 pub use row_counts::{RowCounts, RowHashes};
 pub use rule::{ColumnRule, Pattern};
 pub use side::{NumberSummary, QUANTILES, Scale, Side};
+pub use suppression::Suppressed;
 pub use text_content::{Scored, auc};
 pub use verdict::{
     ColumnDrift, DatasetDrift, DatasetVerdict, Effect, EffectSize, Role, SegmentDrift, Status,

@@ -32,7 +32,8 @@ pub fn load(folder: &Path) -> Result<LoadedModel> {
     Ok(LoadedModel { mlmodel, predictor })
 }
 
-/// Reads a model folder of a classifier, which answers how probable each class is instead of the likeliest.
+/// Reads a model folder of a classifier, which answers how probable each class is instead of the likeliest. A graph of ONNX
+/// is not asked for it: it is among its answers ([`Predictor::answers_probabilities`]) or nowhere.
 ///
 /// # Errors
 ///
@@ -56,7 +57,7 @@ pub fn load_probabilities(folder: &Path) -> Result<LoadedModel> {
         _ => {
             return Err(Error::Unsupported {
                 what: format!("the probability of a model of flavors {}", flavors.names().join(", ")),
-                hint: "classifiers of scikit-learn, XGBoost and LightGBM are asked for it; others answer it themselves or not at all".to_owned(),
+                hint: "classifiers of scikit-learn, XGBoost and LightGBM are asked for it; a graph of ONNX has an output for it, with \"probability\" or \"probabilities\" in its name, or knows none".to_owned(),
             });
         }
     };

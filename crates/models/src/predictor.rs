@@ -103,6 +103,11 @@ pub trait Predictor: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether its answers hold the probability of each class already, so that nobody asks for it beside them.
+    fn answers_probabilities(&self) -> bool {
+        false
+    }
+
     /// Bytes held in memory, roughly; for limits and `/health`.
     fn size_bytes(&self) -> usize;
 }

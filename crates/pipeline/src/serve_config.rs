@@ -16,7 +16,7 @@ use crate::serve_environment::{self, TokenSource, Value};
 const WORKERS_MAX: usize = 256;
 
 /// Flags of `serve` that the deployer sets, and what a project writes instead.
-const FLAGS: [(&str, &str); 21] = [
+const FLAGS: [(&str, &str); 22] = [
     ("--host", "the deployer gives each instance an address"),
     ("--port", "the deployer gives each instance an address"),
     ("-p", "the deployer gives each instance an address"),
@@ -38,6 +38,7 @@ const FLAGS: [(&str, &str); 21] = [
     ("--prediction-log-keep", "write `log.keep` under [serve]"),
     ("--prediction-log-keep-size", "write `log.max_size` under [serve]"),
     ("--prediction-log-max", "write `log.quota` under [serve]"),
+    ("--prediction-log-summaries", "write `log.summaries` under [serve]"),
 ];
 
 /// `[serve]`
@@ -83,6 +84,8 @@ pub struct LogLimits {
     pub max_size: Option<String>,
     /// Nothing more is written where there is more than this.
     pub quota: Option<String>,
+    /// What summaries may take, which stay when rows are removed; "0" for none.
+    pub summaries: Option<String>,
     /// Whether answers wait until their rows are durable.
     pub commit: bool,
 }
@@ -105,6 +108,11 @@ impl LogLimits {
             if let Some(bytes) = bytes(&format!("log.{key}"), text.as_deref())? {
                 arguments.extend([flag.to_owned(), bytes.to_string()]);
             }
+        }
+        if let Some(text) = &self.summaries {
+            let bytes = size::parse_or_off(text)
+                .map_err(|error| format!("serve.log.summaries: {error}"))?;
+            arguments.extend(["--prediction-log-summaries".to_owned(), bytes.to_string()]);
         }
         if self.commit {
             arguments.push("--prediction-log-commit".to_owned());
@@ -255,7 +263,8 @@ mod tests {
     fn keys_are_flags_of_serve() {
         let config = parse(
             "python_workers = 2\npython = \"/usr/bin/python3\"\nlenient = true\n\
-             memory_limit = \"1GiB\"\nlog = { keep = \"30d\", max_size = \"10GiB\", quota = \"20GiB\", commit = true }\n\
+             memory_limit = \"1GiB\"\nlog = { keep = \"30d\", max_size = \"10GiB\", quota = \"20GiB\", \
+             summaries = \"0\", commit = true }\n\
              replicas = 3\nenv = { MODE = \"fast\" }\nextra_args = [\"--max-requests\", \"9\"]\n\
              models = { wine = \"models:/Wine@Production\" }\n",
         )
@@ -266,7 +275,8 @@ mod tests {
             config.arguments().unwrap().join(" "),
             "--lenient --memory-limit 1073741824 --python-workers 2 --python /usr/bin/python3 \
              --python-env MODE --prediction-log-keep 2592000s \
-             --prediction-log-keep-size 10737418240 --prediction-log-max 21474836480 --prediction-log-commit"
+             --prediction-log-keep-size 10737418240 --prediction-log-max 21474836480 \
+             --prediction-log-summaries 0 --prediction-log-commit"
         );
         let config = parse("").unwrap();
         assert_eq!((config.replicas(), config.arguments()), (1, Ok(Vec::new())));
@@ -287,6 +297,7 @@ mod tests {
             ("log = { keep = \"soon\" }", "duration"),
             ("log = { max_size = \"0\" }", "serve.log.max_size"),
             ("log = { size = \"1g\" }", "size"),
+            ("log = { summaries = \"some\" }", "serve.log.summaries"),
             ("models = { Iris = \"models:/Iris/1\" }", "the project's own"),
             ("models = { \"a/b\" = \"models:/Iris/1\" }", "serve.models"),
             ("models = { a = \"models:/Iris\\n/1/2\" }", "serve.models.a"),

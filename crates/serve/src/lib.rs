@@ -45,7 +45,7 @@ mod webhook;
 
 pub use error::{Error, Result};
 pub use feedback_reader::Facts;
-pub use log::{LogReading, LogSummary, logged};
+pub use log::{LogReading, LogSummaries, LogSummary, logged};
 pub use model_cache::ModelCache;
 pub use options::{
     Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, Retention,

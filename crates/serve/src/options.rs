@@ -196,6 +196,8 @@ pub struct LogOptions {
     pub bytes_max: Option<u64>,
     /// Whether answers wait until their rows are durable in the folder.
     pub commits: bool,
+    /// Bytes that summaries may take, the oldest of which go first; 0 keeps none. They outlive rows.
+    pub summaries_bytes_max: u64,
     /// What is removed from the folder, feedback included; a bucket has rules of its own for that.
     pub retention: Retention,
 }
@@ -227,6 +229,8 @@ impl LogOptions {
             queue_max: 8192,
             bytes_max: None,
             commits: false,
+            // Two years of hours with 25 columns, two weeks of those with a thousand.
+            summaries_bytes_max: 1 << 30,
             retention: Retention::default(),
         }
     }

@@ -5,6 +5,7 @@ mod dictionary;
 pub(crate) mod disk;
 pub(crate) mod family;
 mod memory;
+mod microaggregation;
 mod native;
 pub(crate) mod normal;
 mod numbers;
@@ -18,6 +19,7 @@ mod sum;
 
 pub(crate) use arrow::Values;
 pub(crate) use memory::InMemory;
+pub(crate) use microaggregation::Averaged;
 pub(crate) use native::Native;
 pub(crate) use numbers::{Numbers, Precision};
 pub(crate) use pair::Pair;

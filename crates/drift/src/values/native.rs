@@ -10,10 +10,12 @@ pub(crate) trait Native: Copy + PartialOrd + Send + Sync + 'static {
     fn put(self, bytes: &mut Vec<u8>);
     /// The value that [`Native::put`] wrote; `None` when there are not that many bytes.
     fn get(bytes: &[u8]) -> Option<Self>;
+    /// The value of this type that is nearest to a finite number.
+    fn nearest(number: f64) -> Self;
 }
 
 macro_rules! native {
-    ($type:ty, $value:ident => $to_f64:expr) => {
+    ($type:ty, $value:ident => $to_f64:expr, $number:ident => $nearest:expr) => {
         impl Native for $type {
             fn to_f64(self) -> f64 {
                 let $value = self;
@@ -27,11 +29,15 @@ macro_rules! native {
             fn get(bytes: &[u8]) -> Option<Self> {
                 Some(Self::from_le_bytes(bytes.try_into().ok()?))
             }
+
+            fn nearest($number: f64) -> Self {
+                $nearest
+            }
         }
     };
 }
 
-native!(f64, value => value);
-native!(f32, value => f64::from(value));
-native!(i64, value => value as f64);
-native!(u64, value => value as f64);
+native!(f64, value => value, number => number);
+native!(f32, value => f64::from(value), number => number as f32);
+native!(i64, value => value as f64, number => number.round() as i64);
+native!(u64, value => value as f64, number => number.round() as u64);

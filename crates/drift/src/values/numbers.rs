@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::disk::Trouble;
+use super::microaggregation::Averaged;
 use super::native::Native;
 use super::sorted::Sorted;
 use super::sum::CompensatedSum;
@@ -198,6 +199,25 @@ impl Numbers {
 
     pub(crate) fn quantised(&self, points: usize) -> Self {
         map_sorted!(self, sorted => sorted.quantised(points))
+    }
+
+    /// See [`Sorted::averaged`].
+    pub(crate) fn averaged(&self, rows_min: u64) -> Averaged<Self> {
+        fn of<T: Native>(
+            sorted: &Sorted<T>,
+            rows_min: u64,
+            numbers: fn(Sorted<T>) -> Numbers,
+        ) -> Averaged<Numbers> {
+            let Averaged { values, withheld, group_max } = sorted.averaged(rows_min);
+            Averaged { values: numbers(values), withheld, group_max }
+        }
+        match self {
+            Self::F64(sorted) => of(sorted, rows_min, Self::F64),
+            Self::F32(sorted) => of(sorted, rows_min, Self::F32),
+            Self::F16(sorted) => of(sorted, rows_min, Self::F16),
+            Self::I64(sorted) => of(sorted, rows_min, Self::I64),
+            Self::U64(sorted) => of(sorted, rows_min, Self::U64),
+        }
     }
 
     pub(crate) fn with_infinities(&self, negative: u64, positive: u64) -> Self {

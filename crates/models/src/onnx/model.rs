@@ -18,9 +18,16 @@ use crate::input::{Input, check_width, width};
 use crate::predictor::unexplained;
 use crate::{Error, Explanation, Prediction, Predictor, Result};
 
+/// What is in the name of an output with probabilities, whoever wrote the graph: `output_probability` (sklearn-onnx),
+/// `probabilities` (onnxmltools), `probability_setosa` (the training here).
+const PROBABILITIES: &str = "probabilit";
+
 /// A loaded ONNX model.
 #[derive(Debug)]
-pub struct OnnxModel(Engine);
+pub struct OnnxModel {
+    engine: Engine,
+    answers_probabilities: bool,
+}
 
 /// What evaluates a model.
 #[derive(Debug)]
@@ -36,6 +43,9 @@ impl OnnxModel {
             file: file.to_owned(),
             reason: format!("not an ONNX model: {error}"),
         })?;
+        let outputs = model.graph.iter().flat_map(|graph| &graph.output);
+        let mut names = outputs.map(|output| output.name.to_lowercase());
+        let answers_probabilities = names.any(|name| name.contains(PROBABILITIES));
         let own = match model.functions.first() {
             Some(function) => Err(Error::Unsupported {
                 what: format!("function {} of an ONNX model", function.name),
@@ -43,19 +53,20 @@ impl OnnxModel {
             }),
             None => Graph::new(&model, file),
         };
-        match own {
-            Ok(graph) => Ok(Self(Engine::Own(graph))),
+        let engine = match own {
+            Ok(graph) => Engine::Own(graph),
             Err(Error::Unsupported { what, .. }) => {
                 let session = RuntimeSession::open(bytes, &what, file)?;
                 let inputs = given_inputs(&model)?;
-                Ok(Self(Engine::Runtime { session, inputs }))
+                Engine::Runtime { session, inputs }
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { engine, answers_probabilities })
     }
 
     fn inputs(&self) -> &[GraphInput] {
-        match &self.0 {
+        match &self.engine {
             Engine::Own(graph) => &graph.inputs,
             Engine::Runtime { inputs, .. } => inputs,
         }
@@ -123,7 +134,7 @@ impl Predictor for OnnxModel {
         input: &RecordBatch,
         background: Option<&RecordBatch>,
     ) -> Result<Explanation> {
-        let Engine::Own(graph) = &self.0 else {
+        let Engine::Own(graph) = &self.engine else {
             return Err(unexplained("an ONNX graph that ONNX Runtime evaluates"));
         };
         if background.is_some() {
@@ -147,7 +158,7 @@ impl Predictor for OnnxModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
         let rows = input.num_rows();
         let tensors = self.feed(input)?;
-        let named = match &self.0 {
+        let named = match &self.engine {
             Engine::Own(graph) => {
                 let names = graph.outputs.iter().map(|output| output.name.clone());
                 names.zip(graph.run(tensors).map_err(Error::Input)?).collect()
@@ -160,8 +171,12 @@ impl Predictor for OnnxModel {
         Ok(Prediction::Named(named.collect::<Result<_>>()?))
     }
 
+    fn answers_probabilities(&self) -> bool {
+        self.answers_probabilities
+    }
+
     fn size_bytes(&self) -> usize {
-        match &self.0 {
+        match &self.engine {
             Engine::Own(graph) => graph.size_bytes(),
             Engine::Runtime { session, .. } => session.size_bytes(),
         }

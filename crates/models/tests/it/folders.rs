@@ -41,6 +41,15 @@ fn onnx_models_answer_as_in_python() {
 }
 
 #[test]
+fn graphs_that_answer_probabilities_are_not_asked_for_them() {
+    for (name, answers) in [("onnx_rf", true), ("onnx_rf_nozipmap", true), ("sk_logreg", false)] {
+        let model = load(&models().join(name)).unwrap();
+        assert_eq!(model.predictor.answers_probabilities(), answers, "{name}");
+        assert_eq!(load_probabilities(&models().join(name)).is_err(), answers, "{name}");
+    }
+}
+
+#[test]
 fn scikit_learn_models_answer_as_in_python() {
     for name in [
         "sk_logreg",

@@ -10,6 +10,7 @@ use super::models::ScoringModels;
 use super::options::PredictOptions;
 use super::part::PartScoring;
 use super::place;
+use super::room::Room;
 use super::summary::ScoredModel;
 use crate::{Error, Result};
 
@@ -44,6 +45,7 @@ pub async fn estimate(options: &PredictOptions, tracking: Option<&Tracking>) -> 
     let is_text = models.prepare(&mut opened.file)?;
     let empty = || Error::predict(format!("{} has no rows", options.input), "name another table");
     let part = opened.file.parts().first().ok_or_else(empty)?;
+    let room = Room::of_process();
     let scoring = PartScoring {
         models: &models,
         file: &opened.file,
@@ -51,6 +53,7 @@ pub async fn estimate(options: &PredictOptions, tracking: Option<&Tracking>) -> 
         is_text,
         keep: &options.keep,
         leaves_out: options.bad_rows.is_some(),
+        room: &room,
     };
     let started = Instant::now();
     let scored = scoring.score(part)?;

@@ -1,6 +1,7 @@
 //! The job, from what was asked to a settled output.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use super::options::PredictOptions;
 use super::part::PartScoring;
 use super::place::OutputPlace;
 use super::record::JobRecord;
+use super::room::Room;
 use super::shard::Shard;
 use super::summary::{Done, PredictSummary, ScoredModel, ShareDone};
 use super::{threads, tracked};
@@ -38,7 +40,7 @@ pub async fn predict(
     let inputs = Inputs::find(&options.input).await?;
     let place = OutputPlace::open(options)?;
     place.check_apart(&inputs, options)?;
-    place.clear(options.overwrite).await?;
+    let _alive = place.begin(options.overwrite).await?;
     let begun = JobRecord::read(&place.parts).await?;
     let pinned = begun.as_ref().map(|begun| begun.models.as_slice());
     let models = Box::pin(ScoringModels::load(options, pinned, tracking)).await?;
@@ -49,6 +51,7 @@ pub async fn predict(
         models,
         inputs,
         handle: Handle::current(),
+        room: Room::of_process(),
         progress,
         bytes: AtomicU64::new(0),
         rows: AtomicU64::new(0),
@@ -100,6 +103,8 @@ struct Job<'a> {
     /// What was there when this attempt began.
     there: BTreeSet<String>,
     handle: Handle,
+    /// For the answers of all parts that are scored at once.
+    room: Arc<Room>,
     progress: &'a (dyn Fn(Done) + Sync),
     bytes: AtomicU64,
     rows: AtomicU64,
@@ -159,6 +164,7 @@ impl Job<'_> {
             is_text,
             keep: &self.options.keep,
             leaves_out: self.options.bad_rows.is_some(),
+            room: &self.room,
         };
         let bytes_a_row = record.bytes as f64 / opened.file.source().rows.max(1) as f64;
         let parts = opened.file.parts();

@@ -15,6 +15,7 @@ mod part;
 mod place;
 mod record;
 mod replay;
+mod room;
 mod shard;
 mod summary;
 mod threads;

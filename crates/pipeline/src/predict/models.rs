@@ -207,13 +207,14 @@ impl ScoringModel {
         let version = resolved.version.as_ref();
         let started = Scorer::of_version(&path, version, options.python.as_ref());
         let scorer = Box::pin(started).await?;
-        let probabilities = if options.probabilities {
+        let model = scorer.model();
+        let is_asked = options.probabilities && !model.predictor.answers_probabilities();
+        let probabilities = if is_asked {
             Some(trainyard_models::load_probabilities(&path)?.predictor)
         } else {
             None
         };
         record.digest = digest(&path)?;
-        let model = scorer.model();
         let casting = if options.lenient { Casting::Upstream } else { Casting::Lossless };
         let limits = Limits { rows_max: usize::MAX, ..Limits::default() };
         Ok(Self {

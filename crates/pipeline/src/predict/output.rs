@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::Permissions;
+use std::fs::{File, Permissions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use trainyard_mlflow::uri::without_credentials;
 
 use crate::remote::is_remote;
 use crate::{Error, Result};
+
+/// The file with the lock of those who write to a folder. It is hidden: readers of tables leave it out.
+const LOCK: &str = ".predict.lock";
 
 /// A folder of objects.
 #[derive(Clone)]
@@ -51,6 +54,25 @@ impl Output {
         match self {
             Self::Folder(folder) => Some(folder),
             Self::Store { .. } => None,
+        }
+    }
+
+    /// The right to write to a folder of this machine together with others, or alone; it is the kernel's lock, which one
+    /// that was killed has no more. None in a store, which has no locks.
+    pub(super) fn claim(&self, is_alone: bool) -> Result<Option<File>> {
+        let Self::Folder(folder) = self else { return Ok(None) };
+        let path = folder.join(LOCK);
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(|source| Error::io(path, source))?;
+        let locked = if is_alone { lock.try_lock() } else { lock.try_lock_shared() };
+        match locked {
+            Ok(()) => Ok(Some(lock)),
+            // Some network disks have none.
+            Err(TryLockError::Error(_)) => Ok(None),
+            Err(TryLockError::WouldBlock) => {
+                let what = format!("another job writes to {self}");
+                Err(Error::predict(what, "wait until it is done, or end it, and try again"))
+            }
         }
     }
 

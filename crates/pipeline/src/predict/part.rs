@@ -3,14 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use trainyard_data::arrow_schema::{Field, Schema};
 use trainyard_data::{FilePart, PartedFile, csv_bytes, parquet_bytes};
 
 use super::bad_rows::{BAD_ROWS_MAX, line};
 use super::models::{BadRow, Refusal, ScoringModels};
 use super::options::TableFormat;
+use super::room::{Room, Taken};
 use crate::{Error, Result};
+
+/// Rows by which it is known how much memory the others take.
+const FIRST_ROWS: usize = 8192;
+
+/// How often the answers of a part are in memory: as columns, and as what is written of them.
+const COPIES: f64 = 2.0;
 
 /// What is said of the rows of a part that is read.
 pub(super) struct PartScoring<'a> {
@@ -23,6 +30,8 @@ pub(super) struct PartScoring<'a> {
     pub(super) keep: &'a [String],
     /// Whether rows that cannot be scored are left out.
     pub(super) leaves_out: bool,
+    /// For the answers of all parts that are scored at once.
+    pub(super) room: &'a Arc<Room>,
 }
 
 /// A part that was scored.
@@ -32,6 +41,8 @@ pub(super) struct ScoredPart {
     pub(super) batches: Vec<RecordBatch>,
     /// A line for each row that was left out.
     pub(super) bad: Vec<String>,
+    /// Where the answers are, until they are written.
+    room: Option<Taken>,
 }
 
 impl PartScoring<'_> {
@@ -40,11 +51,40 @@ impl PartScoring<'_> {
         let mut scored = ScoredPart::default();
         let mut first_row = part.first_row;
         self.file.read::<Error>(part, |batch| {
-            self.score_rows(&batch, first_row, &mut scored)?;
-            first_row += batch.num_rows();
+            let mut rows = batch;
+            if scored.room.is_none() {
+                let first = rows.num_rows().min(FIRST_ROWS);
+                self.score_rows(&rows.slice(0, first), first_row, &mut scored)?;
+                scored.room = Some(self.room_of(part, &scored, first)?);
+                first_row += first;
+                rows = rows.slice(first, rows.num_rows() - first);
+                if rows.num_rows() == 0 {
+                    return Ok(());
+                }
+            }
+            self.score_rows(&rows, first_row, &mut scored)?;
+            first_row += rows.num_rows();
             Ok(())
         })?;
         Ok(scored)
+    }
+
+    /// Waits for the room that a part takes, by that which its first rows take.
+    fn room_of(&self, part: &FilePart, scored: &ScoredPart, rows: usize) -> Result<Taken> {
+        // Slices share what they are cut from.
+        let bytes_of = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
+        let held: usize = scored.batches.iter().flat_map(RecordBatch::columns).map(bytes_of).sum();
+        let share = part.rows as f64 / rows.max(1) as f64;
+        let bytes = (held as f64 * share * COPIES) as u64;
+        self.room.take(bytes).map_err(|too_much| {
+            let columns = scored.batches.first().map_or(0, RecordBatch::num_columns);
+            let what = format!(
+                "{}: {columns} columns of {} rows take {bytes} bytes of memory, and all parts may take {}",
+                self.name, part.rows, too_much.bytes_max
+            );
+            let hint = "score the table with fewer models at a time, or without --explain or --probabilities";
+            Error::predict(what, hint)
+        })
     }
 
     /// Scores rows that begin at `first_row`. Of those that cannot be scored together each half is tried.

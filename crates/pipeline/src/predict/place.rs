@@ -1,6 +1,7 @@
 //! Where the output of a job goes: a folder of parts, or one file that the parts are joined to at the end.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use trainyard_data::{join_csv, join_parquet};
@@ -67,20 +68,49 @@ impl OutputPlace {
         Ok(())
     }
 
-    /// Removes what an earlier job wrote, if that is asked for, and refuses a folder with anything else in it. Parts
-    /// without the record of a job are those of another tool.
-    pub(super) async fn clear(&self, overwrite: bool) -> Result<()> {
-        let names = self.parts.names().await?;
-        let is_job = names.contains(record::NAME);
-        if let (Some(name), false) = (names.first(), is_job) {
-            return Err(Error::predict(
-                format!("{} holds other files, such as {name}", self.parts),
-                "choose an empty folder",
-            ));
+    /// Begins to write, or to go on. What is returned says that this job is alive: as long as it is there nobody begins the
+    /// output again, whose parts would be of both.
+    pub(super) async fn begin(&self, overwrite: bool) -> Result<Option<File>> {
+        self.ours().await?;
+        if overwrite {
+            let alone = self.parts.claim(true)?;
+            if self.parts.local().is_none() {
+                self.check_ended().await?;
+            }
+            self.clear().await?;
+            drop(alone);
         }
-        if !overwrite {
+        self.parts.claim(false)
+    }
+
+    /// Refuses a job of a store that has not ended: without locks nobody can tell whether it was killed.
+    async fn check_ended(&self) -> Result<()> {
+        let names = self.parts.names().await?;
+        if !names.contains(record::NAME) || names.contains(SUCCESS) {
             return Ok(());
         }
+        let what = format!("a job that writes to {} has not ended", self.parts);
+        let hint = "wait until it is done; if it was killed, go on with it without --overwrite, or remove what it wrote";
+        Err(Error::predict(what, hint))
+    }
+
+    /// The objects of a job, or nothing. A folder with anything else in it is refused: parts without the record of a job
+    /// are those of another tool.
+    async fn ours(&self) -> Result<BTreeSet<String>> {
+        let names = self.parts.names().await?;
+        match names.first() {
+            Some(name) if !names.contains(record::NAME) => Err(Error::predict(
+                format!("{} holds other files, such as {name}", self.parts),
+                "choose an empty folder",
+            )),
+            _ => Ok(names),
+        }
+    }
+
+    /// Removes what an earlier job wrote.
+    async fn clear(&self) -> Result<()> {
+        let names = self.ours().await?;
+        let is_job = names.contains(record::NAME);
         for name in names.iter().filter(|name| is_ours(name) && *name != record::NAME) {
             self.parts.remove(name).await?;
         }
@@ -184,10 +214,45 @@ mod tests {
         // As Spark writes it.
         place.parts.put("part-00000-c1.csv", b"x\n1\n".to_vec()).await.unwrap();
         place.parts.put(SUCCESS, Vec::new()).await.unwrap();
-        let error = place.clear(true).await.unwrap_err().to_string();
+        let error = place.clear().await.unwrap_err().to_string();
         assert!(error.contains("holds other files"), "{error}");
         place.parts.put(record::NAME, b"{}".to_vec()).await.unwrap();
-        place.clear(true).await.unwrap();
+        place.clear().await.unwrap();
+        assert!(place.parts.names().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_output_is_not_begun_again_while_a_job_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().to_string_lossy().into_owned();
+        let place = || {
+            let parts = Output::open(&name).unwrap();
+            OutputPlace { parts, format: TableFormat::Csv, file: None }
+        };
+        let one = place().begin(false).await.unwrap();
+        place().parts.put(record::NAME, b"{}".to_vec()).await.unwrap();
+        // Another that shares the table.
+        let other = place().begin(false).await.unwrap();
+        for alive in [one, other] {
+            let error = place().begin(true).await.unwrap_err().to_string();
+            assert!(error.contains("another job writes"), "{error}");
+            drop(alive.unwrap());
+        }
+        place().begin(true).await.unwrap();
+        assert!(place().parts.names().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_job_of_a_store_is_begun_again_once_it_has_ended() {
+        let store = std::sync::Arc::new(object_store::memory::InMemory::new());
+        let root = object_store::path::Path::from("scores");
+        let parts = Output::Store { uri: "s3://out/scores".to_owned(), store, root };
+        let place = OutputPlace { parts, format: TableFormat::Csv, file: None };
+        place.parts.put(record::NAME, b"{}".to_vec()).await.unwrap();
+        let error = place.begin(true).await.unwrap_err().to_string();
+        assert!(error.contains("has not ended"), "{error}");
+        place.parts.put(SUCCESS, Vec::new()).await.unwrap();
+        assert!(place.begin(true).await.unwrap().is_none());
         assert!(place.parts.names().await.unwrap().is_empty());
     }
 

@@ -19,4 +19,4 @@ pub(crate) use logged::Logged;
 pub(crate) use prediction_log::PredictionLog;
 pub use reading::LogReading;
 pub use segment::logged;
-pub use summary::LogSummary;
+pub use summary::{LogSummaries, LogSummary};

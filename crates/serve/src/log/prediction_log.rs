@@ -72,10 +72,8 @@ impl PredictionLog {
         };
         let summariser = match &options.store {
             Some(_) => None,
-            None => Some(
-                Summariser::start(&options, Arc::clone(&quota))
-                    .map_err(|source| Error::Io { path: path.clone(), source })?,
-            ),
+            None => Summariser::start(&options, Arc::clone(&quota))
+                .map_err(|source| Error::Io { path: path.clone(), source })?,
         };
         let thread = std::thread::Builder::new()
             .name("prediction-log".to_owned())

@@ -30,6 +30,10 @@ pub(super) struct LogArguments {
     /// Remove the oldest from the prediction log and its feedback where there is more, as in 10GiB
     #[arg(long, value_parser = size::parse, value_name = "BYTES")]
     prediction_log_keep_size: Option<u64>,
+    /// Disk that summaries of the prediction log may take, which stay when rows are removed; the oldest go first, and 0
+    /// keeps none
+    #[arg(long, value_parser = size::parse_or_off, value_name = "BYTES", default_value = "1GiB")]
+    prediction_log_summaries: u64,
 }
 
 impl LogArguments {
@@ -58,6 +62,7 @@ impl LogArguments {
         log.bytes_max = self.prediction_log_max;
         log.commits = self.prediction_log_commit;
         log.retention = retention;
+        log.summaries_bytes_max = self.prediction_log_summaries;
         Ok(Some(log))
     }
 }

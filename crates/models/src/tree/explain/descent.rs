@@ -5,10 +5,19 @@
 //! the feature taken out. A feature that is asked again below gets the difference to what it got with the splits
 //! above alone: these leaves are in the sum of the upper split too.
 
-use super::block::Gains;
+use super::block::{Branch, Gains};
 use super::rule::Rule;
 use crate::tree::forest::{Forest, TreeHead};
 use crate::tree::scalar::Scalar;
+
+/// A node as every row meets it, looked up once for all rows that go through the tree.
+#[derive(Clone, Copy)]
+struct Met {
+    node: u32,
+    /// Of a split: the feature that it looks at, where its children are among those that are met, left and right, and
+    /// which share of the training rows went to each.
+    split: Option<(usize, [usize; 2], [f64; 2])>,
+}
 
 /// One row on its way through the trees of a forest.
 pub(super) struct Descent<'a, X: Scalar, V: Scalar> {
@@ -21,6 +30,8 @@ pub(super) struct Descent<'a, X: Scalar, V: Scalar> {
     products: Vec<f64>,
     /// By level, for each value of a leaf the sum over the leaves at the points.
     sums: Vec<f64>,
+    /// The tree, its root first.
+    met: Vec<Met>,
 }
 
 /// What a row goes down a tree with.
@@ -45,10 +56,30 @@ impl<'a, X: Scalar, V: Scalar> Descent<'a, X, V> {
             shares: vec![1.0; forest.features],
             products: Vec::new(),
             sums: Vec::new(),
+            met: Vec::new(),
         }
     }
 
-    /// Adds what the features of the row get from a tree.
+    /// Looks at a tree, before rows go through it.
+    pub(super) fn meet(&mut self, tree: TreeHead) {
+        self.met.clear();
+        self.meet_below(tree.root);
+    }
+
+    /// Where a node is among those that are met.
+    fn meet_below(&mut self, node: u32) -> usize {
+        let at = self.met.len();
+        self.met.push(Met { node, split: None });
+        if let Some(Branch { feature, left }) = self.forest.branch(node) {
+            let children = [left, left + 1];
+            let shares = children.map(|child| self.forest.share(node, child));
+            let children = children.map(|child| self.meet_below(child));
+            self.met[at].split = Some((feature, children, shares));
+        }
+        at
+    }
+
+    /// Adds what the features of the row get from the tree of the trip, which was met last.
     pub(super) fn add(&mut self, trip: &Trip<'_, X>, gains: &mut Gains) {
         let points = trip.rule.points.len();
         let levels = trip.tree.depth as usize + 1;
@@ -58,15 +89,16 @@ impl<'a, X: Scalar, V: Scalar> Descent<'a, X, V> {
         if let Some(products) = self.products.get_mut(..points) {
             products.fill(trip.weight);
         }
-        self.visit(trip, trip.tree.root, 0, gains);
+        self.visit(trip, 0, 0, gains);
     }
 
-    /// Leaves in `sums` of the level what the leaves below the node add up to.
-    fn visit(&mut self, trip: &Trip<'_, X>, node: u32, level: usize, gains: &mut Gains) {
+    /// Leaves in `sums` of the level what the leaves below the node at this place add up to.
+    fn visit(&mut self, trip: &Trip<'_, X>, at: usize, level: usize, gains: &mut Gains) {
         let Trip { rule, row, .. } = *trip;
         let points = rule.points.len();
         let cells = points * self.forest.leaf_width();
-        let Some(branch) = self.forest.branch(node) else {
+        let Met { node, split } = self.met[at];
+        let Some((feature, children, shares)) = split else {
             let products = &self.products[level * points..][..points];
             let sums = self.sums[level * cells..][..cells].chunks_exact_mut(points);
             for (sums, value) in sums.zip(self.forest.leaf_values(node as usize)) {
@@ -76,15 +108,11 @@ impl<'a, X: Scalar, V: Scalar> Descent<'a, X, V> {
             return;
         };
         self.sums[level * cells..][..cells].fill(0.0);
-        let feature = branch.feature;
         let above = Factor { agrees: self.agrees[feature], share: self.shares[feature] };
         let row_left = self.forest.goes_left(node, row);
         let background_left = trip.background.map(|row| self.forest.goes_left(node, row));
-        for (child, is_left) in [(branch.left, true), (branch.left + 1, false)] {
-            let share = match background_left {
-                Some(left) => f64::from(u8::from(left == is_left)),
-                None => self.forest.share(node, child),
-            };
+        for ((child, share), is_left) in children.into_iter().zip(shares).zip([true, false]) {
+            let share = background_left.map_or(share, |left| f64::from(u8::from(left == is_left)));
             let agrees = if row_left == is_left { above.agrees } else { 0.0 };
             let factor = Factor { agrees, share: above.share * share };
             // Neither the row nor what stands for it ever gets there.

@@ -173,6 +173,7 @@ impl<X: Scalar> Explainer<X> {
                 else {
                     continue;
                 };
+                descent.meet(tree);
                 for number in 0..block.count() {
                     let row = block.row(number);
                     let trip = Trip { tree, rule, row, background: None, weight: 1.0, number };

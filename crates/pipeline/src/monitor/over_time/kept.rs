@@ -126,6 +126,17 @@ impl History {
         found.rows >= kept.result.rows && is_changed
     }
 
+    /// Whether a window was looked at with as many rows, and none come to it any more.
+    pub(super) fn knows(&self, found: &Found) -> bool {
+        let kept = self.of(found.window);
+        kept.is_some_and(|kept| kept.result.rows >= found.rows && !kept.result.is_open)
+    }
+
+    /// The last window.
+    pub(super) fn last(&self) -> Option<Window> {
+        self.windows.last().map(|kept| kept.result.window)
+    }
+
     pub(super) fn of(&self, window: Window) -> Option<&KeptWindow> {
         let place = self.windows.binary_search_by_key(&window, |kept| kept.result.window);
         self.windows.get(place.ok()?)
@@ -161,14 +172,14 @@ impl History {
         }
     }
 
-    /// Puts windows in their places, instead of what was there; returns those that are too old to be kept.
-    pub(super) fn put(&mut self, looked: Vec<KeptWindow>) -> Vec<Window> {
+    /// Puts windows in their places, instead of what was there, and drops those that are too old to be kept.
+    pub(super) fn put(&mut self, looked: Vec<KeptWindow>) {
         let windows: BTreeSet<Window> = looked.iter().map(|kept| kept.result.window).collect();
         self.windows.retain(|kept| !windows.contains(&kept.result.window));
         self.windows.extend(looked);
         self.windows.sort_by_key(|kept| kept.result.window);
         let old = self.windows.len().saturating_sub(KEPT_MAX);
-        self.windows.drain(..old).map(|kept| kept.result.window).collect()
+        self.windows.drain(..old);
     }
 }
 
@@ -253,10 +264,16 @@ impl Folder {
         Profile::read(&mut BufReader::new(file)).ok()
     }
 
-    /// Removes the summaries of windows that are not kept.
-    pub(super) fn remove(&self, windows: &[Window]) {
-        for window in windows {
-            let _gone_already = std::fs::remove_file(self.summary_path(*window));
+    /// Removes the summaries of other windows than these. They hold values of rows, and are kept no longer than these but
+    /// for the one that the next window is held to.
+    pub(super) fn keep_summaries(&self, windows: &BTreeSet<Window>) {
+        let kept: BTreeSet<PathBuf> = windows.iter().map(|one| self.summary_path(*one)).collect();
+        let Ok(entries) = std::fs::read_dir(&self.path) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let is_summary = path.extension().is_some_and(|ending| ending == "profile");
+            if is_summary && !kept.contains(&path) {
+                let _gone_already = std::fs::remove_file(path);
+            }
         }
     }
 
@@ -341,7 +358,9 @@ mod tests {
         assert!(folder.summary(window).is_none());
         folder.write_summary(window, &Profile::default()).unwrap();
         assert_eq!(folder.summary(window), Some(Profile::default()));
-        folder.remove(&[window]);
+        folder.keep_summaries(&BTreeSet::from([window]));
+        assert!(folder.summary(window).is_some());
+        folder.keep_summaries(&BTreeSet::new());
         assert!(folder.summary(window).is_none());
         std::fs::write(folder.path.join(RESULTS), "{").unwrap();
         assert!(folder.read(length).unwrap_err().to_string().contains("damaged"));

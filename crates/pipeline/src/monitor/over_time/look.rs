@@ -19,8 +19,8 @@ use super::super::quality::Quality;
 use super::super::segments::conditions;
 use super::super::settings::Settings;
 use super::kept::{Folder, History, KeptWindow};
-use super::pass::{Seen, pass};
-use super::rows::Placed;
+use super::pass::{Seen, columns, pass};
+use super::rows::{Found, Placed};
 use super::summed::names;
 use crate::{Error, Result};
 
@@ -74,7 +74,7 @@ impl MonitorJob {
         let folder = Folder::open(&job.history_below(), length)?;
         let mut history = folder.read(length)?;
         let span = Span::of(&job.settings, now, length);
-        let summaries = job.summaries(length, span.until)?;
+        let summaries = job.summaries(length, span.since, span.until)?;
         job.summed = job.settings.from_summaries.then(|| names(&summaries));
         let sides = Box::pin(job.sides(None)).await?;
         let mut placed = job.placed(&sides, length)?;
@@ -83,12 +83,11 @@ impl MonitorJob {
         placed.add(summaries)?;
         let settings = job.settings_hash(&sides);
         let is_log = job.log_folder().is_some();
-        let mut is_wanted: Vec<bool> = placed
-            .windows
-            .iter()
-            .map(|found| span.holds(found.window) && history.wants(found, &settings))
-            .collect();
-        placed.load(&mut is_wanted);
+        let mut is_wanted = wanted(&placed, &history, &span, &settings);
+        let memory = job.settings.memory();
+        let windows = is_wanted.iter().filter(|is_wanted| **is_wanted).count();
+        let names = columns(&sides, &placed, windows, &job.options())?;
+        placed.load(&mut is_wanted, &names, memory)?;
         placed.keep(&is_wanted);
         let before = |place: usize| -> Option<Profile> {
             let window = placed.windows[place].window;
@@ -99,7 +98,6 @@ impl MonitorJob {
             };
             folder.summary(last)
         };
-        let memory = job.settings.memory();
         let seen = pass(&sides, &placed, &is_wanted, &before, &job.options(), memory, progress)?;
         let mut looked = Vec::new();
         for (found, seen) in placed.windows.iter().zip(seen) {
@@ -119,7 +117,9 @@ impl MonitorJob {
         history.current.clone_from(&sides.meta.current);
         Box::pin(job.add_segments(sides, length, &mut looked)).await?;
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
-        folder.remove(&history.put(looked));
+        history.put(looked);
+        let there = placed.windows.iter().map(|found| found.window);
+        folder.keep_summaries(&there.chain(history.last()).collect());
         let has_ended = |window| length.milliseconds().is_some() && span.has_ended(window);
         history.close(has_ended, &placed.windows);
         // Labels come when rows do not.
@@ -365,6 +365,16 @@ impl OverTime {
     pub fn last_closed(&self) -> Option<&WindowResult> {
         self.history.windows.iter().rev().map(|kept| &kept.result).find(|result| !result.is_open)
     }
+}
+
+/// Which windows are looked at now.
+fn wanted(placed: &Placed, history: &History, span: &Span, settings: &str) -> Vec<bool> {
+    let is_wanted = |(place, found): (usize, &Found)| {
+        // What is known of a window is better than a doubt.
+        let is_known = placed.is_in_doubt(place) && history.knows(found);
+        span.holds(found.window) && history.wants(found, settings) && !is_known
+    };
+    placed.windows.iter().enumerate().map(is_wanted).collect()
 }
 
 /// The stretch of time that whole windows must lie in, milliseconds since 1970.

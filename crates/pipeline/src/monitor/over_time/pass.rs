@@ -46,6 +46,34 @@ struct Cell {
 /// The summary of the window before a window, by the latter's place, where it is kept from another look.
 pub(super) type Before<'a> = &'a (dyn Fn(usize) -> Option<Profile> + Sync);
 
+/// The columns that are looked at in so many windows.
+///
+/// # Errors
+///
+/// Where these are too many together, which is said before anything of them is read.
+pub(super) fn columns(
+    sides: &Sides,
+    placed: &Placed,
+    windows: usize,
+    options: &Options,
+) -> Result<Vec<String>> {
+    Ok(planned(sides, placed, windows, options)?.names)
+}
+
+fn planned(sides: &Sides, placed: &Placed, windows: usize, options: &Options) -> Result<Plan> {
+    let mut planned = plan(sides, &Options { is_window: true, ..options.clone() });
+    let names = &mut planned.names;
+    names.retain(|name| Some(name) != placed.column.as_ref());
+    if windows.saturating_mul(names.len()) > CELLS_MAX {
+        return Err(Error::Missing {
+            what: format!("{windows} windows of {} columns are too many at once", names.len()),
+            hint: "look at fewer columns with --columns, or at fewer windows with --since"
+                .to_owned(),
+        });
+    }
+    Ok(planned)
+}
+
 /// Looks at the wanted windows, of which there is one entry each; the others have none.
 pub(super) fn pass(
     sides: &Sides,
@@ -56,22 +84,8 @@ pub(super) fn pass(
     memory: u64,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<Option<Seen>>> {
-    let Plan { options, mut names, left_out, .. } =
-        plan(sides, &Options { is_window: true, ..options.clone() });
-    names.retain(|name| Some(name) != placed.column.as_ref());
     let wanted: Vec<usize> = (0..is_wanted.len()).filter(|&place| is_wanted[place]).collect();
-    let cells = wanted.len().saturating_mul(names.len());
-    if cells > CELLS_MAX {
-        return Err(Error::Missing {
-            what: format!(
-                "{} windows of {} columns are too many at once",
-                wanted.len(),
-                names.len()
-            ),
-            hint: "look at fewer columns with --columns, or at fewer windows with --since"
-                .to_owned(),
-        });
-    }
+    let Plan { options, names, left_out, .. } = planned(sides, placed, wanted.len(), options)?;
     let (threads, memory) = threads_and_memory(sides, memory);
     let before: Vec<Option<Profile>> = wanted
         .iter()
@@ -103,7 +117,7 @@ pub(super) fn pass(
         let rows = placed.windows[place].rows;
         let mut one = together(&names, cells, sides.reference.rows(), rows, &options);
         one.drift.findings.extend(left_out.clone());
-        one.drift.findings.extend(placed.finding(place));
+        one.drift.findings.extend(placed.findings(place, &names));
         seen[place] = Some(one);
     }
     Ok(seen)
@@ -152,6 +166,8 @@ fn of_column(
         drift.distribution = None;
         drift.words = Vec::new();
         let summary = current.as_ref().and_then(summary);
+        // For the window after it they are as good as missing.
+        let summary = summary.map(|column| column.with_missing(placed.withheld(place, name)));
         let of_last = match &last {
             Some((at, column)) if at + 1 == place => column.as_ref(),
             _ => kept.as_ref().and_then(|profile| profile.column(name)),

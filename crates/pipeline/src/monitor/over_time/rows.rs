@@ -14,7 +14,7 @@ use trainyard_data::arrow_schema::{ArrowError, DataType, TimeUnit};
 use trainyard_drift::{Column, ColumnBuilder, Finding, Window, WindowLength};
 
 use super::super::source::Data;
-use super::summed::Summed;
+use super::summed::{Summed, points};
 use crate::{Error, Result};
 
 /// Windows of one look: two years of hours.
@@ -142,9 +142,14 @@ impl Placed {
         let mut places = vec![NOWHERE; self.windows.len()];
         let (mut windows, mut summed) = (Vec::new(), Vec::new());
         for window in names {
-            let rows = there.get(&window).map_or(0, |(found, _)| found.rows);
-            if let Some(one) = all.remove(&window).filter(|one| one.rows > rows) {
-                windows.push(Found { window, rows: one.rows, time_sum: one.time_sum });
+            let found = there.get(&window).map(|(found, _)| *found);
+            let rows = found.map_or(0, |found| found.rows);
+            let wanted = |one: &Summed| one.rows > rows || one.is_in_doubt();
+            if let Some(one) = all.remove(&window).filter(wanted) {
+                // What is in doubt is looked at again once it is not.
+                let time_sum = found.map_or(one.time_sum, |found| !found.time_sum);
+                let time_sum = if one.is_in_doubt() { time_sum } else { one.time_sum };
+                windows.push(Found { window, rows: one.rows.max(rows), time_sum });
                 summed.push(Some(one));
             } else if let Some((found, place)) = there.get(&window) {
                 places[*place as usize] = windows.len() as u32;
@@ -159,16 +164,31 @@ impl Placed {
         Ok(())
     }
 
-    /// Reads summaries of the wanted windows. One that cannot be read, or has further rows by now, is the next look's,
-    /// and keeps no other window from being looked at.
-    pub(super) fn load(&mut self, is_wanted: &mut [bool]) {
+    /// Reads these columns in summaries of the wanted windows, in so many bytes of memory. A window that cannot be read, or
+    /// has further rows by now, is the next look's, and keeps no other from being looked at.
+    pub(super) fn load(
+        &mut self,
+        is_wanted: &mut [bool],
+        names: &[String],
+        memory: u64,
+    ) -> Result<()> {
+        let all = self.summed.iter().zip(is_wanted.iter());
+        let wanted = all.filter(|(_, is_wanted)| **is_wanted).filter_map(|(one, _)| one.as_ref());
+        let parts: Vec<usize> = wanted.map(Summed::parts).collect();
+        let points = points(&parts, names.len(), memory)?;
         for (summed, is_wanted) in self.summed.iter_mut().zip(is_wanted) {
             let Some(summed) = summed.as_mut().filter(|_| *is_wanted) else { continue };
-            if let Err(error) = summed.load() {
+            if let Err(error) = summed.load(names, points) {
                 tracing::warn!(%error, "a window is not looked at now");
                 *is_wanted = false;
             }
         }
+        Ok(())
+    }
+
+    /// Whether nobody knows what was in a window.
+    pub(super) fn is_in_doubt(&self, place: usize) -> bool {
+        self.summed_at(place).is_some_and(Summed::is_in_doubt)
     }
 
     /// Whether nothing is known of a column in a window that may have had it.
@@ -181,9 +201,14 @@ impl Placed {
         self.summed_at(place).is_some_and(|summed| summed.has_quantiles(name))
     }
 
-    /// What is to be said of columns of which nothing is known.
-    pub(super) fn finding(&self, place: usize) -> Option<Finding> {
-        self.summed_at(place)?.finding()
+    /// Rows of a column in a window that are not in it, as their values stand in few rows.
+    pub(super) fn withheld(&self, place: usize, name: &str) -> u64 {
+        self.summed_at(place).map_or(0, |summed| summed.withheld(name))
+    }
+
+    /// What is to be said of that which is not known, where these columns are compared.
+    pub(super) fn findings(&self, place: usize, names: &[String]) -> Vec<Finding> {
+        self.summed_at(place).map(|summed| summed.findings(names)).unwrap_or_default()
     }
 
     fn summed_at(&self, place: usize) -> Option<&Summed> {

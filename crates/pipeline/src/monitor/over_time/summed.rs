@@ -1,7 +1,8 @@
 //! Windows whose rows are gone, or are not to be read: put together from what the model server kept of each hour.
 //!
 //! A window is of rows or of summaries, never of both, so that no row counts twice. It is of summaries where these have
-//! more rows than the log still has, or where rows are not wanted at all.
+//! more rows than the log still has, or where rows are not wanted at all. Summaries keep nothing of few rows; a column of
+//! which too much is withheld is left out, and a window of which a summary is damaged is known to nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +11,30 @@ use rayon::prelude::*;
 use trainyard_base::words::log_columns::TIME;
 use trainyard_data::arrow_schema::DataType;
 use trainyard_drift::{Column, Finding, FindingKind, Profile, Severity, Window, WindowLength};
-use trainyard_serve::LogSummary;
+use trainyard_serve::{LogSummaries, LogSummary};
 
 use super::super::job::MonitorJob;
 use crate::{Error, Result};
 
-/// Distinct numbers of a column of a window: hours of many days at once take no more memory than windows of rows.
-const POINTS: usize = 2048;
+/// Distinct numbers of a column of a window, as far as there is memory for them: with the fewest, ranks are as right as
+/// those of an hour.
+const POINTS_MAX: usize = 2048;
+const POINTS_MIN: usize = LogSummary::POINTS as usize;
+
+/// Bytes of a number that is kept, and how often it occurs.
+const POINT_BYTES: u64 = 16;
+
+/// Hours and versions that are read at once.
+const PARTS_AT_ONCE: usize = 32;
+
+/// Of a column one value in so many may be withheld: it moves no share by more than is chance in a thousand rows.
+const WITHHELD_PART: u64 = 100;
+
+/// Ranks of its numbers may be wrong by one in so many, as they are means of neighbours.
+const AVERAGED_PART: u64 = 20;
+
+/// Days before the first wanted window in which a segment may have been begun that has rows of it.
+const BEGUN_BEFORE_MS: i64 = 24 * LogSummary::HOUR_MS;
 
 /// What is kept of the rows of one window.
 #[derive(Debug)]
@@ -24,18 +42,25 @@ pub(super) struct Summed {
     pub(super) rows: u64,
     pub(super) time_sum: i64,
     parts: Vec<LogSummary>,
-    /// Columns that some part does not have for their many or long labels.
+    /// Why nobody knows what was in it, if that is so.
+    doubt: Option<String>,
+    /// Columns that some part does not have: they hold ids, or many or long labels.
     left_out: BTreeSet<String>,
+    /// Columns of which too much is withheld, as it stands in few rows.
+    hidden: BTreeSet<String>,
+    /// How much is withheld of a column that is not hidden.
+    withheld: BTreeMap<String, u64>,
     /// Its columns, once they are read.
     columns: BTreeMap<String, Column>,
 }
 
 impl MonitorJob {
-    /// What summaries of the log say of windows before `until` (milliseconds since 1970); nothing where there are none, or
-    /// some rows are wanted and others not.
+    /// What summaries of the log say of windows from `since` until `until` (milliseconds since 1970); nothing where there
+    /// are none, or some rows are wanted and others not.
     pub(super) fn summaries(
         &self,
         length: WindowLength,
+        since: Option<i64>,
         until: i64,
     ) -> Result<BTreeMap<Window, Summed>> {
         let settings = &self.settings;
@@ -49,14 +74,9 @@ impl MonitorJob {
             return Err(Error::Settings(why.to_owned()));
         }
         let Some(log) = self.log_folder().filter(|_| !chooses) else { return none(is_asked) };
-        let all = match LogSummary::all(&log) {
-            Ok(all) => all,
-            Err(source) if is_asked => return Err(Error::io(log, source)),
-            Err(error) => {
-                tracing::warn!(%error, "summaries of the log cannot be read: only its rows are looked at");
-                Vec::new()
-            }
-        };
+        let begun = since.map_or(i64::MIN, |since| since.saturating_sub(BEGUN_BEFORE_MS))..until;
+        // Nobody would know of which windows rows are gone.
+        let all = LogSummaries::read(&log, begun).map_err(|source| Error::io(log, source))?;
         let windows = by_window(all, length, until);
         if windows.is_empty() { none(is_asked) } else { Ok(windows) }
     }
@@ -78,16 +98,23 @@ fn none(is_asked: bool) -> Result<BTreeMap<Window, Summed>> {
 /// The windows that summaries lie in, as far as they are whole before `until`; those of windows that begin or end within
 /// an hour cannot be told apart.
 pub(super) fn by_window(
-    all: Vec<LogSummary>,
+    all: LogSummaries,
     length: WindowLength,
     until: i64,
 ) -> BTreeMap<Window, Summed> {
     let is_whole = length.milliseconds().is_some_and(|length| length % LogSummary::HOUR_MS == 0);
+    let is_told = |hour_ms: i64| is_whole && hour_ms.saturating_add(LogSummary::HOUR_MS) <= until;
     let mut windows = BTreeMap::new();
-    let parts = all
-        .into_iter()
-        .filter(|part| is_whole && part.hour_ms.saturating_add(LogSummary::HOUR_MS) <= until);
-    for part in parts {
+    for (hour_ms, why) in all.doubts {
+        tracing::warn!(%why, "a summary of the prediction log is of no use: its window is unknown");
+        // A segment may have rows of the next hour, too.
+        let hours = [hour_ms, hour_ms.saturating_add(LogSummary::HOUR_MS)];
+        for hour_ms in hours.into_iter().filter(|hour_ms| is_told(*hour_ms)) {
+            let summed = windows.entry(length.window_of(hour_ms)).or_insert_with(Summed::new);
+            summed.doubt = Some(why.clone());
+        }
+    }
+    for part in all.parts.into_iter().filter(|part| is_told(part.hour_ms)) {
         let summed = windows.entry(length.window_of(part.hour_ms)).or_insert_with(Summed::new);
         summed.rows += part.rows;
         summed.time_sum = summed.time_sum.wrapping_add(part.time_sum);
@@ -101,7 +128,7 @@ pub(super) fn by_window(
 pub(super) fn names(windows: &BTreeMap<Window, Summed>) -> Profile {
     let mut names: Vec<&String> = Vec::new();
     let mut known = BTreeSet::new();
-    for name in windows.values().flat_map(|one| &one.parts).flat_map(|part| &part.columns) {
+    for name in windows.values().flat_map(|one| &one.parts).flat_map(|part| part.columns.iter()) {
         if known.insert(name) {
             names.push(name);
         }
@@ -116,44 +143,85 @@ impl Summed {
             rows: 0,
             time_sum: 0,
             parts: Vec::new(),
+            doubt: None,
             left_out: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            withheld: BTreeMap::new(),
             columns: BTreeMap::new(),
         }
     }
 
-    /// Reads its columns.
-    pub(super) fn load(&mut self) -> Result<()> {
-        let profiles = self
-            .parts
-            .par_iter()
-            .map(|part| part.profile().map(|profile| (part.rows, profile)))
-            .collect::<std::io::Result<Vec<_>>>()
-            .map_err(|source| Error::io("summaries of the prediction log", source))?;
-        let names: BTreeSet<&String> = self.parts.iter().flat_map(|part| &part.columns).collect();
-        let wanted = names.into_par_iter().filter(|name| !self.left_out.contains(*name));
-        let columns: Vec<(String, Option<Column>)> =
-            wanted.map(|name| (name.clone(), together(name, &profiles))).collect();
+    /// Reads its columns of these names, with at most so many distinct numbers each.
+    pub(super) fn load(&mut self, names: &[String], points: usize) -> Result<()> {
+        if self.doubt.is_some() {
+            return Ok(());
+        }
+        let wanted: Vec<&String> =
+            names.iter().filter(|name| !self.left_out.contains(*name)).collect();
+        let mut chunks: Vec<(u64, Profile)> = Vec::new();
+        for parts in self.parts.chunks(PARTS_AT_ONCE) {
+            let profiles = parts
+                .par_iter()
+                .map(|part| part.profile().map(|profile| (part.rows, profile)))
+                .collect::<std::io::Result<Vec<_>>>()
+                .map_err(|source| Error::io("summaries of the prediction log", source))?;
+            let (columns, unfit) = merged(&wanted, &profiles, points);
+            self.left_out.extend(unfit);
+            let rows = parts.iter().map(|part| part.rows).sum();
+            chunks.push((rows, Profile::from_columns(rows, columns)));
+        }
+        let (columns, unfit) = merged(&wanted, &chunks, points);
+        self.left_out.extend(unfit);
         for (name, column) in columns {
-            match column {
-                Some(column) => {
-                    self.columns.insert(name, column);
-                }
-                None => {
-                    self.left_out.insert(name);
-                }
+            if !self.left_out.contains(&name) {
+                self.put(name, column);
             }
         }
         Ok(())
     }
 
-    /// Whether nothing is known of a column, which rows may have had.
-    pub(super) fn leaves_out(&self, name: &str) -> bool {
-        self.left_out.contains(name)
+    /// Keeps a column of all parts, unless too little is known of it.
+    fn put(&mut self, name: String, column: Column) {
+        let of = |rows: fn(&LogSummary) -> &BTreeMap<String, u64>| -> u64 {
+            self.parts.iter().filter_map(|part| rows(part).get(&name)).sum()
+        };
+        let withheld = of(|part| &part.withheld);
+        let averaged = of(|part| &part.averaged);
+        let values = column.rows() - column.missing() + withheld;
+        if withheld * WITHHELD_PART > values || averaged * AVERAGED_PART > values {
+            self.hidden.insert(name);
+            return;
+        }
+        if withheld > 0 {
+            self.withheld.insert(name.clone(), withheld);
+        }
+        self.columns.insert(name, column.without_missing(withheld));
     }
 
-    /// Whether there are quantiles of a column instead of its values.
+    /// Hours and versions that it is put together from.
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether nobody knows what was in it.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// Whether nothing is known of a column, which rows may have had.
+    pub(super) fn leaves_out(&self, name: &str) -> bool {
+        self.doubt.is_some() || self.left_out.contains(name) || self.hidden.contains(name)
+    }
+
+    /// Rows of a column that are not in it, as their values stand in few rows.
+    pub(super) fn withheld(&self, name: &str) -> u64 {
+        self.withheld.get(name).copied().unwrap_or(0)
+    }
+
+    /// Whether there are quantiles or means of a column instead of its values.
     pub(super) fn has_quantiles(&self, name: &str) -> bool {
         self.column(name).is_some_and(|column| column.distinct() >= LogSummary::POINTS)
+            || self.parts.iter().any(|part| part.averaged.contains_key(name))
     }
 
     /// A column; none if its rows had none.
@@ -167,29 +235,93 @@ impl Summed {
         Column::new(&[none.as_ref()]).with_missing(self.rows)
     }
 
-    /// Finding on columns that are left out.
-    pub(super) fn finding(&self) -> Option<Finding> {
-        let first = self.left_out.first()?;
-        let more = match self.left_out.len() - 1 {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        Some(Finding {
-            kind: FindingKind::MissingColumn,
-            severity: Severity::Note,
-            message: format!(
-                "rows are gone, and {first:?}{more} has too many or too long labels for summaries; left out"
-            ),
-        })
+    /// What is to be said of that which is not known, where these columns are compared: as long as there is some, nobody
+    /// can say that all is well.
+    pub(super) fn findings(&self, names: &[String]) -> Vec<Finding> {
+        let finding =
+            |severity, message| Finding { kind: FindingKind::MissingColumn, severity, message };
+        if let Some(why) = &self.doubt {
+            let message = format!("rows may be gone, and nobody knows what was in them: {why}");
+            return vec![finding(Severity::Serious, message)];
+        }
+        let is_compared = |name: &&String| names.contains(name);
+        let kinds = [
+            (&self.left_out, "ids, or too many or too long labels, for summaries"),
+            (&self.hidden, "too much that stands in few rows, which summaries do not keep"),
+        ];
+        let said = kinds.into_iter().filter_map(|(columns, why)| {
+            let mut columns = columns.iter().filter(is_compared);
+            let first = columns.next()?;
+            let more = match columns.count() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!("rows are gone, and {first:?}{more} has {why}; left out");
+            Some(finding(Severity::Warning, message))
+        });
+        said.collect()
     }
+}
+
+/// How many distinct numbers a column of a window may have, so that all columns of all windows, each of so many parts, fit
+/// in half of the memory.
+///
+/// # Errors
+///
+/// Where not even the fewest do.
+pub(super) fn points(windows: &[usize], columns: usize, memory: u64) -> Result<usize> {
+    let bytes = |points: usize| -> u64 {
+        let of = |parts: &usize| {
+            // Those of its chunks, too, while it is put together.
+            let held = 1 + parts.div_ceil(PARTS_AT_ONCE);
+            (columns * points.min(parts * POINTS_MIN) * held) as u64 * POINT_BYTES
+        };
+        windows.iter().map(of).sum()
+    };
+    let mut points = POINTS_MAX;
+    while bytes(points) > memory / 2 {
+        if points == POINTS_MIN {
+            return Err(Error::Missing {
+                what: format!(
+                    "summaries of {columns} columns in {} windows take {} bytes of memory, and may take {}",
+                    windows.len(),
+                    bytes(points),
+                    memory / 2
+                ),
+                hint: "look at fewer columns with --columns, or at fewer windows with --since"
+                    .to_owned(),
+            });
+        }
+        points /= 2;
+    }
+    Ok(points)
+}
+
+/// The columns of these names that some part has, and the names of those whose types do not go together.
+fn merged(
+    names: &[&String],
+    parts: &[(u64, Profile)],
+    points: usize,
+) -> (Vec<(String, Column)>, Vec<String>) {
+    let is_there = |name: &&&String| parts.iter().any(|(_, part)| part.column(name).is_some());
+    let of = |name: &&String| ((*name).clone(), together(name, parts, points));
+    let all: Vec<(String, Option<Column>)> = names.par_iter().filter(is_there).map(of).collect();
+    let (mut columns, mut unfit) = (Vec::new(), Vec::new());
+    for (name, column) in all {
+        match column {
+            Some(column) => columns.push((name, column)),
+            None => unfit.push(name),
+        }
+    }
+    (columns, unfit)
 }
 
 /// A column of all parts, two by two: so each value is walked over as few times as possible. None where the types do not
 /// go together.
-fn together(name: &str, profiles: &[(u64, Profile)]) -> Option<Column> {
+fn together(name: &str, parts: &[(u64, Profile)], points: usize) -> Option<Column> {
     let mut lacking = 0;
-    let mut columns: Vec<Column> = Vec::with_capacity(profiles.len());
-    for (rows, profile) in profiles {
+    let mut columns: Vec<Column> = Vec::with_capacity(parts.len());
+    for (rows, profile) in parts {
         match profile.column(name) {
             Some(column) => columns.push(column.clone()),
             None => lacking += rows,
@@ -202,7 +334,7 @@ fn together(name: &str, profiles: &[(u64, Profile)]) -> Option<Column> {
         });
         columns = merged.collect::<Option<Vec<Column>>>()?;
     }
-    Some(columns.pop()?.with_missing(lacking).quantised(POINTS))
+    Some(columns.pop()?.with_missing(lacking).quantised(points))
 }
 
 #[cfg(test)]
@@ -268,8 +400,62 @@ mod tests {
             part(3, vec![("y", numbers(&[1.0, 2.0, 3.0]))]),
             part(1, vec![("x", numbers(&[5.0]))]),
         ];
-        let x = together("x", &parts).unwrap();
+        let x = together("x", &parts, POINTS_MAX).unwrap();
         assert_eq!((x.rows(), x.missing(), x.distinct()), (6, 3, 3));
-        assert!(together("y", &parts).is_none());
+        assert!(together("y", &parts, POINTS_MAX).is_none());
+        let names = ["x", "y", "z"].map(str::to_owned);
+        let (columns, unfit) = merged(&names.iter().collect::<Vec<_>>(), &parts, POINTS_MAX);
+        assert_eq!((columns.len(), unfit), (1, vec!["y".to_owned()]));
+    }
+
+    #[test]
+    fn a_window_with_a_damaged_summary_is_unknown_also_where_rows_are_left() {
+        let day: WindowLength = "1d".parse().unwrap();
+        let doubts = BTreeMap::from([(HOUR, "x.summary: damaged".to_owned())]);
+        let all = LogSummaries { parts: Vec::new(), doubts };
+        let windows = by_window(all, day, 48 * HOUR);
+        assert_eq!(windows.len(), 1);
+        let columns: [(&str, ArrayRef); 2] = [
+            (
+                "time",
+                Arc::new(StringArray::from(vec!["1970-01-01T05:00:00", "1970-01-02T05:00:00"])),
+            ),
+            ("x", Arc::new(Float64Array::from(vec![1.0, 2.0]))),
+        ];
+        let data = Data::from(RecordBatch::try_from_iter(columns).unwrap());
+        let mut placed = Placed::by_time(&data, "time", day).unwrap();
+        placed.add(windows).unwrap();
+        let rows: Vec<u64> = placed.windows.iter().map(|found| found.rows).collect();
+        assert_eq!((rows, placed.is_in_doubt(0), placed.is_in_doubt(1)), (vec![1, 1], true, false));
+        assert!(placed.leaves_out(0, "x") && !placed.leaves_out(1, "x"));
+        let said = placed.findings(0, &["x".to_owned()]);
+        assert_eq!((said.len(), said[0].severity), (1, Severity::Serious));
+        assert!(placed.findings(1, &["x".to_owned()]).is_empty());
+        let none =
+            trainyard_drift::conclude(Vec::new(), 10, 1, &trainyard_drift::Options::default());
+        assert_eq!(none.verdict(), trainyard_drift::DatasetVerdict::Broken);
+    }
+
+    #[test]
+    fn a_column_of_which_too_much_is_withheld_is_left_out_and_said_to_be() {
+        let mut one = Summed { rows: 100, ..Summed::new() };
+        one.left_out.insert("text".to_owned());
+        one.hidden.insert("x".to_owned());
+        let names = ["x", "text", "y"].map(str::to_owned);
+        assert!(names.iter().map(|name| one.leaves_out(name)).eq([true, true, false]));
+        let said = one.findings(&names);
+        assert!(said.iter().all(|one| one.severity == Severity::Warning), "{said:?}");
+        assert_eq!(said.len(), 2);
+        assert!(one.findings(&names[2..]).is_empty(), "nobody asked for them");
+    }
+    #[test]
+    fn columns_have_as_many_numbers_as_there_is_memory_for_or_are_refused() {
+        // A month of hours with 25 columns is whole in less than a gigabyte.
+        assert_eq!(points(&[1; 720], 25, 1 << 30).unwrap(), POINTS_MAX);
+        assert_eq!(points(&[], 1000, 0).unwrap(), POINTS_MAX);
+        let less = points(&[24; 400], 1000, 16 << 30).unwrap();
+        assert!((POINTS_MIN..POINTS_MAX).contains(&less), "{less}");
+        let error = points(&[24; 400], 1000, 1 << 30).unwrap_err().to_string();
+        assert!(error.contains("1000 columns in 400 windows"), "{error}");
     }
 }

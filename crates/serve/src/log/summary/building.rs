@@ -3,17 +3,17 @@
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
-use trainyard_drift::Column;
+use trainyard_drift::{Column, Suppressed};
 
+use super::disclosure::{ROWS_MIN, holds_ids, is_id_name};
 use super::part::{LABEL_BYTES_MAX, LABELS_MAX};
 use super::sketch::Sketch;
 
 /// A column in the making.
-#[derive(Default)]
 pub(super) struct Building {
     /// By the types that it came with: those of versions and protocols may differ.
     made: Vec<(DataType, Making)>,
-    /// Whether it has turned out to hold texts.
+    /// Whether it holds ids, or has turned out to hold texts.
     is_left_out: bool,
 }
 
@@ -29,9 +29,18 @@ pub(super) struct Built {
     pub(super) column: Column,
     /// How often quantiles were made of quantiles on the way here.
     pub(super) levels: usize,
+    /// Values that are withheld, as they stand in few rows; they are missing in the column.
+    pub(super) withheld: u64,
+    /// By how many rows a rank may be wrong, as numbers are means of rows; 0 where none is.
+    pub(super) averaged: u64,
 }
 
 impl Building {
+    /// A column of this name.
+    pub(super) fn new(name: &str) -> Self {
+        Self { made: Vec::new(), is_left_out: is_id_name(name) }
+    }
+
     /// Takes further rows, which may wait in about so many bytes of memory.
     pub(super) fn push(&mut self, rows: ArrayRef, memory: usize) {
         if self.is_left_out {
@@ -51,13 +60,19 @@ impl Building {
     /// it is left out.
     pub(super) fn finish(self, rows: u64) -> Option<Built> {
         let mut built = self.made.into_iter().map(|(_, making)| making.finish());
-        let Built { column: mut whole, mut levels } = built.next()?;
+        let mut whole = built.next()?;
         for other in built {
-            whole = whole.merged(&other.column)?;
-            levels = levels.max(other.levels);
+            whole.column = whole.column.merged(&other.column)?;
+            whole.levels = whole.levels.max(other.levels);
+            whole.withheld += other.withheld;
+            whole.averaged += other.averaged;
         }
-        let lacking = rows.saturating_sub(whole.rows());
-        Some(Built { column: whole.with_missing(lacking), levels })
+        if holds_ids(&whole.column) {
+            return None;
+        }
+        let lacking = rows.saturating_sub(whole.column.rows());
+        whole.column = whole.column.with_missing(lacking);
+        Some(whole)
     }
 
     /// Whether it is left out, and nothing is held of it.
@@ -99,10 +114,14 @@ impl Making {
 
     fn finish(self) -> Built {
         match self {
-            Self::Labels(column) => Built { column, levels: 0 },
+            Self::Labels(labels) => {
+                let Suppressed { column, withheld, averaged } = labels.suppressed(ROWS_MIN);
+                Built { column, levels: 0, withheld, averaged }
+            }
             Self::Others(sketch) => {
                 let levels = sketch.levels();
-                Built { column: sketch.finish(), levels }
+                let Suppressed { column, withheld, averaged } = sketch.finish();
+                Built { column, levels, withheld, averaged }
             }
         }
     }

@@ -4,7 +4,7 @@
 //! head lists the segments whose rows are in it. All that is kept of a segment is in the one file that its name says,
 //! which is replaced as a whole: so rows are in it or not, and never twice, whoever is killed in between.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ const ENDING: &str = ".summary";
 /// The first bytes of a file. The line break shows a transfer that changed them.
 const MAGIC: [u8; 8] = *b"TYSUMM\r\n";
 /// Version of the layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes of a head: a hundred for each segment of an hour, of which a busy server with many models writes thousands.
 const HEAD_BYTES_MAX: u64 = 16 << 20;
 
@@ -35,6 +35,7 @@ const HEAD_BYTES_MAX: u64 = 16 << 20;
 struct Head {
     version: u32,
     segments: BTreeSet<String>,
+    unreadable: BTreeSet<String>,
     parts: Vec<PartHead>,
 }
 
@@ -48,6 +49,8 @@ struct PartHead {
     folds: u32,
     columns: Vec<String>,
     left_out: BTreeSet<String>,
+    withheld: BTreeMap<String, u64>,
+    averaged: BTreeMap<String, u64>,
     bytes: u64,
 }
 
@@ -65,12 +68,16 @@ pub struct LogSummary {
     pub rows: u64,
     /// The times of the rows in milliseconds, added up (wrapping).
     pub time_sum: i64,
-    /// By how much of the rows the rank of a number may be wrong; columns of few values are exact.
+    /// By how much of the rows the rank of a number may be wrong; columns of few and frequent values are exact.
     pub rank_error: f64,
     /// The columns that are kept, in the order of the log.
-    pub columns: Vec<String>,
-    /// Columns that are not kept: they have too many labels, or too long ones.
+    pub columns: Arc<[String]>,
+    /// Columns that are not kept: they hold ids, or have too many labels, or too long ones.
     pub left_out: BTreeSet<String>,
+    /// Values of a column that stand in so few rows that they are not kept, and are missing in it: how many these are.
+    pub withheld: BTreeMap<String, u64>,
+    /// Columns whose numbers are means of rows.
+    pub averaged: BTreeMap<String, u64>,
     folds: u32,
     path: Arc<Path>,
     at: u64,
@@ -82,19 +89,6 @@ impl LogSummary {
     pub const HOUR_MS: i64 = HOUR_MS;
     /// Distinct numbers of a column from which on they are quantiles: which values repeat is not known of these.
     pub const POINTS: u64 = POINTS as u64;
-
-    /// What is kept beside the log in this folder, without its columns; nothing where nobody kept anything.
-    pub fn all(log: &Path) -> io::Result<Vec<Self>> {
-        let mut all = Vec::new();
-        for path in paths(log)? {
-            match open(&path) {
-                Ok(Some(kept)) => all.extend(kept.parts),
-                Ok(None) => {}
-                Err(error) => return Err(named(&path, &error)),
-            }
-        }
-        Ok(all)
-    }
 
     /// Its columns.
     pub fn profile(&self) -> io::Result<Profile> {
@@ -122,14 +116,20 @@ impl LogSummary {
             time_sum: self.time_sum,
             folds: self.folds,
             left_out: self.left_out.clone(),
+            withheld: self.withheld.clone(),
+            averaged: self.averaged.clone(),
             profile: self.profile()?,
         })
     }
 }
 
 /// A file that is open.
+#[derive(Default)]
 pub(super) struct Kept {
+    /// All segments that need not be looked at again.
     pub(super) segments: BTreeSet<String>,
+    /// Those among them of which no row is in it: they are damaged.
+    pub(super) unreadable: BTreeSet<String>,
     pub(super) parts: Vec<LogSummary>,
 }
 
@@ -143,6 +143,11 @@ pub(super) fn path(log: &Path, hour_ms: i64) -> PathBuf {
     folder(log).join(format!("{hour_ms:013}{ENDING}"))
 }
 
+/// The hour that a file is of, by its name.
+pub(super) fn hour_ms(path: &Path) -> Option<i64> {
+    path.file_name()?.to_str()?.strip_suffix(ENDING)?.parse().ok()
+}
+
 /// All files of a log, the oldest first.
 pub(super) fn paths(log: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder(log)) {
@@ -153,8 +158,7 @@ pub(super) fn paths(log: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(ENDING) && !name.starts_with('.') {
+        if hour_ms(&path).is_some() {
             paths.push(path);
         }
     }
@@ -195,9 +199,12 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Kept>> {
             version: one.model_version,
             rows: one.rows,
             time_sum: one.time_sum,
-            rank_error: f64::from(one.folds) / POINTS as f64,
-            columns: one.columns,
+            rank_error: f64::from(one.folds) / POINTS as f64
+                + one.averaged.values().max().map_or(0.0, |rows| *rows as f64 / one.rows as f64),
+            columns: one.columns.into(),
             left_out: one.left_out,
+            withheld: one.withheld,
+            averaged: one.averaged,
             folds: one.folds,
             path: Arc::clone(&path),
             at,
@@ -205,11 +212,16 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Kept>> {
         });
         at = at.saturating_add(one.bytes);
     }
-    Ok(Some(Kept { segments: head.segments, parts }))
+    Ok(Some(Kept { segments: head.segments, unreadable: head.unreadable, parts }))
 }
 
-/// Replaces a file, durably.
-pub(super) fn write(path: &Path, segments: BTreeSet<String>, parts: &[Part]) -> io::Result<()> {
+/// Replaces a file, durably. What is damaged is among the segments, too.
+pub(super) fn write(
+    path: &Path,
+    segments: BTreeSet<String>,
+    unreadable: BTreeSet<String>,
+    parts: &[Part],
+) -> io::Result<()> {
     let mut heads = Vec::with_capacity(parts.len());
     let mut profiles = Vec::new();
     for part in parts {
@@ -225,10 +237,12 @@ pub(super) fn write(path: &Path, segments: BTreeSet<String>, parts: &[Part]) -> 
             folds: part.folds,
             columns: part.profile.columns().iter().map(|(name, _)| name.clone()).collect(),
             left_out: part.left_out.clone(),
+            withheld: part.withheld.clone(),
+            averaged: part.averaged.clone(),
             bytes: (profiles.len() - before) as u64,
         });
     }
-    let head = Head { version: VERSION, segments, parts: heads };
+    let head = Head { version: VERSION, segments, unreadable, parts: heads };
     let head = serde_json::to_vec(&head).map_err(io::Error::other)?;
     let length = (head.len() as u64).to_le_bytes();
     let bytes = [MAGIC.as_slice(), &length, &head, &profiles].concat();

@@ -80,23 +80,29 @@ impl Gathered {
     fn push(&mut self, name: &str, rows: ArrayRef, memory: usize) {
         let place = self.columns.iter().position(|(other, _)| other == name);
         let place = place.unwrap_or_else(|| {
-            self.columns.push((name.to_owned(), Building::default()));
+            self.columns.push((name.to_owned(), Building::new(name)));
             self.columns.len() - 1
         });
         self.columns[place].1.push(rows, memory);
     }
 
     fn finish(self, key: Key) -> Part {
-        let (mut columns, mut left_out, mut levels) = (Vec::new(), BTreeSet::new(), 0);
+        let (mut columns, mut left_out) = (Vec::new(), BTreeSet::new());
+        let (mut levels, mut withheld, mut averaged) = (0, BTreeMap::new(), BTreeMap::new());
         for (name, building) in self.columns {
             let built = building.finish(self.rows);
-            levels = built.as_ref().map_or(0, |built| built.levels).max(levels);
-            match built.and_then(|built| short(&built.column)) {
-                Some(column) => columns.push((name, column)),
-                None => {
-                    left_out.insert(name);
-                }
+            let Some((built, column)) =
+                built.and_then(|built| short(&built.column).map(|column| (built, column)))
+            else {
+                left_out.insert(name);
+                continue;
+            };
+            levels = levels.max(built.levels);
+            let counts = [(&mut withheld, built.withheld), (&mut averaged, built.averaged)];
+            for (all, rows) in counts.into_iter().filter(|(_, rows)| *rows > 0) {
+                all.insert(name.clone(), rows);
             }
+            columns.push((name, column));
         }
         // Those that were made on the way count as one of the last ones, or a few.
         let further = levels.div_ceil(SKETCH_POINTS / POINTS);
@@ -106,6 +112,8 @@ impl Gathered {
             time_sum: self.time_sum,
             folds: u32::try_from(1 + further).unwrap_or(u32::MAX),
             left_out,
+            withheld,
+            averaged,
             profile: Profile::from_columns(self.rows, columns),
         }
     }
@@ -161,6 +169,7 @@ mod tests {
 
     use arrow_array::{Float64Array, StringArray, TimestampMillisecondArray};
 
+    use super::super::disclosure::ROWS_MIN;
     use super::super::part::{LABEL_BYTES_MAX, LABELS_MAX};
     use super::*;
 
@@ -192,15 +201,50 @@ mod tests {
     fn versions_that_answer_in_turn_have_their_own_rows() {
         let labels: Vec<String> = (0..6).map(|row| format!("l{row}")).collect();
         let one = batch(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &labels);
-        let parts = gathered(&[one.clone(), one]);
+        let parts = gathered(&vec![one; ROWS_MIN as usize]);
         let found = |part: &Part| {
             let x = part.profile.column("x").unwrap();
             let labels = part.profile.column("label").unwrap();
             let below = x.count_between(0.0, 2.5);
+            assert!(part.withheld.is_empty() && part.averaged.is_empty());
             (part.key.2.clone(), part.rows, part.time_sum, below, labels.distinct())
         };
         let found: Vec<_> = parts.iter().map(found).collect();
-        assert_eq!(found, [("1".to_owned(), 6, 120, 4, 3), ("2".to_owned(), 6, 180, 2, 3)]);
+        assert_eq!(found, [("1".to_owned(), 33, 660, 22, 3), ("2".to_owned(), 33, 990, 11, 3)]);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_few_rows_and_no_ids() {
+        let rows = 2 * ROWS_MIN as usize;
+        let x: Vec<f64> = (0..2 * rows).map(|row| row as f64).collect();
+        // Of version 1 two rows have a label that the others do not.
+        let labels: Vec<String> = (0..2 * rows)
+            .map(|row| if row == 0 || row == 2 { "rare" } else { "often" }.to_owned())
+            .collect();
+        let one = batch(&x, &labels);
+        let ids: ArrayRef = Arc::new(StringArray::from(vec!["ann@example.org"; 2 * rows]));
+        let mut columns: Vec<(String, ArrayRef)> = one
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .zip(one.columns().to_vec())
+            .collect();
+        columns.extend([("user_id".to_owned(), one.column(3).clone()), ("who".to_owned(), ids)]);
+        let parts = gathered(&[RecordBatch::try_from_iter(columns).unwrap()]);
+        let part = &parts[0];
+        assert_eq!(part.rows, rows as u64);
+        let labels = part.profile.column("label").unwrap();
+        assert_eq!(labels.texts().collect::<Vec<_>>(), ["often"]);
+        assert_eq!(part.withheld, BTreeMap::from([("label".to_owned(), 2)]));
+        let x = part.profile.column("x").unwrap();
+        assert_eq!((x.len(), x.distinct()), (rows as u64, 2), "two means of eleven rows each");
+        assert_eq!(part.averaged, BTreeMap::from([("x".to_owned(), ROWS_MIN)]));
+        assert_eq!(part.left_out.iter().collect::<Vec<_>>(), ["user_id", "who"]);
+        // A quiet hour: there were rows, and nothing is known of them.
+        let few = &gathered(&[one.slice(0, 10)])[0];
+        assert_eq!((few.rows, few.withheld["x"], few.withheld["label"]), (5, 5, 5));
+        assert!(few.profile.columns().iter().all(|(_, column)| column.is_empty()));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! do it. An hour is summarised once, when its segments are there, so that its quantiles are made as seldom as can be;
 //! what comes later is put to it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -15,14 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
-use super::super::failure::Failure;
-use super::super::reading::LogReading;
 use super::super::segment::opened_ms;
 use super::file::{self, HOUR_MS};
-use super::gather::Gathering;
 use super::part::{Key, Part};
+use super::{hour, removal};
 use crate::disk_quota::DiskQuota;
 use crate::options::LogOptions;
 use crate::private_files;
@@ -39,10 +35,6 @@ const REST: u32 = 4;
 /// A log that is kept so briefly is summarised when this part of its age, or of its bytes, is not.
 const HURRY_OF_AGE: u32 = 2;
 const HURRY_OF_BYTES: u64 = 4;
-
-/// Files that are kept, the newest: two years of hours. Of a log that has a limit they take at most such a part of it.
-const KEPT_MAX: usize = 20_000;
-const PART_OF_LOG: u64 = 10;
 
 /// The file with the lock, in the folder of summaries.
 const LOCK: &str = ".lock";
@@ -72,15 +64,22 @@ pub(in super::super) struct Summariser {
 }
 
 impl Summariser {
-    /// Starts the thread.
-    pub(in super::super) fn start(log: &LogOptions, quota: Arc<DiskQuota>) -> io::Result<Self> {
+    /// Starts the thread; none where no summaries are wanted, and what was kept is removed.
+    pub(in super::super) fn start(
+        log: &LogOptions,
+        quota: Arc<DiskQuota>,
+    ) -> io::Result<Option<Self>> {
+        if log.summaries_bytes_max == 0 {
+            removal::remove_all(&log.dir)?;
+            return Ok(None);
+        }
         let covered = Arc::new(Covered::default());
         let keeper = Keeper::new(log, quota, Arc::clone(&covered));
         let (alive, stopped) = sync_channel(0);
         let thread = std::thread::Builder::new()
             .name("prediction-log-summaries".to_owned())
             .spawn(move || keeper.keep(&stopped))?;
-        Ok(Self { covered, alive, thread })
+        Ok(Some(Self { covered, alive, thread }))
     }
 
     /// What is in summaries.
@@ -148,7 +147,7 @@ impl Keeper {
             let started = Instant::now();
             match self.cover(hour, stopped) {
                 Ok(is_done) => {
-                    self.remove_old()?;
+                    removal::remove_old(&self.log)?;
                     return Ok(if is_done { started.elapsed() * REST } else { LOOK_EVERY });
                 }
                 // One that fails for good keeps no other from being done.
@@ -189,7 +188,11 @@ impl Keeper {
             hours.entry(hour).or_default().push(Open { name, bytes });
         }
         self.covered.names().retain(|name| there.contains(name));
+        let begins = removal::begins_ms(&self.log.dir)?;
         for (hour, open) in &mut hours {
+            if *hour < begins {
+                self.covered.names().extend(open.drain(..).map(|one| one.name));
+            }
             open.retain(|one| !self.covered.names().contains(&one.name));
             if open.is_empty() {
                 continue;
@@ -218,46 +221,24 @@ impl Keeper {
     /// stopped.
     fn cover(&self, hour_ms: i64, stopped: &Receiver<()>) -> io::Result<bool> {
         let dir = self.log.dir.as_path();
-        // Nobody removes what is read here.
-        let _reading = LogReading::begin(dir);
         // Another server may have done some of it until now.
-        let names = self.uncovered()?.remove(&hour_ms).unwrap_or_default();
+        let open = self.uncovered()?.remove(&hour_ms).unwrap_or_default();
+        let names: Vec<String> = open.into_iter().map(|one| one.name).collect();
         if names.is_empty() {
             return Ok(true);
         }
         let path = file::path(dir, hour_ms);
-        let (mut segments, mut parts) = (BTreeSet::new(), BTreeMap::<Key, Part>::new());
-        if let Some(kept) = file::open(&path)? {
-            segments = kept.segments;
-            for summary in &kept.parts {
-                let part = summary.part()?;
-                parts.insert(part.key.clone(), part);
-            }
+        let kept = file::open(&path)?.unwrap_or_default();
+        let mut parts = BTreeMap::<Key, Part>::new();
+        for summary in &kept.parts {
+            let part = summary.part()?;
+            parts.insert(part.key.clone(), part);
         }
-        let mut gathering = Gathering::default();
         let is_stopped = || stopped.try_recv() == Err(TryRecvError::Disconnected);
-        for Open { name, .. } in names {
-            if is_stopped() {
-                return Ok(false);
-            }
-            match add(&dir.join(&name), &mut gathering) {
-                Ok(()) => {
-                    segments.insert(name);
-                }
-                Err(Failure::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                // Too many open files, say: it may be read the next time.
-                Err(error @ Failure::Io { .. }) => return Err(io::Error::other(error)),
-                Err(error) => {
-                    // It is as unreadable the next time.
-                    tracing::warn!(segment = %name, %error, "rows of a segment are in no summary");
-                    segments.insert(name);
-                }
-            }
-        }
-        if is_stopped() {
+        let Some(read) = hour::read(dir, &names, &is_stopped)?.filter(|_| !is_stopped()) else {
             return Ok(false);
-        }
-        for part in gathering.finish() {
+        };
+        for part in read.parts {
             let whole = match parts.get(&part.key) {
                 Some(kept) => kept.folded(&part),
                 None => part,
@@ -265,28 +246,12 @@ impl Keeper {
             parts.insert(whole.key.clone(), whole);
         }
         let parts: Vec<Part> = parts.into_values().collect();
-        file::write(&path, segments.clone(), &parts)?;
+        let (mut segments, mut unreadable) = (kept.segments, kept.unreadable);
+        segments.extend(read.segments);
+        unreadable.extend(read.damaged);
+        file::write(&path, segments.clone(), unreadable, &parts)?;
         self.covered.names().extend(segments);
         Ok(true)
-    }
-
-    /// Removes the oldest files where there are too many, or too large ones; the newest stays.
-    fn remove_old(&self) -> io::Result<()> {
-        let limits = [self.log.bytes_max, self.log.retention.bytes_max];
-        let most = limits.into_iter().flatten().min().map(|bytes| bytes / PART_OF_LOG);
-        let mut files = VecDeque::new();
-        for path in file::paths(&self.log.dir)? {
-            let bytes = std::fs::metadata(&path)?.len();
-            files.push_back((path, bytes));
-        }
-        let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-        while files.len() > KEPT_MAX || most.is_some_and(|most| bytes > most) {
-            let oldest = files.pop_front();
-            let Some((path, size)) = oldest.filter(|_| !files.is_empty()) else { break };
-            std::fs::remove_file(path)?;
-            bytes -= size;
-        }
-        Ok(())
     }
 }
 
@@ -304,15 +269,6 @@ fn alone(dir: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Adds the rows of a segment.
-fn add(path: &Path, gathering: &mut Gathering) -> Result<(), Failure> {
-    let file = File::open(path).map_err(|source| Failure::Io { path: path.to_owned(), source })?;
-    for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
-        gathering.add(&batch?)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use arrow_array::{
@@ -320,14 +276,20 @@ mod tests {
     };
     use trainyard_base::words::log_columns::{MODEL, MODEL_VERSION, REQUEST_ID, TIME};
 
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::super::super::reading;
     use super::super::super::segment::Segment;
+    use super::super::all::LogSummaries;
     use super::super::file::LogSummary;
+    use super::super::removal::PART_OF_LOG;
     use super::*;
 
-    /// A segment that was begun in this minute, with a row for each second of two minutes.
-    fn segment(dir: &Path, minute: i64, version: &str) -> String {
+    /// A row for each of so many seconds from this minute on.
+    fn table(minute: i64, version: &str, seconds: i64) -> RecordBatch {
         let begins = minute * 60_000;
-        let times: Vec<i64> = (0..120).map(|second| begins + second * 1000).collect();
+        let times: Vec<i64> = (0..seconds).map(|second| begins + second * 1000).collect();
         let of = |text: &str| Arc::new(StringArray::from(vec![text; times.len()])) as ArrayRef;
         let ids = times.iter().map(|time| format!("{version}-{time}"));
         let values = times.iter().map(|time| (time % 7919) as f64);
@@ -340,7 +302,13 @@ mod tests {
             ("side", of("left")),
             ("free text", Arc::new(StringArray::from_iter_values(ids))),
         ];
-        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    /// A segment that was begun in this minute, with a row for each second of two minutes.
+    fn segment(dir: &Path, minute: i64, version: &str) -> String {
+        let rows = table(minute, version, 120);
+        let begins = minute * 60_000;
         let name = format!("predictions-{begins:013}-7-00000000-{version:0>6}.parquet");
         let mut segment = Segment::at(&dir.join(&name), rows.schema()).unwrap();
         segment.write(&rows).unwrap();
@@ -360,8 +328,12 @@ mod tests {
         while keeper.look(now, &stopped).unwrap() != LOOK_EVERY {}
     }
 
+    fn summaries(dir: &Path) -> LogSummaries {
+        LogSummaries::read(dir, 0..i64::MAX).unwrap()
+    }
+
     fn rows(dir: &Path) -> Vec<(i64, String, u64)> {
-        let all = LogSummary::all(dir).unwrap().into_iter();
+        let all = summaries(dir).parts.into_iter();
         all.map(|one| (one.hour_ms / HOUR_MS, one.version, one.rows)).collect()
     }
 
@@ -399,35 +371,39 @@ mod tests {
             segment(dir, minute * 2, "1");
         }
         look(&keeper(dir), 100);
-        let [kept] = <[LogSummary; 1]>::try_from(LogSummary::all(dir).unwrap()).unwrap();
-        assert_eq!((kept.rows, kept.rank_error), (1200, 1.0 / 256.0));
+        let [kept] = <[LogSummary; 1]>::try_from(summaries(dir).parts).unwrap();
+        // Numbers are means of eleven rows, and the last of twelve.
+        assert_eq!((kept.rows, kept.rank_error), (1200, 1.0 / 256.0 + 12.0 / 1200.0));
         assert_eq!(kept.time_sum, (0..1200).map(|second| second * 1000).sum::<i64>());
-        assert_eq!(kept.columns, [MODEL, MODEL_VERSION, "x", "side"]);
+        assert_eq!(*kept.columns, [MODEL, MODEL_VERSION, "x", "side"]);
         assert_eq!(kept.left_out.iter().collect::<Vec<_>>(), ["free text"]);
         let profile = kept.profile().unwrap();
         assert_eq!(profile.column("side").unwrap().distinct(), 1);
         let x = profile.column("x").unwrap();
-        assert_eq!((x.rows(), x.distinct()), (1200, 256));
+        assert_eq!((x.rows(), x.distinct()), (1200, 109));
         let exact = (0..1200_i64).filter(|second| (second * 1000) % 7919 < 4000).count() as f64;
         let about = x.count_between(0.0, 4000.0) as f64;
-        assert!((exact - about).abs() <= 1200.0 / 256.0, "{exact} {about}");
+        assert!((exact - about).abs() <= 1200.0 * kept.rank_error, "{exact} {about}");
     }
 
     #[test]
-    fn a_summary_that_is_damaged_is_an_error_and_not_an_empty_one() {
+    fn a_summary_that_is_damaged_is_a_doubt_and_hides_no_other() {
         let folder = tempfile::tempdir().unwrap();
         segment(folder.path(), 0, "1");
-        look(&keeper(folder.path()), 100);
+        segment(folder.path(), 180, "1");
+        look(&keeper(folder.path()), 1000);
         let path = file::path(folder.path(), 0);
         let good = std::fs::read(&path).unwrap();
         for length in [0, 12, 40] {
             std::fs::write(&path, &good[..length]).unwrap();
-            let error = LogSummary::all(folder.path()).unwrap_err().to_string();
-            assert!(error.contains("0000000000000.summary"), "{error}");
+            let LogSummaries { parts, doubts } = summaries(folder.path());
+            assert_eq!(parts.iter().map(|part| part.hour_ms).collect::<Vec<_>>(), [3 * HOUR_MS]);
+            let (hour, why) = doubts.first_key_value().unwrap();
+            assert_eq!((doubts.len(), *hour), (1, 0));
+            assert!(why.contains("0000000000000.summary"), "{why}");
         }
         std::fs::write(&path, &good[..good.len() - 1]).unwrap();
-        let all = LogSummary::all(folder.path()).unwrap();
-        all[0].profile().unwrap_err();
+        summaries(folder.path()).parts[0].profile().unwrap_err();
         // Other hours are summarised all the same, also if rows of the damaged one are to be put to it.
         segment(folder.path(), 5, "1");
         for (hour, length) in [(1, 12), (2, good.len() - 1)] {
@@ -468,6 +444,88 @@ mod tests {
         }
         keeper.log.bytes_max = Some(10 * PART_OF_LOG);
         look(&keeper, 1000);
-        assert_eq!(rows(folder.path()), [(2, "1".to_owned(), 120)], "the newest stays");
+        let newest = [(2, "1".to_owned(), 120)];
+        assert_eq!(rows(folder.path()), newest, "the newest stays");
+        // The rows of the others are there: who starts again does not make them again, and nothing waits for them.
+        let (log, quota) = (keeper.log.clone(), Arc::clone(&keeper.quota));
+        let again = Keeper { log, quota, covered: Arc::default() };
+        let late = segment(folder.path(), 30, "1");
+        look(&again, 1000);
+        assert_eq!(rows(folder.path()), newest);
+        assert!(again.covered.has(&folder.path().join(late)));
+        assert_eq!(again.uncovered().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn summaries_have_a_limit_where_the_log_has_none_and_none_are_kept_where_none_are_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = keeper(folder.path());
+        for hour in 0..4 {
+            segment(folder.path(), hour * 60, "1");
+        }
+        look(&keeper, 1000);
+        assert_eq!(rows(folder.path()).len(), 4, "a gibibyte is enough");
+        // Who reads them reads the hours that are wanted, and no more than fits in memory.
+        let later = LogSummaries::read(folder.path(), 2 * HOUR_MS..i64::MAX).unwrap();
+        assert_eq!(later.parts.len(), 2);
+        let many = LogSummaries::within(folder.path(), &(0..i64::MAX), 10).unwrap_err();
+        assert!(many.to_string().contains("fewer hours"), "{many}");
+        let bytes = std::fs::metadata(file::path(folder.path(), 3 * HOUR_MS)).unwrap().len();
+        keeper.log.summaries_bytes_max = bytes * 5 / 2;
+        segment(folder.path(), 240, "1");
+        look(&keeper, 1000);
+        let hours: Vec<i64> = rows(folder.path()).iter().map(|row| row.0).collect();
+        assert_eq!(hours, [3, 4], "the oldest go first");
+        keeper.log.summaries_bytes_max = 0;
+        let started = Summariser::start(&keeper.log, Arc::clone(&keeper.quota)).unwrap();
+        assert!(started.is_none() && rows(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_segment_that_breaks_off_half_way_is_in_no_summary_and_said_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        segment(dir, 10, "1");
+        let path = dir.join(segment(dir, 11, "1"));
+        let first = table(11, "1", 2048);
+        let file = File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, first.schema(), None).unwrap();
+        writer.write(&first).unwrap();
+        writer.flush().unwrap();
+        writer.write(&table(11, "1", 100)).unwrap();
+        writer.close().unwrap();
+        let file = File::open(&path).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let (at, length) = reader.metadata().row_group(1).column(4).byte_range();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at as usize..(at + length) as usize].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+        let keeper = keeper(dir);
+        for rows_there in [120, 240] {
+            look(&keeper, 200);
+            assert_eq!(rows(dir), [(0, "1".to_owned(), rows_there)]);
+            assert!(summaries(dir).doubts[&0].contains("1 damaged segments"));
+            assert!(keeper.covered.has(&path));
+            segment(dir, 50, "1");
+        }
+        // One that cannot be read now is another matter.
+        let unreadable = "predictions-0000000000000-7-00000000-000009.parquet".to_owned();
+        std::fs::create_dir(dir.join(&unreadable)).unwrap();
+        assert!(hour::read(dir, &[unreadable], &|| false).is_err());
+    }
+
+    #[test]
+    fn who_removes_waits_for_one_segment_and_not_for_an_hour_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        reading::prepare(dir).unwrap();
+        let names = [segment(dir, 10, "1"), segment(dir, 20, "1")];
+        let free = std::cell::Cell::new(0);
+        let count = || {
+            free.set(free.get() + usize::from(reading::alone(dir).unwrap().is_some()));
+            false
+        };
+        let read = hour::read(dir, &names, &count).unwrap().unwrap();
+        assert_eq!((read.segments.len(), read.parts[0].rows, free.get()), (2, 240, 2));
     }
 }

@@ -1,9 +1,10 @@
 //! What is kept of the rows of one version in one hour.
 //!
 //! Columns of few values are exact counts. Of others there are so many quantiles; two parts put together have the worse
-//! rank error of both, and each time quantiles are made of quantiles it grows by that of one.
+//! rank error of both, and each time quantiles are made of quantiles it grows by that of one. What stands in few rows is in
+//! none ([`super::disclosure`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trainyard_drift::{Column, Profile};
 
@@ -30,6 +31,10 @@ pub(super) struct Part {
     pub(super) folds: u32,
     /// Columns that are not kept.
     pub(super) left_out: BTreeSet<String>,
+    /// Values of a column that are withheld and missing in it; of the others all are there.
+    pub(super) withheld: BTreeMap<String, u64>,
+    /// By how many rows ranks of a column may be wrong, as its numbers are means; others have the numbers that came.
+    pub(super) averaged: BTreeMap<String, u64>,
     pub(super) profile: Profile,
 }
 
@@ -59,6 +64,16 @@ impl Part {
                 }
             }
         }
+        let together = |of: fn(&Self) -> &BTreeMap<String, u64>| {
+            let mut all = of(self).clone();
+            for (name, rows) in of(further) {
+                *all.entry(name.clone()).or_default() += rows;
+            }
+            all.retain(|name, _| !left_out.contains(name));
+            all
+        };
+        let withheld = together(|part| &part.withheld);
+        let averaged = together(|part| &part.averaged);
         let rows = self.rows + further.rows;
         Self {
             key: self.key.clone(),
@@ -66,6 +81,8 @@ impl Part {
             time_sum: self.time_sum.wrapping_add(further.time_sum),
             folds: self.folds.max(further.folds) + 1,
             left_out,
+            withheld,
+            averaged,
             profile: Profile::from_columns(rows, columns),
         }
     }

@@ -2,10 +2,13 @@
 //!
 //! Values are gathered in chunks, and quantiles made of each. Those of twice as many chunks are made of two of half as
 //! many, so that quantiles are made of quantiles as often as the number of chunks can be halved (Munro and Paterson,
-//! Selection and sorting with limited storage, 1980). Columns of few values are exact throughout.
+//! Selection and sorting with limited storage, 1980). Columns of few values are exact throughout. Of each chunk nothing is
+//! kept that stands for few rows: from then on a number does not tell how many had it.
 
 use arrow_array::{Array, ArrayRef};
-use trainyard_drift::Column;
+use trainyard_drift::{Column, Suppressed};
+
+use super::disclosure::ROWS_MIN;
 
 /// Distinct numbers of a chunk: each time quantiles are made, ranks may be wrong by one share of so many.
 pub(super) const SKETCH_POINTS: usize = 4096;
@@ -21,6 +24,10 @@ pub(super) struct Sketch {
     bytes: usize,
     /// What is kept of one chunk, of two, of four and so on.
     levels: Vec<Option<Column>>,
+    /// Values that are withheld, of all chunks.
+    withheld: u64,
+    /// By how many rows ranks may be wrong, as numbers are means: of all chunks.
+    averaged: u64,
 }
 
 impl Sketch {
@@ -39,19 +46,29 @@ impl Sketch {
         self.levels.len()
     }
 
-    /// The column.
-    pub(super) fn finish(self) -> Column {
-        let last = (!self.waiting.is_empty()).then(|| column(&self.waiting));
-        let all = self.levels.into_iter().flatten().chain(last);
+    /// The column, and what is withheld of it.
+    pub(super) fn finish(mut self) -> Suppressed {
+        let last = (!self.waiting.is_empty()).then(|| self.chunk());
+        let Self { levels, withheld, averaged, .. } = self;
+        let all = levels.into_iter().flatten().chain(last);
         let whole = all.reduce(|whole, level| whole.merged(&level).unwrap_or(whole));
-        whole.unwrap_or_else(|| Column::new(&[]))
+        let column = whole.unwrap_or_else(|| Column::new(&[]));
+        Suppressed { column, withheld, averaged }
+    }
+
+    /// What waits, without what stands for few rows.
+    fn chunk(&mut self) -> Column {
+        let Suppressed { column, withheld, averaged } = column(&self.waiting).suppressed(ROWS_MIN);
+        self.withheld += withheld;
+        self.averaged += averaged;
+        self.waiting.clear();
+        self.bytes = 0;
+        column
     }
 
     /// Makes quantiles of what waits.
     fn condense(&mut self) {
-        let mut carried = column(&self.waiting).quantised(SKETCH_POINTS);
-        self.waiting.clear();
-        self.bytes = 0;
+        let mut carried = self.chunk().quantised(SKETCH_POINTS);
         for level in &mut self.levels {
             let Some(other) = level.take() else {
                 *level = Some(carried);
@@ -79,7 +96,7 @@ mod tests {
 
     const ROWS: usize = 200_000;
 
-    fn sketched(pieces: impl Iterator<Item = ArrayRef>) -> (Column, usize) {
+    fn sketched(pieces: impl Iterator<Item = ArrayRef>) -> (Suppressed, usize) {
         let mut sketch = Sketch::default();
         for piece in pieces {
             sketch.push(piece, 100_000);
@@ -95,16 +112,19 @@ mod tests {
         let piece = |start: usize| -> ArrayRef {
             Arc::new(Float64Array::from_iter_values((start..start + 1000).map(value)))
         };
-        let (column, levels) = sketched((0..ROWS).step_by(1000).map(piece));
+        let (Suppressed { column, withheld, averaged }, levels) =
+            sketched((0..ROWS).step_by(1000).map(piece));
         assert_eq!((column.rows(), column.missing(), column.len()), (200_000, 0, 200_000));
         assert!(levels >= 3, "{levels}");
         assert!(column.distinct() <= ((levels + 1) * SKETCH_POINTS) as u64, "{levels}");
-        let most = ROWS as f64 * levels as f64 / SKETCH_POINTS as f64;
+        // Of a chunk of some thousand rows numbers are means of eleven, or of twenty at its end.
+        assert!(withheld == 0 && averaged >= ROWS_MIN, "{withheld} {averaged}");
+        let most = ROWS as f64 * levels as f64 / SKETCH_POINTS as f64 + averaged as f64;
         for bound in (0..=ROWS).step_by(997) {
             let about = column.count_between(-1.0, bound as f64) as f64;
             assert!((about - bound as f64).abs() <= most + 1.0, "{bound}: {about}, {most}");
         }
-        assert!(column.count_between(0.0, 0.5) > 0, "the least is kept");
+        assert_eq!(column.count_between(0.0, 0.5), 0, "nobody's own number is kept");
     }
 
     #[test]
@@ -114,8 +134,9 @@ mod tests {
                 (0..1000_i64).map(|row| (row % 10 > 0).then_some(row % 10)).collect::<Int64Array>(),
             )
         };
-        let (column, levels) = sketched((0..200).map(piece));
+        let (Suppressed { column, withheld, averaged }, levels) = sketched((0..200).map(piece));
         assert!(levels >= 3, "{levels}");
+        assert_eq!((withheld, averaged), (0, 0));
         assert_eq!((column.rows(), column.missing(), column.distinct()), (200_000, 20_000, 9));
         assert_eq!(column.count_between(3.0, 4.0), 20_000);
     }
