@@ -134,6 +134,10 @@ fn by_name(file: &Path) -> Option<FileFlavor> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
+    if !file.exists() {
+        let what = format!("no such file: {}", file.display());
+        return Err(Error::predict(what, "check the path of the model file"));
+    }
     let failed = |source| Error::io(file, source);
     let bytes = std::fs::metadata(file).map_err(failed)?.len();
     if bytes > FILE_BYTES_MAX {

@@ -255,7 +255,7 @@ mod tests {
         let mut gate = rules(&[], &[("accuracy", 0.02)]);
         let verdict = judge(&gate, &worth(&[]), &compared(0.01, 0.04));
         assert!(verdict.passed() && verdict.checks[0].undecided);
-        assert_eq!(verdict.summary(), "1 rules hold, 1 of them undecided");
+        assert_eq!(verdict.summary(), "1 rule holds, 1 of them undecided");
         let text = verdict.checks[0].to_string();
         assert!(text.contains("not decided: worse by 0.0100"), "{text}");
         assert!(text.contains("rows decide 0.02"), "{text}");
