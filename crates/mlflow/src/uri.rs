@@ -301,11 +301,13 @@ impl FromStr for TrackingUri {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        const HINT: &str = "use sqlite:///mlflow.db, postgresql://user@host/database or \
+        // Without a user: whatever is shown has none.
+        const HINT: &str = "use sqlite:///mlflow.db, postgresql://host:5432/database or \
                             http(s)://host:port";
         let Some(scheme) = scheme(text) else {
             return Err(Error::invalid(format!(
-                "{:?} is not a tracking URI (MLflow's file store is not supported); {HINT}",
+                "{:?} is not a tracking URI; {HINT}. What MLflow kept in a folder is brought into a \
+                 database by `trainyard server import FOLDER`",
                 without_credentials(text)
             )));
         };

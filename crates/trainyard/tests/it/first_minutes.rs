@@ -108,6 +108,7 @@ fn whoever_is_stopped_is_told_how_to_go_on() {
             "quality --predictions scored.csv --prediction decision --labels paid.csv --target paid",
             "PREDICTIONS=LABELS",
         ),
+        ("server --backend-store-uri ./mlruns --port 0", "`trainyard server import FOLDER`"),
         ("serve -m gone.joblib --port 0", "no such file or folder: gone.joblib"),
         ("predict -m model.joblib scored.csv out.csv", "trainyard model wrap"),
         ("predict -m gone scored.csv out.csv", "models:/Name@alias"),
