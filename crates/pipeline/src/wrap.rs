@@ -101,7 +101,8 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     let (loaded, needs_python) = match trainyard_models::load(&path) {
         Ok(loaded) => (Some(loaded), None),
         Err(error @ ModelError::Unsupported { .. }) if for_joblib => {
-            let hint = "Python workers read no file of joblib: write it again as \
+            let hint = "dump the estimator alone if the file holds more than that. Python \
+                        workers read no file of joblib: write it again as \
                         cloudpickle.dump(joblib.load(\"model.joblib\"), open(\"model.pkl\", \"wb\"))";
             return Err(Error::predict(error.to_string(), hint));
         }
