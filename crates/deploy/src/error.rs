@@ -167,13 +167,13 @@ pub enum Error {
         hint: String,
     },
     /// There is no earlier release to go back to.
-    #[error("{service} has no earlier release to go back to")]
+    #[error("there is no earlier release to go back to")]
     NoPrevious {
         /// The service.
         service: String,
     },
     /// The version that is to serve again never served here, or nothing was kept of it.
-    #[error("{service} keeps no release of version {version} to go back to")]
+    #[error("no release of version {version} is kept to go back to")]
     NotServed {
         /// The service.
         service: String,

@@ -184,6 +184,10 @@ impl Advise for Error {
                      MLFLOW_TRACKING_TOKEN",
                     )
                 }
+                ErrorCode::PermissionDenied => Advice::environment(
+                    "whoever is signed in may not do this: ask for it, or sign in as somebody who may \
+                     (`trainyard help team`)",
+                ),
                 code => fault(code).into(),
             },
             Self::Store { code, .. } => fault(*code).into(),

@@ -187,6 +187,7 @@ pub fn join(root_uri: &str, path: &str) -> String {
 
 /// The URI without its user info, query and fragment, which may hold keys: for whatever is shown,
 /// logged or answered. In doubt (a password with `/`, `?` or `@` in it) more is hidden than had to be.
+/// The addresses of MLflow's pages of a run stay: its client prints them, and whoever trains follows them.
 pub fn without_credentials(uri: &str) -> String {
     const HIDDEN: &str = "***";
     let Some((scheme, rest)) = uri.split_once("://") else {
@@ -219,10 +220,28 @@ pub fn without_credentials(uri: &str) -> String {
     match after.find(['?', '#']) {
         Some(start) => {
             let (path, query) = after.split_at(start);
+            if is_page(query) {
+                return format!("{scheme}://{shown}{after}");
+            }
             let mark = query.get(..1).unwrap_or_default();
             format!("{scheme}://{shown}{path}{mark}{HIDDEN}")
         }
         None => format!("{scheme}://{shown}{after}"),
+    }
+}
+
+/// Whether a fragment is the address of one of the pages that MLflow's client names, as in `#/experiments/1/runs/5e9d…`:
+/// numbers and ids, no text of which a part could be a key.
+fn is_page(fragment: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id = |part: &str| part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match fragment.split('/').collect::<Vec<_>>().as_slice() {
+        ["#", "experiments", experiment] => is_number(experiment),
+        ["#", "experiments", experiment, "runs", run] => is_number(experiment) && is_id(run),
+        ["#", "experiments", experiment, "models", model] => {
+            is_number(experiment) && model.strip_prefix("m-").is_some_and(is_id)
+        }
+        _ => false,
     }
 }
 
@@ -282,11 +301,13 @@ impl FromStr for TrackingUri {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        const HINT: &str = "use sqlite:///mlflow.db, postgresql://user@host/database or \
+        // Without a user: whatever is shown has none.
+        const HINT: &str = "use sqlite:///mlflow.db, postgresql://host:5432/database or \
                             http(s)://host:port";
         let Some(scheme) = scheme(text) else {
             return Err(Error::invalid(format!(
-                "{:?} is not a tracking URI (MLflow's file store is not supported); {HINT}",
+                "{:?} is not a tracking URI; {HINT}. What MLflow kept in a folder is brought into a \
+                 database by `trainyard server import FOLDER`",
                 without_credentials(text)
             )));
         };
@@ -468,6 +489,17 @@ mod tests {
             ("ftp://SECRET@host/x", "ftp://***@host/x"),
             ("https://u:SECRET@host:1/x#SECRET", "https://***@host:1/x#***"),
             ("https://host/x?sig=SECRET", "https://host/x?***"),
+            ("http://u:SECRET@host/#/experiments/1", "http://***@host/#/experiments/1"),
+            (
+                "http://host/#/experiments/1/runs/0123456789abcdef0123456789abcdef",
+                "http://host/#/experiments/1/runs/0123456789abcdef0123456789abcdef",
+            ),
+            (
+                "http://host/#/experiments/1/models/m-0123456789abcdef0123456789abcdef",
+                "http://host/#/experiments/1/models/m-0123456789abcdef0123456789abcdef",
+            ),
+            ("http://host/#/experiments/1/runs/SECRET", "http://host/#***"),
+            ("http://host/#/experiments/1?key=SECRET", "http://host/#***"),
             (
                 "wasbs://box@account.blob.core.windows.net/x",
                 "wasbs://box@account.blob.core.windows.net/x",

@@ -279,6 +279,25 @@ impl Error {
         Self::Predict { what: what.into(), hint: hint.into() }
     }
 
+    /// The same with one more thing to do, where something is missing.
+    pub(crate) fn hinting(self, more: &str) -> Self {
+        match self {
+            Self::Missing { what, hint } => Self::Missing { what, hint: format!("{hint}; {more}") },
+            other => other,
+        }
+    }
+
+    /// The same of a verb that needs no project where it is given tables.
+    pub(crate) fn or_tables(self, tables: &str) -> Self {
+        match self {
+            Self::NoProject { path, source } => Self::Missing {
+                what: format!("cannot read {}: {source}", path.display()),
+                hint: format!("name the folder of a project, or {tables}"),
+            },
+            other => other,
+        }
+    }
+
     pub(crate) fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io { path: path.into(), source }
     }

@@ -14,6 +14,7 @@ use crate::alias::PRODUCTION;
 use crate::candidate::Candidate;
 use crate::deploy::{Deployed, deploy_candidate};
 use crate::event::{Event, Step, Watcher};
+use crate::example_request::example_request;
 use crate::monitor::{LogFilter, MonitorJob, wait_for_log};
 use crate::notify::{Happened, notify};
 use crate::promote::approve;
@@ -85,6 +86,7 @@ async fn steps(
     let deploying =
         deploy_candidate(project, tracking, &candidate, options.program, cause, watcher);
     let deployed = deploying.await?;
+    let example = example(project, &candidate).await;
     drop(candidate);
     let mut seconds = [
         (Step::Train, trained.took),
@@ -120,8 +122,21 @@ async fn steps(
         tracking_url: options.tracking_url,
         requests: RequestsSummary { sent },
         drift,
+        example,
         seconds,
     })
+}
+
+/// A request to try what was deployed with. None where it asks for a token or a certificate, as the request has neither.
+async fn example(project: &Project, candidate: &Candidate) -> Option<String> {
+    let (door, serve) = (&project.config.deploy, &project.config.serve);
+    let asks = door.tokens_file.is_some() || door.client_ca.is_some();
+    if asks || serve.token_file.is_some() || serve.token_env.is_some() {
+        return None;
+    }
+    // The release has read it; whoever cannot any more does without.
+    let example = Box::pin(candidate.input_example()).await.ok().flatten()?;
+    example_request(&example)
 }
 
 /// Finds what would stop the run after it has trained: requests that cannot be read, a port

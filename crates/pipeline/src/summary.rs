@@ -28,6 +28,10 @@ pub struct Summary {
     pub tracking_url: Option<String>,
     pub requests: RequestsSummary,
     pub drift: Option<DriftSummary>,
+    /// A body for `/predict` by which it can be tried, where whoever reaches it may ask. A row of the training data, so it is
+    /// shown to the person at the terminal alone.
+    #[serde(skip)]
+    pub example: Option<String>,
     /// How long each step took, in seconds.
     pub seconds: BTreeMap<Step, f64>,
 }

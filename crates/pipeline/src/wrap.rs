@@ -101,7 +101,8 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     let (loaded, needs_python) = match trainyard_models::load(&path) {
         Ok(loaded) => (Some(loaded), None),
         Err(error @ ModelError::Unsupported { .. }) if for_joblib => {
-            let hint = "Python workers read no file of joblib: write it again as \
+            let hint = "dump the estimator alone if the file holds more than that. Python \
+                        workers read no file of joblib: write it again as \
                         cloudpickle.dump(joblib.load(\"model.joblib\"), open(\"model.pkl\", \"wb\"))";
             return Err(Error::predict(error.to_string(), hint));
         }
@@ -134,6 +135,10 @@ fn by_name(file: &Path) -> Option<FileFlavor> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
+    if !file.exists() {
+        let what = format!("no such file: {}", file.display());
+        return Err(Error::predict(what, "check the path of the model file"));
+    }
     let failed = |source| Error::io(file, source);
     let bytes = std::fs::metadata(file).map_err(failed)?.len();
     if bytes > FILE_BYTES_MAX {

@@ -451,9 +451,16 @@ impl Advise for Error {
     }
 }
 
-/// What a program said before it failed.
+/// What a program said before it failed. That a package is not there is mostly said of the wrong Python: whoever has just
+/// begun has an environment with the packages, and not in this shell.
 fn last_words(lines: &[String]) -> String {
-    format!("its last lines were:\n{}", lines.join("\n"))
+    let lacks_package = lines.iter().any(|line| line.starts_with("ModuleNotFoundError: "));
+    let way_on = if lacks_package {
+        "activate the environment that has the package, or have train.command name its Python; "
+    } else {
+        ""
+    };
+    format!("{way_on}its last lines were:\n{}", lines.join("\n"))
 }
 
 impl From<trainyard_quality::Error> for Error {
@@ -466,5 +473,21 @@ impl Error {
     /// An I/O error on `path`.
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_that_is_not_there_is_a_matter_of_the_environment() {
+        let words = |lines: &[&str]| {
+            last_words(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
+        };
+        let lacking = words(&["Traceback", "ModuleNotFoundError: No module named 'mlflow'"]);
+        assert!(lacking.contains("activate the environment"), "{lacking}");
+        assert!(lacking.ends_with("No module named 'mlflow'"), "{lacking}");
+        assert!(words(&["ValueError: no"]).starts_with("its last lines were:\n"));
     }
 }

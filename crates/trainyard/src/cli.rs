@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
@@ -141,13 +142,32 @@ fn with_variables(counts: &dyn Fn(&OsStr) -> bool) -> clap::Command {
 pub(crate) fn matches() -> Result<ArgMatches, clap::Error> {
     let mut command = command();
     let arguments = as_upstream(std::env::args_os().collect());
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let compares = arguments.get(1).is_some_and(|verb| verb == "monitor");
+    let matches = command
+        .try_get_matches_from_mut(arguments)
+        .map_err(|error| if compares { of_two_tables(error) } else { error })?;
     if let Some(given) = matches.subcommand_matches("profile")
         && let Some(command) = command.find_subcommand_mut("profile")
     {
         profile::refuse_comparison(command, given)?;
     }
     Ok(matches)
+}
+
+/// `trainyard monitor old.csv new.csv`: what is meant is clear, and said.
+fn of_two_tables(mut error: clap::Error) -> clap::Error {
+    let is_word = |given: &ContextValue| match given {
+        ContextValue::String(given) => !given.starts_with('-'),
+        _ => false,
+    };
+    if error.kind() == ErrorKind::UnknownArgument
+        && error.get(ContextKind::InvalidArg).is_some_and(is_word)
+    {
+        let tip = "tables are named by flags: --reference TABLE --current TABLE";
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        let _was_there = error.insert(ContextKind::Suggested, tips);
+    }
+    error
 }
 
 /// `trainyard server -h 0.0.0.0`: `-h` is the host where `mlflow server` is meant, and compose files are written so.

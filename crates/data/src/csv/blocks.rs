@@ -19,6 +19,9 @@ use crate::options::RECORD_BYTES_MAX;
 /// Bytes of a block: large enough that its buffers pay, small enough to fit a core's cache twice.
 const BLOCK_BYTES: usize = 1 << 20;
 
+/// Of a header, where it is looked at for what else may separate its names.
+const HEADER_BYTES: usize = 4096;
+
 /// What the reader needs to know about the file.
 pub(super) struct File<'a> {
     pub(super) input: &'a Input<'a>,
@@ -175,11 +178,22 @@ fn ends_empty(record: &[Cell], width: usize, text: &[u8]) -> bool {
     record.len() == width + 1 && record.last().is_some_and(|cell| cell.text(text).is_empty())
 }
 
+/// Whether the first line has a separator of spreadsheets whose language writes decimal commas, or of databases.
+fn is_cut_otherwise(input: &Input<'_>) -> bool {
+    let mut buffer = Vec::new();
+    let start = input.get(0, HEADER_BYTES, &mut buffer).unwrap_or_default();
+    let header = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    header.iter().any(|byte| b";\t|".contains(byte))
+}
+
 fn ragged(file: &File<'_>, at: usize, found: usize) -> Error {
     let hint = if found < file.width && file.has_choice {
         "the line is cut short; --short-rows fill takes what lacks for missing"
     } else if found < file.width {
         "the line is cut short, or its separator differs from the header's"
+    } else if file.width == 1 && !file.has_choice && is_cut_otherwise(file.input) {
+        "the header has another separator than commas: write the table with commas and decimal points, as by \
+         pandas.read_csv(FILE, sep=\";\", decimal=\",\").to_csv(NEW, index=False)"
     } else if file.width == 1 {
         "a field that contains the separator must be quoted; a title or comment before the names of the columns must go"
     } else {

@@ -27,6 +27,16 @@ fn message(content: &[u8]) -> String {
 }
 
 #[test]
+fn a_table_of_a_spreadsheet_with_decimal_commas_says_how_it_is_written_again() {
+    let told = message(b"id;price;city\n1;9,5;Wien\n2;7,25;Graz\n");
+    assert!(told.contains("line 2: 2 fields where the header has 1"), "{told}");
+    assert!(told.contains("sep=\";\", decimal=\",\""), "{told}");
+    // A title above the names of the columns is another mistake.
+    let told = message(b"Prices\nid,price\n1,2\n");
+    assert!(told.contains("a title or comment"), "{told}");
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let error = read("no/such.csv", &ReadOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }));

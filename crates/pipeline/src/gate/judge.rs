@@ -22,6 +22,9 @@ pub struct Worth {
 const NO_VALUE: &str =
     "it was scored on the holdout, and what it answers gives none (it may lack probabilities)";
 
+/// Logged metrics that are named in the place of one that was not: autologging logs some ten.
+const NAMES_MAX: usize = 12;
+
 /// What comparing with the version in production gave.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Compared {
@@ -49,8 +52,11 @@ pub fn judge(rules: &Gate, worth: &Worth, compared: &Compared) -> Verdict {
     let mut checks = Vec::new();
     for (metric, bounds) in &rules.thresholds {
         let value = worth.metrics.get(metric).copied();
-        let lacks = (value.is_none() && worth.is_scored).then(|| NO_VALUE.to_owned());
-        let note = lacks.or_else(|| worth.note.clone());
+        let note = match value {
+            Some(_) => worth.note.clone(),
+            None if worth.is_scored => Some(NO_VALUE.to_owned()),
+            None => why_missing(worth),
+        };
         let mut bound = |rule: String, holds: &dyn Fn(f64) -> bool| {
             checks.push(Check {
                 metric: metric.clone(),
@@ -72,6 +78,20 @@ pub fn judge(rules: &Gate, worth: &Worth, compared: &Compared) -> Verdict {
         checks.extend(against_production(metric, margin, rules.undecided, compared));
     }
     Verdict { checks }
+}
+
+/// Why a version that was not scored here has no value of a metric: what its program logged has other names.
+fn why_missing(worth: &Worth) -> Option<String> {
+    let names: Vec<&str> = worth.metrics.keys().map(String::as_str).take(NAMES_MAX).collect();
+    if names.is_empty() {
+        return worth.note.clone();
+    }
+    let more = if names.len() < worth.metrics.len() { ", …" } else { "" };
+    let logged = format!("logged were {}{more}", names.join(", "));
+    Some(match &worth.note {
+        Some(note) => format!("{logged}; {note}"),
+        None => logged,
+    })
 }
 
 /// The check of one metric; none if there is nothing to compare with.
@@ -229,6 +249,9 @@ mod tests {
         let note = Some("it needs Python".to_owned());
         let verdict = judge(&gate, &Worth { note, ..Worth::default() }, &Compared::Nothing);
         assert!(verdict.to_string().ends_with("must be at least 0.5: it needs Python"));
+        let others = worth(&[("training_f1", 0.9), ("training_score", 0.9)]);
+        let text = judge(&gate, &others, &Compared::Nothing).to_string();
+        assert!(text.ends_with("at least 0.5: logged were training_f1, training_score"), "{text}");
         let scored = Worth { is_scored: true, ..worth(&[("accuracy", 0.9)]) };
         let text = judge(&gate, &scored, &Compared::Nothing).to_string();
         assert!(text.contains("f1 has no value") && text.contains("was scored"), "{text}");
@@ -255,7 +278,7 @@ mod tests {
         let mut gate = rules(&[], &[("accuracy", 0.02)]);
         let verdict = judge(&gate, &worth(&[]), &compared(0.01, 0.04));
         assert!(verdict.passed() && verdict.checks[0].undecided);
-        assert_eq!(verdict.summary(), "1 rules hold, 1 of them undecided");
+        assert_eq!(verdict.summary(), "1 rule holds, 1 of them undecided");
         let text = verdict.checks[0].to_string();
         assert!(text.contains("not decided: worse by 0.0100"), "{text}");
         assert!(text.contains("rows decide 0.02"), "{text}");

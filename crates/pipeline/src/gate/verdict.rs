@@ -49,10 +49,14 @@ impl Verdict {
     /// What was decided, in a few words: `3 rules hold, 1 of them undecided`.
     pub fn summary(&self) -> String {
         let undecided = self.checks.iter().filter(|check| check.undecided).count();
-        let rules = self.checks.len();
+        let hold = match self.checks.len() {
+            0 => return "there is no rule, so nothing is refused".to_owned(),
+            1 => "1 rule holds".to_owned(),
+            rules => format!("{rules} rules hold"),
+        };
         match undecided {
-            0 => format!("{rules} rules hold"),
-            _ => format!("{rules} rules hold, {undecided} of them undecided"),
+            0 => hold,
+            _ => format!("{hold}, {undecided} of them undecided"),
         }
     }
 }

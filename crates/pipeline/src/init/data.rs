@@ -68,6 +68,16 @@ impl Learnable {
 
     fn of(columns: &[ColumnSurvey], target: Option<&str>, rows: usize) -> Result<Self> {
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        if let [only] = names.as_slice()
+            && only.contains([';', '\t', '|'])
+        {
+            return Err(Error::Missing {
+                what: format!("the table has one column, {only:?}: its separator is no comma"),
+                hint: "write it with commas and decimal points, as by \
+                       pandas.read_csv(FILE, sep=\";\").to_csv(NEW, index=False)"
+                    .to_owned(),
+            });
+        }
         if let Some(target) = target
             && !names.iter().any(|name| name == target)
         {
@@ -173,7 +183,11 @@ impl Learnable {
 
     /// What was found, in words.
     pub(super) fn told(&self) -> String {
-        let mut parts = vec![format!("{} rows, {} columns", self.rows, self.columns.len())];
+        let columns = match self.columns.len() {
+            1 => "1 column".to_owned(),
+            columns => format!("{columns} columns"),
+        };
+        let mut parts = vec![format!("{} rows, {columns}", self.rows)];
         let Some(target) = &self.target else { return parts.concat() };
         let guess = if self.is_guess { " (a guess: --target names another)" } else { "" };
         parts.push(format!("; to predict: {target:?}{guess}"));
@@ -316,6 +330,15 @@ mod tests {
         assert_eq!((found.target, found.preview, found.trouble), (None, None, None));
         let found = look("x,y\n1,a\n2,a\n", Some("y")).unwrap();
         assert!(found.trouble.unwrap().contains("only one class"));
+    }
+
+    #[test]
+    fn a_table_without_commas_is_no_table_of_one_column() {
+        let text = customers(40).replace(',', ";");
+        for target in [None, Some("churned")] {
+            let error = look(&text, target).unwrap_err();
+            assert!(error.to_string().contains("its separator is no comma"), "{error}");
+        }
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl MonitorJob {
         let project = if needs_none && !folder.join(FILE_NAME).is_file() {
             None
         } else {
-            Some(Project::open(folder, tracking_uri)?)
+            let tables = "give the tables: --reference TABLE --current TABLE";
+            let opened = Project::open(folder, tracking_uri);
+            Some(opened.map_err(|error| error.or_tables(tables))?)
         };
         let mut settings = match (config, &project) {
             (Some(path), _) => Settings::read(path)?,
@@ -434,7 +436,7 @@ impl MonitorJob {
             None => Ok(None),
             Some(what) => Err(Error::Missing {
                 what,
-                hint: "the page says of each column why; leave columns out with --columns"
+                hint: "the page says of each column why; --columns names those to compare"
                     .to_owned(),
             }),
         }

@@ -19,6 +19,7 @@ use super::answer_columns::{Columns, columns};
 use super::explained_columns::explained;
 use super::options::PredictOptions;
 use super::record::ModelRecord;
+use crate::model_folder::check_model_folder;
 use crate::{Error, Result};
 
 /// Models that score one table side by side: each parses rows and holds its answers.
@@ -316,6 +317,7 @@ fn refused(rejection: Rejection) -> Refusal {
 async fn find(uri: &ModelUri, tracking: Option<&Tracking>) -> Result<(ModelUri, ResolvedModel)> {
     let resolved = match (uri, tracking) {
         (ModelUri::Folder(folder), _) => {
+            check_model_folder(folder)?;
             let artifact_uri = folder.to_string_lossy().into_owned();
             ResolvedModel { artifact_uri, ..ResolvedModel::default() }
         }

@@ -48,6 +48,13 @@ pub struct AskedModel {
     pub uri: ModelUri,
 }
 
+impl AskedModel {
+    /// Whether it answers for a model that was served by this name: one without a name of its own does for any.
+    pub fn answers_for(&self, model: &str) -> bool {
+        self.name.as_deref().is_none_or(|name| name == model)
+    }
+}
+
 /// A table to score.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, each a flag of the verb")]

@@ -190,7 +190,7 @@ impl Replay<'_> {
     }
 
     async fn load(&self, model: &str, version: &str) -> Result<ScoringModels> {
-        let given = self.options.models.iter().find(|given| given.name.as_deref() == Some(model));
+        let given = self.options.models.iter().find(|given| given.answers_for(model));
         let uri = match given {
             Some(given) => given.uri.clone(),
             None => ModelUri::Version { name: model.to_owned(), version: version.to_owned() },
@@ -388,6 +388,15 @@ mod tests {
         assert_eq!(replay(&one, None).await.unwrap().identical, 2);
         let none = ReplayOptions { request_id: Some("id-3000".to_owned()), ..all.clone() };
         assert!(replay(&none, None).await.unwrap_err().to_string().contains("no such requests"));
+        // A URI without a name answers for whatever was served; one of another name for nothing of it.
+        let named = |name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            vec![AskedModel { name, uri: all.models[0].uri.clone() }]
+        };
+        let any = ReplayOptions { models: named(None), ..all.clone() };
+        assert_eq!(replay(&any, None).await.unwrap().identical, 99);
+        let other = ReplayOptions { models: named(Some("other")), ..all.clone() };
+        assert_eq!(replay(&other, None).await.unwrap().identical, 0);
         // A version that nobody can be asked for.
         let gone = replay(&ReplayOptions { models: Vec::new(), ..all }, None).await.unwrap();
         assert_eq!(gone.not_replayed[0].rows, 50);

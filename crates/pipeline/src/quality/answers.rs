@@ -66,7 +66,10 @@ impl Roles {
         };
         let prediction = match &options.prediction {
             Some(name) => name.clone(),
-            None => usual(PREDICTION).ok_or_else(|| lacks(columns, source, PREDICTION))?,
+            None => usual(PREDICTION).ok_or_else(|| {
+                lacks(columns, source, PREDICTION)
+                    .hinting("--prediction names the column of what was predicted")
+            })?,
         };
         let probability = match &options.probability {
             Some(name) => Some(name.clone()),

@@ -69,7 +69,9 @@ impl QualityJob {
         let project = if options.predictions.is_some() && !folder.join(FILE_NAME).is_file() {
             None
         } else {
-            Some(Project::open(folder, tracking_uri)?)
+            let tables = "give the tables: --predictions TABLE --labels TABLE";
+            let opened = Project::open(folder, tracking_uri);
+            Some(opened.map_err(|error| error.or_tables(tables))?)
         };
         Ok(Self { project, options })
     }
@@ -314,7 +316,9 @@ impl QualityJob {
         let usual = || [Some(ACTUAL), of_project].into_iter().flatten().find(|name| has(name));
         match &self.options.target {
             Some(name) => Ok(name.clone()),
-            None => usual().map(str::to_owned).ok_or_else(|| lacks(columns, source, ACTUAL)),
+            None => usual().map(str::to_owned).ok_or_else(|| {
+                lacks(columns, source, ACTUAL).hinting("--target names the column of what was true")
+            }),
         }
     }
 

@@ -20,6 +20,10 @@ const ROW: &str = "row";
 /// Labels at once: the ids of more do not fit into one column of texts, which holds two gigabytes.
 const LABELS_MAX: usize = 50_000_000;
 
+/// How ids are named, where tables do not call them the usual way.
+const ON: &str =
+    "--on names the id: NAME, or PREDICTIONS=LABELS where the tables call it differently";
+
 /// Labels as they were read.
 pub(super) struct LabelTable {
     /// Id of each.
@@ -45,7 +49,8 @@ impl LabelTable {
     pub(super) fn read(columns: &Columns, source: &str, id: &str, target: &str) -> Result<Self> {
         check_labels(columns, source)?;
         let all: Vec<u32> = (0..columns.rows() as u32).collect();
-        let ids = as_texts(&wanted(columns, source, id, &all)?)?;
+        let ids = wanted(columns, source, id, &all).map_err(|error| error.hinting(ON))?;
+        let ids = as_texts(&ids)?;
         let truth = texts(&wanted(columns, source, target, &all)?)?;
         let rows = match gather(columns, ROW, &all)? {
             None => None,
@@ -124,7 +129,7 @@ impl LabelTable {
             return Err(error);
         }
         if !found {
-            return Err(super::columns::lacks(predictions, source, id));
+            return Err(super::columns::lacks(predictions, source, id).hinting(ON));
         }
         joined.counts = Labels {
             predictions: u64::from(position),

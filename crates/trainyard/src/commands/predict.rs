@@ -175,8 +175,9 @@ fn print(summary: &PredictSummary) {
         0 => String::new(),
         bad => format!(", {bad} left out"),
     };
+    let parts = if summary.parts == 1 { "part" } else { "parts" };
     printer::line(&format!(
-        "rows       {}{bad}, in {} parts ({} done before)",
+        "rows       {}{bad}, in {} {parts} ({} done before)",
         summary.rows, summary.parts, summary.parts_found
     ));
     printer::line(&format!("output     {}", summary.output));

@@ -33,8 +33,8 @@ pub(crate) struct Arguments {
     /// Only what was answered before this time
     #[arg(long, value_name = "TIME", help_heading = "Requests")]
     until: Option<String>,
-    /// What answers for a model of the log: NAME=URI, by the name it was served under [default: the registered
-    /// model of this name]
+    /// What answers for a model of the log: NAME=URI, by the name it was served under, or URI for all of them
+    /// [default: the registered model of this name]
     #[arg(long = "model-uri", short, value_name = "NAME=URI", value_parser = asked_model, help_heading = "Model")]
     models: Vec<AskedModel>,
     /// Print the result as JSON
@@ -60,13 +60,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         printer::json(&summary)?;
     } else {
-        print(&summary);
+        print(&summary, &options.models);
     }
     let is_same = summary.identical == summary.rows;
     Ok(if is_same { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-fn print(summary: &ReplaySummary) {
+fn print(summary: &ReplaySummary, given: &[AskedModel]) {
     printer::line(&format!("rows       {}", summary.rows));
     printer::line(&format!("identical  {}", summary.identical));
     printer::line(&format!("different  {}", summary.different));
@@ -77,9 +77,17 @@ fn print(summary: &ReplaySummary) {
         ));
     }
     for version in &summary.not_replayed {
+        let rows = if version.rows == 1 { "row" } else { "rows" };
         printer::warning(&format!(
-            "{} rows of {} version {} were not answered again: {}",
+            "{} {rows} of {} version {} not answered again: {}",
             version.rows, version.model, version.version, version.reason
+        ));
+    }
+    let is_given = |model: &str| given.iter().any(|asked| asked.answers_for(model));
+    if let Some(other) = summary.not_replayed.iter().find(|version| !is_given(&version.model)) {
+        printer::hint(&format!(
+            "the model was served as {:?}: -m {}=URI says what answers for it, such as its folder",
+            other.model, other.model
         ));
     }
 }

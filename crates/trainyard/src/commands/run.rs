@@ -125,11 +125,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                     super::watch::until_stopped(&project, &tracking, &options, &watch, shutdown);
                 watching.await?;
             } else if arguments.keep {
-                printer::hint(if was_deployed {
-                    "the tracking pages stay up until Ctrl-C; the deployment was up before and stays"
-                } else {
-                    "the deployment and the tracking pages stay up until Ctrl-C"
-                });
+                say_what_stays(summary.as_ref(), was_deployed);
                 shutdown.await;
             } else if !was_deployed {
                 printer::terminal_hint("--keep keeps the deployment and the tracking pages up");
@@ -210,6 +206,29 @@ fn exit_code(summary: &Summary, project: &Project, arguments: &Arguments) -> Exi
     if fails_on.iter().any(fails) { ExitCode::from(DRIFT) } else { ExitCode::SUCCESS }
 }
 
+/// What `--keep` keeps up, and how it is tried.
+fn say_what_stays(summary: Option<&Summary>, was_deployed: bool) {
+    printer::hint(if was_deployed {
+        "the tracking pages stay up until Ctrl-C; the deployment was up before and stays"
+    } else {
+        "the deployment and the tracking pages stay up until Ctrl-C"
+    });
+    if let Some(summary) = summary
+        && let Some(body) = &summary.example
+    {
+        printer::terminal_hint(&format!(
+            "in another terminal: {}",
+            asked_by_curl(body, &summary.url)
+        ));
+    }
+}
+
+/// The command line that sends a prediction request with this body.
+fn asked_by_curl(body: &str, url: &str) -> String {
+    let quoted = body.replace('\'', r"'\''");
+    format!("curl -d '{quoted}' -H 'content-type: application/json' {url}/predict")
+}
+
 fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         return printer::json(summary);
@@ -247,4 +266,17 @@ fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
         .collect();
     printer::line(&format!("took       {}", took.join(", ")));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_with_an_apostrophe_is_one_word_of_the_shell() {
+        let line = asked_by_curl(r#"[{"who":"O'Neil"}]"#, "http://127.0.0.1:8080");
+        let body = r#"'[{"who":"O'\''Neil"}]'"#;
+        let told = "-H 'content-type: application/json' http://127.0.0.1:8080/predict";
+        assert_eq!(line, format!("curl -d {body} {told}"));
+    }
 }

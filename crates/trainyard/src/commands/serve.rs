@@ -8,7 +8,7 @@ use clap::Args;
 use trainyard_base::{size, words};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
-use trainyard_pipeline::FileFlavor;
+use trainyard_pipeline::{FileFlavor, check_model_folder};
 use trainyard_serve::{ModelCache, ModelSource, PythonOptions, ServeOptions};
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
@@ -327,13 +327,8 @@ async fn find(
 }
 
 fn find_folder(folder: &Path) -> Result<(), Failure> {
-    MlModel::read(folder).map(drop).map_err(|error| match error {
-        trainyard_signature::Error::Io { path, source } => {
-            Failure::input(format!("{path}: {source}"))
-                .hint("give the folder of a model, the one with the file MLmodel in it")
-        }
-        other => other.into(),
-    })
+    check_model_folder(folder)?;
+    MlModel::read(folder).map(drop).map_err(Failure::from)
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {

@@ -89,6 +89,40 @@ fn slips_are_understood() {
 }
 
 #[test]
+fn whoever_is_stopped_is_told_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("scored.csv", "order,decision\n1,yes\n2,no\n");
+    write("paid.csv", "order_id,paid\n1,yes\n2,no\n");
+    write("model.joblib", "not looked at");
+    for (line, way_on) in [
+        ("monitor scored.csv paid.csv", "--reference TABLE --current TABLE"),
+        ("monitor", "--reference TABLE --current TABLE"),
+        (
+            "monitor --reference scored.csv --current scored.csv --columns decison",
+            "(did you mean \"decision\"?)",
+        ),
+        ("quality", "--predictions TABLE --labels TABLE"),
+        ("quality --predictions scored.csv --labels paid.csv --target paid", "--prediction names"),
+        (
+            "quality --predictions scored.csv --prediction decision --labels paid.csv --target paid",
+            "PREDICTIONS=LABELS",
+        ),
+        ("server --backend-store-uri ./mlruns --port 0", "`trainyard server import FOLDER`"),
+        ("serve -m gone.joblib --port 0", "no such file or folder: gone.joblib"),
+        ("predict -m model.joblib scored.csv out.csv", "trainyard model wrap"),
+        ("predict -m gone scored.csv out.csv", "models:/Name@alias"),
+        ("model wrap gone.joblib wrapped", "no such file: gone.joblib"),
+    ] {
+        let mut command = trainyard();
+        let output = command.current_dir(folder.path()).args(line.split(' ')).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        assert!(error.contains(way_on), "{line}: {way_on} is not in\n{error}");
+    }
+}
+
+#[test]
 fn the_output_of_a_training_program_is_shown_in_order_without_a_terminal() {
     let project = TestProject::iris();
     let script = "for i in 1 2 3; do echo out $i; echo err $i >&2; done; exit 1";
