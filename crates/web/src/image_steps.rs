@@ -85,7 +85,7 @@ fn named(path: &str) -> Option<Named> {
         };
         let (step, rest) = rest.split_once(between)?;
         let is_small = rest.ends_with(&format!("{between}compressed.webp"));
-        if !rest.starts_with("timestamp") || !(is_small || rest.ends_with(".png")) {
+        if !rest.starts_with("timestamp") || !(is_small || rest.rsplit('.').next() == Some("png")) {
             return None;
         }
         return Some(Named { key: key.replace(slash, "/"), step: step.parse().ok()?, is_small });

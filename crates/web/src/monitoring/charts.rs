@@ -176,7 +176,7 @@ impl Charts<'_> {
 
 fn middle(result: &WindowResult) -> f64 {
     let window = result.window;
-    (window.begins as f64 + window.ends as f64) / 2.0
+    f64::midpoint(window.begins as f64, window.ends as f64)
 }
 
 fn drawn(chart: &Intervals<'_>) -> Markup {
