@@ -36,7 +36,7 @@ fn parquet() -> Vec<u8> {
 async fn each_kind_of_file_is_shown_in_its_form() {
     let site = Site::empty();
     let run_id = site.plain_run("files").await;
-    let many: String = (0..500).map(|n| format!("{n},<i>x</i>\n")).collect();
+    let many = (0..500).map(|n| format!("{n},<i>x</i>")).collect::<Vec<_>>().join("\n");
     let markdown = format!("# Card\n\n{NASTY}\n\n![p](plots/a.png) [w](https://example.org)");
     let notebook = r#"{"cells": [{"cell_type": "code", "source": ["1 < 2"], "outputs": []}]}"#;
     for (path, content) in [

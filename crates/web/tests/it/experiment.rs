@@ -66,7 +66,7 @@ async fn columns_show_what_differs_and_are_remembered() {
     let sent = cookie.split(';').next().unwrap();
     let request = Request::get("/experiments/0").header("cookie", sent).body(Body::empty());
     let answer = site.router().oneshot(request.unwrap()).await.unwrap();
-    let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     let page = String::from_utf8(bytes.to_vec()).unwrap();
     assert!(page.contains("title=\"seed\"") && !page.contains("title=\"val/loss\""), "{page}");
     let forgot = site.get("/experiments/0?col=params.seed&keep=0").await;
