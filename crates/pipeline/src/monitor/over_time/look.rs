@@ -87,7 +87,7 @@ impl MonitorJob {
         let memory = job.settings.memory();
         let windows = is_wanted.iter().filter(|is_wanted| **is_wanted).count();
         let names = columns(&sides, &placed, windows, &job.options())?;
-        placed.load(&mut is_wanted, &names, memory)?;
+        placed.load(&mut is_wanted, &names, memory, &|found| history.knows(found))?;
         placed.keep(&is_wanted);
         let before = |place: usize| -> Option<Profile> {
             let window = placed.windows[place].window;

@@ -164,23 +164,30 @@ impl Placed {
         Ok(())
     }
 
-    /// Reads these columns in summaries of the wanted windows, in so many bytes of memory. A window that cannot be read, or
-    /// has further rows by now, is the next look's, and keeps no other from being looked at.
+    /// Reads these columns in summaries of the wanted windows, in so many bytes of memory. A window that has further rows by
+    /// now is the next look's, and keeps no other from being looked at; of one that is damaged what `is_known` is better.
     pub(super) fn load(
         &mut self,
         is_wanted: &mut [bool],
         names: &[String],
         memory: u64,
+        is_known: &dyn Fn(&Found) -> bool,
     ) -> Result<()> {
         let all = self.summed.iter().zip(is_wanted.iter());
         let wanted = all.filter(|(_, is_wanted)| **is_wanted).filter_map(|(one, _)| one.as_ref());
         let parts: Vec<usize> = wanted.map(Summed::parts).collect();
         let points = points(&parts, names.len(), memory)?;
-        for (summed, is_wanted) in self.summed.iter_mut().zip(is_wanted) {
+        let windows = self.windows.iter_mut().zip(&mut self.summed);
+        for ((found, summed), is_wanted) in windows.zip(is_wanted) {
             let Some(summed) = summed.as_mut().filter(|_| *is_wanted) else { continue };
+            let was_in_doubt = summed.is_in_doubt();
             if let Err(error) = summed.load(names, points) {
                 tracing::warn!(%error, "a window is not looked at now");
                 *is_wanted = false;
+            } else if summed.is_in_doubt() && !was_in_doubt {
+                *is_wanted = !is_known(found);
+                // It is looked at again once it is not.
+                found.time_sum = !found.time_sum;
             }
         }
         Ok(())

@@ -151,7 +151,11 @@ impl Summed {
         }
     }
 
-    /// Reads its columns of these names, with at most so many distinct numbers each.
+    /// Reads its columns of these names, with at most so many distinct numbers each. What is damaged leaves it in doubt.
+    ///
+    /// # Errors
+    ///
+    /// Where a summary was changed or removed meanwhile, which the next look knows.
     pub(super) fn load(&mut self, names: &[String], points: usize) -> Result<()> {
         if self.doubt.is_some() {
             return Ok(());
@@ -163,8 +167,18 @@ impl Summed {
             let profiles = parts
                 .par_iter()
                 .map(|part| part.profile().map(|profile| (part.rows, profile)))
-                .collect::<std::io::Result<Vec<_>>>()
-                .map_err(|source| Error::io("summaries of the prediction log", source))?;
+                .collect::<std::io::Result<Vec<_>>>();
+            let profiles = match profiles {
+                Ok(profiles) => profiles,
+                // Nobody changed what they are read from: it is as unreadable the next time.
+                Err(error) if parts.iter().all(LogSummary::is_current) => {
+                    self.doubt = Some(error.to_string());
+                    return Ok(());
+                }
+                Err(source) => {
+                    return Err(Error::io("summaries of the prediction log", source));
+                }
+            };
             let (columns, unfit) = merged(&wanted, &profiles, points);
             self.left_out.extend(unfit);
             let rows = parts.iter().map(|part| part.rows).sum();

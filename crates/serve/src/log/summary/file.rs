@@ -108,6 +108,22 @@ impl LogSummary {
         read().map_err(|error| named(&self.path, &error))
     }
 
+    /// Whether its file still says the same of it. What cannot be read of one that does is damaged; otherwise further rows
+    /// came to it, or it was removed.
+    pub fn is_current(&self) -> bool {
+        let is_same = |one: &Self| {
+            let place = (one.hour_ms, one.rows, one.at, one.bytes);
+            place == (self.hour_ms, self.rows, self.at, self.bytes)
+                && one.model == self.model
+                && one.version == self.version
+        };
+        match open(&self.path) {
+            Ok(Some(kept)) => kept.parts.iter().any(is_same),
+            Ok(None) => false,
+            Err(_damaged) => true,
+        }
+    }
+
     /// The part that it is, to be put together with further rows.
     pub(super) fn part(&self) -> io::Result<Part> {
         Ok(Part {

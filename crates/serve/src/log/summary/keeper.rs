@@ -403,7 +403,11 @@ mod tests {
             assert!(why.contains("0000000000000.summary"), "{why}");
         }
         std::fs::write(&path, &good[..good.len() - 1]).unwrap();
-        summaries(folder.path()).parts[0].profile().unwrap_err();
+        let broken = summaries(folder.path()).parts.remove(0);
+        broken.profile().unwrap_err();
+        assert!(broken.is_current(), "it is damaged, and was not changed");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!broken.is_current());
         // Other hours are summarised all the same, also if rows of the damaged one are to be put to it.
         segment(folder.path(), 5, "1");
         for (hour, length) in [(1, 12), (2, good.len() - 1)] {
