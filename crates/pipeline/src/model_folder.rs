@@ -1,6 +1,7 @@
 //! The folder of a model, as somebody named it on a command line: what is none is refused in the words of whoever meant
 //! another path, a file, or a registered model.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use trainyard_signature::model::MLMODEL_FILE;
@@ -14,8 +15,14 @@ use crate::{Error, Result};
 /// If nothing is there, or a file, or a folder without `MLmodel`; each with what to give instead.
 pub fn check_model_folder(folder: &Path) -> Result<()> {
     let path = folder.display();
-    if folder.join(MLMODEL_FILE).is_file() {
-        return Ok(());
+    let file = folder.join(MLMODEL_FILE);
+    match file.metadata() {
+        Ok(about) if about.is_file() => return Ok(()),
+        // What nobody may look at is there all the same.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Err(Error::io(file, error));
+        }
+        _ => {}
     }
     let (what, hint) = if folder.ends_with(MLMODEL_FILE) && folder.is_file() {
         (format!("{path} is a file of a model"), "give the folder that it is in")

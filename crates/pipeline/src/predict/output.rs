@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{File, Permissions, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +62,11 @@ impl Output {
     pub(super) fn claim(&self, is_alone: bool) -> Result<Option<File>> {
         let Self::Folder(folder) = self else { return Ok(None) };
         let path = folder.join(LOCK);
-        let lock = File::options().create(true).append(true).open(&path);
+        let lock = match File::options().create(true).append(true).open(&path) {
+            // Somebody else's of a folder that several write to: it is held, not written.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&path),
+            opened => opened,
+        };
         let lock = lock.map_err(|source| Error::io(path, source))?;
         let locked = if is_alone { lock.try_lock() } else { lock.try_lock_shared() };
         match locked {

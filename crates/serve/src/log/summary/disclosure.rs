@@ -3,7 +3,8 @@
 //! Summaries stay when rows are removed, so whoever promised to keep rows for a month must be able to say what is kept
 //! longer. Three rules say it: a label is kept where it stands in [`ROWS_MIN`] rows at least, a number is the mean of so
 //! many rows or stands in so many itself, and a column of ids is not kept at all. Rows are counted, not people: nobody here
-//! knows whose a row is.
+//! knows whose a row is. What is said of rows without their values has no such limit: how many there were, the sum of
+//! their times, and how many values were missing.
 
 use trainyard_drift::Column;
 

@@ -481,8 +481,11 @@ mod tests {
         let hours: Vec<i64> = rows(folder.path()).iter().map(|row| row.0).collect();
         assert_eq!(hours, [3, 4], "the oldest go first");
         keeper.log.summaries_bytes_max = 0;
+        // Of one that was killed while it wrote.
+        let left = file::folder(folder.path()).join(".0000000000000.summary.Xa81bC.tmp");
+        std::fs::write(&left, "half").unwrap();
         let started = Summariser::start(&keeper.log, Arc::clone(&keeper.quota)).unwrap();
-        assert!(started.is_none() && rows(folder.path()).is_empty());
+        assert!(started.is_none() && rows(folder.path()).is_empty() && !left.exists());
     }
 
     #[test]

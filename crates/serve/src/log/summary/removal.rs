@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use trainyard_base::file::{Access, replace};
+use trainyard_base::file::{Access, UNFINISHED, remove_if_left, replace};
 
 use super::file::{HOUR_MS, folder, hour_ms, paths};
 use crate::options::LogOptions;
@@ -53,12 +53,18 @@ pub(super) fn remove_old(log: &LogOptions) -> io::Result<()> {
     removed.iter().try_for_each(std::fs::remove_file)
 }
 
-/// Removes all, for a log of which none are wanted.
+/// Removes all, for a log of which none are wanted; what was half-written when its server was killed, too.
 pub(super) fn remove_all(log: &Path) -> io::Result<()> {
     for path in paths(log)? {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
+        }
+    }
+    let Ok(entries) = std::fs::read_dir(folder(log)) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.to_string_lossy().ends_with(UNFINISHED) {
+            remove_if_left(&path);
         }
     }
     Ok(())
