@@ -7,7 +7,7 @@ use trainyard_signature::model::InputExample;
 const BYTES_MAX: usize = 1_000;
 
 /// The first row of an example as a body for `/predict`, on one line; none if it is no table with named columns, or a
-/// wide one.
+/// wide one, or has characters that a terminal obeys.
 pub(crate) fn example_request(example: &InputExample) -> Option<String> {
     let payload = example.to_json()?;
     let row = match (payload.get("dataframe_split"), payload.get("dataframe_records")) {
@@ -21,7 +21,9 @@ pub(crate) fn example_request(example: &InputExample) -> Option<String> {
         (None, None) => return None,
     };
     let body = Value::Array(vec![row]).to_string();
-    (body.len() <= BYTES_MAX).then_some(body)
+    // JSON escapes those of ASCII; a terminal obeys others, too.
+    let is_shown = body.len() <= BYTES_MAX && !body.contains(char::is_control);
+    is_shown.then_some(body)
 }
 
 #[cfg(test)]
@@ -49,5 +51,7 @@ mod tests {
         }
         let long = format!(r#"{{"dataframe_records":[{{"a":"{}"}}]}}"#, "x".repeat(BYTES_MAX));
         assert_eq!(of(&long), None);
+        let obeyed = "{\"dataframe_records\":[{\"a\":\"\u{9b}2J\"}]}";
+        assert_eq!(of(obeyed), None);
     }
 }
