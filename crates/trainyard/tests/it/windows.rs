@@ -350,6 +350,15 @@ fn windows_of_which_no_rows_are_left_are_told_by_summaries() {
         std::fs::remove_file(segment).unwrap();
     }
     agree(&looked("gone", &[]));
+    // What was kept of the values of their rows goes with these.
+    let profiles = || -> usize {
+        let entries = std::fs::read_dir(folder.join("rows/1d")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "profile")).count()
+    };
+    assert_eq!(profiles(), 3);
+    agree(&looked("rows", &[]));
+    assert_eq!(profiles(), 1);
     // The log has been dead for long.
     let mut monitor = trainyard();
     monitor.current_dir(folder).args(["monitor", "--reference", "reference.parquet"]);

@@ -118,7 +118,8 @@ impl MonitorJob {
         Box::pin(job.add_segments(sides, length, &mut looked)).await?;
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         history.put(looked);
-        let there = placed.windows.iter().map(|found| found.window);
+        // They tell of few rows, which summaries of the log that outlive rows do not.
+        let there = of_rows.iter().map(|found| found.window);
         folder.keep_summaries(&there.chain(history.last()).collect());
         let has_ended = |window| length.milliseconds().is_some() && span.has_ended(window);
         history.close(has_ended, &placed.windows);
