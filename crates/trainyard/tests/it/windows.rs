@@ -366,7 +366,7 @@ fn windows_of_which_no_rows_are_left_are_told_by_summaries() {
     let dead = monitor.args(["--history", "gone"]).output().unwrap();
     assert_eq!(dead.status.code(), Some(4), "{dead:?}");
     assert!(String::from_utf8_lossy(&dead.stderr).contains("nothing came to the log"), "{dead:?}");
-    // A summary of the first day is damaged, and the end of one of the last: these days are known to nobody, and the
+    // A summary of the first day is damaged, and a column in one of the last: these days are known to nobody, and the
     // other is as it was.
     let summaries = std::fs::read_dir(log.join("summaries")).unwrap();
     let paths = summaries.map(|entry| entry.unwrap().path());
@@ -374,8 +374,9 @@ fn windows_of_which_no_rows_are_left_are_told_by_summaries() {
         paths.filter(|path| path.extension().is_some_and(|ending| ending == "summary")).collect();
     paths.sort();
     std::fs::write(&paths[0], "no summary").unwrap();
-    let whole = std::fs::read(&paths[11]).unwrap();
-    std::fs::write(&paths[11], &whole[..whole.len() - 1]).unwrap();
+    let mut bytes = std::fs::read(&paths[11]).unwrap();
+    *bytes.last_mut().unwrap() ^= 0xff;
+    std::fs::write(&paths[11], bytes).unwrap();
     let mut monitor = trainyard();
     monitor.current_dir(folder).args(["monitor", "--reference", "reference.parquet", "--json"]);
     monitor.args(["--current", "log", "--window", "1d", "--history", "doubt"]);

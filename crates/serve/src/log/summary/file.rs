@@ -189,6 +189,7 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Kept>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    let bytes = file.metadata()?.len();
     let mut file = BufReader::new(file);
     let mut start = [0_u8; 16];
     file.read_exact(&mut start)?;
@@ -227,6 +228,9 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Kept>> {
             bytes: one.bytes,
         });
         at = at.saturating_add(one.bytes);
+    }
+    if at != bytes {
+        return Err(io::Error::other(format!("it has {bytes} bytes, and should have {at}")));
     }
     Ok(Some(Kept { segments: head.segments, unreadable: head.unreadable, parts }))
 }
