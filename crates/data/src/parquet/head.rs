@@ -116,10 +116,11 @@ fn append(
     Ok(())
 }
 
-fn short(mut text: String, chars: usize) -> String {
-    if let Some((end, _)) = text.char_indices().nth(chars) {
-        text.truncate(end);
-        text.push('…');
+/// The beginning of a text. It is a copy: a hundred rows that repeat a text of megabytes would keep the room of each.
+fn short(text: String, chars: usize) -> String {
+    let cut = text.char_indices().nth(chars);
+    match cut {
+        Some((end, _)) => [text.get(..end).unwrap_or_default(), "…"].concat(),
+        None => text,
     }
-    text
 }
