@@ -34,7 +34,10 @@ fn is_worth(response: &Response) -> bool {
     let headers = response.headers();
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let size = response.body().size_hint().exact();
+    // What a browser is not to keep is a secret as a whole: a token that is shown once.
+    let is_kept = headers.get(header::CACHE_CONTROL).is_none_or(|value| value != "no-store");
     kind.is_some_and(|kind| kind.starts_with("text/"))
+        && is_kept
         && size.is_some_and(|size| (PACKED_MIN..=PACKED_MAX).contains(&size))
         && !headers.contains_key(header::CONTENT_ENCODING)
 }
@@ -79,5 +82,14 @@ mod tests {
         assert!(takes("gzip") && takes("br, GZIP") && takes("deflate, gzip;q=0.5, *;q=0"));
         assert!(!takes("") && !takes("br") && !takes("gzip;q=0, br") && !takes("gzip; q=x"));
         assert!(!is_taken(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn what_is_not_to_be_kept_is_not_packed() {
+        let is_packed = |kept: &'static str| {
+            let headers = [(header::CONTENT_TYPE, "text/html"), (header::CACHE_CONTROL, kept)];
+            is_worth(&(headers, "x".repeat(2000)).into_response())
+        };
+        assert!(is_packed("no-cache") && !is_packed("no-store"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Pages of curves that are drawn at once. Each holds up to a million values, some fifty megabytes.
 const AT_ONCE: usize = 4;
@@ -16,10 +16,11 @@ impl Turns {
         Self(Arc::new(Semaphore::new(AT_ONCE)))
     }
 
-    /// Waits for a turn, which ends with the value. Who asked and is gone waits no more.
-    pub(crate) async fn take(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a turn, which ends with the value. Who asked and is gone waits no more; work on another thread, which
+    /// goes on without whoever asked, has to have the value with it.
+    pub(crate) async fn take(&self) -> Option<OwnedSemaphorePermit> {
         // None if nobody may wait any more, which never comes: it is not closed.
-        self.0.acquire().await.ok()
+        Arc::clone(&self.0).acquire_owned().await.ok()
     }
 }
 

@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 use trainyard_base::{Full, Share, caught};
 
-use super::{decode, delta, footer, pages};
+use super::{decode, delta, footer, lists, pages};
 use crate::options::COLUMNS_MAX;
 
 /// Rows that are decoded at a time, where nothing repeats.
@@ -99,6 +99,10 @@ fn read(
     let held = pages::held(body, &metadata, &roots, limits.bytes_max);
     let Some(held) = held.map_err(|error| damaged(&error))? else { return Err(too_large) };
     share.grow(held.bytes)?;
+    let left = limits.bytes_max.saturating_sub(held.bytes);
+    let in_lists = lists::held(body, &metadata, &roots, left).map_err(|error| damaged(&error))?;
+    let Some(in_lists) = in_lists else { return Err(too_large) };
+    share.grow(in_lists)?;
     delta::check(body, &metadata, &roots).map_err(|error| damaged(&error))?;
     let mask = ProjectionMask::roots(
         metadata.metadata().file_metadata().schema_descr(),
@@ -111,7 +115,7 @@ fn read(
         .map_err(|error| damaged(&error))?;
     let schema = arrow_array::RecordBatchReader::schema(&reader);
     let mut pieces: Vec<Vec<ArrayRef>> = vec![Vec::new(); schema.fields().len()];
-    let (mut rows, mut bytes, mut counted) = (0, 0_u64, held.bytes);
+    let (mut rows, mut bytes, mut counted) = (0, 0_u64, held.bytes + in_lists);
     for batch in reader {
         let batch = batch.map_err(|error| damaged(&error))?;
         rows += batch.num_rows();

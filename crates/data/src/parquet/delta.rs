@@ -65,7 +65,7 @@ pub(super) fn check<R: ChunkReader>(
 }
 
 /// The page whose header begins at `start`, as the decoder will see it.
-fn unpack<R: ChunkReader>(
+pub(super) fn unpack<R: ChunkReader>(
     input: &R,
     column: &ColumnChunkMetaData,
     start: u64,

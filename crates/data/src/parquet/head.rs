@@ -11,7 +11,7 @@ use bytes::Bytes;
 use trainyard_base::caught;
 
 use super::body::{BodyError, FOOTER_FACTOR};
-use super::{decode, delta, footer, pages};
+use super::{decode, delta, footer, lists, pages};
 use crate::options::COLUMNS_MAX;
 
 /// What is shown of a file, and what it may hold.
@@ -66,6 +66,11 @@ fn read(body: &Bytes, limits: HeadLimits) -> Result<Head, BodyError> {
     let roots: Vec<usize> = (0..columns_total.min(limits.columns)).collect();
     let held = pages::held(body, &metadata, &roots, limits.bytes_max);
     let Some(held) = held.map_err(|error| damaged(&error))? else { return Err(too_large) };
+    let left = limits.bytes_max.saturating_sub(held.bytes);
+    let in_lists = lists::held(body, &metadata, &roots, left).map_err(|error| damaged(&error))?;
+    if in_lists.is_none() {
+        return Err(too_large);
+    }
     delta::check(body, &metadata, &roots).map_err(|error| damaged(&error))?;
     let schema = metadata.metadata().file_metadata().schema_descr();
     let mask = ProjectionMask::roots(schema, roots);
@@ -111,10 +116,11 @@ fn append(
     Ok(())
 }
 
-fn short(mut text: String, chars: usize) -> String {
-    if let Some((end, _)) = text.char_indices().nth(chars) {
-        text.truncate(end);
-        text.push('…');
+/// The beginning of a text. It is a copy: a hundred rows that repeat a text of megabytes would keep the room of each.
+fn short(text: String, chars: usize) -> String {
+    let cut = text.char_indices().nth(chars);
+    match cut {
+        Some((end, _)) => [text.get(..end).unwrap_or_default(), "…"].concat(),
+        None => text,
     }
-    text
 }

@@ -8,6 +8,7 @@ mod footer;
 mod groups;
 mod head;
 mod layout;
+mod lists;
 mod page;
 mod pages;
 mod table;

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    Array as _, ArrayRef, FixedSizeBinaryArray, Int64Array, ListArray, RecordBatch, StringArray,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::Field;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use trainyard_base::Budget;
-use trainyard_data::{BodyError, BodyLimits, read_parquet_body};
+use trainyard_data::{BodyError, BodyLimits, HeadLimits, parquet_head, read_parquet_body};
 
 const LIMITS: BodyLimits = BodyLimits { bytes_max: 32 << 20, rows_max: 1_000_000 };
 
@@ -66,6 +70,30 @@ fn values_that_repeat_are_not_expanded_beyond_the_limit() {
     );
     let table = read(&honest).unwrap();
     assert_eq!((table.num_rows(), table.num_columns()), (200, 2));
+}
+
+/// A list of all values, in one row.
+fn one_row(values: ArrayRef) -> ArrayRef {
+    let item = Field::new_list_field(values.data_type().clone(), true);
+    let offsets = OffsetBuffer::from_lengths([values.len()]);
+    Arc::new(ListArray::new(Arc::new(item), offsets, values, None))
+}
+
+#[test]
+fn one_row_does_not_repeat_a_text_beyond_the_limit() {
+    // Fewer rows at a time do not help: there is one, of 2.6 GB.
+    let bytes = file(
+        vec![("x", one_row(repeated(40_000, 65_536)))],
+        WriterProperties::builder().set_compression(Compression::SNAPPY),
+    );
+    assert!(bytes.len() < 100_000, "{} bytes", bytes.len());
+    let error = read(&bytes).unwrap_err();
+    assert!(matches!(error, BodyError::TooLarge { .. }), "{error}");
+    let limits = HeadLimits { rows: 1, columns: 1, value_chars: 10, bytes_max: LIMITS.bytes_max };
+    let error = parquet_head(&Bytes::from(bytes), limits).unwrap_err();
+    assert!(matches!(error, BodyError::TooLarge { .. }), "{error}");
+    let honest = file(vec![("x", one_row(repeated(200, 65_536)))], WriterProperties::builder());
+    assert_eq!(read(&honest).unwrap().num_rows(), 1);
 }
 
 #[test]

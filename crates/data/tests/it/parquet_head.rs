@@ -32,6 +32,17 @@ fn the_first_rows_and_columns_are_text() {
 }
 
 #[test]
+fn what_is_not_shown_of_a_value_takes_no_room() {
+    let text = "x".repeat(1 << 20);
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values([&text, &text]));
+    let head = parquet_head(&file(vec![("t", texts)]), LIMITS).unwrap();
+    assert_eq!(head.rows.len(), 2);
+    for value in head.rows.iter().flatten().flatten() {
+        assert!(value.starts_with("xxxxxxxxxx…") && value.capacity() < 1000, "{value}");
+    }
+}
+
+#[test]
 fn what_is_no_table_or_holds_too_much_is_an_error() {
     for bytes in [&b""[..], b"PAR1", b"<script>alert(1)</script>"] {
         let error = parquet_head(&Bytes::from_static(bytes), LIMITS).unwrap_err();

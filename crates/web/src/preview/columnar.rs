@@ -1,21 +1,30 @@
 //! The first rows of a Parquet file.
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use trainyard_data::{BodyError, Head, HeadLimits, parquet_head};
 
 use super::grid::Grid;
 use super::measure::{Measure, UNPACKED_MAX, VALUE_CHARS};
 
-/// The first rows, or why they cannot be shown. Decoding is work, so it is done beside the requests.
-pub(super) async fn read(body: Bytes, measure: &Measure) -> Result<Grid, String> {
+/// The first rows, or why they cannot be shown. Decoding is work, so it is done beside the requests; the `turn` lasts as
+/// long, also where whoever asked is gone meanwhile.
+pub(super) async fn read(
+    body: Bytes,
+    measure: &Measure,
+    turn: Option<OwnedSemaphorePermit>,
+) -> Result<Grid, String> {
     let limits = HeadLimits {
         rows: measure.rows,
         columns: measure.columns,
         value_chars: VALUE_CHARS,
         bytes_max: UNPACKED_MAX,
     };
-    let head = tokio::task::spawn_blocking(move || parquet_head(&body, limits)).await;
-    match head {
+    let decoding = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        parquet_head(&body, limits)
+    });
+    match decoding.await {
         Ok(Ok(head)) => Ok(grid(head)),
         Ok(Err(error)) => Err(format!("The file is not shown: {}.", told(&error))),
         Err(_stopping) => Err("The file is not shown: the server is stopping.".to_owned()),

@@ -71,7 +71,7 @@ mod tests {
             ]},
         ]});
         let html = show(&notebook, &PAGE).unwrap().into_string();
-        assert!(html.contains("<h2>Title</h3>") && html.contains("print('&lt;b&gt;')"), "{html}");
+        assert!(html.contains("<h2>Title</h2>") && html.contains("print('&lt;b&gt;')"), "{html}");
         assert!(html.contains("Figure") && html.contains("no such file"), "{html}");
         assert!(!html.contains("<b>") && !html.contains("<script"), "{html}");
         assert!(show(&json!([]), &PAGE).is_none());

@@ -47,14 +47,13 @@ pub(crate) async fn show(
 }
 
 async fn parquet(web: &Web, body: ByteStream, measure: &Measure) -> Result<Markup> {
-    // Until it is drawn.
-    let _turn = web.turns.take().await;
+    let turn = web.turns.take().await;
     let whole = Beginning::read(body, measure.parquet_bytes).await?;
     if whole.is_cut {
         let told = "The file is too large to be shown here.";
         return Ok(html! { p.soft { (told) } });
     }
-    Ok(match columnar::read(Bytes::from(whole.bytes), measure).await {
+    Ok(match columnar::read(Bytes::from(whole.bytes), measure, turn).await {
         Ok(grid) => grid.show(measure),
         Err(told) => html! { p.soft { (told) } },
     })
@@ -77,8 +76,9 @@ async fn structured(web: &Web, kind: Kind, body: ByteStream, measure: &Measure) 
     {
         return Ok(cells);
     }
-    // One long line is nobody's choice.
-    let lines = if text.contains('\n') {
+    // One long line is nobody's choice. Of many small values in deep brackets most lines are indentation, so a text that
+    // is not shown is not laid out.
+    let lines = if text.contains('\n') || text.len() > measure.text_bytes {
         text
     } else {
         serde_json::to_string_pretty(&value).unwrap_or(text)

@@ -1,6 +1,6 @@
 //! What is said of one window: its verdict, alerts, quality, and each column beside the reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use maud::{Markup, html};
 use trainyard_drift::{About, Episode, Measure, WindowLength, WindowResult, metric};
@@ -127,8 +127,14 @@ fn columns(result: &WindowResult) -> Markup {
 fn segments(result: &WindowResult) -> Markup {
     let is_verdict = |one: &&Measure| one.about == About::Drift && one.metric == metric::VERDICT;
     let verdicts = result.measures.iter().filter(is_verdict);
-    let parts: Vec<(&str, &Measure)> =
-        verdicts.filter_map(|one| Some((one.segment.as_deref()?, one))).take(ROWS_MAX).collect();
+    // Each part once, or a file of people's could have its columns named a thousand times.
+    let mut known = HashSet::new();
+    let parts: Vec<(&str, &Measure)> = verdicts
+        .filter_map(|one| Some((one.segment.as_deref()?, one)))
+        .filter(|(name, _)| known.insert(*name))
+        .take(ROWS_MAX)
+        .collect();
+    let drifted = drifted(result);
     html! {
         @if !parts.is_empty() {
             h2 { "Parts of the data" }
@@ -138,7 +144,7 @@ fn segments(result: &WindowResult) -> Markup {
                     @for (name, one) in parts {
                         tr {
                             th scope="row" { @if is_alarming(Some(one)) { "▲ " } (name) }
-                            td { (drifted_in(result, name)) }
+                            td { (drifted.get(name).map(|names| names.join(", ")).unwrap_or_default()) }
                         }
                     }
                 }
@@ -147,15 +153,20 @@ fn segments(result: &WindowResult) -> Markup {
     }
 }
 
-fn drifted_in(result: &WindowResult, segment: &str) -> String {
-    let is_drifted = |one: &&Measure| {
-        one.about == About::Drift
-            && one.segment.as_deref() == Some(segment)
-            && one.is_alarming == Some(true)
-    };
-    let drifted = result.measures.iter().filter(is_drifted);
-    let names: Vec<&str> = drifted.filter_map(|one| one.column.as_deref()).take(ROWS_MAX).collect();
-    names.join(", ")
+/// The columns that drifted in each part of the data.
+fn drifted(result: &WindowResult) -> BTreeMap<&str, Vec<&str>> {
+    let mut drifted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let is_drifted = |one: &&Measure| one.about == About::Drift && one.is_alarming == Some(true);
+    for one in result.measures.iter().filter(is_drifted) {
+        let (Some(part), Some(column)) = (one.segment.as_deref(), one.column.as_deref()) else {
+            continue;
+        };
+        let names = drifted.entry(part).or_default();
+        if names.len() < ROWS_MAX {
+            names.push(column);
+        }
+    }
+    drifted
 }
 
 fn is_alarming(measure: Option<&Measure>) -> bool {
@@ -205,6 +216,7 @@ mod tests {
             wrong.clone(),
             Measure::new(About::Data, metric::MEAN, 7.0).of_column("b").beside(Some(5.0)),
             Measure::new(About::Drift, metric::VERDICT, 2.0).of_segment("c = 1").alarming(true),
+            Measure::new(About::Drift, metric::VERDICT, 2.0).of_segment("c = 1").alarming(true),
             score.of_column("d").of_segment("c = 1").alarming(true),
             Measure::new(About::Estimate, "accuracy", 0.5),
         ]);
@@ -231,6 +243,7 @@ mod tests {
         ] {
             assert!(page.contains(told), "{told}: {page}");
         }
+        assert_eq!(page.matches("c = 1</th>").count(), 1, "a part that is there twice: {page}");
         let place = |text: &str| page.find(text).unwrap();
         assert!(place("<th scope=\"row\">b</th>") < place("<th scope=\"row\">a</th>"), "{page}");
         // What ended with this window, or began after it, did not go on in it.
