@@ -117,6 +117,11 @@ impl<'a> Input<'a> {
         self.width
     }
 
+    /// Whether all values are of 32 bits, in which NumPy then keeps the rows.
+    pub(crate) fn is_single(&self) -> bool {
+        self.columns.iter().all(|column| *column.values.data_type() == DataType::Float32)
+    }
+
     /// Names of the columns; those of a tensor are its places.
     pub(crate) fn names(&self) -> Vec<String> {
         let each =

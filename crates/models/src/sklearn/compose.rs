@@ -345,6 +345,7 @@ fn times(table: Table, weight: f64) -> Result<Table> {
         return Ok(Table::Sparse(sparse));
     }
     let mut matrix = table.matrix()?.into_owned();
+    matrix.is_single = false;
     matrix.values.iter_mut().for_each(|value| *value *= weight);
     Ok(Table::Matrix(matrix))
 }

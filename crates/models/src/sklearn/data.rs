@@ -46,7 +46,9 @@ impl Table {
                 columns: input.columns()?,
             }));
         }
-        Ok(Self::Matrix(Matrix::new(batch.num_rows(), input.width(), input.rows_f64()?)))
+        let mut matrix = Matrix::new(batch.num_rows(), input.width(), input.rows_f64()?);
+        matrix.is_single = input.is_single();
+        Ok(Self::Matrix(matrix))
     }
 
     pub(crate) fn rows(&self) -> usize {

@@ -119,6 +119,7 @@ impl Estimator for Each {
             }));
         }
         let mut matrix = x.matrix()?.into_owned();
+        matrix.is_single = false;
         matrix.values.iter_mut().for_each(|x| *x = (self.function)(*x));
         Ok(Table::Matrix(matrix))
     }

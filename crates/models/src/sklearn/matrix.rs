@@ -12,12 +12,14 @@ pub(crate) struct Matrix {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) values: Vec<f64>,
+    /// Whether NumPy keeps these values in 32 bits: they came so, and nothing but scalers changed them.
+    pub(crate) is_single: bool,
 }
 
 impl Matrix {
     pub(crate) fn new(rows: usize, columns: usize, values: Vec<f64>) -> Self {
         debug_assert_eq!(rows * columns, values.len());
-        Self { rows, columns, values }
+        Self { rows, columns, values, is_single: false }
     }
 
     pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
@@ -27,7 +29,7 @@ impl Matrix {
                 "{rows} rows of {columns} columns are too much at once; send fewer rows"
             ))
         })?;
-        Ok(Self { rows, columns, values: vec![0.0; cells] })
+        Ok(Self { rows, columns, values: vec![0.0; cells], is_single: false })
     }
 
     /// Rows in order; also of a matrix without columns.
@@ -55,7 +57,7 @@ impl Matrix {
             .each_row()
             .flat_map(|row| columns.iter().filter_map(|&at| row.get(at).copied()))
             .collect();
-        Ok(Self::new(self.rows, columns.len(), values))
+        Ok(Self { is_single: self.is_single, ..Self::new(self.rows, columns.len(), values) })
     }
 
     /// Matrices side by side.

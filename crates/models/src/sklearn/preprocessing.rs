@@ -32,6 +32,14 @@ pub(super) trait Rows: Send + Sync + std::fmt::Debug {
     }
     /// Fills the result of one row.
     fn row(&self, from: &[f64], to: &mut [f64]);
+    /// Whether rows of 32 bits stay so; [`Self::single_row`] fills them.
+    fn keeps_single(&self) -> bool {
+        false
+    }
+    /// Fills the result of one row of 32 bits.
+    fn single_row(&self, from: &[f64], to: &mut [f64]) {
+        self.row(from, to);
+    }
 }
 
 /// A [`Rows`] as an estimator.
@@ -60,9 +68,15 @@ impl<T: Rows> Estimator for ByRow<T> {
             x.check_width(width)?;
         }
         let mut result = Matrix::zeros(x.rows, self.0.columns(x.columns))?;
+        let is_single = x.is_single && self.0.keeps_single();
         for (from, to) in x.each_row().zip(result.each_row_mut()) {
-            self.0.row(from, to);
+            if is_single {
+                self.0.single_row(from, to);
+            } else {
+                self.0.row(from, to);
+            }
         }
+        result.is_single = is_single;
         Ok(Table::Matrix(result))
     }
 
@@ -79,34 +93,35 @@ struct Affine {
     times: Option<Vec<f64>>,
     plus: Option<Vec<f64>>,
     clip: Option<(f64, f64)>,
+    /// Whether its own numbers are rounded to 32 bits first for rows of these.
+    rounds: bool,
 }
 
-impl Rows for Affine {
-    fn width(&self) -> Option<usize> {
-        [&self.minus, &self.over, &self.times, &self.plus]
-            .into_iter()
-            .flatten()
-            .map(Vec::len)
-            .next()
-    }
-
-    fn row(&self, from: &[f64], to: &mut [f64]) {
+impl Affine {
+    /// Fills a row; `constant` is done to each number of its own, `round` to what each step gives.
+    fn fill(
+        &self,
+        from: &[f64],
+        to: &mut [f64],
+        constant: impl Fn(f64) -> f64,
+        round: impl Fn(f64) -> f64,
+    ) {
         for (at, (to, &from)) in to.iter_mut().zip(from).enumerate() {
             let part = |values: &Option<Vec<f64>>, none: f64| {
-                values.as_ref().and_then(|values| values.get(at)).copied().unwrap_or(none)
+                constant(values.as_ref().and_then(|values| values.get(at)).copied().unwrap_or(none))
             };
             let mut x = from;
             if self.minus.is_some() {
-                x -= part(&self.minus, 0.0);
+                x = round(x - part(&self.minus, 0.0));
             }
             if self.over.is_some() {
-                x /= part(&self.over, 1.0);
+                x = round(x / part(&self.over, 1.0));
             }
             if self.times.is_some() {
-                x *= part(&self.times, 1.0);
+                x = round(x * part(&self.times, 1.0));
             }
             if self.plus.is_some() {
-                x += part(&self.plus, 0.0);
+                x = round(x + part(&self.plus, 0.0));
             }
             if let Some((low, high)) = self.clip {
                 x = if x < low {
@@ -122,6 +137,34 @@ impl Rows for Affine {
     }
 }
 
+/// The nearest number of 32 bits.
+fn single(x: f64) -> f64 {
+    f64::from(x as f32)
+}
+
+impl Rows for Affine {
+    fn width(&self) -> Option<usize> {
+        [&self.minus, &self.over, &self.times, &self.plus]
+            .into_iter()
+            .flatten()
+            .map(Vec::len)
+            .next()
+    }
+
+    fn row(&self, from: &[f64], to: &mut [f64]) {
+        self.fill(from, to, |x| x, |x| x);
+    }
+
+    fn keeps_single(&self) -> bool {
+        true
+    }
+
+    fn single_row(&self, from: &[f64], to: &mut [f64]) {
+        let constant = |x: f64| if self.rounds { single(x) } else { x };
+        self.fill(from, to, constant, single);
+    }
+}
+
 fn scaler(fields: Fields<'_>) -> Result<Boxed> {
     let when = |flag: &str, name: &str| {
         if fields.flag(flag, true) { fields.optional_numbers(name) } else { Ok(None) }
@@ -130,6 +173,8 @@ fn scaler(fields: Fields<'_>) -> Result<Boxed> {
         "StandardScaler" => Affine {
             minus: when("with_mean", "mean_")?,
             over: when("with_std", "scale_")?,
+            // Since it takes arrays of other libraries.
+            rounds: fields.version() >= (1, 8),
             ..Affine::default()
         },
         "RobustScaler" => Affine {
