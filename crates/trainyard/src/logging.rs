@@ -44,6 +44,8 @@ pub(crate) fn start(verbose: u8, format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| Careful(std::io::stderr()))
+        // Where a line cannot be written, a word about that cannot be, either: it would be a panic.
+        .log_internal_errors(false)
         .with_ansi(colored);
     match format {
         LogFormat::Text => builder.init(),

@@ -4,6 +4,7 @@
 //! `NO_COLOR` and are never needed to understand a line. Sentences lose the credentials of URIs here,
 //! whoever wrote them.
 
+use std::fmt;
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -25,6 +26,11 @@ const CYAN: Style = AnsiColor::Cyan.on_default();
 /// A line of the result, on stdout. A closed pipe (`| head`) is no error of ours.
 pub(crate) fn line(text: &str) {
     let _closed_pipe = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Writes to stderr. A terminal that was closed meanwhile is no reason for a server to end otherwise than in order.
+fn say(text: fmt::Arguments<'_>) {
+    let _closed_terminal = anstream::stderr().lock().write_fmt(text);
 }
 
 /// Whether results may have colours.
@@ -65,7 +71,7 @@ pub(crate) fn redraw(lines: &[String]) {
 
 /// What to do next, on stderr.
 pub(crate) fn hint(text: &str) {
-    anstream::eprintln!("{CYAN}hint:{CYAN:#} {}", hide(text));
+    say(format_args!("{CYAN}hint:{CYAN:#} {}\n", hide(text)));
 }
 
 /// What to do next, where a person reads it.
@@ -90,7 +96,7 @@ pub(crate) fn can_ask() -> bool {
 
 /// Asks on stderr and waits for a line; none where the answers have ended.
 pub(crate) fn question(text: &str) -> std::io::Result<Option<String>> {
-    anstream::eprint!("{}", hide(text));
+    say(format_args!("{}", hide(text)));
     let mut line = String::new();
     let bytes = std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut line)?;
     Ok((bytes > 0).then_some(line))
@@ -106,12 +112,12 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
 
 /// Something to know, on stderr.
 pub(crate) fn note(text: &str) {
-    anstream::eprintln!("{}", hide(text));
+    say(format_args!("{}\n", hide(text)));
 }
 
 /// A wrong command line, as it was rendered, on stderr.
 pub(crate) fn mistake(rendered: &str) {
-    anstream::eprint!("{}", hide(rendered));
+    say(format_args!("{}", hide(rendered)));
 }
 
 /// A text without the credentials of URIs, and without what could steer the terminal: some quote what clients sent.
@@ -124,14 +130,14 @@ fn sentence(text: &str) -> String {
 
 /// Something to know that is no failure, on stderr.
 pub(crate) fn warning(text: &str) {
-    anstream::eprintln!("{YELLOW}warning:{YELLOW:#} {}", sentence(text));
+    say(format_args!("{YELLOW}warning:{YELLOW:#} {}\n", sentence(text)));
 }
 
 /// A failure with its hint, on stderr.
 pub(crate) fn failure(message: &str, hint_text: Option<&str>) {
-    anstream::eprintln!("{RED}error:{RED:#} {}", sentence(message));
+    say(format_args!("{RED}error:{RED:#} {}\n", sentence(message)));
     if let Some(text) = hint_text {
-        anstream::eprintln!();
+        say(format_args!("\n"));
         hint(text);
     }
 }
@@ -338,7 +344,7 @@ impl Progress {
 
     /// A line above the spinner, if there is one.
     fn above(&self, text: &str) {
-        let print = || anstream::eprintln!("{}", hide(text));
+        let print = || say(format_args!("{}\n", hide(text)));
         match self.bar.lock().ok().as_ref().and_then(|slot| slot.as_ref()) {
             Some(bar) => bar.suspend(print),
             None => print(),
@@ -351,7 +357,7 @@ impl Progress {
         {
             bar.finish_and_clear();
         }
-        anstream::eprintln!("{}", hide(text));
+        say(format_args!("{}\n", hide(text)));
     }
 }
 

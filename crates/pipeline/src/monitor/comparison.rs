@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use trainyard_base::did_you_mean;
 use trainyard_drift::{
     Compat, DatasetDrift, Finding, FindingKind, Options, Severity, column_names, compare_columns,
     conclude, unreadable, with_pandas_types,
@@ -104,7 +103,6 @@ pub(super) fn compare(
     let column = |name: &String| {
         let read = |side: &Data| side.column(name, &options, memory);
         let mut drift = match rayon::join(|| read(reference), || read(current)) {
-            (Ok(None), Ok(None)) => unreadable(name, &nowhere(name, reference, current), &options),
             (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
             (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
         };
@@ -126,12 +124,6 @@ pub(super) fn compare(
     drift.findings.extend(findings);
     drift.findings.extend(read_as::on_files(&reference.remarks(), &current.remarks()));
     Ok(drift)
-}
-
-/// What is said of a column that was asked for and that there is nowhere: mostly its name is misspelt.
-fn nowhere(name: &str, reference: &Data, current: &Data) -> String {
-    let names = reference.names().into_iter().chain(current.names());
-    format!("neither side has this column{}", did_you_mean(name, names))
 }
 
 /// Finding on columns that a prediction log lacks beside the target: of inputs of the model it would be that

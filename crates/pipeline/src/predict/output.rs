@@ -116,7 +116,7 @@ impl Output {
                 let path = folder.join(name);
                 match std::fs::read(&path) {
                     Ok(bytes) => Ok(Some(bytes)),
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                     Err(source) => Err(Error::io(path, source)),
                 }
             }
@@ -201,7 +201,7 @@ fn create(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<bool> {
     hidden.as_file().sync_all()?;
     match hidden.persist_noclobber(path) {
         Ok(_file) => sync_folder(folder).map(|()| true),
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error.error),
     }
 }

@@ -100,7 +100,7 @@ fn whoever_is_stopped_is_told_how_to_go_on() {
         ("monitor", "--reference TABLE --current TABLE"),
         (
             "monitor --reference scored.csv --current scored.csv --columns decison",
-            "(did you mean \"decision\"?)",
+            "--columns names those to compare",
         ),
         ("quality", "--predictions TABLE --labels TABLE"),
         ("quality --predictions scored.csv --labels paid.csv --target paid", "--prediction names"),
