@@ -61,7 +61,7 @@ async fn mlflows_addresses_of_several_runs_lead_to_their_curves() {
     let url = serve(&site).await;
     let runs = format!("runs=[%22{}%22,%22{}%22]", ids[0], ids[1]);
     let page = dom(format!("{url}/#/compare-runs?{runs}&experiments=[%221%22]")).await;
-    assert!(page.contains("<small>2 runs</small>") && page.contains("loss/a b"), "{page}");
+    assert!(page.contains("<small>2 runs</small>") && page.contains("loss/<wbr>a b"), "{page}");
     let metric = "metric=%22loss%2Fa%20b%22&experiments=[%221%22]";
     let page = dom(format!("{url}/#/metric?{runs}&{metric}")).await;
     // The script of charts is at work, too.

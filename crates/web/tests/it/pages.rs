@@ -104,7 +104,7 @@ async fn what_is_not_there_is_a_404_page() {
     ] {
         let page = site.get(address).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{address}: {}", page.text);
-        assert!(page.text.contains("the list of experiments"), "{address}: {}", page.text);
+        assert!(page.text.contains("the <a href=\"/\">first page</a>"), "{address}: {}", page.text);
     }
     let run_id = site.nasty_run().await;
     for (address, status) in [
