@@ -12,10 +12,10 @@ use trainyard_testkit::{KillOnDrop, free_port, run_python, test_env, wait_for_po
 
 use crate::project::{stdout_of, trainyard};
 
-const PASSWORD: &str = "difference engine 1";
+pub(crate) const PASSWORD: &str = "difference engine 1";
 
 /// nanoidp, with Ada in a group, and this program as a client without a secret.
-fn provider(folder: &Path, port: u16) -> KillOnDrop {
+pub(crate) fn provider(folder: &Path, port: u16) -> KillOnDrop {
     let settings = format!(
         "config_version: 1\nserver:\n  host: 127.0.0.1\n  port: {port}\noauth:\n  \
          issuer: http://127.0.0.1:{port}\n  audience: trainyard\n  clients:\n    \
@@ -76,6 +76,27 @@ answer = requests.post(place.split("?")[0], data=form, timeout=60)
 assert answer.status_code == 200 and "authorized" in answer.text.lower(), answer.text
 "#;
 
+/// The token of Ada, who signs in by a code; none where the server goes away in the middle of it.
+pub(crate) fn sign_in(url: &str) -> Option<String> {
+    let mut command = trainyard();
+    command.args(["login", url]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut login = KillOnDrop::spawn(&mut command);
+    let mut said = BufReader::new(login.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = said.by_ref().find(|line| line.contains("enter the code"))?;
+    let place = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    let code = line.split_whitespace().last().unwrap();
+    run_python(ENTER, &[place, code, PASSWORD], &[]);
+    let mut token = String::new();
+    login.0.stdout.take().unwrap().read_to_string(&mut token).unwrap();
+    let rest: Vec<String> = said.collect();
+    if !login.0.wait().unwrap().success() {
+        return None;
+    }
+    assert!(rest.iter().any(|line| line.contains("signed in as ada")), "{rest:?}");
+    assert!(token.starts_with("trainyard_"), "{rest:?}");
+    Some(token.trim().to_owned())
+}
+
 /// What somebody does with MLflow's own client.
 const CLIENT: &str = r"
 from mlflow import MlflowClient
@@ -115,22 +136,8 @@ fn a_person_signs_in_by_a_code_and_mlflows_client_goes_on() {
     let job = trainyard().args(["login", &url]).env("CI", "true").output().unwrap();
     let error = String::from_utf8_lossy(&job.stderr);
     assert!(!job.status.success() && error.contains("id-token: write"), "{error}");
-    let mut command = trainyard();
-    command.args(["login", &url]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut login = KillOnDrop::spawn(&mut command);
-    let mut said = BufReader::new(login.0.stderr.take().unwrap()).lines();
-    let line = said.by_ref().map(Result::unwrap).find(|line| line.contains("enter the code"));
-    let line = line.expect("a code");
-    let place = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-    let code = line.split_whitespace().last().unwrap();
-    run_python(ENTER, &[place, code, PASSWORD], &[]);
-    let mut token = String::new();
-    login.0.stdout.take().unwrap().read_to_string(&mut token).unwrap();
-    let rest: Vec<String> = said.map(Result::unwrap).collect();
-    assert!(rest.iter().any(|line| line.contains("signed in as ada")), "{rest:?}");
-    assert!(token.starts_with("trainyard_"), "{rest:?}");
-    assert!(login.0.wait().unwrap().success());
-    log_a_run(&url, token.trim());
+    let token = sign_in(&url).expect("ada signs in");
+    log_a_run(&url, &token);
 }
 
 /// What a runner of GitHub Actions answers a job that asks for its token, once.

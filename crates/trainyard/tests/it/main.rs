@@ -44,6 +44,7 @@ mod signals;
 mod site;
 mod surroundings;
 mod team;
+mod team_soak;
 mod tls;
 mod token;
 mod up;

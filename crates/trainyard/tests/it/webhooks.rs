@@ -66,7 +66,7 @@ fn page(port: u16) -> String {
 }
 
 /// A receiver that takes everything, and the aliases that it is told of.
-fn receiver() -> (String, Receiver<String>) {
+pub(crate) fn receiver() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/SECRET-7261", listener.local_addr().unwrap());
     let (sender, told) = channel();
