@@ -27,7 +27,7 @@ struct Topic {
     text: &'static str,
 }
 
-const TOPICS: [Topic; 13] = [
+const TOPICS: [Topic; 14] = [
     Topic {
         name: "install",
         about: "binaries, wheels, packages and images, and how they are checked",
@@ -72,6 +72,11 @@ const TOPICS: [Topic; 13] = [
         name: "monitoring",
         about: "drift: methods, rules, options, reports",
         text: include_str!("../../../../docs/monitoring.md"),
+    },
+    Topic {
+        name: "metrics",
+        about: "what Prometheus reads of each process, by name",
+        text: include_str!("../../../../docs/metrics.md"),
     },
     Topic {
         name: "quality",

@@ -1,7 +1,7 @@
 //! The dashboard and the alert rules: Prometheus' own tool reads them, each alert comes when it should, and every
 //! metric that they name is on one of our pages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -38,8 +38,56 @@ fn metrics_named() -> BTreeSet<String> {
         .collect()
 }
 
-/// The metrics of dashboard and rules that begin so are on this page.
+/// What docs/metrics.md says of each metric: its kind, and what it is.
+fn documented() -> BTreeMap<String, (String, String)> {
+    let page = std::fs::read_to_string(workspace_root().join("docs/metrics.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `trainyard_"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [name, kind, _labels, what] = cells[..] else { panic!("not four cells: {row}") };
+        (name.trim_matches('`').to_owned(), (kind.to_owned(), what.to_owned()))
+    })
+    .collect()
+}
+
+/// Every metric of a page is in docs/metrics.md, in the page's own words.
+fn assert_documented(page: &str) {
+    let documented = documented();
+    let said = |mark: &str| -> BTreeMap<String, String> {
+        let lines = page.lines().filter_map(|line| line.strip_prefix(mark)?.split_once(' '));
+        lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect()
+    };
+    let kinds = said("# TYPE ");
+    for (name, help) in said("# HELP ") {
+        let row = Some((kinds[&name].clone(), help));
+        assert_eq!(documented.get(&name).cloned(), row, "{name} in docs/metrics.md");
+    }
+}
+
+#[test]
+fn no_metric_is_documented_that_no_source_names() {
+    let mut sources = String::new();
+    let mut folders = ["deploy", "report", "serve", "tracking"]
+        .map(|room| workspace_root().join("crates").join(room).join("src"))
+        .to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    for (name, (_kind, what)) in documented() {
+        assert!(sources.contains(&format!("\"{what}\"")), "{name}: {what}");
+    }
+}
+
+/// The metrics of dashboard and rules that begin so are on this page, and what is on it is documented.
 pub(crate) fn assert_on_page(page: &str, prefixes: &[&str]) {
+    assert_documented(page);
     let types: BTreeSet<(&str, &str)> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     let is_there = |name: &str| {
