@@ -134,6 +134,25 @@ impl Source {
         }
     }
 
+    /// The URI without what may be secret: user, password and parameters, and what a query says.
+    pub fn written(&self) -> String {
+        let place = if self.address.is_empty() { "duckdb://" } else { &self.place };
+        match &self.relation {
+            Relation::Table(parts) => {
+                let is_plain = |part: &&String| !part.contains(['.', '"', '&']);
+                let parts: Vec<String> = parts
+                    .iter()
+                    .map(|part| match Some(part).filter(is_plain) {
+                        Some(part) => part.clone(),
+                        None => format!("\"{}\"", part.replace('"', "\"\"")),
+                    })
+                    .collect();
+                format!("{place}?table={}", parts.join("."))
+            }
+            Relation::Query(_) => format!("{place}?query={HIDDEN}"),
+        }
+    }
+
     /// What stands after `from`.
     pub(crate) fn relation(&self) -> String {
         match &self.relation {
@@ -280,6 +299,14 @@ mod tests {
         let source = Source::parse(text).unwrap();
         assert_eq!(source.address(), "postgresql://u:p@h:5/db?sslmode=require&connect_timeout=3");
         assert_eq!(source.shown(), "postgresql://h:5/db table t");
+        assert_eq!(source.written(), "postgresql://h:5/db?table=t");
+        let odd = Source::parse("sqlite://x.db?table=main.\"a.b\"").unwrap();
+        assert_eq!(odd.written(), "sqlite://x.db?table=main.\"a.b\"");
+        let query = Source::parse("duckdb://?query=select 'secret'").unwrap();
+        assert_eq!(
+            (query.written(), query.shown()),
+            ("duckdb://?query=***".into(), "DuckDB query".into())
+        );
     }
 
     #[test]
