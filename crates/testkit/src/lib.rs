@@ -8,6 +8,7 @@
 pub mod browser;
 pub mod certificate;
 pub mod docker;
+pub mod engines;
 #[cfg(feature = "tracking")]
 pub mod patroni;
 pub mod pebble;

@@ -53,7 +53,13 @@ pub struct Settings {
     )]
     pub engine: Option<String>,
     /// ADBC driver of the engine, or a folder with it [default: found where packages put it]
-    #[arg(long, value_name = "PATH", env = "TRAINYARD_ENGINE_DRIVER", help_heading = "Data")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "TRAINYARD_ENGINE_DRIVER",
+        hide_env_values = true,
+        help_heading = "Data"
+    )]
     pub engine_driver: Option<PathBuf>,
     /// How long an engine may take for a side [default: 1h]
     #[serde(deserialize_with = "duration::deserialize_some")]
