@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// Environment variable with the path of a driver's library, or of a folder with it.
 pub const DRIVER_VARIABLE: &str = "TRAINYARD_ENGINE_DRIVER";
 
+/// How a side begins whose engine is said elsewhere.
+const ASKED: [&str; 2] = ["?table=", "?query="];
+
 /// What is put in the place of a secret.
 const HIDDEN: &str = "***";
 
@@ -41,8 +44,11 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Whether a source is one of an engine, by its scheme.
+    /// Whether a source is one of an engine, by its scheme, or by lacking one.
     pub fn is_one(text: &str) -> bool {
+        if ASKED.iter().any(|asked| text.starts_with(asked)) {
+            return true;
+        }
         text.split_once("://").is_some_and(|(scheme, _)| Engine::of_scheme(scheme).is_some())
     }
 
@@ -50,6 +56,12 @@ impl Source {
     /// point; `query=` comes last and is taken as it is written, to the end. What else follows `?` is the driver's.
     pub fn parse(text: &str) -> Result<Self> {
         let (address, asked) = text.split_once('?').unwrap_or((text, ""));
+        if address.is_empty() {
+            return Err(Error::Source {
+                place: text.chars().take_while(|c| *c != '=').collect(),
+                reason: "no engine is named: --engine URI, or TRAINYARD_ENGINE".to_owned(),
+            });
+        }
         let (scheme, rest) = address.split_once("://").unwrap_or((address, ""));
         let Some(engine) = Engine::of_scheme(scheme) else {
             return Err(Error::Source {
@@ -286,11 +298,12 @@ mod tests {
             "duckdb://a.db?tabel=a&table=b",
             "sqlite://?table=a",
             "oracle://h?table=a",
+            "?table=a",
         ] {
             assert!(Source::parse(text).is_err(), "{text}");
         }
         assert!(Source::is_one("postgres://h") && !Source::is_one("s3://b/x.parquet"));
-        assert!(!Source::is_one("data/train.csv"));
+        assert!(!Source::is_one("data/train.csv") && Source::is_one("?table=t"));
     }
 
     #[test]

@@ -58,8 +58,10 @@ fn an_engine_has_only_so_long() {
 
     let held = Held::duckdb();
     held.run("create table t (a integer)");
-    let error =
-        seconds(&held, "select x.range * y.range % 7 as a from range(10000000) x, range(10000000) y");
+    let error = seconds(
+        &held,
+        "select x.range * y.range % 7 as a from range(10000000) x, range(10000000) y",
+    );
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
 }
 

@@ -553,14 +553,15 @@ impl Settings {
     pub(super) fn engine_limits(&self) -> Limits {
         Limits {
             columns: None,
-            driver: self.engine_driver.clone(),
+            // A variable that is set to nothing is none.
+            driver: self.engine_driver.clone().filter(|path| !path.as_os_str().is_empty()),
             time: self.engine_timeout.unwrap_or(Limits::TIME),
         }
     }
 
     /// A source with the engine that it leaves out.
     pub(super) fn in_engine(&self, source: &str) -> String {
-        let engine = self.engine.as_deref();
+        let engine = self.engine.as_deref().filter(|engine| !engine.is_empty());
         engine.map_or_else(|| source.to_owned(), |engine| Source::within(engine, source))
     }
 
