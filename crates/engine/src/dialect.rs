@@ -9,6 +9,8 @@ pub enum Engine {
     DuckDb,
     /// PostgreSQL, and what speaks its protocol and its SQL.
     PostgreSql,
+    /// Spark, by a Connect server.
+    Spark,
     /// SQLite: a file.
     Sqlite,
 }
@@ -19,6 +21,7 @@ impl Engine {
         match scheme {
             "duckdb" => Some(Self::DuckDb),
             "postgresql" | "postgres" => Some(Self::PostgreSql),
+            "spark" => Some(Self::Spark),
             "sqlite" => Some(Self::Sqlite),
             _ => None,
         }
@@ -29,20 +32,21 @@ impl Engine {
         match self {
             Self::DuckDb => "DuckDB",
             Self::PostgreSql => "PostgreSQL",
+            Self::Spark => "Spark",
             Self::Sqlite => "SQLite",
         }
     }
 
     /// Whether the address is a server's; else it is a file.
     pub(crate) fn is_server(self) -> bool {
-        matches!(self, Self::PostgreSql)
+        matches!(self, Self::PostgreSql | Self::Spark)
     }
 
     /// What its driver's first function is called.
     pub(crate) fn entry_point(self) -> &'static [u8] {
         match self {
             Self::DuckDb => b"duckdb_adbc_init",
-            Self::PostgreSql | Self::Sqlite => b"AdbcDriverInit",
+            Self::PostgreSql | Self::Spark | Self::Sqlite => b"AdbcDriverInit",
         }
     }
 
@@ -54,7 +58,7 @@ impl Engine {
         match self {
             Self::DuckDb if address.is_empty() => vec![other("path", ":memory:")],
             Self::DuckDb => vec![other("path", address), other("access_mode", "READ_ONLY")],
-            Self::PostgreSql => {
+            Self::PostgreSql | Self::Spark => {
                 vec![(OptionDatabase::Uri, OptionValue::String(address.to_owned()))]
             }
             Self::Sqlite => {
@@ -70,7 +74,8 @@ impl Engine {
         matches!(self, Self::PostgreSql)
     }
 
-    /// What makes all that follows one look at the rows, and no more than a look; in so many milliseconds.
+    /// What makes all that follows one look at the rows, and no more than a look; in so many milliseconds. Spark has no
+    /// such thing: what stands in brackets after `from` can only be read all the same.
     pub(crate) fn begin(self, milliseconds: u128) -> Vec<String> {
         match self {
             Self::DuckDb => vec!["begin transaction read only".to_owned()],
@@ -81,6 +86,7 @@ impl Engine {
                     milliseconds.clamp(1, i32::MAX as u128)
                 ),
             ],
+            Self::Spark => Vec::new(),
             Self::Sqlite => vec!["begin".to_owned()],
         }
     }
@@ -88,20 +94,26 @@ impl Engine {
     /// A statement that says its version in one cell.
     pub(crate) fn version(self) -> &'static str {
         match self {
-            Self::DuckDb | Self::PostgreSql => "select version()",
+            Self::DuckDb | Self::PostgreSql | Self::Spark => "select version()",
             Self::Sqlite => "select sqlite_version()",
         }
     }
 
     /// A name, whatever is in it.
     pub(crate) fn quoted(self, name: &str) -> String {
-        format!("\"{}\"", name.replace('"', "\"\""))
+        match self {
+            Self::Spark => format!("`{}`", name.replace('`', "``")),
+            Self::DuckDb | Self::PostgreSql | Self::Sqlite => {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            }
+        }
     }
 
     /// Not a number, in double precision; SQLite has none.
     pub(crate) fn nan(self) -> Option<&'static str> {
         match self {
-            Self::DuckDb | Self::PostgreSql => Some("cast('NaN' as double precision)"),
+            Self::PostgreSql => Some("cast('NaN' as double precision)"),
+            Self::DuckDb | Self::Spark => Some("cast('NaN' as double)"),
             Self::Sqlite => None,
         }
     }
@@ -109,7 +121,10 @@ impl Engine {
     /// The infinities, in double precision.
     pub(crate) fn infinities(self) -> [&'static str; 2] {
         match self {
-            Self::DuckDb | Self::PostgreSql => {
+            Self::DuckDb | Self::Spark => {
+                ["cast('-Infinity' as double)", "cast('Infinity' as double)"]
+            }
+            Self::PostgreSql => {
                 ["cast('-Infinity' as double precision)", "cast('Infinity' as double precision)"]
             }
             Self::Sqlite => ["-9e999", "9e999"],
@@ -120,6 +135,7 @@ impl Engine {
     pub(crate) fn divided(self, number: &str, by: u64) -> String {
         match self {
             Self::DuckDb => format!("({number}) // {by}"),
+            Self::Spark => format!("({number}) div {by}"),
             Self::PostgreSql | Self::Sqlite => format!("({number}) / {by}"),
         }
     }
@@ -143,6 +159,7 @@ mod tests {
     fn names_end_where_they_are_meant_to() {
         assert_eq!(Engine::DuckDb.quoted("a\"; drop table t; --"), "\"a\"\"; drop table t; --\"");
         assert_eq!(Engine::PostgreSql.quoted("La b"), "\"La b\"");
+        assert_eq!(Engine::Spark.quoted("a`b\"c"), "`a``b\"c`");
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use trainyard_base::{Advice, Advise, Fault};
 
-use crate::limits::ROWS_MAX;
-use crate::source::DRIVER_VARIABLE;
+use crate::limits::{DRIVER_VARIABLE, ROWS_MAX};
 
 /// The result of asking an engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -16,10 +16,11 @@ mod shape;
 mod source;
 mod statements;
 mod summary;
+mod types;
 mod values;
 
 pub use dialect::Engine;
 pub use error::{Error, Result};
-pub use limits::{LABEL_CHARACTERS_MAX, Limits, POINTS, ROWS_MAX};
-pub use source::{DRIVER_VARIABLE, Source};
+pub use limits::{DRIVER_VARIABLE, LABEL_CHARACTERS_MAX, Limits, POINTS, ROWS_MAX};
+pub use source::Source;
 pub use summary::{Summary, summarize};

@@ -37,6 +37,11 @@ fn driver(engine: Engine) -> Driver {
             package: Some("adbc_driver_postgresql"),
             install: "pip install adbc-driver-postgresql",
         },
+        Engine::Spark => Driver {
+            library: "libadbc_driver_spark.so",
+            package: Some("adbc_driver_spark"),
+            install: "pip install adbc-driver-spark",
+        },
         Engine::Sqlite => Driver {
             library: "libadbc_driver_sqlite.so",
             package: Some("adbc_driver_sqlite"),

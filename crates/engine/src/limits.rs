@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Environment variable with the path of a driver's library, or of a folder with it.
+pub const DRIVER_VARIABLE: &str = "TRAINYARD_ENGINE_DRIVER";
+
 /// Distinct values of a column up to which each is counted, and quantiles of a column that has more: a rank is wrong by
 /// one in so many at most.
 pub const POINTS: usize = 10_000;

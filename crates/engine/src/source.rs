@@ -8,9 +8,6 @@ use url::Url;
 use crate::dialect::Engine;
 use crate::error::{Error, Result};
 
-/// Environment variable with the path of a driver's library, or of a folder with it.
-pub const DRIVER_VARIABLE: &str = "TRAINYARD_ENGINE_DRIVER";
-
 /// How a side begins whose engine is said elsewhere.
 const ASKED: [&str; 2] = ["?table=", "?query="];
 
@@ -66,7 +63,7 @@ impl Source {
         let Some(engine) = Engine::of_scheme(scheme) else {
             return Err(Error::Source {
                 place: format!("{scheme}://"),
-                reason: "no engine has this scheme; there are duckdb, postgresql and sqlite"
+                reason: "no engine has this scheme; there are duckdb, postgresql, spark and sqlite"
                     .to_owned(),
             });
         };
@@ -101,7 +98,7 @@ impl Source {
             }
         }
         let relation = relation.ok_or_else(|| wrong("no table is named"))?;
-        if !engine.is_server() && !others.is_empty() {
+        if engine != Engine::PostgreSql && !others.is_empty() {
             return Err(wrong("there is table= and query= and nothing else"));
         }
         if engine == Engine::Sqlite && rest.is_empty() {
@@ -109,6 +106,8 @@ impl Source {
         }
         let address = match engine {
             Engine::DuckDb | Engine::Sqlite => rest.to_owned(),
+            // As Spark's own clients have it.
+            Engine::Spark => format!("sc://{rest}"),
             Engine::PostgreSql if others.is_empty() => address.to_owned(),
             Engine::PostgreSql => format!("{address}?{}", others.join("&")),
         };
@@ -185,17 +184,14 @@ impl Source {
             return text;
         }
         let mut secrets = vec![self.address.clone()];
-        let parameters = self.address.split_once('?').map_or("", |(_, parameters)| parameters);
-        secrets.extend(parameters.split('&').filter_map(|part| {
+        secrets.extend(self.address.split(['?', '&', ';']).filter_map(|part| {
             let (key, value) = part.split_once('=')?;
-            key.contains("password").then(|| value.to_owned())
+            (key.contains("password") || key.contains("token")).then(|| value.to_owned())
         }));
         let authority = self.address.split_once("://").map_or("", |(_, rest)| rest);
         let authority = authority.split('?').next().unwrap_or_default();
-        if let Some((user, _)) = authority.rsplit_once('@') {
-            secrets.push(user.to_owned());
-            secrets.extend(user.split_once(':').map(|(_, password)| password.to_owned()));
-        }
+        let user = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+        secrets.extend(user.map(|(_, password)| password.to_owned()));
         let decoded: Vec<String> = secrets
             .iter()
             .map(|secret| percent_decode_str(secret).decode_utf8_lossy().into_owned())
@@ -214,6 +210,8 @@ fn shown_address(engine: Engine, address: &str, rest: &str) -> String {
         return if rest.is_empty() { engine.name().to_owned() } else { address.to_owned() };
     }
     let scheme = address.split_once("://").map_or(address, |(scheme, _)| scheme);
+    // What follows are Spark's parameters, a token among them.
+    let address = address.split(';').next().unwrap_or_default().trim_end_matches('/');
     let Ok(url) = Url::parse(address) else { return format!("{scheme}://{HIDDEN}") };
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
     // A password with `/` or `@` in it would be taken for a path.
@@ -336,6 +334,7 @@ mod tests {
             "postgresql://me:sec%20ret@h/db?table=t",
             "postgresql://h/db?user=me&password=sec%20ret&table=t",
             "postgresql://me:sec%20ret@a,b/db?table=t",
+            "spark://h:15002/;user_id=me;token=sec%20ret?table=t",
         ] {
             let source = Source::parse(text).unwrap();
             let said = format!("bad URI {}: password \"sec ret\" and sec%20ret", source.address());
@@ -346,5 +345,9 @@ mod tests {
         }
         let odd = Source::parse("postgresql://me:/@secret@h/db?table=t").unwrap();
         assert_eq!(odd.shown(), "postgresql://*** table t");
+        let spark = Source::parse("spark://h:15002/;token=secret?table=a.b").unwrap();
+        assert_eq!(spark.shown(), "spark://h:15002 table a.b");
+        assert_eq!(spark.address(), "sc://h:15002/;token=secret");
+        assert_eq!(spark.relation(), "`a`.`b`");
     }
 }

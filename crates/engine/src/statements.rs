@@ -73,7 +73,7 @@ fn length(engine: Engine, column: &str) -> String {
     // Of an enumeration DuckDB knows no length.
     match engine {
         Engine::DuckDb => format!("max(length(cast({column} as varchar)))"),
-        Engine::PostgreSql | Engine::Sqlite => format!("max(length({column}))"),
+        Engine::PostgreSql | Engine::Spark | Engine::Sqlite => format!("max(length({column}))"),
     }
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn quantiles(engine: Engine, relation: &str, shape: &Shape, count: u6
     let end = engine.divided(&format!("(b + 1) * {count}"), points);
     let middle = engine.divided(&format!("{begin} + {end} - 1"), 2);
     format!(
-        "select c0 from (select c0, r, {share} as b from (select c0, row_number() over (order by c0) - 1 as r from {} \
+        "select c0 from (select c0, r, {share} as b from (select c0, cast(row_number() over (order by c0) as bigint) - 1 as r from {} \
          where {finite}) as ranked) as shared where r = case b when 0 then 0 when {last} then {} else {middle} end \
          order by b",
         columns(relation, &[shape]),

@@ -12,9 +12,10 @@ use crate::limits::{
     ANSWER_ROWS, COLUMNS_A_STATEMENT, LABEL_CHARACTERS_MAX, Limits, POINTS, ROWS_MAX,
 };
 use crate::session::{Running, Session};
-use crate::shape::{Form, Shape, shapes};
+use crate::shape::{Form, Shape};
 use crate::source::Source;
 use crate::statements::{self, NUMBERS_A_COLUMN};
+use crate::types::shapes;
 use crate::values::{self, QUANTILES, VALUES};
 
 /// How long a statement that is to stop may take for it.
