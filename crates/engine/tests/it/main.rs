@@ -9,4 +9,5 @@
 mod engines;
 mod refused;
 mod same_report;
+mod spark;
 mod tables;

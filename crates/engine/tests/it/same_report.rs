@@ -5,15 +5,12 @@ use trainyard_drift::{ColumnDrift, Options, Profile, Side, Status};
 use trainyard_engine::{POINTS, Summary};
 
 use crate::engines::Held;
-use crate::tables::{HOSTILE, day, only};
+use crate::tables::{HOSTILE, ROWS, day, only};
 
 /// How far scores may differ: sums of the same numbers in another order.
 const SCORE_TOLERANCE: f64 = 1e-9;
 /// How far scores of quantiles may differ from those of all values, here: ranks are right to 1 in 10,000.
 const QUANTILES_TOLERANCE: f64 = 1e-3;
-
-/// More than [`POINTS`], so that some columns are quantiles.
-const ROWS: [i64; 2] = [12_000, 11_000];
 
 fn days() -> [RecordBatch; 2] {
     [day(ROWS[0], 0), day(ROWS[1], 3)]
@@ -37,7 +34,7 @@ fn score(column: &ColumnDrift) -> f64 {
 }
 
 /// Compares the reports of both sides in an engine, here, and one in either.
-fn same_reports(engine: &[Summary; 2], here: &[RecordBatch; 2]) {
+pub(crate) fn same_reports(engine: &[Summary; 2], here: &[RecordBatch; 2]) {
     let exact = here.each_ref().map(Profile::new);
     let short = exact.each_ref().map(|profile| profile.quantised(POINTS));
     let [before, after] = engine.each_ref().map(|summary| &summary.profile);
@@ -76,7 +73,7 @@ fn same_reports(engine: &[Summary; 2], here: &[RecordBatch; 2]) {
     }
 }
 
-fn quantised(summary: &Summary) -> Vec<&str> {
+pub(crate) fn quantised(summary: &Summary) -> Vec<&str> {
     summary.quantised.iter().map(String::as_str).collect()
 }
 

@@ -8,6 +8,9 @@ use arrow_array::{
     TimestampMicrosecondArray,
 };
 
+/// More than there are quantiles, so that some columns become these.
+pub(crate) const ROWS: [i64; 2] = [12_000, 11_000];
+
 /// A prime, so that as many rows have as many different numbers.
 const DIFFERENT: i64 = 12_007;
 
