@@ -132,7 +132,8 @@ mod tests {
     use arrow_array::types::{Int8Type, Int32Type};
     use arrow_array::{
         ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array,
-        Float64Array, Int64Array, ListArray, StringArray, TimestampMillisecondArray, UInt64Array,
+        Float64Array, Int64Array, ListArray, StringArray, TimestampMillisecondArray, UInt32Array,
+        UInt64Array,
     };
 
     use super::*;
@@ -146,7 +147,8 @@ mod tests {
             .enumerate()
             .flat_map(|(index, count)| std::iter::repeat_n(Some(index as u32), *count as usize));
         let nulls = if has_missing { 4 } else { 0 };
-        let indices = indices.chain(std::iter::repeat_n(None, nulls as usize)).collect();
+        let indices: UInt32Array =
+            indices.chain(std::iter::repeat_n(None, nulls as usize)).collect();
         let rows = arrow_select::take::take(values, &indices, None).unwrap();
         (Column::counted(values, &counts, nulls), Column::new(&[&*rows]))
     }

@@ -19,7 +19,7 @@ pub const ROWS_MAX: u64 = u32::MAX as u64;
 /// Columns of a table.
 pub(crate) const COLUMNS_MAX: usize = 10_000;
 
-/// Columns that one statement asks about: PostgreSQL gives 1664 at most, of which each takes up to five.
+/// Columns that one statement asks about: PostgreSQL gives 1664 at most, of which each takes six.
 pub(crate) const COLUMNS_A_STATEMENT: usize = 32;
 
 /// Rows of one answer: those of at least one column.

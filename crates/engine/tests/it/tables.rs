@@ -24,12 +24,11 @@ pub(crate) const HOSTILE: &str = "La\"b'el; --";
 pub(crate) fn day(rows: i64, shift: i64) -> RecordBatch {
     let numbers = || (0..rows).map(move |row| row * 7919 % DIFFERENT);
     let gaps = |number: i64| number % 11 == 0;
-    let array = |array: ArrayRef| array;
     let second = 1_000_000;
     let columns: Vec<(&str, ArrayRef)> = vec![
         (
             "x",
-            array(Arc::new(Float64Array::from_iter(numbers().map(|number| match number % 97 {
+            Arc::new(Float64Array::from_iter(numbers().map(|number| match number % 97 {
                 0 => None,
                 1 => Some(f64::NAN),
                 2 => Some(f64::INFINITY),
@@ -37,7 +36,7 @@ pub(crate) fn day(rows: i64, shift: i64) -> RecordBatch {
                 4 => Some(-0.0),
                 5 => Some(0.0),
                 _ => Some((number % 501 + shift) as f64 / 50.0),
-            })))),
+            }))),
         ),
         (
             "gaps",

@@ -21,7 +21,7 @@ pub(super) fn open(
     allow_no_rows: bool,
 ) -> Result<(Profile, InEngine)> {
     let source = Source::parse(source)?;
-    let Summary { profile, quantised, stayed, told, .. } = summarize(&source, limits)?;
+    let Summary { profile, quantised, stayed, told } = summarize(&source, limits)?;
     if profile.rows() == 0 && !allow_no_rows {
         return Err(Error::Missing {
             what: format!("{} has no rows", source.shown()),

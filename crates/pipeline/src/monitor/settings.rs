@@ -43,7 +43,8 @@ pub struct Settings {
     /// of an engine
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub current: Option<String>,
-    /// Engine of sides that are written as '?table=NAME' or '?query=SELECT': postgresql://…, duckdb://FILE, sqlite://FILE
+    /// Engine of sides that are written as '?table=NAME' or '?query=SELECT': postgresql://…, spark://…, duckdb://FILE,
+    /// sqlite://FILE
     #[arg(
         long,
         value_name = "URI",
