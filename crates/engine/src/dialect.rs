@@ -109,6 +109,52 @@ impl Engine {
         }
     }
 
+    /// A text, whatever is in it; `None` for what no text can hold.
+    pub(crate) fn text(self, text: &str) -> Option<String> {
+        if text.contains('\0') {
+            return None;
+        }
+        Some(match self {
+            Self::DuckDb | Self::Sqlite => format!("'{}'", text.replace('\'', "''")),
+            // Whether a backslash means something is a setting; this way it always does.
+            Self::PostgreSql => {
+                format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+            }
+            Self::Spark => {
+                format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+            }
+        })
+    }
+
+    /// A column of text in the order of its bytes.
+    pub(crate) fn in_bytes(self, column: &str) -> String {
+        match self {
+            // An enumeration has the order in which it was declared.
+            Self::DuckDb => format!("cast({column} as varchar)"),
+            Self::PostgreSql => format!("{column} collate \"C\""),
+            Self::Spark | Self::Sqlite => column.to_owned(),
+        }
+    }
+
+    /// A time in UTC, for a column with or without a zone.
+    pub(crate) fn moment(self, written: &str, has_zone: bool) -> String {
+        match self {
+            Self::Spark if has_zone => format!("timestamp '{written}+00:00'"),
+            Self::Spark => format!("timestamp_ntz '{written}'"),
+            _ if has_zone => format!("timestamptz '{written}+00'"),
+            _ => format!("timestamp '{written}'"),
+        }
+    }
+
+    /// What double precision is called.
+    pub(crate) fn double(self) -> &'static str {
+        match self {
+            Self::DuckDb | Self::Spark => "double",
+            Self::PostgreSql => "double precision",
+            Self::Sqlite => "real",
+        }
+    }
+
     /// Not a number, in double precision; SQLite has none.
     pub(crate) fn nan(self) -> Option<&'static str> {
         match self {

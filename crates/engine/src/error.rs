@@ -22,6 +22,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A condition on rows is wrong.
+    #[error(transparent)]
+    Condition(#[from] trainyard_data::Error),
     /// The driver is not there.
     #[error("{engine} needs its ADBC driver, and {library} is not in {looked}")]
     NoDriver {
@@ -109,6 +112,7 @@ impl Advise for Error {
             Self::Source { .. } => Advice::input(
                 "name a table (ENGINE?table=schema.name) or a query, which comes last (ENGINE?query=select …)",
             ),
+            Self::Condition(error) => error.advice(),
             Self::NoDriver { install, .. } => Advice::environment(format!(
                 "{install}; or name the library or its folder: --engine-driver PATH, {DRIVER_VARIABLE}"
             )),

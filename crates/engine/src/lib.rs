@@ -7,6 +7,7 @@
 //! - [`Source`] is a table or a query of an engine, as a URI says it.
 //! - [`summarize`] asks the engine, within [`Limits`].
 
+mod conditions;
 mod dialect;
 mod error;
 mod library;

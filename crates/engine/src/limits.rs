@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use trainyard_data::RowFilter;
+
 /// Environment variable with the path of a driver's library, or of a folder with it.
 pub const DRIVER_VARIABLE: &str = "TRAINYARD_ENGINE_DRIVER";
 
@@ -33,6 +35,8 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 256 << 20;
 pub struct Limits {
     /// Only these columns, where it has them.
     pub columns: Option<Vec<String>>,
+    /// Only these rows.
+    pub rows: RowFilter,
     /// The driver's library, or a folder with it; looked for where packages put it if not given.
     pub driver: Option<PathBuf>,
     /// How long it may take, in all.
@@ -46,6 +50,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { columns: None, driver: None, time: Self::TIME }
+        Self { columns: None, rows: RowFilter::default(), driver: None, time: Self::TIME }
     }
 }

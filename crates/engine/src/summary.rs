@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arrow_array::NullArray;
 use trainyard_drift::{Column, Profile};
 
+use crate::conditions;
 use crate::error::{Error, Result};
 use crate::limits::{
     ANSWER_ROWS, COLUMNS_A_STATEMENT, LABEL_CHARACTERS_MAX, Limits, POINTS, ROWS_MAX,
@@ -133,9 +134,10 @@ fn read(source: &Source, limits: &Limits, running: &Running, until: Instant) -> 
     let engine = source.engine();
     let mut session = Session::open(source, limits, running, until)?;
     let version = session.text("its version", engine.version())?;
-    let shapes = shapes(&mut session, source, limits.columns.as_deref())?;
-    let (rows, counts) = count(&mut session, source, &shapes)?;
-    let mut table = Table { source, shapes: &shapes, rows, columns: vec![None; shapes.len()] };
+    let (relation, shapes) = chosen(&mut session, source, limits)?;
+    let (rows, counts) = count(&mut session, source, &relation, &shapes)?;
+    let columns = vec![None; shapes.len()];
+    let mut table = Table { source, relation, shapes: &shapes, rows, columns };
     let (mut exact, mut stayed, mut quantised) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (shape, counts)) in shapes.iter().zip(&counts).enumerate() {
         let missing = rows.saturating_sub(counts.present);
@@ -179,19 +181,51 @@ fn read(source: &Source, limits: &Limits, running: &Running, until: Instant) -> 
     })
 }
 
+/// What stands after `from`, with the rows that count alone, and the columns that are wanted.
+fn chosen(
+    session: &mut Session<'_>,
+    source: &Source,
+    limits: &Limits,
+) -> Result<(String, Vec<Shape>)> {
+    let relation = source.relation();
+    let of_rows = limits.rows.columns()?;
+    // Those that rows are chosen by are looked at, too.
+    let looked_at: Option<Vec<&String>> =
+        limits.columns.as_ref().map(|names| names.iter().chain(&of_rows).collect());
+    let mut shapes = shapes(session, source, looked_at.as_deref())?;
+    let columns: Vec<_> =
+        shapes.iter().map(|shape| (shape.name.as_str(), &shape.data_type)).collect();
+    let relation = match limits.rows.predicate(&columns)? {
+        None => relation,
+        Some(predicate) => {
+            let sql = conditions::sql(source.engine(), &predicate, &shapes).ok_or_else(|| {
+                Error::Source {
+                    place: source.shown(),
+                    reason: "a condition has a time or a text that no engine reads".to_owned(),
+                }
+            })?;
+            format!("(select * from {relation} as s where {sql})")
+        }
+    };
+    if let Some(wanted) = &limits.columns {
+        shapes.retain(|shape| wanted.contains(&shape.name));
+    }
+    Ok((relation, shapes))
+}
+
 /// The rows, and what is to be known of each column first.
 fn count(
     session: &mut Session<'_>,
     source: &Source,
+    relation: &str,
     shapes: &[Shape],
 ) -> Result<(u64, Vec<Counts>)> {
-    let relation = source.relation();
     let what = "how many values there are";
     let mut counts = Vec::with_capacity(shapes.len());
     let mut rows = None;
     for shapes in shapes.chunks(COLUMNS_A_STATEMENT) {
         let shapes: Vec<&Shape> = shapes.iter().collect();
-        let sql = statements::counts(source.engine(), &relation, &shapes);
+        let sql = statements::counts(source.engine(), relation, &shapes);
         let numbers = session.numbers(what, &sql, 1 + shapes.len() * NUMBERS_A_COLUMN)?;
         let (found, numbers) = (numbers[0], &numbers[1..]);
         counts.extend(numbers.as_chunks().0.iter().map(Counts::of));
@@ -201,7 +235,7 @@ fn count(
     }
     let rows = match rows {
         Some(rows) => rows,
-        None => session.numbers(what, &statements::rows(&relation), 1)?[0],
+        None => session.numbers(what, &statements::rows(relation), 1)?[0],
     };
     if rows > ROWS_MAX {
         return Err(Error::TooLarge {
@@ -221,6 +255,8 @@ fn changed(source: &Source, what: &str) -> Error {
 /// A table whose columns are read.
 struct Table<'a> {
     source: &'a Source,
+    /// What stands after `from`.
+    relation: String,
     shapes: &'a [Shape],
     rows: u64,
     columns: Vec<Option<Column>>,
@@ -235,7 +271,7 @@ impl Table<'_> {
         counts: &[Counts],
     ) -> Result<()> {
         let shapes: Vec<&Shape> = together.iter().map(|index| &self.shapes[*index]).collect();
-        let sql = statements::values(&self.source.relation(), &shapes);
+        let sql = statements::values(&self.relation, &shapes);
         let most = together.iter().map(|index| counts[*index].distinct + ROWS_BESIDE).sum();
         let batches = session.rows(VALUES, &sql, most)?;
         let columns = values::counted(session, &shapes, &batches)?;
@@ -253,8 +289,8 @@ impl Table<'_> {
         counts: &Counts,
     ) -> Result<()> {
         let shape = &self.shapes[index];
-        let (finite, relation) = (counts.finite(), self.source.relation());
-        let sql = statements::quantiles(self.source.engine(), &relation, shape, finite);
+        let finite = counts.finite();
+        let sql = statements::quantiles(self.source.engine(), &self.relation, shape, finite);
         let batches = session.rows(QUANTILES, &sql, POINTS as u64)?;
         let missing = self.rows - finite - counts.infinite.iter().sum::<u64>();
         let column = values::quantised(session, shape, &batches, finite, counts.infinite, missing)?;

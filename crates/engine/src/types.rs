@@ -14,13 +14,12 @@ use crate::statements;
 pub(crate) fn shapes(
     session: &mut Session<'_>,
     source: &Source,
-    wanted: Option<&[String]>,
+    wanted: Option<&[&String]>,
 ) -> Result<Vec<Shape>> {
     let relation = source.relation();
     let schema = session.schema("its columns", &statements::schema(&relation))?;
-    let is_wanted = |field: &&std::sync::Arc<Field>| {
-        wanted.is_none_or(|names| names.iter().any(|name| name == field.name()))
-    };
+    let is_wanted =
+        |field: &&std::sync::Arc<Field>| wanted.is_none_or(|names| names.contains(&field.name()));
     let fields: Vec<&Field> = schema.fields().iter().filter(is_wanted).map(AsRef::as_ref).collect();
     if fields.len() > COLUMNS_MAX {
         return Err(Error::TooLarge {

@@ -6,6 +6,7 @@
     reason = "a test that cannot read its data must fail and say where"
 )]
 
+mod conditions;
 mod engines;
 mod refused;
 mod same_report;

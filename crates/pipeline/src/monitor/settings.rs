@@ -454,20 +454,12 @@ impl Settings {
         }
     }
 
-    /// What of engines is not asked: which of their rows count is said in a query.
+    /// What of engines is not asked.
     fn check_engines(&self) -> Result<(), String> {
-        let is_in_engine = |side: &Option<String>| side.as_deref().is_some_and(Source::is_one);
-        let sides = [("reference", &self.reference), ("current", &self.current)];
-        for (key, side) in sides {
-            if is_in_engine(side) && self.segments.is_some() {
-                return Err(format!(
-                    "monitor.segment cuts rows, and those of {key} stay in their engine; compare a query of each segment"
-                ));
-            }
-        }
-        if is_in_engine(&self.current) && self.window.is_some() {
+        let is_in_engine = self.current.as_deref().is_some_and(Source::is_one);
+        if is_in_engine && self.window.is_some() {
             return Err("monitor.window cuts rows, and those of current stay in their engine; \
-                        compare a query of each window"
+                        compare one window (--since, --until), or a query of it"
                 .to_owned());
         }
         Ok(())
@@ -553,10 +545,10 @@ impl Settings {
     /// How engines are asked.
     pub(super) fn engine_limits(&self) -> Limits {
         Limits {
-            columns: None,
             // A variable that is set to nothing is none.
             driver: self.engine_driver.clone().filter(|path| !path.as_os_str().is_empty()),
             time: self.engine_timeout.unwrap_or(Limits::TIME),
+            ..Limits::default()
         }
     }
 

@@ -147,13 +147,8 @@ impl Data {
     }
 
     fn in_engine(source: &str, reading: &Reading) -> Result<Self> {
-        if reading.rows != RowFilter::default() {
-            return Err(Error::Missing {
-                what: format!("the rows of {} are chosen in its engine", engine::shown(source)),
-                hint: "leave --where, --since and --until out, and say it there: ?query=select … where …".to_owned(),
-            });
-        }
-        let limits = Limits { columns: reading.columns.clone(), ..reading.engine.clone() };
+        let (columns, rows) = (reading.columns.clone(), reading.rows.clone());
+        let limits = Limits { columns, rows, ..reading.engine.clone() };
         let (profile, engine) = engine::open(source, &limits, reading.allow_no_rows)?;
         Ok(Self { engine: Some(engine), ..profile.into() })
     }

@@ -89,6 +89,27 @@ fn files_give_one_report_whoever_reads_them() {
 }
 
 #[test]
+fn conditions_and_segments_choose_the_same_rows() {
+    let sides = Sides::new();
+    let current = "duckdb://?query=select * from 'after.csv'";
+    let reference = "duckdb://?query=select * from 'before.csv'";
+    let further = ["--where", "n in (1, 2) and not town = t3", "--segment", "town"];
+    let (here, there) = (
+        sides.monitor("before.csv", "after.csv", &further),
+        sides.monitor(reference, current, &further),
+    );
+    let segments = |result: &Value| result["segments"].as_array().unwrap().len();
+    assert!(segments(&here) > 3, "{}", here["segments"]);
+    assert_eq!(segments(&here), segments(&there));
+    assert_eq!(here["verdict"], there["verdict"]);
+    for name in ["x", "n", "town"] {
+        let (expected, found) = (test(&here, name), test(&there, name));
+        assert_eq!((found.0, found.1), (expected.0, expected.1), "{name}");
+        assert!((found.2 - expected.2).abs() < 1e-9, "{name}: {} and {}", found.2, expected.2);
+    }
+}
+
+#[test]
 fn a_file_of_sqlite_is_read_with_the_driver_of_a_package() {
     let sides = Sides::new();
     let make = "
@@ -129,8 +150,7 @@ fn what_an_engine_is_not_asked_is_refused() {
     let sides = Sides::new();
     let current = "duckdb://?query=select * from 'after.csv'";
     for (further, expected) in [
-        (&["--where", "x > 0.1"][..], "are chosen in its engine"),
-        (&["--segment", "town"], "cuts rows"),
+        (&["--where", "x > abc"][..], "cannot be compared"),
         (&["--window", "100 rows"], "cuts rows"),
         (&["--engine-driver", "nowhere"], "libduckdb.so is not in nowhere"),
         (&["--engine-timeout", "5"], "no duration"),
