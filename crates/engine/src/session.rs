@@ -1,7 +1,7 @@
 //! A connection to an engine, on which statements are run one after the other.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use adbc_core::options::{AdbcVersion, OptionConnection, OptionValue};
 use adbc_core::{
@@ -26,6 +26,9 @@ pub(crate) struct Session<'a> {
     source: &'a Source,
     connection: ManagedConnection,
     running: Running,
+    /// When nothing more is begun.
+    until: Instant,
+    time: Duration,
     /// Statements that were run.
     pub(crate) statements: usize,
 }
@@ -57,7 +60,8 @@ impl<'a> Session<'a> {
             let no = OptionValue::String("false".to_owned());
             connection.set_option(OptionConnection::AutoCommit, no).map_err(failed)?;
         }
-        let mut session = Self { source, connection, running: Arc::clone(running), statements: 0 };
+        let (running, time) = (Arc::clone(running), limits.time);
+        let mut session = Self { source, connection, running, until, time, statements: 0 };
         let left = until.saturating_duration_since(Instant::now());
         for statement in engine.begin(left.as_millis()) {
             session.rows("its rows as they are now", &statement, 0)?;
@@ -130,6 +134,9 @@ impl<'a> Session<'a> {
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
         self.statements += 1;
         let source = self.source;
+        if Instant::now() >= self.until {
+            return Err(Error::TimedOut { place: source.place().to_owned(), limit: self.time });
+        }
         let failed = |reason: String| Error::Statement {
             place: source.place().to_owned(),
             what: what.to_owned(),

@@ -15,7 +15,7 @@ const EVERYWHERE: [&str; 14] = [
     "x != 0",
     "x < inf",
     "x = null or gaps > 40",
-    "gaps is not null and not gaps < $1,0",
+    "gaps is not null and not gaps < $10",
     "whole in (1, 3, 9)",
     "whole not in (1, 3)",
     "whole > 2.5",
