@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
             .map_err(|error| Error::Driver { path: path.clone(), reason: error.message })?;
         let failed = |error: adbc_core::error::Error| Error::Connect {
             place: source.place().to_owned(),
-            reason: source.without_secrets(&error.message),
+            reason: first_line(&source.without_secrets(&error.message)),
         };
         let database =
             driver.new_database_with_opts(engine.options(source.address())).map_err(failed)?;
@@ -140,7 +140,8 @@ impl<'a> Session<'a> {
         let failed = |reason: String| Error::Statement {
             place: source.place().to_owned(),
             what: what.to_owned(),
-            reason: source.without_secrets(&reason),
+            // Some repeat the whole statement, in which a query may say what nobody is to read.
+            reason: first_line(&source.without_secrets(&reason.replace(sql, "…"))),
         };
         let mut statement =
             self.connection.new_statement().map_err(|error| failed(error.message))?;
@@ -172,4 +173,9 @@ impl<'a> Session<'a> {
     fn now_runs(&self, handle: Option<Box<dyn CancelHandle>>) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = handle;
     }
+}
+
+/// What a driver says in the first place; what follows quotes the statement.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
 }

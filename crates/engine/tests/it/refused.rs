@@ -97,6 +97,14 @@ fn what_is_not_there_is_named_without_secrets() {
     let error = held.summary("table=nothing").unwrap_err();
     assert!(error.to_string().contains("nothing"), "{error}");
 
+    let held_by_server = Held::postgres();
+    for held in [&held, &held_by_server] {
+        for query in ["select 'hidden word' from nothing", "select 'hidden word' from"] {
+            let error = held.summary(&format!("query={query}")).unwrap_err().to_string();
+            assert!(!error.contains("hidden"), "{error}");
+        }
+    }
+
     let gone = Source::parse("duckdb:///nowhere/a.db?table=t").unwrap();
     let error = summarize(&gone, &held.limits()).unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
