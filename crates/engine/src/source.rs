@@ -78,6 +78,12 @@ impl Source {
                 if query.is_empty() {
                     return Err(wrong("the query is empty"));
                 }
+                // Some drivers run all of several statements, the first of which could end the brackets.
+                if query.contains(';') {
+                    return Err(wrong(
+                        "a query is one statement, without a semicolon (in a text it is chr(59), in SQLite char(59))",
+                    ));
+                }
                 if relation.replace(Relation::Query(query.to_owned())).is_some() {
                     return Err(wrong("both a table and a query are named"));
                 }
@@ -291,6 +297,7 @@ mod tests {
             "duckdb://a.db?table=\"a",
             "duckdb://a.db?table=\"a\"b",
             "duckdb://a.db?query= ;",
+            "duckdb://a.db?query=select 1); copy (select 1) to 'a.csv'; select (1",
             "duckdb://a.db?table=a&query=select 1",
             "duckdb://a.db?table=a&table=b",
             "duckdb://a.db?tabel=a&table=b",
