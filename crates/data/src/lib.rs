@@ -46,7 +46,7 @@ pub use arrow_schema;
 
 pub use columns::Columns;
 pub use error::{Error, Result};
-pub use filter::{Kept, RowFilter, RowRule, instant};
+pub use filter::{Kept, Operator, Predicate, RowFilter, RowRule, Value, instant};
 pub use options::{COLUMNS_MAX, FILE_BYTES_MAX, FILES_MAX, Natural, RECORD_BYTES_MAX, ReadOptions};
 pub use parquet::{BodyError, BodyLimits, Head, HeadLimits, parquet_head, read_parquet_body};
 pub use parts::{FilePart, PartedFile, join_csv, join_parquet};

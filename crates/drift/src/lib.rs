@@ -11,6 +11,7 @@
 //! - [`Column`] is one column read once; [`compare_columns`] and [`conclude`] work on columns read one
 //!   after the other, so that a dataset need not be in memory as a whole.
 //! - [`ColumnBuilder`] reads a column piece by piece; what does not fit in memory goes to temporary files.
+//! - [`Column::counted`] takes values that somebody else has counted.
 
 mod alert;
 mod checks;
@@ -20,6 +21,7 @@ mod column_builder;
 mod column_file;
 mod compare;
 mod compat;
+mod counted;
 mod distribution;
 mod evidently;
 mod finding;

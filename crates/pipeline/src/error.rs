@@ -160,6 +160,9 @@ pub enum Error {
     /// Data could not be read.
     #[error(transparent)]
     Data(#[from] trainyard_data::Error),
+    /// An engine could not sum up a table.
+    #[error(transparent)]
+    Engine(#[from] trainyard_engine::Error),
     /// Predictions cannot be judged.
     #[error(transparent)]
     Quality(#[from] trainyard_quality::Error),
@@ -238,6 +241,7 @@ impl Advise for Error {
             Self::Profile { source, .. } => source.advice(),
             Self::PartEnded { .. } => Fault::Program.into(),
             Self::Data(error) => error.advice(),
+            Self::Engine(error) => error.advice(),
             Self::Quality(error) => error.advice(),
             Self::Train(error) => error.advice(),
             Self::Mlflow(error) => error.advice(),

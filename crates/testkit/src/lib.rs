@@ -8,12 +8,15 @@
 pub mod browser;
 pub mod certificate;
 pub mod docker;
+pub mod engines;
 #[cfg(feature = "tracking")]
 pub mod patroni;
 pub mod pebble;
 #[cfg(feature = "tracking")]
 pub mod postgres;
 pub mod s3;
+#[cfg(feature = "tracking")]
+pub mod spark;
 #[cfg(feature = "tracking")]
 pub mod tracking_suite;
 #[cfg(feature = "tracking")]

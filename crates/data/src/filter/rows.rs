@@ -45,7 +45,7 @@ impl RowFilter {
         Ok(columns)
     }
 
-    fn time_column(&self) -> Result<&str> {
+    pub(super) fn time_column(&self) -> Result<&str> {
         self.time_column.as_deref().ok_or_else(|| Error::Condition {
             condition: self.since.clone().or_else(|| self.until.clone()).unwrap_or_default(),
             reason: "a window of time needs a column that holds the time".to_owned(),

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use trainyard_drift::{
-    Compat, DatasetDrift, Finding, FindingKind, Options, Severity, column_names, compare_columns,
-    conclude, unreadable, with_pandas_types,
+    Compat, DatasetDrift, Finding, FindingKind, Options, Severity, column_names, conclude,
+    unreadable, with_pandas_types,
 };
 use trainyard_report::drift::Meta;
 
+use super::by_quantiles::compared;
+use super::engine;
 use super::quality::Quality;
 use super::source::Data;
 use super::{log, read_as};
@@ -103,7 +105,10 @@ pub(super) fn compare(
     let column = |name: &String| {
         let read = |side: &Data| side.column(name, &options, memory);
         let mut drift = match rayon::join(|| read(reference), || read(current)) {
-            (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
+            (Ok(old), Ok(new)) => {
+                let are_quantiles = [reference, current].map(|side| side.has_quantiles(name));
+                compared(name, [old.as_ref(), new.as_ref()], are_quantiles, &options)
+            }
             (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
         };
         let readings = [reference, current].map(|side| side.reading(name));
@@ -123,6 +128,10 @@ pub(super) fn compare(
     let findings = quality.findings([reference, current], &drift, &options, memory);
     drift.findings.extend(findings);
     drift.findings.extend(read_as::on_files(&reference.remarks(), &current.remarks()));
+    let sides = [(reference, "the reference"), (current, "current")];
+    drift
+        .findings
+        .extend(sides.into_iter().filter_map(|(side, name)| engine::finding(side.engine(), name)));
     Ok(drift)
 }
 

@@ -13,11 +13,11 @@ use trainyard_data::{STDIN, write_atomically};
 use trainyard_drift::{Compat, Correction, Options, Profile, SegmentDrift};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
-use trainyard_mlflow::uri::without_credentials;
 use trainyard_report::drift::{self as report, Meta};
 use trainyard_tracking::OpenOptions;
 
 use super::comparison::{Monitored, Sides, compare};
+use super::engine::shown;
 use super::fail_on::{not_compared, reason};
 use super::log::{LogFilter, is_prediction_log};
 use super::profile::profile;
@@ -82,7 +82,7 @@ impl MonitorJob {
         }
         let names_sides =
             project.is_none() || (flags.reference.is_some() && flags.current.is_some());
-        let settings = flags.over(settings);
+        let settings = flags.over(settings).sides_in_engine();
         settings.check().map_err(Error::Settings)?;
         let tracking = match (&project, tracking_uri) {
             (Some(project), _) => Some(project.tracking()?),
@@ -332,6 +332,7 @@ impl MonitorJob {
                 || options.needs_rows()
                 || self.settings.conditions.is_some(),
             text: Box::new(self.settings.text()),
+            engine: self.settings.engine_limits(),
             ..Reading::default()
         }
     }
@@ -461,8 +462,8 @@ impl MonitorJob {
 fn meta(title: &str, reference: &str, current: &str, time: DateTime<Utc>) -> Meta {
     Meta {
         title: title.to_owned(),
-        reference: without_credentials(reference),
-        current: without_credentials(current),
+        reference: shown(reference),
+        current: shown(current),
         time: time.format("%Y-%m-%d %H:%M UTC").to_string(),
     }
 }

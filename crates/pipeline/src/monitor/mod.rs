@@ -1,7 +1,9 @@
 //! The monitor step: production data against reference data.
 
+mod by_quantiles;
 mod bytes;
 mod comparison;
+mod engine;
 mod fail_on;
 mod job;
 mod last;

@@ -36,15 +36,18 @@ pub async fn profile_of(
         rows: settings.rows(Utc::now()),
         memory: Some(settings.memory()),
         text: Box::new(settings.text()),
+        engine: settings.engine_limits(),
         ..Reading::default()
     };
     let temporary = tempfile::env::temp_dir();
     let mut merged: Option<Profile> = None;
     let mut notes = Vec::new();
     for source in sources {
+        let source = &settings.in_engine(source);
         let data = open(source, &temporary, &reading).await?;
         let profile = profile(&data, &options)?;
         notes.extend(read_as::sentences(&data));
+        notes.extend(data.engine().map(|engine| engine.told("the table")));
         merged = Some(match merged {
             None => profile,
             Some(before) => {

@@ -61,7 +61,12 @@ impl Quality {
         let text = rule.text();
         let kept = match current.check(rule) {
             None => {
-                let message = format!("current is a profile: it has no rows to hold to {text:?}");
+                let what = if current.engine().is_some() {
+                    "summed up in its engine"
+                } else {
+                    "a profile"
+                };
+                let message = format!("current is {what}: it has no rows to hold to {text:?}");
                 return finding(Severity::Warning, message);
             }
             Some(Err(error)) => {

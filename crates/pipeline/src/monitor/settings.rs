@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -19,6 +20,7 @@ use trainyard_drift::{
     AlertRule, Bins, ColumnRule, Compat, Correction, IGNORED_PREFIX, Kind, Method, Options,
     Silence, WindowLength,
 };
+use trainyard_engine::{Limits, Source};
 
 use super::bytes::{Bytes, half_of_free};
 use super::fail_on::FailOn;
@@ -33,12 +35,37 @@ use crate::{Error, Result, toml_error};
 #[serde(deny_unknown_fields, default)]
 #[command(next_help_heading = "Method")]
 pub struct Settings {
-    /// Reference: CSV or Parquet file, folder, glob, s3://…, - for stdin, a profile, or models:/Name@alias
+    /// Reference: CSV or Parquet file, folder, glob, s3://…, - for stdin, a profile, models:/Name@alias, or a table of an
+    /// engine (postgresql://…?table=NAME)
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub reference: Option<String>,
-    /// Current: CSV or Parquet file, folder (also of a prediction log), glob, s3://…, - for stdin, or a profile
+    /// Current: CSV or Parquet file, folder (also of a prediction log), glob, s3://…, - for stdin, a profile, or a table
+    /// of an engine
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub current: Option<String>,
+    /// Engine of sides that are written as '?table=NAME' or '?query=SELECT': postgresql://…, spark://…, duckdb://FILE,
+    /// sqlite://FILE
+    #[arg(
+        long,
+        value_name = "URI",
+        env = "TRAINYARD_ENGINE",
+        hide_env_values = true,
+        help_heading = "Data"
+    )]
+    pub engine: Option<String>,
+    /// ADBC driver of the engine, or a folder with it [default: found where packages put it]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "TRAINYARD_ENGINE_DRIVER",
+        hide_env_values = true,
+        help_heading = "Data"
+    )]
+    pub engine_driver: Option<PathBuf>,
+    /// How long an engine may take for a side [default: 1h]
+    #[serde(deserialize_with = "duration::deserialize_some")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Data")]
+    pub engine_timeout: Option<Duration>,
     /// Only these columns, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Data")]
     pub columns: Option<Vec<String>>,
@@ -294,6 +321,9 @@ impl Settings {
         Self {
             reference: self.reference.or(below.reference),
             current: self.current.or(below.current),
+            engine: self.engine.or(below.engine),
+            engine_driver: self.engine_driver.or(below.engine_driver),
+            engine_timeout: self.engine_timeout.or(below.engine_timeout),
             columns: self.columns.or(below.columns),
             conditions: self.conditions.or(below.conditions),
             segments: self.segments.or(below.segments),
@@ -413,6 +443,7 @@ impl Settings {
                 ));
             }
         }
+        self.check_engines()?;
         let thresholds =
             [self.threshold, self.num_threshold, self.cat_threshold, self.text_threshold];
         let by_column = self.per_column_threshold.iter().map(|(_, threshold)| *threshold);
@@ -421,6 +452,17 @@ impl Settings {
             Some(wrong) => Err(format!("monitor: {wrong} is no threshold; 0 or more")),
             None => Ok(()),
         }
+    }
+
+    /// What of engines is not asked.
+    fn check_engines(&self) -> Result<(), String> {
+        let is_in_engine = self.current.as_deref().is_some_and(Source::is_one);
+        if is_in_engine && self.window.is_some() {
+            return Err("monitor.window cuts rows, and those of current stay in their engine; \
+                        compare one window (--since, --until), or a query of it"
+                .to_owned());
+        }
+        Ok(())
     }
 
     /// How columns are compared.
@@ -498,6 +540,29 @@ impl Settings {
             fill_short_records: self.short_rows == Some(ShortRows::Fill),
             ..ReadOptions::default()
         }
+    }
+
+    /// How engines are asked.
+    pub(super) fn engine_limits(&self) -> Limits {
+        Limits {
+            // A variable that is set to nothing is none.
+            driver: self.engine_driver.clone().filter(|path| !path.as_os_str().is_empty()),
+            time: self.engine_timeout.unwrap_or(Limits::TIME),
+            ..Limits::default()
+        }
+    }
+
+    /// A source with the engine that it leaves out.
+    pub(super) fn in_engine(&self, source: &str) -> String {
+        let engine = self.engine.as_deref().filter(|engine| !engine.is_empty());
+        engine.map_or_else(|| source.to_owned(), |engine| Source::within(engine, source))
+    }
+
+    /// Both sides with the engine that they leave out.
+    #[must_use]
+    pub(super) fn sides_in_engine(self) -> Self {
+        let whole = |side: &Option<String>| side.as_deref().map(|side| self.in_engine(side));
+        Self { reference: whole(&self.reference), current: whole(&self.current), ..self }
     }
 
     /// The verdicts that are not accepted, with these that a command adds.

@@ -1,4 +1,4 @@
-//! One side of a comparison: a table, read a column at a time, or a profile.
+//! One side of a comparison: a table, read a column at a time, or a profile, which may have come out of an engine.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,11 +17,13 @@ use trainyard_data::{
 use trainyard_drift::{
     Column, ColumnBuilder, Options, PROFILE_MAGIC, Profile, RowCounts, RowHashes,
 };
+use trainyard_engine::{Limits, Source};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_serve::LogReading;
 
+use super::engine::{self, InEngine};
 use super::log;
 use crate::temporary::temporary;
 use crate::{Error, Result, remote};
@@ -39,6 +41,8 @@ pub(crate) struct Data {
     _folder: Option<TemporaryFolder>,
     /// Its files stay, if they are a prediction log's: they are read when a column is asked for.
     _log: Option<LogReading>,
+    /// What is known of the engine that summed it up.
+    engine: Option<InEngine>,
 }
 
 #[derive(Debug)]
@@ -62,6 +66,8 @@ pub(crate) struct Reading {
     pub(crate) table_only: bool,
     /// How text is read.
     pub(crate) text: Box<ReadOptions>,
+    /// How an engine is asked.
+    pub(crate) engine: Limits,
 }
 
 impl Reading {
@@ -98,8 +104,11 @@ impl Reading {
 }
 
 impl Data {
-    /// Reads a file, folder or pattern, or a profile.
+    /// Reads a file, folder or pattern, or a profile, or has an engine sum up its table.
     pub(crate) fn open(source: &str, reading: &Reading) -> Result<Self> {
+        if Source::is_one(source) {
+            return Self::in_engine(source, reading);
+        }
         if is_profile(source) {
             if reading.rows != RowFilter::default() {
                 return Err(Error::Missing {
@@ -135,6 +144,23 @@ impl Data {
         let is_log = log::is_prediction_log(columns.names().iter().map(String::as_str));
         let columns = if is_log { columns.into_written() } else { columns };
         Ok(Self { _log: log_reading, ..columns.into() })
+    }
+
+    fn in_engine(source: &str, reading: &Reading) -> Result<Self> {
+        let (columns, rows) = (reading.columns.clone(), reading.rows.clone());
+        let limits = Limits { columns, rows, ..reading.engine.clone() };
+        let (profile, engine) = engine::open(source, &limits, reading.allow_no_rows)?;
+        Ok(Self { engine: Some(engine), ..profile.into() })
+    }
+
+    /// The engine that summed it up, if one did.
+    pub(super) fn engine(&self) -> Option<&InEngine> {
+        self.engine.as_ref()
+    }
+
+    /// Whether quantiles stand for the values of a column.
+    pub(super) fn has_quantiles(&self, name: &str) -> bool {
+        self.engine.as_ref().is_some_and(|engine| engine.is_quantised(name))
     }
 
     /// Whether a model server wrote it.
@@ -261,6 +287,13 @@ impl Data {
         options: &Options,
         memory: u64,
     ) -> Result<Option<Column>> {
+        if let Some(reason) = self.engine.as_ref().and_then(|engine| engine.stayed(name)) {
+            return Err(Error::Missing {
+                what: reason.to_owned(),
+                hint: "leave the column out (--columns), or make labels of it in a query"
+                    .to_owned(),
+            });
+        }
         match &self.columns {
             Stored::Profile(profile) => Ok(profile.column(name).cloned()),
             // Tests that regroup rows want them all at once.
@@ -281,7 +314,7 @@ impl Data {
 
 impl From<Columns> for Data {
     fn from(columns: Columns) -> Self {
-        Self { columns: Stored::Table(Box::new(columns)), _folder: None, _log: None }
+        Self { columns: Stored::Table(Box::new(columns)), _folder: None, _log: None, engine: None }
     }
 }
 
@@ -293,7 +326,7 @@ impl From<RecordBatch> for Data {
 
 impl From<Profile> for Data {
     fn from(profile: Profile) -> Self {
-        Self { columns: Stored::Profile(profile), _folder: None, _log: None }
+        Self { columns: Stored::Profile(profile), _folder: None, _log: None, engine: None }
     }
 }
 

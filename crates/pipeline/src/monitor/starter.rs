@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use clap::ValueEnum as _;
 use toml::Value;
 use trainyard_drift::{Column, ColumnRule, Kind, Profile};
-use trainyard_mlflow::uri::without_credentials;
 
+use super::engine::written;
 use super::rules;
 use super::settings::Settings;
 
@@ -20,11 +20,7 @@ pub(super) fn starter(reference: &Profile, source: &str, settings: &Settings) ->
         // Writing to a String cannot fail.
         let _infallible = writeln!(text, "{key:<22} = {value:<24} # {note}");
     };
-    line(
-        "reference",
-        without_credentials(source).into(),
-        "a table, a profile, or models:/Name@alias",
-    );
+    line("reference", written(source).into(), "a table, a profile, or models:/Name@alias");
     line(
         "drift_share",
         options.drift_share.into(),

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use trainyard_data::{RowFilter, STDIN, instant};
 use trainyard_drift::Options;
+use trainyard_engine::Source;
 
 use super::log;
 use super::source::{Data, Reading};
@@ -14,7 +15,7 @@ const LENGTH_MIN: i64 = 3_600_000_000;
 /// Rows in `count` windows as long as that which the reading chooses, the last first; fewer where the data begin
 /// later, none where no window is chosen or its source would have to be fetched again. One column is read for it.
 pub(super) fn earlier(source: &str, reading: &Reading, count: u32, now: DateTime<Utc>) -> Vec<u64> {
-    if source == STDIN || remote::is_remote(source) || count == 0 {
+    if source == STDIN || remote::is_remote(source) || Source::is_one(source) || count == 0 {
         return Vec::new();
     }
     counts(source, reading, count, now).unwrap_or_default()

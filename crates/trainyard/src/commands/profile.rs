@@ -23,7 +23,7 @@ use crate::printer;
     after_help = "Examples:\n  trainyard profile data/train.csv -o reference.profile\n  trainyard monitor --reference reference.profile --current data/production_logs.csv\n  trainyard profile monday.profile tuesday.profile -o week.profile"
 )]
 pub(crate) struct Arguments {
-    /// CSV or Parquet file, folder, glob, s3://…, - for stdin, or a profile
+    /// CSV or Parquet file, folder, glob, s3://…, - for stdin, a profile, or a table of an engine
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<String>,
     /// Where the profile is written

@@ -15,6 +15,7 @@ mod container;
 mod contract;
 mod dashboards;
 mod downloads;
+mod engines;
 mod first_minutes;
 mod gateway;
 mod gc;

@@ -15,6 +15,8 @@ pub(crate) fn trainyard() -> Command {
         "MLFLOW_TRACKING_URI",
         "MODEL_NAME",
         "MODEL_STAGE",
+        "TRAINYARD_ENGINE",
+        "TRAINYARD_ENGINE_DRIVER",
         "TRAINYARD_HOST",
         "TRAINYARD_PORT",
     ] {

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use trainyard_drift::{
-    Column, ColumnDrift, DatasetDrift, FindingKind, Options, Profile, compare_columns, conclude,
-    unreadable,
+    Column, ColumnDrift, DatasetDrift, Options, Profile, compare_columns, conclude, unreadable,
 };
 
+use super::super::by_quantiles::compared;
 use super::super::comparison::{Plan, Sides, plan, threads_and_memory};
 use super::rows::Placed;
 use crate::{Error, Result};
@@ -157,11 +157,10 @@ fn of_column(
         // Each is dropped once it is looked at.
         let current =
             windows.as_mut().map(|all| std::mem::replace(&mut all[place], Column::new(&[])));
-        let mut drift = if placed.has_quantiles(place, name) {
-            by_quantiles(name, reference.as_ref(), current.as_ref(), options)
-        } else {
-            compare_columns(name, reference.as_ref(), current.as_ref(), options)
-        };
+        let both = [reference.as_ref(), current.as_ref()];
+        let are_quantiles =
+            [sides.reference.has_quantiles(name), placed.has_quantiles(place, name)];
+        let mut drift = compared(name, both, are_quantiles, options);
         // Charts are drawn of single comparisons.
         drift.distribution = None;
         drift.words = Vec::new();
@@ -181,25 +180,6 @@ fn of_column(
         cells.push(Cell { drift: Some(drift), change, summary });
     }
     cells
-}
-
-/// Compares a column of which there are quantiles: nothing is said of whether values repeat, which those do.
-fn by_quantiles(
-    name: &str,
-    reference: Option<&Column>,
-    current: Option<&Column>,
-    options: &Options,
-) -> ColumnDrift {
-    let mut options = options.clone();
-    if let Some(rule) = options.rules.get_mut(name) {
-        rule.unique = false;
-    }
-    let mut drift = compare_columns(name, reference, current, &options);
-    drift.findings.retain(|finding| finding.kind != FindingKind::LostUniqueness);
-    if let Some(side) = &mut drift.current {
-        side.repeats = 1;
-    }
-    drift
 }
 
 /// What is kept of a column in a window.

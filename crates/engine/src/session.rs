@@ -1,0 +1,181 @@
+//! A connection to an engine, on which statements are run one after the other.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use adbc_core::options::{AdbcVersion, OptionConnection, OptionValue};
+use adbc_core::{
+    CancelHandle, Connection as _, Database as _, Driver as _, Optionable as _, Statement as _,
+};
+use adbc_driver_manager::{ManagedConnection, ManagedDriver};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, Int64Array, RecordBatch};
+use arrow_schema::{DataType, SchemaRef};
+
+use crate::error::{Error, Result};
+use crate::library;
+use crate::limits::{ANSWER_BYTES_MAX, Limits};
+use crate::source::Source;
+
+/// What stops the statement that runs, for whoever watches the time.
+pub(crate) type Running = Arc<Mutex<Option<Box<dyn CancelHandle>>>>;
+
+/// An open connection, which sees the rows as they were when it was opened, where the engine can do that.
+pub(crate) struct Session<'a> {
+    source: &'a Source,
+    connection: ManagedConnection,
+    running: Running,
+    /// When nothing more is begun.
+    until: Instant,
+    time: Duration,
+    /// Statements that were run.
+    pub(crate) statements: usize,
+}
+
+impl<'a> Session<'a> {
+    /// Loads the driver and opens the engine, of which nothing can be changed then.
+    pub(crate) fn open(
+        source: &'a Source,
+        limits: &Limits,
+        running: &Running,
+        until: Instant,
+    ) -> Result<Self> {
+        let engine = source.engine();
+        let path = library::find(engine, limits.driver.as_deref())?;
+        let load = |version| {
+            ManagedDriver::load_dynamic_from_filename(&path, Some(engine.entry_point()), version)
+        };
+        let mut driver = load(AdbcVersion::V110)
+            .or_else(|_older| load(AdbcVersion::V100))
+            .map_err(|error| Error::Driver { path: path.clone(), reason: error.message })?;
+        let failed = |error: adbc_core::error::Error| Error::Connect {
+            place: source.place().to_owned(),
+            reason: first_line(&source.without_secrets(&error.message)),
+        };
+        let database =
+            driver.new_database_with_opts(engine.options(source.address())).map_err(failed)?;
+        let mut connection = database.new_connection().map_err(failed)?;
+        if engine.leaves_autocommit() {
+            let no = OptionValue::String("false".to_owned());
+            connection.set_option(OptionConnection::AutoCommit, no).map_err(failed)?;
+        }
+        let (running, time) = (Arc::clone(running), limits.time);
+        let mut session = Self { source, connection, running, until, time, statements: 0 };
+        let left = until.saturating_duration_since(Instant::now());
+        for statement in engine.begin(left.as_millis()) {
+            session.rows("its rows as they are now", &statement, 0)?;
+        }
+        session.statements = 0;
+        Ok(session)
+    }
+
+    /// Names and types of what a statement answers.
+    pub(crate) fn schema(&mut self, what: &str, sql: &str) -> Result<SchemaRef> {
+        Ok(self.run(what, sql, 0)?.0)
+    }
+
+    /// What a statement answers; `rows_max` of it are known to be enough.
+    pub(crate) fn rows(
+        &mut self,
+        what: &str,
+        sql: &str,
+        rows_max: u64,
+    ) -> Result<Vec<RecordBatch>> {
+        Ok(self.run(what, sql, rows_max)?.1)
+    }
+
+    /// The whole numbers of a statement that answers one row of them; an empty cell is none.
+    pub(crate) fn numbers(&mut self, what: &str, sql: &str, count: usize) -> Result<Vec<u64>> {
+        let batches = self.rows(what, sql, 1)?;
+        let numbers: Vec<u64> = batches
+            .iter()
+            .filter(|batch| batch.num_rows() > 0)
+            .flat_map(|batch| batch.columns())
+            .map(|column| {
+                let column = self.whole(what, column.as_ref())?;
+                Ok(if column.is_null(0) { 0 } else { column.value(0).max(0) as u64 })
+            })
+            .collect::<Result<_>>()?;
+        if numbers.len() == count {
+            return Ok(numbers);
+        }
+        Err(self.answer(what, format!("{} numbers, not {count}", numbers.len())))
+    }
+
+    /// The text of a statement that answers one cell.
+    pub(crate) fn text(&mut self, what: &str, sql: &str) -> Result<String> {
+        let batches = self.rows(what, sql, 1)?;
+        let cell = batches.iter().find(|batch| batch.num_rows() > 0 && batch.num_columns() > 0);
+        let text = cell.and_then(|batch| {
+            let text = arrow_cast::cast(batch.column(0), &DataType::Utf8).ok()?;
+            let text = text.as_string_opt::<i32>()?;
+            (!text.is_null(0)).then(|| text.value(0).to_owned())
+        });
+        text.ok_or_else(|| self.answer(what, "no text".to_owned()))
+    }
+
+    /// Counts, whatever type of whole numbers the engine has for them.
+    pub(crate) fn whole(&self, what: &str, column: &dyn Array) -> Result<Int64Array> {
+        let cast = arrow_cast::cast(column, &DataType::Int64);
+        let wrong = || self.answer(what, format!("{}, not a number", column.data_type()));
+        Ok(cast.map_err(|_| wrong())?.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?.clone())
+    }
+
+    pub(crate) fn answer(&self, what: &str, reason: String) -> Error {
+        Error::Answer { place: self.source.place().to_owned(), what: what.to_owned(), reason }
+    }
+
+    fn run(
+        &mut self,
+        what: &str,
+        sql: &str,
+        rows_max: u64,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        self.statements += 1;
+        let source = self.source;
+        if Instant::now() >= self.until {
+            return Err(Error::TimedOut { place: source.place().to_owned(), limit: self.time });
+        }
+        let failed = |reason: String| Error::Statement {
+            place: source.place().to_owned(),
+            what: what.to_owned(),
+            // Some repeat the whole statement, in which a query may say what nobody is to read.
+            reason: first_line(&source.without_secrets(&reason.replace(sql, "…"))),
+        };
+        let mut statement =
+            self.connection.new_statement().map_err(|error| failed(error.message))?;
+        statement.set_sql_query(sql).map_err(|error| failed(error.message))?;
+        self.now_runs(Some(statement.get_cancel_handle()));
+        let reader = statement.execute().map_err(|error| failed(error.message))?;
+        let schema = reader.schema();
+        let (mut batches, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        for batch in reader {
+            let batch = batch.map_err(|error| failed(error.to_string()))?;
+            rows += batch.num_rows() as u64;
+            bytes += batch.get_array_memory_size();
+            // An answer to what changes nothing may come as rows without columns.
+            if rows > rows_max && batch.num_columns() > 0 {
+                return Err(Error::Changed {
+                    place: source.shown(),
+                    what: format!("{what}: more than {rows_max} rows"),
+                });
+            }
+            if bytes > ANSWER_BYTES_MAX {
+                return Err(self.answer(what, format!("more than {ANSWER_BYTES_MAX} bytes")));
+            }
+            batches.push(batch);
+        }
+        self.now_runs(None);
+        Ok((schema, batches))
+    }
+
+    fn now_runs(&self, handle: Option<Box<dyn CancelHandle>>) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = handle;
+    }
+}
+
+/// What a driver says in the first place; what follows quotes the statement.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}

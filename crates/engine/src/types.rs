@@ -1,0 +1,161 @@
+//! What the columns of an engine's table are: their Arrow types, and what can be asked about each.
+
+use arrow_schema::{DataType, Field};
+
+use crate::dialect::Engine;
+use crate::error::{Error, Result};
+use crate::limits::{COLUMNS_A_STATEMENT, COLUMNS_MAX};
+use crate::session::Session;
+use crate::shape::{Form, Shape};
+use crate::source::Source;
+use crate::statements;
+
+/// The columns that are wanted, in the table's order.
+pub(crate) fn shapes(
+    session: &mut Session<'_>,
+    source: &Source,
+    wanted: Option<&[&String]>,
+) -> Result<Vec<Shape>> {
+    let relation = source.relation();
+    let schema = session.schema("its columns", &statements::schema(&relation))?;
+    let is_wanted =
+        |field: &&std::sync::Arc<Field>| wanted.is_none_or(|names| names.contains(&field.name()));
+    let fields: Vec<&Field> = schema.fields().iter().filter(is_wanted).map(AsRef::as_ref).collect();
+    if fields.len() > COLUMNS_MAX {
+        return Err(Error::TooLarge {
+            place: source.shown(),
+            found: fields.len() as u64,
+            what: "columns",
+            most: COLUMNS_MAX as u64,
+        });
+    }
+    if source.engine() == Engine::Sqlite {
+        return by_values(session, source, &fields);
+    }
+    Ok(fields.into_iter().map(|field| by_type(source.engine(), field)).collect())
+}
+
+fn by_type(engine: Engine, field: &Field) -> Shape {
+    let column = format!("s.{}", engine.quoted(field.name()));
+    let shape = |expression: String, data_type: DataType, form| Shape {
+        name: field.name().clone(),
+        expression,
+        data_type,
+        form,
+    };
+    let own = |key: &str| field.metadata().get(key).map(String::as_str);
+    match own("POSTGRESQL:type") {
+        // Its driver writes them as text, of which a number of fixed digits is made again here.
+        Some("numeric") => {
+            return match own("POSTGRESQL:typmod").and_then(fixed_digits) {
+                Some((precision, scale)) => {
+                    shape(column, DataType::Decimal128(precision, scale), Form::Float)
+                }
+                None => shape(
+                    format!("cast({column} as double precision)"),
+                    DataType::Float64,
+                    Form::Float,
+                ),
+            };
+        }
+        // It has no order and is not equal to itself.
+        Some("json" | "jsonb") => {
+            return shape(format!("cast({column} as text)"), DataType::Utf8, Form::Text);
+        }
+        _ => {}
+    }
+    let data_type = field.data_type().clone();
+    match &data_type {
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
+            shape(column, data_type, Form::Float)
+        }
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)
+            if engine.has_infinite_times() =>
+        {
+            let finite = format!("case when isfinite({column}) then {column} end");
+            shape(finite, data_type, Form::Ordered)
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            shape(column, data_type, Form::Text)
+        }
+        DataType::Dictionary(_, values) if values.is_string() => {
+            shape(column, data_type, Form::Text)
+        }
+        DataType::Boolean
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Timestamp(..)
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Duration(_) => shape(column, data_type, Form::Ordered),
+        other if other.is_numeric() => shape(column, data_type, Form::Ordered),
+        _ => shape(column, data_type, Form::Other),
+    }
+}
+
+/// Digits in all and after the point of a `numeric`, out of what PostgreSQL keeps of it: both in one number, and four more.
+fn fixed_digits(modifier: &str) -> Option<(u8, i8)> {
+    /// Digits that the type holds.
+    const PRECISION_MAX: i64 = 38;
+    let modifier =
+        modifier.parse::<i64>().ok()?.checked_sub(4).filter(|modifier| *modifier >= 0)?;
+    let (precision, scale) = (modifier >> 16, modifier & 0x7ff);
+    let fits = (1..=PRECISION_MAX).contains(&precision) && scale <= precision;
+    fits.then_some((precision as u8, scale as i8))
+}
+
+/// SQLite's columns have no types, its values have: text in one makes text of all, a fraction makes fractions of all.
+fn by_values(session: &mut Session<'_>, source: &Source, fields: &[&Field]) -> Result<Vec<Shape>> {
+    let mut shapes = Vec::with_capacity(fields.len());
+    for fields in fields.chunks(COLUMNS_A_STATEMENT) {
+        let columns: Vec<String> = fields
+            .iter()
+            .map(|field| format!("s.{}", source.engine().quoted(field.name())))
+            .collect();
+        let sql = statements::sqlite_types(&source.relation(), &columns);
+        let counts = session.numbers("the types of its values", &sql, columns.len() * 4)?;
+        for ((field, column), counts) in fields.iter().zip(columns).zip(counts.as_chunks::<4>().0) {
+            let (expression, data_type, form) = match counts {
+                [0, 0, 0, 0] => (column, DataType::Null, Form::Other),
+                [.., 1..] => (column, DataType::Binary, Form::Other),
+                // Its order and equality are those of bytes, whatever the column was declared with.
+                [_, _, 1.., _] => {
+                    (format!("cast({column} as text) collate binary"), DataType::Utf8, Form::Text)
+                }
+                [_, 1.., ..] => (format!("cast({column} as real)"), DataType::Float64, Form::Float),
+                _ => (column, DataType::Int64, Form::Ordered),
+            };
+            shapes.push(Shape { name: field.name().clone(), expression, data_type, form });
+        }
+    }
+    Ok(shapes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(data_type: DataType, metadata: &[(&str, &str)]) -> Shape {
+        let metadata =
+            metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let field = Field::new("a \"b\"", data_type, true).with_metadata(metadata);
+        by_type(Engine::PostgreSql, &field)
+    }
+
+    #[test]
+    fn a_type_says_what_is_asked() {
+        let numeric = |modifier| {
+            of(DataType::Utf8, &[("POSTGRESQL:type", "numeric"), ("POSTGRESQL:typmod", modifier)])
+        };
+        assert_eq!(numeric("655366").data_type, DataType::Decimal128(10, 2));
+        let any = numeric("-1");
+        assert_eq!(any.expression, "cast(s.\"a \"\"b\"\"\" as double precision)");
+        assert_eq!((any.data_type, any.form), (DataType::Float64, Form::Float));
+        assert_eq!(numeric("65536004").data_type, DataType::Float64);
+        let json = of(DataType::Utf8, &[("POSTGRESQL:type", "jsonb")]);
+        assert_eq!(json.expression, "cast(s.\"a \"\"b\"\"\" as text)");
+        assert_eq!(of(DataType::Int32, &[]).form, Form::Ordered);
+        assert_eq!(of(DataType::FixedSizeBinary(16), &[]).form, Form::Other);
+        assert!(of(DataType::Date32, &[]).expression.starts_with("case when isfinite("));
+    }
+}

@@ -1,0 +1,116 @@
+//! Columns out of what an engine answered.
+
+use std::sync::Arc;
+
+use arrow_array::types::Int64Type;
+use arrow_array::{Array as _, ArrayRef, BooleanArray, Float64Array, PrimitiveArray, RecordBatch};
+use arrow_schema::DataType;
+use trainyard_drift::Column;
+
+use crate::error::Result;
+use crate::session::Session;
+use crate::shape::Shape;
+use crate::statements::shares;
+
+/// The columns that were asked about together, of the answer to [`crate::statements::values`].
+pub(crate) fn counted(
+    session: &Session<'_>,
+    shapes: &[&Shape],
+    batches: &[RecordBatch],
+) -> Result<Vec<Column>> {
+    let every = |index: usize| -> Result<ArrayRef> {
+        let pieces: Vec<ArrayRef> = batches
+            .iter()
+            .filter(|batch| batch.num_columns() > index)
+            .map(|batch| Arc::clone(batch.column(index)))
+            .collect();
+        together(session, &pieces)
+    };
+    let counts = session.whole(VALUES, every(2 * shapes.len())?.as_ref())?;
+    shapes
+        .iter()
+        .enumerate()
+        .map(|(index, shape)| {
+            let grouping = session.whole(VALUES, every(index)?.as_ref())?;
+            let is_of_column: BooleanArray =
+                grouping.iter().map(|grouping| Some(grouping == Some(0))).collect();
+            let chosen = |array: &dyn arrow_array::Array| {
+                arrow_select::filter::filter(array, &is_of_column)
+                    .map_err(|error| session.answer(VALUES, error.to_string()))
+            };
+            let values = chosen(every(shapes.len() + index)?.as_ref())?;
+            let values = as_type(session, shape, &values)?;
+            let counts = chosen(&counts)?;
+            let counts = session.whole(VALUES, counts.as_ref())?;
+            Ok(Column::counted(values.as_ref(), &numbers(&counts), 0))
+        })
+        .collect()
+}
+
+/// A column of the answer to [`crate::statements::quantiles`], with its values that are not finite.
+pub(crate) fn quantised(
+    session: &Session<'_>,
+    shape: &Shape,
+    batches: &[RecordBatch],
+    finite: u64,
+    [low, high]: [u64; 2],
+    missing: u64,
+) -> Result<Column> {
+    let pieces: Vec<ArrayRef> = batches
+        .iter()
+        .filter(|batch| batch.num_columns() > 0)
+        .map(|batch| Arc::clone(batch.column(0)))
+        .collect();
+    let values = as_type(session, shape, &together(session, &pieces)?)?;
+    let mut counts = shares(finite);
+    if values.len() != counts.len() {
+        let reason = format!("{} quantiles, not {}", values.len(), counts.len());
+        return Err(session.answer(QUANTILES, reason));
+    }
+    if low + high == 0 {
+        return Ok(Column::counted(values.as_ref(), &counts, missing));
+    }
+    let infinities: ArrayRef = Arc::new(Float64Array::from(vec![f64::NEG_INFINITY, f64::INFINITY]));
+    let infinities = as_type(session, shape, &infinities)?;
+    counts.extend([low, high]);
+    let values = together(session, &[values, infinities])?;
+    Ok(Column::counted(values.as_ref(), &counts, missing))
+}
+
+/// What statements ask, as errors say it.
+pub(crate) const VALUES: &str = "how often values stand";
+pub(crate) const QUANTILES: &str = "quantiles";
+
+fn numbers(counts: &PrimitiveArray<Int64Type>) -> Vec<u64> {
+    counts.iter().map(|count| count.unwrap_or(0).max(0) as u64).collect()
+}
+
+fn together(session: &Session<'_>, pieces: &[ArrayRef]) -> Result<ArrayRef> {
+    let pieces: Vec<&dyn arrow_array::Array> = pieces.iter().map(AsRef::as_ref).collect();
+    if pieces.is_empty() {
+        return Ok(arrow_array::new_empty_array(&DataType::Int64));
+    }
+    arrow_select::concat::concat(&pieces).map_err(|error| session.answer(VALUES, error.to_string()))
+}
+
+/// Values in the type of their column: some drivers write numbers as text, or guess types by what comes first.
+fn as_type(session: &Session<'_>, shape: &Shape, values: &ArrayRef) -> Result<ArrayRef> {
+    if *values.data_type() == shape.data_type {
+        return Ok(Arc::clone(values));
+    }
+    let wrong =
+        |reason: String| session.answer(VALUES, format!("column {:?}: {reason}", shape.name));
+    if values.is_empty() {
+        return Ok(arrow_array::new_empty_array(&shape.data_type));
+    }
+    let nulls = values.null_count();
+    let cast =
+        arrow_cast::cast(values, &shape.data_type).map_err(|error| wrong(error.to_string()))?;
+    // NaN is the one text that is no number and may stand in a column of numbers.
+    let lost = cast.null_count() - nulls;
+    if lost > 1 {
+        let (from, to) = (values.data_type(), &shape.data_type);
+        return Err(wrong(format!("{lost} values of {from} are no {to}")));
+    }
+    Ok(cast)
+}

@@ -1,0 +1,14 @@
+//! Real engines: DuckDB, PostgreSQL and SQLite hold the tables that are compared here row by row, too.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot read its data must fail and say where"
+)]
+
+mod conditions;
+mod engines;
+mod refused;
+mod same_report;
+mod spark;
+mod tables;

@@ -1,0 +1,189 @@
+//! `trainyard monitor` and `trainyard profile` on tables that lie in engines.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use trainyard_testkit::engines::{duckdb_library, packages};
+use trainyard_testkit::{free_port, run_python};
+
+use crate::project::{stdout_of, trainyard};
+
+/// Rows in which `x` and the labels of `town` move by `shift`.
+fn write(path: &Path, rows: usize, shift: f64) {
+    let mut text = String::from("x,n,town,day\n");
+    for row in 0..rows {
+        let x = (row * 7919 % 1009) as f64 / 1009.0 + shift;
+        let town = if shift > 0.0 && row % 10 == 0 { 9 } else { row % 8 };
+        writeln!(text, "{x},{},t{town},2026-02-{:02}", row % 4, 1 + row * 28 / rows).unwrap();
+    }
+    std::fs::write(path, text).unwrap();
+}
+
+/// A folder with both sides as CSV files.
+struct Sides(tempfile::TempDir);
+
+impl Sides {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("before.csv"), 2000, 0.0);
+        write(&folder.path().join("after.csv"), 1500, 0.5);
+        Self(folder)
+    }
+
+    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        let mut command = trainyard();
+        command.current_dir(self.0.path()).args(arguments);
+        command.envs(environment.iter().copied()).output().unwrap()
+    }
+
+    fn monitor(&self, reference: &str, current: &str, further: &[&str]) -> Value {
+        let mut arguments =
+            vec!["monitor", "--reference", reference, "--current", current, "--json"];
+        arguments.extend_from_slice(further);
+        let library = duckdb_library();
+        let library = [("TRAINYARD_ENGINE_DRIVER", library.to_str().unwrap())];
+        serde_json::from_str(&stdout_of(&self.run(&arguments, &library), 0)).unwrap()
+    }
+}
+
+/// What was found of a column, the score apart.
+fn test<'a>(result: &'a Value, name: &str) -> (&'a Value, &'a Value, f64) {
+    let columns = result["columns"].as_array().unwrap();
+    let column = columns.iter().find(|column| column["name"] == name).unwrap();
+    let test = &column["test"];
+    (&test["method"], &test["drifted"], test["score"].as_f64().unwrap())
+}
+
+#[test]
+fn files_give_one_report_whoever_reads_them() {
+    let sides = Sides::new();
+    let here = sides.monitor("before.csv", "after.csv", &[]);
+    let [before, after] =
+        ["before", "after"].map(|name| format!("?query=select * from '{name}.csv'"));
+    let both = sides.monitor(&before, &after, &["--engine", "duckdb://"]);
+    let one = sides.monitor("before.csv", &format!("duckdb://{after}"), &[]);
+    let profile = ["profile", &before, "--engine", "duckdb://", "-o", "before.profile"];
+    let library = duckdb_library();
+    let driver = [("TRAINYARD_ENGINE_DRIVER", library.to_str().unwrap())];
+    let written = sides.run(&profile, &driver);
+    assert!(stdout_of(&written, 0).contains("2000 rows, 4 columns"));
+    let by_profile = sides.monitor("before.profile", "after.csv", &[]);
+    for there in [&both, &one, &by_profile] {
+        for name in ["x", "n", "town", "day"] {
+            let (expected, found) = (test(&here, name), test(there, name));
+            assert_eq!((found.0, found.1), (expected.0, expected.1), "{name}");
+            assert!((found.2 - expected.2).abs() < 1e-9, "{name}: {} and {}", found.2, expected.2);
+        }
+    }
+    let told: Vec<&str> = both["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|finding| finding["message"].as_str())
+        .filter(|message| message.contains("was summed up by DuckDB v"))
+        .collect();
+    assert_eq!(told.len(), 2, "{}", both["findings"]);
+    assert!(!both.to_string().contains("select *"), "{both}");
+}
+
+#[test]
+fn conditions_and_segments_choose_the_same_rows() {
+    let sides = Sides::new();
+    let current = "duckdb://?query=select * from 'after.csv'";
+    let reference = "duckdb://?query=select * from 'before.csv'";
+    let further = ["--where", "n in (1, 2) and not town = t3", "--segment", "town"];
+    let (here, there) = (
+        sides.monitor("before.csv", "after.csv", &further),
+        sides.monitor(reference, current, &further),
+    );
+    let segments = |result: &Value| result["segments"].as_array().unwrap().len();
+    assert!(segments(&here) > 3, "{}", here["segments"]);
+    assert_eq!(segments(&here), segments(&there));
+    assert_eq!(here["verdict"], there["verdict"]);
+    for name in ["x", "n", "town"] {
+        let (expected, found) = (test(&here, name), test(&there, name));
+        assert_eq!((found.0, found.1), (expected.0, expected.1), "{name}");
+        assert!((found.2 - expected.2).abs() < 1e-9, "{name}: {} and {}", found.2, expected.2);
+    }
+}
+
+#[test]
+fn a_file_of_sqlite_is_read_with_the_driver_of_a_package() {
+    let sides = Sides::new();
+    let make = "
+import csv, sqlite3
+held = sqlite3.connect('held.db')
+for name in ('before', 'after'):
+    held.execute(f'create table {name} (x real, n integer, town text, day text)')
+    with open(f'{name}.csv', newline='') as file:
+        rows = list(csv.reader(file))[1:]
+    held.executemany(f'insert into {name} values (?, ?, ?, ?)', rows)
+held.commit()
+";
+    let folder = sides.0.path().to_str().unwrap();
+    run_python(&format!("import os\nos.chdir({folder:?})\n{make}"), &[], &[]);
+    let drivers = packages();
+    let arguments = [
+        "monitor",
+        "--reference",
+        "?table=before",
+        "--current",
+        "?table=after",
+        "--columns",
+        "x,n,town",
+        "--json",
+        "--engine-driver",
+        drivers.to_str().unwrap(),
+    ];
+    let output = sides.run(&arguments, &[("TRAINYARD_ENGINE", "sqlite://held.db")]);
+    let there: Value = serde_json::from_str(&stdout_of(&output, 0)).unwrap();
+    let here = sides.monitor("before.csv", "after.csv", &["--columns", "x,n,town"]);
+    for name in ["x", "n", "town"] {
+        assert_eq!(test(&there, name), test(&here, name), "{name}");
+    }
+}
+
+#[test]
+fn what_an_engine_is_not_asked_is_refused() {
+    let sides = Sides::new();
+    let current = "duckdb://?query=select * from 'after.csv'";
+    for (further, expected) in [
+        (&["--where", "x > abc"][..], "cannot be compared"),
+        (&["--window", "100 rows"], "cuts rows"),
+        (&["--engine-driver", "nowhere"], "libduckdb.so is not in nowhere"),
+        (&["--engine-timeout", "5"], "no duration"),
+    ] {
+        let mut arguments = vec!["monitor", "--reference", "before.csv", "--current", current];
+        arguments.extend_from_slice(further);
+        let output = sides.run(&arguments, &[]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(expected), "{further:?}: {error}");
+        assert!(!output.status.success());
+    }
+    let nowhere = ["monitor", "--reference", "before.csv", "--current", "?table=t"];
+    let output = sides.run(&nowhere, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no engine is named"));
+}
+
+#[test]
+fn a_password_is_never_told() {
+    let sides = Sides::new();
+    let engine = format!("postgresql://me:hidden%20word@127.0.0.1:{}/db", free_port());
+    let drivers = packages();
+    let environment = [
+        ("TRAINYARD_ENGINE", engine.as_str()),
+        ("TRAINYARD_ENGINE_DRIVER", drivers.to_str().unwrap()),
+        ("TRAINYARD_LOG", "trace"),
+    ];
+    let arguments = ["monitor", "--reference", "before.csv", "--current", "?table=t"];
+    let output = sides.run(&arguments, &environment);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("cannot open postgresql://127.0.0.1:"), "{error}");
+    assert!(!error.contains("hidden"), "{error}");
+    let help = sides.run(&["monitor", "--help"], &environment);
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("hidden"));
+}
