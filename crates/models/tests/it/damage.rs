@@ -107,6 +107,9 @@ fn damaged_files_are_no_panic() {
     check("xgb_classifier", "model.ubj", 40);
     check("onnx_rf", "model.onnx", 40);
     check("lgbm_classifier", "model.skops", 20);
+    check("cb_classifier", "model.cb", 200);
+    check("cb_json", "model.cb", 60);
+    check("cb_leafwise", "model.cb", 200);
 }
 
 /// Every kept model of old versions, damaged a few times; for minutes where `TRAINYARD_FUZZ_SECONDS` says so,

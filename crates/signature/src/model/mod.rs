@@ -22,7 +22,7 @@ mod signature_texts;
 pub use environment::Environment;
 pub use file::{open_file, read_file};
 pub use flavors::{
-    Flavors, LightgbmFlavor, OnnxFlavor, OtherFlavor, PythonEnv, PythonFunctionFlavor,
+    CatboostFlavor, Flavors, LightgbmFlavor, OnnxFlavor, OtherFlavor, PythonEnv, PythonFunctionFlavor,
     SklearnFlavor, XgboostFlavor,
 };
 pub use folder::ModelFolder;
