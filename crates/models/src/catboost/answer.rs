@@ -67,18 +67,18 @@ impl Purpose {
             Some((loss, None)) => loss.text().unwrap_or_default().to_owned(),
             None => String::new(),
         };
-        let probability = match file.info.iter().find(|(name, _)| name == "binclass_probability_threshold") {
-            Some((_, said)) => {
-                let said = said.number().filter(|x| *x > 0.0 && *x < 1.0);
-                said.ok_or_else(|| malformed("binclass_probability_threshold is no probability"))?
-            }
-            None => 0.5,
-        };
-        let purpose = Self {
-            loss,
-            labels: Labels::read(file)?,
-            threshold: -(1.0 / probability - 1.0).ln(),
-        };
+        let probability =
+            match file.info.iter().find(|(name, _)| name == "binclass_probability_threshold") {
+                Some((_, said)) => {
+                    let said = said.number().filter(|x| *x > 0.0 && *x < 1.0);
+                    said.ok_or_else(|| {
+                        malformed("binclass_probability_threshold is no probability")
+                    })?
+                }
+                None => 0.5,
+            };
+        let purpose =
+            Self { loss, labels: Labels::read(file)?, threshold: -(1.0 / probability - 1.0).ln() };
         let (outputs, labels) = (file.outputs(), purpose.labels.as_ref().map(Labels::len));
         let fits = match (purpose.labels.is_some() && !purpose.is_several(), outputs) {
             (false, _) => true,
@@ -148,15 +148,19 @@ impl Purpose {
 
     fn chosen(&self, sums: &[f64], outputs: usize) -> Answer {
         if self.is_several() {
-            return Answer::Present(sums.iter().map(|&x| i64::from(x > self.threshold)).collect(), outputs);
+            return Answer::Present(
+                sums.iter().map(|&x| i64::from(x > self.threshold)).collect(),
+                outputs,
+            );
         }
         if outputs == 1 {
             let classes = sums.iter().map(|&x| usize::from(x > self.threshold)).collect();
             return Answer::Chosen { classes, is_table: false };
         }
         let largest = |row: &[f64]| {
-            let larger =
-                |best: (usize, f64), (at, &x): (usize, &f64)| if x > best.1 { (at, x) } else { best };
+            let larger = |best: (usize, f64), (at, &x): (usize, &f64)| {
+                if x > best.1 { (at, x) } else { best }
+            };
             row.iter().enumerate().fold((0, f64::NEG_INFINITY), larger).0
         };
         let classes = sums.chunks_exact(outputs.max(1)).map(largest).collect();

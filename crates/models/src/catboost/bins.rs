@@ -140,7 +140,8 @@ impl Bins {
 pub(super) fn used_category(file: &File, index: usize) -> Result<usize> {
     let mut used = file.categories.iter().filter(|feature| feature.is_used);
     let number = used.position(|feature| feature.index == index);
-    number.ok_or_else(|| malformed(format!("categorical feature {index} is used and does not exist")))
+    number
+        .ok_or_else(|| malformed(format!("categorical feature {index} is used and does not exist")))
 }
 
 fn border_split(first: usize, at: usize) -> Split {

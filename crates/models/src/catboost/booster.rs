@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use super::answer::{Answer, Class, Purpose};
-use super::bins::{Asked, BLOCK, Bins, Split};
 use super::binary;
+use super::bins::{Asked, BLOCK, Bins, Split};
 use super::file::{File, Shape, Trees, malformed, unsupported};
 use super::forest::{self, Question};
 use super::json;

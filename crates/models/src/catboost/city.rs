@@ -154,8 +154,14 @@ mod tests {
         ("thirty-three letters are in here!", 240621310),
         ("a name of sixty-four letters, which is quite a bit for a word ...", 2118300110),
         ("a name of sixty-five letters, which is quite a bit for a word ....", 1276131479),
-        ("nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn", 3090776441),
-        ("01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789", 147607983),
+        (
+            "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+            3090776441,
+        ),
+        (
+            "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
+            147607983,
+        ),
     ];
 
     /// What CatBoost 1.2.10 writes as the hashes of these categories.

@@ -185,8 +185,12 @@ impl CtrTable {
         let counts = counts.unwrap_or_default();
         let sum = |counts: &[i32]| counts.iter().map(|&count| i64::from(count)).sum::<i64>() as f32;
         match self.source.kind {
-            CtrKind::Borders => (sum(counts.get(target_border + 1..).unwrap_or_default()), sum(counts)),
-            CtrKind::Buckets => (sum(counts.get(target_border..=target_border).unwrap_or_default()), sum(counts)),
+            CtrKind::Borders => {
+                (sum(counts.get(target_border + 1..).unwrap_or_default()), sum(counts))
+            }
+            CtrKind::Buckets => {
+                (sum(counts.get(target_border..=target_border).unwrap_or_default()), sum(counts))
+            }
             CtrKind::Mean => match counts {
                 &[total, count] => (f32::from_bits(total as u32), count as f32),
                 _ => (0.0, 0.0),

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::file::{
-    CategoricalFeature, CtrFeature, CtrKind, CtrTable, File, FloatFeature, LEVELS_MAX, OneHotFeature, Shape,
-    Source, Trees, malformed, unsupported,
+    CategoricalFeature, CtrFeature, CtrKind, CtrTable, File, FloatFeature, LEVELS_MAX,
+    OneHotFeature, Shape, Source, Trees, malformed, unsupported,
 };
 use crate::document::{Document, parse_json};
 use crate::{Error, Result};
@@ -91,7 +91,9 @@ fn number(document: &Document, name: &str) -> Result<f64> {
 fn numbers(document: &Document, name: &str) -> Result<Vec<f64>> {
     match document.get(name) {
         None | Some(Document::Null) => Ok(Vec::new()),
-        Some(list) => list.numbers().ok_or_else(|| malformed(format!("{name} is no list of numbers"))),
+        Some(list) => {
+            list.numbers().ok_or_else(|| malformed(format!("{name} is no list of numbers")))
+        }
     }
 }
 
@@ -193,10 +195,9 @@ impl Splits {
     fn number(&self, split: &Document) -> Result<u32> {
         let at = count(split, "split_index")?;
         let asked = match text(split, "split_type")? {
-            "FloatFeature" => Asked::Border(
-                count(split, "float_feature_index")?,
-                number(split, "border")? as f32,
-            ),
+            "FloatFeature" => {
+                Asked::Border(count(split, "float_feature_index")?, number(split, "border")? as f32)
+            }
             "OneHotFeature" => Asked::Value(
                 count(split, "cat_feature_index")?,
                 whole(field(split, "value")?, "value")?,
@@ -233,7 +234,8 @@ fn symmetric_trees(document: &Document, splits: &Splits) -> Result<Read> {
         }
         let values = numbers(tree, "leaf_values")?;
         let of_leaf = values.len() >> levels.len();
-        if *first_leaf.get_or_insert(of_leaf) != of_leaf || of_leaf << levels.len() != values.len() {
+        if *first_leaf.get_or_insert(of_leaf) != of_leaf || of_leaf << levels.len() != values.len()
+        {
             return Err(malformed(format!("{} values of {} levels", values.len(), levels.len())));
         }
         trees.leaves.extend(values);
@@ -243,7 +245,13 @@ fn symmetric_trees(document: &Document, splits: &Splits) -> Result<Read> {
 }
 
 fn node_trees(document: &Document, splits: &Splits) -> Result<Read> {
-    let mut nodes = Nodes { splits, trees: Trees::default(), steps: Vec::new(), places: Vec::new(), outputs: None };
+    let mut nodes = Nodes {
+        splits,
+        trees: Trees::default(),
+        steps: Vec::new(),
+        places: Vec::new(),
+        outputs: None,
+    };
     for tree in document.list().unwrap_or_default() {
         let first = nodes.places.len();
         nodes.add(tree)?;
@@ -319,7 +327,8 @@ fn ctr_table(source: Source, table: &Document) -> Result<CtrTable> {
     let stride = count(table, "hash_stride")?;
     let rows = list_of(table, "hash_map");
     let classes = stride.saturating_sub(1);
-    if classes == 0 || !rows.len().is_multiple_of(stride) || source.kind.stride(classes) != classes {
+    if classes == 0 || !rows.len().is_multiple_of(stride) || source.kind.stride(classes) != classes
+    {
         return Err(malformed(format!("{} entries of {stride} in a CTR", rows.len())));
     }
     let mut places = HashMap::new();

@@ -85,7 +85,8 @@ impl Predictor for CatboostModel {
             Answer::Chosen { classes, is_table } => {
                 let labels = self.booster.labels();
                 let values = labels.map(|labels| labels.pick(&classes));
-                let values = values.ok_or_else(|| Error::Input("the model has no classes".into()))?;
+                let values =
+                    values.ok_or_else(|| Error::Input("the model has no classes".into()))?;
                 if is_table {
                     Prediction::Matrix { values, width: 1 }
                 } else {

@@ -173,9 +173,7 @@ impl Columns {
     /// The rows of a table between the steps of a pipeline.
     pub(super) fn of<'b>(&self, given: Given<'b>) -> Result<Rows<'b>> {
         match given {
-            Given::Numbers(rows, width) => {
-                self.of_numbers(rows, width, rows.len() / width.max(1))
-            }
+            Given::Numbers(rows, width) => self.of_numbers(rows, width, rows.len() / width.max(1)),
             Given::Columns(names, columns, count) => self.of_columns(names, columns, count),
         }
     }

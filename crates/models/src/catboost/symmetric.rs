@@ -94,7 +94,8 @@ mod tests {
         let symmetric = Symmetric::new(splits);
         let rows = [(0, 0), (1, 3), (2, 1), (2, 3), (0, 3), (1, 0)];
         let leaves = [0.0, 6.0, 5.0, 7.0, 2.0, 4.0];
-        let bins: Vec<u8> = rows.iter().map(|row| row.0).chain(rows.iter().map(|row| row.1)).collect();
+        let bins: Vec<u8> =
+            rows.iter().map(|row| row.0).chain(rows.iter().map(|row| row.1)).collect();
         let mut sums = vec![0.0; 2 * rows.len()];
         symmetric.add_to(&trees, &bins, 2, &mut sums);
         for ((row, leaf), sums) in rows.iter().zip(leaves).zip(sums.chunks_exact(2)) {

@@ -84,7 +84,8 @@ impl Estimator for Boosted {
             }
             Answer::Chosen { classes: chosen, is_table } => {
                 let classes = self.classes.as_ref();
-                let classes = classes.ok_or_else(|| Error::Input("the model has no classes".into()))?;
+                let classes =
+                    classes.ok_or_else(|| Error::Input("the model has no classes".into()))?;
                 if is_table {
                     Output::ManyLabels(vec![(chosen, Arc::clone(classes))])
                 } else {

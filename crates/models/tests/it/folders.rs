@@ -80,7 +80,8 @@ fn boosters_answer_as_in_python() {
 /// A file without its folder is of the class of its loss.
 #[test]
 fn a_file_of_catboost_alone_answers_as_its_folder() {
-    for (name, class) in [("cb_classifier", "CatBoostClassifier"), ("cb_json", "CatBoostRegressor")] {
+    for (name, class) in [("cb_classifier", "CatBoostClassifier"), ("cb_json", "CatBoostRegressor")]
+    {
         let folder = models().join(name);
         let bytes = std::fs::read(folder.join("model.cb")).unwrap();
         assert_eq!(catboost_class(&bytes).unwrap(), class);
