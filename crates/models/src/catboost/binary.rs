@@ -41,7 +41,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<File> {
     if !rest.is_empty() {
         return Err(malformed(format!("{} bytes behind the end", rest.len())));
     }
-    let outputs = size_of_list(trees.number(0, 0)?)?;
+    let outputs = natural(trees.number(0, 0)?)?;
     let file = File {
         floats: float_features(&trees)?,
         categories: categorical_features(&trees)?,
@@ -96,15 +96,15 @@ fn named(feature: &Table<'_>) -> Result<String> {
     Ok(if name.is_empty() { feature.number(1, -1_i32)?.to_string() } else { format!("{name:?}") })
 }
 
-fn size_of_list(number: i32) -> Result<usize> {
+fn natural(number: i32) -> Result<usize> {
     usize::try_from(number).map_err(|_| malformed(format!("a length or number {number}")))
 }
 
 fn float_features(trees: &Table<'_>) -> Result<Vec<FloatFeature>> {
     let read = |feature: Table<'_>| {
         Ok(FloatFeature {
-            index: size_of_list(feature.number(1, -1)?)?,
-            column: size_of_list(feature.number(2, -1)?)?,
+            index: natural(feature.number(1, -1)?)?,
+            column: natural(feature.number(2, -1)?)?,
             name: feature.text(4)?,
             borders: feature.list(3)?,
             missing_is_above: feature.number(0, 0_u8)? != 0 && feature.number(5, 0)? == AS_TRUE,
@@ -116,8 +116,8 @@ fn float_features(trees: &Table<'_>) -> Result<Vec<FloatFeature>> {
 fn categorical_features(trees: &Table<'_>) -> Result<Vec<CategoricalFeature>> {
     let read = |feature: Table<'_>| {
         Ok(CategoricalFeature {
-            index: size_of_list(feature.number(0, -1)?)?,
-            column: size_of_list(feature.number(1, -1)?)?,
+            index: natural(feature.number(0, -1)?)?,
+            column: natural(feature.number(1, -1)?)?,
             name: feature.text(2)?,
             is_used: feature.number(3, 1_u8)? != 0,
         })
@@ -127,7 +127,7 @@ fn categorical_features(trees: &Table<'_>) -> Result<Vec<CategoricalFeature>> {
 
 fn one_hot_features(trees: &Table<'_>) -> Result<Vec<OneHotFeature>> {
     let read = |feature: Table<'_>| {
-        let index = size_of_list(feature.number(0, -1)?)?;
+        let index = natural(feature.number(0, -1)?)?;
         Ok(OneHotFeature { index, values: feature.list(1)? })
     };
     trees.tables(6)?.into_iter().map(read).collect()
@@ -138,7 +138,7 @@ fn ctr_features(trees: &Table<'_>) -> Result<Vec<CtrFeature>> {
         let ctr = feature.table(0)?;
         Ok(CtrFeature {
             source: source(&ctr.table(0)?)?,
-            target_border: size_of_list(ctr.number(1, 0)?)?,
+            target_border: natural(ctr.number(1, 0)?)?,
             prior: (ctr.number(2, 0.0)?, ctr.number(3, 1.0)?),
             shift: ctr.number(4, 0.0)?,
             scale: ctr.number(5, 1.0)?,
@@ -150,9 +150,9 @@ fn ctr_features(trees: &Table<'_>) -> Result<Vec<CtrFeature>> {
 
 fn source(base: &Table<'_>) -> Result<Source> {
     let combination = base.table(0)?;
-    let categories = combination.list(0)?.into_iter().map(size_of_list);
+    let categories = combination.list(0)?.into_iter().map(natural);
     let floats = combination.list::<(i32, f32)>(1)?.into_iter();
-    let floats = floats.map(|(index, border)| Ok((size_of_list(index)?, border.to_bits())));
+    let floats = floats.map(|(index, border)| Ok((natural(index)?, border.to_bits())));
     let one_hot = combination.list::<(i32, i32)>(2)?.into_iter();
     let kind = base.number(1, 0_i8)?;
     let named = usize::try_from(kind).ok().and_then(|kind| CtrKind::NAMES.get(kind));
@@ -161,7 +161,7 @@ fn source(base: &Table<'_>) -> Result<Source> {
         categories: categories.collect::<Result<_>>()?,
         floats: floats.collect::<Result<_>>()?,
         one_hot: one_hot
-            .map(|(index, value)| Ok((size_of_list(index)?, value)))
+            .map(|(index, value)| Ok((natural(index)?, value)))
             .collect::<Result<_>>()?,
         kind,
         cuts: base.number(2, 0)?,
@@ -169,10 +169,10 @@ fn source(base: &Table<'_>) -> Result<Source> {
 }
 
 fn read_trees(trees: &Table<'_>) -> Result<Trees> {
-    let sizes = trees.list(2)?.into_iter().map(size_of_list).collect::<Result<Vec<_>>>()?;
+    let sizes = trees.list(2)?.into_iter().map(natural).collect::<Result<Vec<_>>>()?;
     let splits = trees.list::<i32>(1)?.into_iter();
     let splits = splits.map(|split| u32::try_from(split).map_err(|_| malformed("a split")));
-    let starts = trees.list(3)?.into_iter().map(size_of_list).collect::<Result<Vec<_>>>()?;
+    let starts = trees.list(3)?.into_iter().map(natural).collect::<Result<Vec<_>>>()?;
     let begin = sizes.iter().scan(0_usize, |next, &size| {
         let this = *next;
         *next = next.saturating_add(size);
@@ -248,6 +248,6 @@ fn ctr_table(table: &Table<'_>) -> Result<CtrTable> {
         places,
         counts: counts.collect(),
         denominator: table.number(3, 0)?,
-        classes: size_of_list(table.number(4, 0)?)?,
+        classes: natural(table.number(4, 0)?)?,
     })
 }

@@ -69,26 +69,18 @@ impl Booster {
         let trees = std::mem::take(&mut file.trees);
         let outputs = file.outputs();
         let of_numbers: Option<Vec<Question>> = asked.iter().map(number_question).collect();
-        let walk = match (&trees.shape, of_numbers) {
-            (Shape::Symmetric, asked_numbers) => {
-                let split = |&number: &u32| asked.get(number as usize).map(|asked| asked.split);
-                let splits: Option<Vec<Split>> = trees.splits.iter().map(split).collect();
-                let splits = splits.ok_or_else(|| malformed("a split that does not exist"))?;
-                Walk::Symmetric {
-                    symmetric: Symmetric::new(splits),
-                    trees,
-                    asked: asked_numbers,
-                    forest: OnceLock::new(),
-                }
-            }
-            (Shape::Nodes { .. }, Some(numbers)) => {
-                let ask = |split: u32| numbers.get(split as usize).cloned();
-                Walk::Numbers(forest::build(&trees, outputs, usize::MAX, ask)?)
-            }
-            (Shape::Nodes { .. }, None) => {
-                let ask = |split: u32| asked.get(split as usize).map(byte_question);
-                Walk::Bytes(forest::build(&trees, outputs, bins.buckets(), ask)?)
-            }
+        let walk = if matches!(trees.shape, Shape::Symmetric) {
+            let split = |&number: &u32| asked.get(number as usize).map(|asked| asked.split);
+            let splits: Option<Vec<Split>> = trees.splits.iter().map(split).collect();
+            let splits = splits.ok_or_else(|| malformed("a split that does not exist"))?;
+            let symmetric = Symmetric::new(splits);
+            Walk::Symmetric { symmetric, trees, asked: of_numbers, forest: OnceLock::new() }
+        } else if let Some(numbers) = of_numbers {
+            let ask = |split: u32| numbers.get(split as usize).cloned();
+            Walk::Numbers(forest::build(&trees, outputs, usize::MAX, ask)?)
+        } else {
+            let ask = |split: u32| asked.get(split as usize).map(byte_question);
+            Walk::Bytes(forest::build(&trees, outputs, bins.buckets(), ask)?)
         };
         let File { scale, bias, .. } = file;
         let explainer = LazyExplainer::default();

@@ -57,7 +57,8 @@ impl Leaves<'_> {
     fn take(&mut self, leaf: usize, values: &mut Vec<f64>) -> Result<(NodeSpec, f64)> {
         let first = leaf.saturating_mul(self.outputs);
         let own = self.trees.leaves.get(first..first.saturating_add(self.outputs));
-        let (Some(own), Some(taken @ false)) = (own, self.taken.get_mut(leaf)) else {
+        let taken = self.taken.get_mut(leaf).filter(|taken| !**taken);
+        let (Some(own), Some(taken)) = (own, taken) else {
             return Err(malformed(format!("leaf {leaf} does not exist or is there twice")));
         };
         *taken = true;

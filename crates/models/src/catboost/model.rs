@@ -6,6 +6,7 @@ use arrow_array::{Float64Array, Int64Array, RecordBatch};
 
 use super::answer::{Answer, Class};
 use super::booster::Booster;
+use super::labels::Labels;
 use crate::input::Input;
 use crate::{Error, Explanation, Prediction, Predictor, Result};
 
@@ -106,9 +107,8 @@ impl Predictor for CatboostModel {
         let background = background.map(|rows| columns.of_batch(rows)).transpose()?;
         let input = Input::new(input);
         let own = self.booster.explain(self.class, (&rows, input.width()), background.as_ref())?;
-        let names = self.booster.labels().map(super::labels::Labels::names).unwrap_or_default();
-        let count = rows.numbers.len() / rows.width.max(1);
-        Ok(own.named(count, input.names(), &names))
+        let names = self.booster.labels().map(Labels::names).unwrap_or_default();
+        Ok(own.named(rows.count, input.names(), &names))
     }
 
     fn takes_text(&self) -> bool {
@@ -118,7 +118,7 @@ impl Predictor for CatboostModel {
     fn classes(&self) -> Option<Vec<String>> {
         let is_of_classes = self.is_asked_probabilities && !self.booster.is_several();
         let labels = self.booster.labels().filter(|_| is_of_classes);
-        labels.map(super::labels::Labels::names)
+        labels.map(Labels::names)
     }
 
     fn size_bytes(&self) -> usize {
