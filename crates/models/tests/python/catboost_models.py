@@ -165,9 +165,9 @@ def categories(y):
 def in_pipelines(X, y):
     for name, step in [("scaled", StandardScaler()), ("filled", SimpleImputer())]:
         for kind, target in [("classes", np.digitize(y, [-0.5, 1])), ("labels", np.where(y > 0, "yes", "no"))]:
-            save(f"pipeline_{name}_{kind}", make_pipeline(step, cb.CatBoostClassifier(**FEW)).fit(X, target), X[:40], kinds=("cloudpickle",))
-        save(f"pipeline_{name}_number", make_pipeline(step, cb.CatBoostRegressor(**FEW)).fit(X, y), X[:40], kinds=("cloudpickle",))
-    save("pipeline_poisson", make_pipeline(StandardScaler(), cb.CatBoostRegressor(loss_function="Poisson", **FEW)).fit(X, np.abs(y)), X[:40], kinds=("cloudpickle",))
+            save(f"pipeline_{name}_{kind}", make_pipeline(step, cb.CatBoostClassifier(**FEW)).fit(X, target), X[:40])
+        save(f"pipeline_{name}_number", make_pipeline(step, cb.CatBoostRegressor(**FEW)).fit(X, y), X[:40])
+    save("pipeline_poisson", make_pipeline(StandardScaler(), cb.CatBoostRegressor(loss_function="Poisson", **FEW)).fit(X, np.abs(y)), X[:40])
 
 
 def main():
