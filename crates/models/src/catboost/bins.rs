@@ -1,12 +1,9 @@
 //! Columns as numbers of borders below their values, a byte each: what splits compare.
 
 use super::ctr::Ctrs;
-use super::file::{File, malformed};
-use super::rows::Rows;
+use super::file::File;
+use super::rows::{BLOCK, Rows};
 use crate::Result;
-
-/// Rows that are walked together: their bytes and sums stay in the nearest cache.
-pub(super) const BLOCK: usize = 128;
 
 /// Borders of one byte; a feature with more has several.
 const OF_BYTE: usize = 255;
@@ -80,7 +77,7 @@ impl Bins {
             let first = place(feature.values.len());
             let split = |at| Asked { split: value_split(first, at), float: None };
             asked.extend((0..feature.values.len()).map(split));
-            let category = used_category(file, feature.index)?;
+            let category = file.used_category(feature.index)?;
             one_hot.push(OneHotBins { category, values: feature.values.clone(), first });
         }
         let mut firsts = Vec::new();
@@ -134,14 +131,6 @@ impl Bins {
         let one_hot = self.one_hot.iter().map(|feature| size_of_val(feature.values.as_slice()));
         floats.chain(one_hot).sum::<usize>() + self.ctrs.size_bytes()
     }
-}
-
-/// The number among the categories of rows of a categorical feature.
-pub(super) fn used_category(file: &File, index: usize) -> Result<usize> {
-    let mut used = file.categories.iter().filter(|feature| feature.is_used);
-    let number = used.position(|feature| feature.index == index);
-    number
-        .ok_or_else(|| malformed(format!("categorical feature {index} is used and does not exist")))
 }
 
 fn border_split(first: usize, at: usize) -> Split {

@@ -4,12 +4,12 @@ use std::sync::OnceLock;
 
 use super::answer::{Answer, Class, Purpose};
 use super::binary;
-use super::bins::{Asked, BLOCK, Bins, Split};
+use super::bins::{Asked, Bins, Split};
 use super::file::{File, Shape, Trees, malformed, unsupported};
 use super::forest::{self, Question};
 use super::json;
 use super::labels::Labels;
-use super::rows::{Columns, Given, Rows};
+use super::rows::{BLOCK, Columns, Given, Rows};
 use super::symmetric::Symmetric;
 use crate::contributions::{Contributions, check_cells};
 use crate::document::parse_json;

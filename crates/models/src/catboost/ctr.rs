@@ -1,9 +1,8 @@
 //! CTRs: what training counted of the target, by combinations of categories.
 
-use super::bins::{BLOCK, used_category};
 use super::city::combined;
 use super::file::{CtrKind, CtrTable, File, Source, malformed};
-use super::rows::Rows;
+use super::rows::{BLOCK, Rows};
 use crate::Result;
 
 /// The CTRs of a model, those of one combination together.
@@ -128,9 +127,9 @@ impl Ctrs {
 
 impl Combination {
     fn new(file: &File, source: &Source) -> Result<Self> {
-        let categories = source.categories.iter().map(|&index| used_category(file, index));
+        let categories = source.categories.iter().map(|&index| file.used_category(index));
         let one_hot = source.one_hot.iter();
-        let one_hot = one_hot.map(|&(index, value)| Ok((used_category(file, index)?, value)));
+        let one_hot = one_hot.map(|&(index, value)| Ok((file.used_category(index)?, value)));
         let above = |&(index, border): &(usize, u32)| {
             let mut used = file.floats.iter().filter(|feature| !feature.borders.is_empty());
             let known = used.clone().find(|feature| feature.index == index);

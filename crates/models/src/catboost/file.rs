@@ -179,6 +179,15 @@ impl File {
         }
     }
 
+    /// The number among the categories that trees look at of a categorical feature.
+    pub(super) fn used_category(&self, index: usize) -> Result<usize> {
+        let mut used = self.categories.iter().filter(|feature| feature.is_used);
+        let number = used.position(|feature| feature.index == index);
+        number.ok_or_else(|| {
+            malformed(format!("categorical feature {index} is used and is not there"))
+        })
+    }
+
     /// Refuses lists that do not fit together.
     pub(super) fn check(&self) -> Result<()> {
         let outputs = self.outputs();

@@ -18,6 +18,9 @@ use crate::any::{Cell, is_json};
 use crate::input::{Cells, Input, is_place};
 use crate::{Error, Result};
 
+/// Rows that are walked together: their bytes and sums stay in the nearest cache.
+pub(super) const BLOCK: usize = 128;
+
 /// Rows of a model.
 #[derive(Debug)]
 pub(crate) struct Rows<'a> {

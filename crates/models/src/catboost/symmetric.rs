@@ -1,7 +1,8 @@
 //! Symmetric trees: the leaf of a row is the number that its answers to the splits of a tree make, a bit each.
 
-use super::bins::{BLOCK, Split};
+use super::bins::Split;
 use super::file::Trees;
+use super::rows::BLOCK;
 
 /// The splits of all trees, one after the other. Leaves stay where they are.
 #[derive(Debug)]
