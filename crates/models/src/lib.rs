@@ -3,6 +3,7 @@
 //! Nothing from a model file is executed: every format is parsed, with limits, into plain structs.
 
 mod any;
+mod catboost;
 mod categories;
 mod contributions;
 mod document;
@@ -26,6 +27,6 @@ extern crate self as trainyard_models;
 mod tests;
 
 pub use explanation::{Explained, Explanation};
-pub use load::{Format, LoadedModel, load, load_bytes, load_probabilities};
+pub use load::{Format, LoadedModel, catboost_class, load, load_bytes, load_probabilities};
 pub use predictor::{Error, Prediction, Predictor, Result};
 pub use sklearn::estimators_table;

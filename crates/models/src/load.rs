@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use trainyard_signature::model::{DataType, Flavors, LightgbmFlavor, MlModel, Schema, read_file};
+use trainyard_signature::model::{
+    CatboostFlavor, DataType, Flavors, LightgbmFlavor, MlModel, Schema, read_file,
+};
 
+use crate::catboost::{self, CatboostModel};
 use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
 use crate::sklearn::{SklearnModel, read_object};
@@ -45,19 +48,24 @@ pub fn load_probabilities(folder: &Path) -> Result<LoadedModel> {
         &flavors.sklearn,
         &flavors.xgboost,
         &flavors.lightgbm,
+        &flavors.catboost,
     ) {
         (Some(sklearn), ..) => object(folder, &sklearn.pickled_model, "predict_proba")?,
-        (None, Some(xgboost), _) => {
+        (None, Some(xgboost), ..) => {
             let class = xgboost.model_class.as_deref().unwrap_or_default();
             Box::new(XgboostModel::probabilities(&read(folder, &xgboost.data)?, class)?)
         }
-        (None, None, Some(lightgbm)) if has_class(lightgbm) => {
+        (None, None, Some(lightgbm), _) if has_class(lightgbm) => {
             object(folder, &lightgbm.data, "predict_proba")?
+        }
+        (None, None, None, Some(catboost)) => {
+            let class = catboost.model_type.as_deref();
+            Box::new(CatboostModel::probabilities(&catboost_file(folder, catboost)?, class)?)
         }
         _ => {
             return Err(Error::Unsupported {
                 what: format!("the probability of a model of flavors {}", flavors.names().join(", ")),
-                hint: "classifiers of scikit-learn, XGBoost and LightGBM are asked for it; a graph of ONNX has an output for it, with \"probability\" or \"probabilities\" in its name, or knows none".to_owned(),
+                hint: "classifiers of scikit-learn, XGBoost, LightGBM and CatBoost are asked for it; a graph of ONNX has an output for it, with \"probability\" or \"probabilities\" in its name, or knows none".to_owned(),
             });
         }
     };
@@ -96,6 +104,8 @@ pub enum Format {
     Xgboost,
     /// A booster of LightGBM, as text.
     Lightgbm,
+    /// A booster of CatBoost, binary or as JSON.
+    Catboost,
     /// An ONNX graph.
     Onnx,
 }
@@ -109,6 +119,7 @@ pub fn load_bytes(bytes: &[u8], format: Format) -> Result<Box<dyn Predictor>> {
         }
         Format::Xgboost => Box::new(XgboostModel::new(bytes, "")?),
         Format::Lightgbm => Box::new(LightgbmModel::new(bytes)?),
+        Format::Catboost => Box::new(CatboostModel::new(bytes, None)?),
         Format::Onnx => Box::new(OnnxModel::parse(bytes, "model")?),
     })
 }
@@ -136,11 +147,36 @@ fn predictor(folder: &Path, flavors: &Flavors) -> Result<Box<dyn Predictor>> {
         }
         return object(folder, &lightgbm.data, predict_fn);
     }
+    if let Some(catboost) = &flavors.catboost {
+        let bytes = catboost_file(folder, catboost)?;
+        return Ok(Box::new(CatboostModel::new(&bytes, catboost.model_type.as_deref())?));
+    }
     Err(Error::Unsupported {
         what: format!("a model of flavors {}", flavors.names().join(", ")),
-        hint: "models of any Python code run in Python workers; scikit-learn, XGBoost, LightGBM and ONNX models run here"
+        hint: "models of any Python code run in Python workers; scikit-learn, XGBoost, LightGBM, CatBoost and ONNX models run here"
             .to_owned(),
     })
+}
+
+/// The class of CatBoost's Python package that a file of it is of, by its loss: `CatBoostClassifier` or
+/// `CatBoostRegressor`. Folders say it, files do not.
+///
+/// # Errors
+///
+/// If the file is damaged, or not evaluated here.
+pub fn catboost_class(bytes: &[u8]) -> Result<&'static str> {
+    catboost::class_of(bytes)
+}
+
+/// The file of a folder, in a format that is read here.
+fn catboost_file(folder: &Path, flavor: &CatboostFlavor) -> Result<Vec<u8>> {
+    match flavor.save_format.as_deref() {
+        None | Some("cbm" | "json") => read(folder, &flavor.data),
+        Some(other) => Err(Error::Unsupported {
+            what: format!("CatBoost's format {other:?}"),
+            hint: "log the model as cbm, which is the default of mlflow.catboost".to_owned(),
+        }),
+    }
 }
 
 /// An estimator of scikit-learn or of a class in its style, from skops or a pickle.

@@ -9,11 +9,11 @@ use clap::ValueEnum;
 use serde::Serialize;
 use trainyard_base::Advise as _;
 use trainyard_data::ReadOptions;
-use trainyard_models::{Error as ModelError, LoadedModel};
+use trainyard_models::{Error as ModelError, LoadedModel, catboost_class};
 use trainyard_serve::logged;
 use trainyard_signature::enforce::{Casting, Enforcer, Limits};
 use trainyard_signature::model::{
-    Environment, Flavors, InputExample, LightgbmFlavor, ModelFolder, OnnxFlavor,
+    CatboostFlavor, Environment, Flavors, InputExample, LightgbmFlavor, ModelFolder, OnnxFlavor,
     PythonFunctionFlavor, Signature, SklearnFlavor, XgboostFlavor, infer_schema,
 };
 
@@ -36,6 +36,8 @@ pub enum FileFlavor {
     Xgboost,
     /// A booster of LightGBM: .txt
     Lightgbm,
+    /// A booster of CatBoost: .cbm, or JSON
+    Catboost,
     /// A graph: .onnx
     Onnx,
 }
@@ -77,7 +79,7 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     let flavor = options.flavor.or_else(|| by_name(&options.file));
     let flavor = flavor.ok_or_else(|| {
         let what = format!("the name of {} does not say how it is read", options.file.display());
-        Error::predict(what, "say it: --flavor sklearn, xgboost, lightgbm or onnx")
+        Error::predict(what, "say it: --flavor sklearn, xgboost, lightgbm, catboost or onnx")
     })?;
     let name = options.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let content = read(&options.file)?;
@@ -96,7 +98,15 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     std::fs::create_dir_all(&parent).map_err(failed)?;
     let made = tempfile::Builder::new().prefix(".wrap.").tempdir_in(&parent).map_err(failed)?;
     let path = made.path().join("model");
+    let catboost_class = match flavor {
+        // What is not read here is told below, of the whole folder.
+        FileFlavor::Catboost => catboost_class(&content).ok(),
+        _ => None,
+    };
     let mut folder = folder(flavor, &name, content, &options.predict_fn);
+    if let Some(catboost) = &mut folder.flavors.catboost {
+        catboost.model_type = catboost_class.map(str::to_owned);
+    }
     folder.write(&path)?;
     let (loaded, needs_python) = match trainyard_models::load(&path) {
         Ok(loaded) => (Some(loaded), None),
@@ -129,6 +139,7 @@ fn by_name(file: &Path) -> Option<FileFlavor> {
         "skops" | "pkl" | "pickle" | "joblib" => FileFlavor::Sklearn,
         "ubj" | "json" => FileFlavor::Xgboost,
         "txt" => FileFlavor::Lightgbm,
+        "cbm" => FileFlavor::Catboost,
         "onnx" => FileFlavor::Onnx,
         _ => return None,
     })
@@ -195,6 +206,15 @@ fn folder(flavor: FileFlavor, name: &str, content: Vec<u8>, predict_fn: &str) ->
                 ..LightgbmFlavor::default()
             });
             ("mlflow.lightgbm", "lightgbm")
+        }
+        FileFlavor::Catboost => {
+            let format = if content.starts_with(b"{") { "json" } else { "cbm" };
+            flavors.catboost = Some(CatboostFlavor {
+                data: name.to_owned(),
+                save_format: Some(format.to_owned()),
+                ..CatboostFlavor::default()
+            });
+            ("mlflow.catboost", "catboost")
         }
         FileFlavor::Onnx => {
             flavors.onnx = Some(OnnxFlavor {
@@ -316,6 +336,24 @@ mod tests {
         assert!(!place.path().join("b").exists());
         let left = std::fs::read_dir(place.path()).unwrap().count();
         assert_eq!(left, 2, "the sample and the first folder");
+    }
+
+    /// MLflow's flavor wants the class, which the file does not say but by its loss.
+    #[test]
+    fn a_file_of_catboost_becomes_a_folder_of_its_class() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("model.cbm");
+        std::fs::copy(models().join("cb_classifier/model.cb"), &file).unwrap();
+        let sample = place.path().join("sample.csv");
+        let rows = "age,city,rooms,income,kind\n41.5,Ulm,3,0.5,old\n,Bonn,2,1.5,new\n";
+        std::fs::write(&sample, rows).unwrap();
+        let out = place.path().join("model");
+        let sample = Some(sample.to_string_lossy().into_owned());
+        let wrapped = wrap(&WrapOptions { file, sample, ..options("", &out) }).unwrap();
+        assert_eq!((wrapped.flavor, wrapped.answered), (FileFlavor::Catboost, 2));
+        let flavor = MlModel::read(&out).unwrap().flavors.catboost.unwrap();
+        assert_eq!(flavor.model_type.as_deref(), Some("CatBoostClassifier"));
+        assert_eq!(flavor.save_format.as_deref(), Some("cbm"));
     }
 
     /// A description of an array of joblib, and then a class of somebody's own.

@@ -3,7 +3,8 @@
 /// Whether a global (`module.name`) is one that models are made of. Everything else is refused by name:
 /// nothing is ever called, but what is not known cannot be evaluated either.
 pub(crate) fn is_known_global(module: &str, name: &str) -> bool {
-    const PACKAGES: [&str; 6] = ["sklearn", "numpy", "scipy", "xgboost", "lightgbm", "imblearn"];
+    const PACKAGES: [&str; 7] =
+        ["sklearn", "numpy", "scipy", "xgboost", "lightgbm", "catboost", "imblearn"];
     const BUILTINS: [&str; 17] = [
         "object",
         "list",

@@ -70,7 +70,7 @@ fn load(fields: Fields<'_>) -> Result<Boxed> {
 }
 
 /// The bytes of a `bytearray` or `bytes`.
-fn bytes(value: Value<'_>) -> Option<&[u8]> {
+pub(super) fn bytes(value: Value<'_>) -> Option<&[u8]> {
     match value.node() {
         Node::Bytes(bytes) => Some(bytes),
         _ => value.arguments().first().copied().and_then(bytes),

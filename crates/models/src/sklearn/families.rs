@@ -4,11 +4,11 @@ use super::compose::IMBALANCED_PIPELINE;
 use super::estimator::Fields;
 use super::reader::{Boxed, Nested, Reader};
 use super::{
-    adaboost, bagging, bayes, bisecting, boosters, calibration, chain, compose, dict_vectorizer,
-    discriminant, dummy, encoders, functions, impute, isotonic, kernel_ridge, knn_imputer,
-    least_squares, linear, multiclass, multioutput, neighbours, network, power, preprocessing,
-    projection, quantiles, search, select, spline, svm, target_encoder, text, threshold,
-    transformed_target, trees, voting,
+    adaboost, bagging, bayes, bisecting, boosters, calibration, catboost, chain, compose,
+    dict_vectorizer, discriminant, dummy, encoders, functions, impute, isotonic, kernel_ridge,
+    knn_imputer, least_squares, linear, multiclass, multioutput, neighbours, network, power,
+    preprocessing, projection, quantiles, search, select, spline, svm, target_encoder, text,
+    threshold, transformed_target, trees, voting,
 };
 use crate::python::Value;
 use crate::{Error, Result};
@@ -78,7 +78,7 @@ const KINDS: &[Kind] = &[
     },
     Kind { name: "selection", families: &[select::READERS] },
     Kind { name: "text", families: &[text::READERS] },
-    Kind { name: "others", families: &[dummy::READERS, boosters::READERS] },
+    Kind { name: "others", families: &[dummy::READERS, boosters::READERS, catboost::READERS] },
 ];
 
 /// The reader of a class, which has its module before its name.

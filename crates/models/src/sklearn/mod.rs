@@ -9,6 +9,7 @@ mod bayes;
 mod bisecting;
 mod boosters;
 mod calibration;
+mod catboost;
 mod chain;
 mod compose;
 mod data;

@@ -8,6 +8,7 @@ use prost::Message as _;
 use serde_json::Value as Json;
 
 use super::support::{inputs, json, models, values};
+use crate::catboost::CatboostModel;
 use crate::document::{Document, parse_json, parse_ubjson};
 use crate::onnx::OnnxModel;
 use crate::onnx::proto::{GraphProto, ModelProto};
@@ -248,6 +249,37 @@ fn no_list_of_an_xgboost_file_may_be_of_another_length() {
         }
     }
     assert!(tried > 1_000, "only {tried} lists");
+    assert!(failures.is_empty(), "{} of {tried}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Nothing says a second time how many trees there are.
+#[test]
+fn no_list_of_a_catboost_file_may_be_of_another_length() {
+    let mut failures = Vec::new();
+    let mut tried = 0;
+    let folder = models().join("cb_json");
+    let text = std::fs::read_to_string(folder.join("model.cb")).unwrap();
+    let document = parse_json(&text).unwrap();
+    let input = inputs(&json(&folder.join("expected.json")));
+    let whole = values(&CatboostModel::from_document(&document).unwrap().predict(&input).unwrap());
+    let trees = |document: &Document| document.get("oblivious_trees").and_then(Document::length);
+    for number in 0.. {
+        let mut any = false;
+        for damage in BOTH {
+            let (mut damaged, mut at) = (document.clone(), number);
+            let Some(changed) = damage_document(&mut damaged, &mut at, damage) else { continue };
+            any = true;
+            tried += usize::from(changed);
+            let read = CatboostModel::from_document(&damaged);
+            if changed && trees(&damaged) == trees(&document) && deceives(read, &input, &whole) {
+                failures.push(format!("{damage:?} list {number}"));
+            }
+        }
+        if !any {
+            break;
+        }
+    }
+    assert!(tried > 50, "only {tried} lists");
     assert!(failures.is_empty(), "{} of {tried}:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -82,6 +82,7 @@ fn objects_nested_without_end_are_refused() {
     assert!(refused(&b"[".repeat(1_000_000), Format::Xgboost).contains("format"));
     assert!(refused(&b"{\"a\":".repeat(1_000_000), Format::Xgboost).contains("too many nested"));
     assert!(refused(&b"{i\x01a".repeat(1_000_000), Format::Xgboost).contains("deeper"));
+    assert!(refused(&b"{\"a\":".repeat(1_000_000), Format::Catboost).contains("too many nested"));
 }
 
 /// One value that is made again and again from one that is remembered.

@@ -29,6 +29,7 @@ fn format_of(file: &str) -> Format {
     match file.rsplit('.').next() {
         Some("ubj" | "json") => Format::Xgboost,
         Some("lgb") => Format::Lightgbm,
+        Some("cb") => Format::Catboost,
         Some("onnx") => Format::Onnx,
         _ => Format::Estimator,
     }
@@ -69,13 +70,20 @@ fn samples() -> Vec<Sample> {
             });
         }
     }
-    let folder = models().join("onnx_rf_nozipmap");
-    samples.push(Sample {
-        name: "onnx_rf_nozipmap".to_owned(),
-        format: Format::Onnx,
-        bytes: std::fs::read(folder.join("model.onnx")).unwrap(),
-        input: inputs(&json(&folder.join("expected.json"))),
-    });
+    for (name, file) in [
+        ("onnx_rf_nozipmap", "model.onnx"),
+        ("cb_classifier", "model.cb"),
+        ("cb_json", "model.cb"),
+        ("cb_leafwise", "model.cb"),
+    ] {
+        let folder = models().join(name);
+        samples.push(Sample {
+            name: name.to_owned(),
+            format: format_of(file),
+            bytes: std::fs::read(folder.join(file)).unwrap(),
+            input: inputs(&json(&folder.join("expected.json"))),
+        });
+    }
     samples
 }
 
@@ -93,7 +101,9 @@ fn cuts_that_deceive(sample: &Sample) -> Vec<usize> {
 #[test]
 fn a_file_cut_anywhere_is_refused_or_the_same_model() {
     let samples = samples();
-    for format in [Format::Estimator, Format::Xgboost, Format::Lightgbm, Format::Onnx] {
+    let formats =
+        [Format::Estimator, Format::Xgboost, Format::Lightgbm, Format::Catboost, Format::Onnx];
+    for format in formats {
         assert!(samples.iter().any(|sample| sample.format == format), "no {format:?}");
     }
     let workers = std::thread::available_parallelism().map_or(1, usize::from);

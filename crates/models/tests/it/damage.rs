@@ -107,6 +107,9 @@ fn damaged_files_are_no_panic() {
     check("xgb_classifier", "model.ubj", 40);
     check("onnx_rf", "model.onnx", 40);
     check("lgbm_classifier", "model.skops", 20);
+    check("cb_classifier", "model.cb", 200);
+    check("cb_json", "model.cb", 60);
+    check("cb_leafwise", "model.cb", 200);
 }
 
 /// Every kept model of old versions, damaged a few times; for minutes where `TRAINYARD_FUZZ_SECONDS` says so,
@@ -117,7 +120,8 @@ fn damaged_models_of_all_estimators_are_no_panic() {
     let deadline = number("TRAINYARD_FUZZ_SECONDS")
         .map(|seconds| Instant::now() + std::time::Duration::from_secs(seconds));
     let mut random = SplitMix(number("TRAINYARD_FUZZ_SEED").unwrap_or(1));
-    let corpora: Vec<_> = ["sklearn-1.2.gz", "sklearn-1.7.gz"].map(corpus).into_iter().collect();
+    let corpora: Vec<_> =
+        ["sklearn-1.2.gz", "sklearn-1.7.gz", "catboost-1.1.gz"].map(corpus).into_iter().collect();
     let (mut tried, mut refused) = (0_u32, 0_u32);
     loop {
         for (index, bytes) in &corpora {
@@ -127,6 +131,7 @@ fn damaged_models_of_all_estimators_are_no_panic() {
                 let format = match model["file"].as_str().unwrap() {
                     "model.ubj" | "model.json" => Format::Xgboost,
                     "model.lgb" => Format::Lightgbm,
+                    "model.cb" => Format::Catboost,
                     _ => Format::Estimator,
                 };
                 let damaged = damage(original, &mut random);

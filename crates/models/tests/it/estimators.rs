@@ -1,4 +1,4 @@
-//! Models of the real scikit-learn, XGBoost and LightGBM, against what they answer.
+//! Models of the real scikit-learn, XGBoost, LightGBM and CatBoost, against what they answer.
 
 use std::path::{Path, PathBuf};
 
@@ -69,6 +69,11 @@ fn estimators_answer_as_in_python() {
 #[test]
 fn boosters_of_every_kind_answer_as_in_python() {
     compare(include_str!("../python/boosters.py"), "boosters", 120);
+}
+
+#[test]
+fn catboost_of_every_kind_answers_as_in_python() {
+    compare(include_str!("../python/catboost_models.py"), "catboost", 220);
 }
 
 /// Whether a model answers as in Python; `false` if it is refused by name, itself or for rows that tie.

@@ -108,4 +108,16 @@ fn outputs_have_the_names_of_classes() {
     assert_eq!(sizes.len(), forest.columns.len());
     assert!(sizes.iter().all(|&size| size >= 0.0) && sizes.iter().any(|&size| size > 0.0));
     assert_eq!(of("sk_logreg").explained, Explained::Margin);
+    let leafwise = of("cb_leafwise");
+    assert_eq!(leafwise.explained, Explained::Margin);
+    assert_eq!(leafwise.outputs, ["0", "1", "2"]);
+}
+
+#[test]
+fn categories_of_catboost_are_not_explained() {
+    let path = crate::support::models().join("cb_classifier");
+    let input = inputs(&read_json(&path.join("expected.json")));
+    let error = load(&path).unwrap().predictor.explain(&input, None).unwrap_err();
+    let Error::Unsupported { what, .. } = &error else { panic!("{error:?}") };
+    assert!(what.contains("categories"), "{what}");
 }

@@ -1,8 +1,8 @@
 //! Model folders as MLflow wrote them, with the predictions of Python beside them.
 
-use trainyard_models::{Error, Format, load, load_bytes, load_probabilities};
+use trainyard_models::{Error, Format, catboost_class, load, load_bytes, load_probabilities};
 
-use crate::support::{difference, inputs, json, models};
+use crate::support::{batch, difference, inputs, json, models};
 
 fn check(name: &str, tolerance: f64) {
     let folder = models().join(name);
@@ -24,6 +24,8 @@ fn classifiers_say_how_probable_each_class_is_as_in_python() {
         ("sk_logreg", "predict_proba"),
         ("xgb_classifier", "predict_proba"),
         ("xgb_booster", "pyfunc_predict"),
+        ("cb_classifier", "predict_proba"),
+        ("cb_leafwise", "predict_proba"),
     ] {
         let folder = models().join(name);
         let expected = json(&folder.join("expected.json"));
@@ -70,6 +72,59 @@ fn boosters_answer_as_in_python() {
     check("xgb_classifier", 0.0);
     check("lgbm_booster", 1e-12);
     check("lgbm_classifier", 0.0);
+    check("cb_classifier", 0.0);
+    check("cb_json", 1e-12);
+    check("cb_leafwise", 0.0);
+}
+
+/// A file without its folder is of the class of its loss.
+#[test]
+fn a_file_of_catboost_alone_answers_as_its_folder() {
+    for (name, class) in [("cb_classifier", "CatBoostClassifier"), ("cb_json", "CatBoostRegressor")]
+    {
+        let folder = models().join(name);
+        let bytes = std::fs::read(folder.join("model.cb")).unwrap();
+        assert_eq!(catboost_class(&bytes).unwrap(), class);
+        let expected = json(&folder.join("expected.json"));
+        let answer = load_bytes(&bytes, Format::Catboost).unwrap().predict(&inputs(&expected));
+        difference(&answer.unwrap(), &expected["pyfunc_predict"], 1e-12).unwrap();
+    }
+}
+
+/// Columns go by their names; what CatBoost takes for no category is refused, as there.
+#[test]
+fn rows_of_catboost_are_held_to_its_training() {
+    let folder = models().join("cb_classifier");
+    let model = load(&folder).unwrap().predictor;
+    let expected = json(&folder.join("expected.json"));
+    let input = inputs(&expected);
+    let turned = input.project(&[4, 2, 0, 1, 3]).unwrap();
+    difference(&model.predict(&turned).unwrap(), &expected["pyfunc_predict"], 0.0).unwrap();
+    let refused = |names: [&str; 5], rooms: serde_json::Value, city: Option<&str>| {
+        let names = names.map(str::to_owned);
+        let row = serde_json::json!([41.5, city, rooms, 0.5, "old"]);
+        let other = serde_json::json!([41.5, "Ulm", rooms, 0.5, "old"]);
+        model.predict(&batch(&names, &[row, other])).unwrap_err().to_string()
+    };
+    let names = ["age", "city", "rooms", "income", "kind"];
+    let whole = refused(names, serde_json::json!(3.0), Some("Bonn"));
+    assert!(whole.contains("\"rooms\"") && whole.contains("Float64"), "{whole}");
+    let missing = refused(names, serde_json::json!(3), None);
+    assert!(missing.contains("\"city\"") && missing.contains("a missing value"), "{missing}");
+    let unnamed = ["age", "city", "rooms", "wage", "kind"];
+    let other = refused(unnamed, serde_json::json!(3), Some("Bonn"));
+    assert!(other.contains("\"income\"") && other.contains("\"wage\""), "{other}");
+}
+
+#[test]
+fn what_catboost_makes_of_texts_is_refused_by_name() {
+    match load(&models().join("cb_text")) {
+        Err(Error::Unsupported { what, hint }) => {
+            assert!(what.contains("text feature \"text\""), "{what}");
+            assert!(hint.contains("Python workers"), "{hint}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What a version of XGBoost changed is as in the version that wrote the file: expectiles ascend, quantiles

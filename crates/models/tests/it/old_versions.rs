@@ -57,4 +57,7 @@ fn models_of_old_versions_answer_as_they_did() {
     for minor in 2..=8 {
         check_all(&format!("sklearn-1.{minor}.gz"), 150);
     }
+    for version in ["0.24", "0.26", "1.0", "1.1"] {
+        check_all(&format!("catboost-{version}.gz"), 26);
+    }
 }

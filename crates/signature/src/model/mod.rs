@@ -22,8 +22,8 @@ mod signature_texts;
 pub use environment::Environment;
 pub use file::{open_file, read_file};
 pub use flavors::{
-    Flavors, LightgbmFlavor, OnnxFlavor, OtherFlavor, PythonEnv, PythonFunctionFlavor,
-    SklearnFlavor, XgboostFlavor,
+    CatboostFlavor, Flavors, LightgbmFlavor, OnnxFlavor, OtherFlavor, PythonEnv,
+    PythonFunctionFlavor, SklearnFlavor, XgboostFlavor,
 };
 pub use folder::ModelFolder;
 pub use infer::{infer_schema, infer_signature};

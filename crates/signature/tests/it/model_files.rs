@@ -77,6 +77,9 @@ fn flavors_are_typed() {
     let lightgbm = read("lgbm_classifier").flavors.lightgbm.unwrap();
     assert_eq!(lightgbm.data, "model.skops");
     assert_eq!(lightgbm.skops_trusted_types.unwrap().len(), 4);
+    let catboost = read("cb_classifier").flavors.catboost.unwrap();
+    assert_eq!(catboost.model_type.as_deref(), Some("CatBoostClassifier"));
+    assert_eq!(catboost.save_format.as_deref(), Some("cbm"));
 }
 
 #[test]
