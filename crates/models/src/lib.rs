@@ -16,6 +16,7 @@ mod predictor;
 mod python;
 mod refusal;
 mod sklearn;
+mod statsmodels;
 pub mod tree;
 mod xgboost;
 

@@ -7,6 +7,7 @@ use trainyard_signature::model::{DataType, Flavors, LightgbmFlavor, MlModel, Sch
 use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
 use crate::sklearn::{SklearnModel, read_object};
+use crate::statsmodels::StatsmodelsModel;
 use crate::xgboost::XgboostModel;
 use crate::{Error, Predictor, Result};
 
@@ -98,6 +99,8 @@ pub enum Format {
     Lightgbm,
     /// An ONNX graph.
     Onnx,
+    /// A results file of statsmodels.
+    Statsmodels,
 }
 
 /// Reads a model file in memory, without the folder around it; it answers as `predict` does.
@@ -110,6 +113,7 @@ pub fn load_bytes(bytes: &[u8], format: Format) -> Result<Box<dyn Predictor>> {
         Format::Xgboost => Box::new(XgboostModel::new(bytes, "")?),
         Format::Lightgbm => Box::new(LightgbmModel::new(bytes)?),
         Format::Onnx => Box::new(OnnxModel::parse(bytes, "model")?),
+        Format::Statsmodels => Box::new(StatsmodelsModel::read(bytes, "model")?),
     })
 }
 
@@ -136,9 +140,13 @@ fn predictor(folder: &Path, flavors: &Flavors) -> Result<Box<dyn Predictor>> {
         }
         return object(folder, &lightgbm.data, predict_fn);
     }
+    if let Some(statsmodels) = &flavors.statsmodels {
+        let file = &statsmodels.data;
+        return Ok(Box::new(StatsmodelsModel::read(&read(folder, file)?, file)?));
+    }
     Err(Error::Unsupported {
         what: format!("a model of flavors {}", flavors.names().join(", ")),
-        hint: "models of any Python code run in Python workers; scikit-learn, XGBoost, LightGBM and ONNX models run here"
+        hint: "models of any Python code run in Python workers; scikit-learn, XGBoost, LightGBM, statsmodels and ONNX models run here"
             .to_owned(),
     })
 }

@@ -9,6 +9,7 @@ mod bayes;
 mod bisecting;
 mod boosters;
 mod calibration;
+mod category_encoders;
 mod chain;
 mod compose;
 mod data;
@@ -53,5 +54,6 @@ mod transformed_target;
 mod trees;
 mod voting;
 
+pub(crate) use encoders::{Key, keys};
 pub use families::estimators_table;
 pub(crate) use model::{SklearnModel, read_object};

@@ -16,6 +16,7 @@ pub struct Flavors {
     pub sklearn: Option<SklearnFlavor>,
     pub xgboost: Option<XgboostFlavor>,
     pub lightgbm: Option<LightgbmFlavor>,
+    pub statsmodels: Option<StatsmodelsFlavor>,
     /// Flavors that are not known here (`pytorch`, `spark`, …), kept as they were read.
     pub other: BTreeMap<String, OtherFlavor>,
 }
@@ -33,6 +34,7 @@ impl Flavors {
             ("sklearn", self.sklearn.is_some()),
             ("xgboost", self.xgboost.is_some()),
             ("lightgbm", self.lightgbm.is_some()),
+            ("statsmodels", self.statsmodels.is_some()),
         ];
         names.extend(known.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)));
         names.sort_unstable();
@@ -167,6 +169,15 @@ pub struct LightgbmFlavor {
     pub skops_trusted_types: Option<Vec<String>>,
 }
 
+/// `statsmodels`: a file of results.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StatsmodelsFlavor {
+    pub code: Option<String>,
+    pub data: String,
+    #[serde(default)]
+    pub statsmodels_version: Option<String>,
+}
+
 impl<'de> Deserialize<'de> for Flavors {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct FlavorsVisitor;
@@ -189,6 +200,7 @@ impl<'de> Deserialize<'de> for Flavors {
                         "sklearn" => flavors.sklearn = Some(map.next_value()?),
                         "xgboost" => flavors.xgboost = Some(map.next_value()?),
                         "lightgbm" => flavors.lightgbm = Some(map.next_value()?),
+                        "statsmodels" => flavors.statsmodels = Some(map.next_value()?),
                         _ => drop(flavors.other.insert(name, map.next_value()?)),
                     }
                 }
@@ -210,6 +222,7 @@ impl Serialize for Flavors {
                 "sklearn" => map.serialize_entry(name, &self.sklearn)?,
                 "xgboost" => map.serialize_entry(name, &self.xgboost)?,
                 "lightgbm" => map.serialize_entry(name, &self.lightgbm)?,
+                "statsmodels" => map.serialize_entry(name, &self.statsmodels)?,
                 other => map.serialize_entry(other, &self.other.get(other))?,
             }
         }
