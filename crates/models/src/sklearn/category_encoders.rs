@@ -39,8 +39,8 @@ const UNKNOWN: f64 = -1.0;
 /// Number of what is missing.
 const MISSING: f64 = -2.0;
 
-/// Values of all categories of one column; one-hot columns of many categories are the largest.
-const CELLS_MAX: usize = 1 << 26;
+/// Values of all categories of all columns; one-hot columns of many categories are the largest.
+const CELLS_MAX: usize = 1 << 25;
 
 /// An encoder: what becomes of each column.
 #[derive(Debug)]
@@ -94,12 +94,19 @@ fn read(
     })?;
     let inputs: Vec<Option<Cell>> = inputs.into_iter().map(cell).collect();
     let mut columns: Vec<Option<Encoded>> = inputs.iter().map(|_| None).collect();
+    let mut cells = 0_usize;
     for name in fields.items("cols")? {
         let wanted = cell(name);
         let at = inputs.iter().position(|input| input.is_some() && *input == wanted);
         let slot = at.and_then(|at| columns.get_mut(at));
         let slot = slot.ok_or_else(|| fields.malformed("cols names a column that is no input"))?;
         let mut encoded = column(fields, name)?;
+        // Columns may refer to one table in the file; each has its own here.
+        cells =
+            cells.saturating_add(encoded.by_category.len().saturating_mul(encoded.width.max(1)));
+        if cells > CELLS_MAX {
+            return Err(fields.malformed(format!("tables of more than {CELLS_MAX} numbers")));
+        }
         if fields.text("handle_missing", "value") == "error" {
             encoded.missing = Rule::Refused;
         }

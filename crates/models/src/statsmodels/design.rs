@@ -14,11 +14,16 @@ use crate::python::pandas::{Frame, Kind, Values};
 use crate::sklearn::{Key, keys};
 use crate::{Error, Result};
 
-/// Columns of one design.
-const COLUMNS_MAX: usize = 100_000;
+/// Columns of one design, and factors that they are made of.
+const COLUMNS_MAX: usize = 10_000;
+const FACTORS_MAX: usize = 1_000;
 
-/// Rows of training that are held against the design in the file.
+/// Rows of training, and cells of them, that are held against the design in the file.
 const ROWS_CHECKED: usize = 10_000;
+const CELLS_CHECKED: usize = 1 << 24;
+
+/// Cells of the design of one request.
+const CELLS_MAX: usize = 1 << 27;
 
 /// How far numbers may be from those in the file, relative to the larger of them and one.
 const TOLERANCE: f64 = 1e-9;
@@ -145,6 +150,12 @@ impl Design {
         rows: usize,
         column: &impl Fn(&str) -> Result<Cells, String>,
     ) -> Result<Vec<f64>, String> {
+        if rows.checked_mul(self.columns.len()).is_none_or(|cells| cells > CELLS_MAX) {
+            let width = self.columns.len();
+            return Err(format!(
+                "{rows} rows of {width} columns are too much at once; send fewer rows"
+            ));
+        }
         let factors = self.factors.iter().map(|factor| factor.evaluate(rows, column));
         let factors: Vec<Evaluated> = factors.collect::<Result<_, String>>()?;
         let mut values = Vec::with_capacity(rows.saturating_mul(self.columns.len()));
@@ -179,12 +190,13 @@ impl Design {
 
     /// Holds what this makes of the rows of training against what is in the file.
     fn check(&self, made: &Frame<'_>, training: &Frame<'_>) -> Result<()> {
-        let columns: Option<Vec<Vec<f64>>> =
-            (0..self.columns.len()).map(|at| made.column(at).map(numbers)).collect();
-        let columns = columns.ok_or_else(|| unreadable("the rows of its design"))?;
-        let found = columns.first().map_or(0, Vec::len);
+        let rows = ROWS_CHECKED.min(CELLS_CHECKED / self.columns.len().max(1));
+        let found = made.column(0).map_or(0, |column| column.len());
         let total = self.inputs().find_map(|name| training.named(name)).map_or(found, |v| v.len());
-        let rows = total.min(ROWS_CHECKED);
+        let rows = total.min(rows);
+        let column = |at: usize| made.column(at).map(|values| numbers(values, rows));
+        let columns: Option<Vec<Vec<f64>>> = (0..self.columns.len()).map(column).collect();
+        let columns = columns.ok_or_else(|| unreadable("the rows of its design"))?;
         let column = |name: &str| -> Result<Cells, String> {
             let values = training.named(name).ok_or_else(|| format!("no column {name:?}"))?;
             Ok(Cells::of(values.cells.into_iter().take(rows).collect()))
@@ -222,6 +234,9 @@ impl Reading<'_, '_> {
             return Ok(at);
         }
         let expression = Expression::parse_factor(code)?;
+        if self.factors.len() >= FACTORS_MAX {
+            return Err(format!("more than {FACTORS_MAX} factors"));
+        }
         let unknown = expression
             .columns()
             .into_iter()
@@ -379,9 +394,10 @@ fn text(cell: &Cell) -> Option<&str> {
     }
 }
 
-fn numbers(values: Values) -> Vec<f64> {
+/// The first numbers of a column.
+fn numbers(values: Values, count: usize) -> Vec<f64> {
     let number = |cell| if let Cell::Number(x) = cell { x } else { f64::NAN };
-    values.cells.into_iter().map(number).collect()
+    values.cells.into_iter().take(count).map(number).collect()
 }
 
 fn unreadable(what: &str) -> Error {

@@ -107,6 +107,7 @@ fn damaged_files_are_no_panic() {
     check("xgb_classifier", "model.ubj", 40);
     check("onnx_rf", "model.onnx", 40);
     check("lgbm_classifier", "model.skops", 20);
+    check("sm_logit", "model.statsmodels", 150);
 }
 
 /// Every kept model of old versions, damaged a few times; for minutes where `TRAINYARD_FUZZ_SECONDS` says so,
@@ -162,9 +163,13 @@ fn pickles_that_would_run_something_are_refused_by_name() {
         (&b"cos\nsystem\n(S'true'\ntR."[..], "os.system"),
         (b"c__builtin__\neval\n(S'1'\ntR.", "__builtin__.eval"),
     ] {
-        match refusal("sk_logreg_cloudpickle", "model.pkl", pickle) {
-            Error::Unsupported { what, .. } => assert!(what.contains(name), "{what}"),
-            other => panic!("{other:?}"),
+        for (folder, file) in
+            [("sk_logreg_cloudpickle", "model.pkl"), ("sm_logit", "model.statsmodels")]
+        {
+            match refusal(folder, file, pickle) {
+                Error::Unsupported { what, .. } => assert!(what.contains(name), "{what}"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 }
