@@ -243,7 +243,6 @@ impl Series {
 }
 
 /// `pandas.DataFrame`: columns that are read when they are asked for.
-#[derive(Debug)]
 pub(crate) struct Frame<'a> {
     /// Names of the columns; numbers for those without.
     pub(crate) columns: Vec<Cell>,

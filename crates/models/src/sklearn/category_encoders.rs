@@ -346,7 +346,7 @@ impl Encoded {
         if self.has_text {
             check_texts(x, at, &given)?;
         }
-        let mut columns = vec![Vec::with_capacity(x.rows()); self.width];
+        let mut columns: Vec<Vec<f64>> = vec![Vec::new(); self.width];
         for (row, key) in keys(&given).iter().enumerate() {
             let rule = if *key == Key::Missing { &self.missing } else { &self.unknown };
             let values = match (self.by_category.get(key), rule) {

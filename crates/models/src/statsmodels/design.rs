@@ -406,10 +406,10 @@ fn unreadable(what: &str) -> Error {
 
 /// The refusal of a part of a formula.
 pub(super) fn unsupported(what: &str) -> Error {
+    let hint = "columns, C(), Q(), I() with arithmetic and NumPy's functions are read; other models are \
+                served with Python workers (--python-workers)";
     Error::Unsupported {
         what: format!("a formula of statsmodels with {what}"),
-        hint: "columns, C(), Q(), I() with arithmetic and NumPy's functions are read; other models are served with \
-               Python workers (--python-workers)"
-            .to_owned(),
+        hint: hint.to_owned(),
     }
 }

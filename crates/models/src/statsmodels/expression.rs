@@ -156,7 +156,7 @@ fn compare(sign: &str, x: &Cell, y: &Cell) -> bool {
 }
 
 /// A column's values one by one.
-pub(super) fn cells(column: Cells) -> Vec<Cell> {
+fn cells(column: Cells) -> Vec<Cell> {
     let number = |x: f64| if x.is_nan() { Cell::Missing } else { Cell::Number(x) };
     match column {
         Cells::Numbers(values) => values.into_iter().map(number).collect(),
@@ -197,7 +197,7 @@ impl<'t> Parser<'t> {
 
     /// The longest start of the rest that `belongs`.
     fn word(&mut self, belongs: impl Fn(char) -> bool) -> &'t str {
-        let end = self.rest.find(|c| !belongs(c)).unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !belongs(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest.trim_start();
         word
@@ -315,7 +315,7 @@ impl<'t> Parser<'t> {
                     self.expect(",")?;
                     Expression::Arithmetic('^', Box::new(inner), Box::new(self.comparison()?))
                 } else {
-                    let known = FUNCTIONS.iter().find(|known| **known == function);
+                    let known = FUNCTIONS.into_iter().find(|known| *known == function);
                     Expression::Each(known.ok_or_else(refused)?, Box::new(inner))
                 }
             }

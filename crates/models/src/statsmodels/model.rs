@@ -62,7 +62,9 @@ impl StatsmodelsModel {
         let mut equations = match params.shape.as_slice() {
             [_] if !is_several => vec![numbers],
             [rows, equations]
-                if is_several && rows.checked_mul(*equations) == Some(numbers.len()) =>
+                if is_several
+                    && !numbers.is_empty()
+                    && rows.checked_mul(*equations) == Some(numbers.len()) =>
             {
                 let equation = |at: usize| numbers.iter().skip(at).step_by(*equations).copied();
                 (0..*equations).map(|at| equation(at).collect()).collect()
@@ -72,8 +74,14 @@ impl StatsmodelsModel {
         let response = match kind {
             Kind::Plain(response) => response,
             Kind::Dispersed => {
-                let extra = model.get("k_extra").and_then(Value::int).unwrap_or(0);
-                let extra = usize::try_from(extra).unwrap_or(0);
+                let extra = model.get("k_extra").and_then(Value::int);
+                let extra = extra.and_then(|extra| usize::try_from(extra).ok());
+                let extra = extra.ok_or_else(|| {
+                    refused(format!(
+                        "{} without its k_extra (before statsmodels 0.14)",
+                        model.describe()
+                    ))
+                })?;
                 shorten(&mut equations, |length| length.checked_sub(extra));
                 Response::Mean(Mean::Exp)
             }
@@ -133,17 +141,16 @@ fn shorten(equations: &mut [Vec<f64>], length: impl Fn(usize) -> Option<usize>) 
     }
 }
 
+/// The refusal of a model, by its name.
+fn refused(what: String) -> Error {
+    let hint = "linear, generalized linear and discrete models are evaluated here; others are served \
+                with Python workers (--python-workers)";
+    Error::Unsupported { what, hint: hint.to_owned() }
+}
+
 /// What a model answers, by its class.
 fn kind(model: Value<'_>) -> Result<Kind> {
     let class = model.class().unwrap_or_default();
-    let refused = |what: String| {
-        Error::Unsupported {
-        what,
-        hint: "linear, generalized linear and discrete models are evaluated here; others are served with Python \
-               workers (--python-workers)"
-            .to_owned(),
-    }
-    };
     let name = class.rsplit('.').next().unwrap_or_default();
     if !class.starts_with("statsmodels.") {
         return Err(refused(format!("model {}", model.describe())));
@@ -206,13 +213,12 @@ impl Predictor for StatsmodelsModel {
         let column = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
         match self.response {
             Response::Mean(mean) => {
-                let equation = self.equations.first().map_or(&[][..], Vec::as_slice);
+                let equation = self.equations.first().map(Vec::as_slice).unwrap_or_default();
                 let means = each().map(|row| mean.of(sums(row, equation))).collect();
                 Ok(Prediction::Column(column(means)))
             }
             Response::Classes => {
-                let mut classes =
-                    vec![Vec::with_capacity(input.num_rows()); self.equations.len() + 1];
+                let mut classes: Vec<Vec<f64>> = vec![Vec::new(); self.equations.len() + 1];
                 for row in each() {
                     let odds = self.equations.iter().map(|equation| sums(row, equation).exp());
                     let odds: Vec<f64> = std::iter::once(1.0).chain(odds).collect();
