@@ -6,6 +6,9 @@ use super::array::{Array, Elements};
 use super::heap::{Node, Value};
 use crate::any::Cell;
 
+/// How deep arrays hold each other: an index the categories of a column, these their texts.
+const DEPTH_MAX: usize = 8;
+
 /// Values of a column or an index.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Values {
@@ -32,19 +35,27 @@ impl Values {
     /// The values of an index, an extension array or an array of NumPy with one dimension; none for what is
     /// neither numbers nor text (times, intervals, several levels).
     pub(crate) fn read(value: Value<'_>) -> Option<Self> {
+        Self::within(value, 0)
+    }
+
+    /// The values of what `depth` others hold; a file may say that something holds itself.
+    fn within(value: Value<'_>, depth: usize) -> Option<Self> {
+        if depth > DEPTH_MAX {
+            return None;
+        }
         if let Some(array) = value.array() {
             return of_array(value, array, 0, array.elements.len());
         }
         let class = value.class()?;
         match class.rsplit('.').next().unwrap_or_default() {
-            "_new_Index" => index(value),
+            "_new_Index" => index(value, depth),
             "ArrowStringArray" | "ArrowStringArrayNumpySemantics" | "ArrowExtensionArray" => {
                 arrow(value)
             }
-            "__pyx_unpickle_NDArrayBacked" => backed(value),
+            "__pyx_unpickle_NDArrayBacked" => backed(value, depth),
             // Numbers beside a mask of what is missing.
             "IntegerArray" | "FloatingArray" | "BooleanArray" => {
-                let mut values = Self::read(value.get("_data")?)?;
+                let mut values = Self::within(value.get("_data")?, depth + 1)?;
                 let Elements::Bool(mask) = &value.get("_mask")?.array()?.elements else {
                     return None;
                 };
@@ -122,7 +133,7 @@ fn object(value: Value<'_>) -> Option<Cell> {
 }
 
 /// `_new_Index(class, {"data": …})`, or a range.
-fn index(value: Value<'_>) -> Option<Values> {
+fn index(value: Value<'_>, depth: usize) -> Option<Values> {
     let arguments = value.arguments();
     let [class, parts] = arguments.as_slice() else { return None };
     if class.global()?.ends_with(".RangeIndex") {
@@ -133,14 +144,14 @@ fn index(value: Value<'_>) -> Option<Values> {
         let cells = numbers.map(|number| Cell::Number(number as f64)).collect();
         return Some(Values::new(cells, Kind::Integer));
     }
-    Values::read(parts.get("data")?)
+    Values::within(parts.get("data")?, depth + 1)
 }
 
 /// Entries of a range that are written out: columns, or codes of categories. Values that are more than that are no series.
 const RANGE_MAX: usize = 1_000_000;
 
 /// What wraps an array of NumPy: texts, or the codes of categories (-1 is missing).
-fn backed(value: Value<'_>) -> Option<Values> {
+fn backed(value: Value<'_>, depth: usize) -> Option<Values> {
     let class = value.arguments().first()?.global()?;
     let parts = value.state()?.items()?;
     let array = parts.iter().copied().find(|part| part.array().is_some())?;
@@ -148,7 +159,7 @@ fn backed(value: Value<'_>) -> Option<Values> {
         let dtype = parts
             .iter()
             .find(|part| part.class().is_some_and(|class| class.ends_with(".CategoricalDtype")))?;
-        let categories = Values::read(dtype.get("categories")?)?;
+        let categories = Values::within(dtype.get("categories")?, depth + 1)?;
         let codes = array.array()?.elements.to_i64()?;
         let cell = |code: i64| {
             let at = usize::try_from(code).ok();
@@ -158,7 +169,7 @@ fn backed(value: Value<'_>) -> Option<Values> {
         return Some(Values::new(cells, Kind::Category(Box::new(categories))));
     }
     (class.ends_with(".StringArray") || class.ends_with(".StringArrayNumpySemantics"))
-        .then(|| Values::read(array))?
+        .then(|| Values::within(array, depth + 1))?
 }
 
 /// Texts in Arrow's buffers: which are there, where each begins, all of their bytes.

@@ -79,7 +79,7 @@ impl Expression {
         column: &impl Fn(&str) -> Result<Cells, String>,
     ) -> Result<Cells, String> {
         Ok(match self {
-            Self::Column(name) => match column(name)? {
+            Self::Column(name) => match column(name.as_str())? {
                 Cells::Other(kind) => {
                     return Err(format!(
                         "column {name:?} is {kind} where the formula takes numbers or text"

@@ -118,7 +118,8 @@ fn damaged_models_of_all_estimators_are_no_panic() {
     let deadline = number("TRAINYARD_FUZZ_SECONDS")
         .map(|seconds| Instant::now() + std::time::Duration::from_secs(seconds));
     let mut random = SplitMix(number("TRAINYARD_FUZZ_SEED").unwrap_or(1));
-    let corpora: Vec<_> = ["sklearn-1.2.gz", "sklearn-1.7.gz"].map(corpus).into_iter().collect();
+    let corpora: Vec<_> =
+        ["sklearn-1.2.gz", "sklearn-1.7.gz", "packages.gz"].map(corpus).into_iter().collect();
     let (mut tried, mut refused) = (0_u32, 0_u32);
     loop {
         for (index, bytes) in &corpora {
@@ -128,6 +129,7 @@ fn damaged_models_of_all_estimators_are_no_panic() {
                 let format = match model["file"].as_str().unwrap() {
                     "model.ubj" | "model.json" => Format::Xgboost,
                     "model.lgb" => Format::Lightgbm,
+                    "model.statsmodels" => Format::Statsmodels,
                     _ => Format::Estimator,
                 };
                 let damaged = damage(original, &mut random);
