@@ -9,6 +9,23 @@ use crate::any::Cell;
 /// How deep arrays hold each other: an index the categories of a column, these their texts.
 const DEPTH_MAX: usize = 8;
 
+/// Bytes of the texts of one column or index. Each value has its own here, and a file may refer to a long one often.
+const TEXT_MAX: usize = 256 << 20;
+
+/// Texts as they are copied out, and the bytes that they may still have.
+struct Texts(usize);
+
+impl Texts {
+    fn new() -> Self {
+        Self(TEXT_MAX)
+    }
+
+    fn cell(&mut self, text: &str) -> Option<Cell> {
+        self.0 = self.0.checked_sub(text.len())?;
+        Some(Cell::Text(text.to_owned()))
+    }
+}
+
 /// Values of a column or an index.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Values {
@@ -105,15 +122,18 @@ fn of_array(owner: Value<'_>, array: &Array, start: usize, end: usize) -> Option
             Values::new(cells.collect(), Kind::Boolean)
         }
         Elements::Text(v) => {
-            let cells = v.get(start..end)?.iter().map(|text| Cell::Text(text.clone()));
-            Values::new(cells.collect(), Kind::Object)
+            let mut texts = Texts::new();
+            let cells = v.get(start..end)?.iter().map(|text| texts.cell(text));
+            Values::new(cells.collect::<Option<_>>()?, Kind::Object)
         }
         Elements::Objects(ids) => {
             let values: Vec<Value<'_>> =
                 ids.get(start..end)?.iter().map(|&id| owner.sibling(id)).collect();
             let are_booleans = !values.is_empty()
                 && values.iter().all(|value| matches!(value.node(), Node::Bool(_)));
-            let cells = values.into_iter().map(object).collect::<Option<_>>()?;
+            let mut texts = Texts::new();
+            let cells = values.into_iter().map(|value| object(value, &mut texts));
+            let cells = cells.collect::<Option<_>>()?;
             Values::new(cells, if are_booleans { Kind::Boolean } else { Kind::Object })
         }
         Elements::Struct(_) => return None,
@@ -121,13 +141,15 @@ fn of_array(owner: Value<'_>, array: &Array, start: usize, end: usize) -> Option
 }
 
 /// One of Python's objects.
-fn object(value: Value<'_>) -> Option<Cell> {
+fn object(value: Value<'_>, texts: &mut Texts) -> Option<Cell> {
+    if let Some(text) = value.text() {
+        return texts.cell(text);
+    }
     match value.node() {
         Node::None => Some(Cell::Missing),
         // pandas.NA
         Node::Global(name) if name.ends_with(".NA") => Some(Cell::Missing),
         Node::Object(object) if object.class.ends_with(".NAType") => Some(Cell::Missing),
-        Node::Text(text) => Some(Cell::Text(text.clone())),
         _ => value.float().map(|x| if x.is_nan() { Cell::Missing } else { Cell::Number(x) }),
     }
 }
@@ -161,11 +183,15 @@ fn backed(value: Value<'_>, depth: usize) -> Option<Values> {
             .find(|part| part.class().is_some_and(|class| class.ends_with(".CategoricalDtype")))?;
         let categories = Values::within(dtype.get("categories")?, depth + 1)?;
         let codes = array.array()?.elements.to_i64()?;
+        let mut texts = Texts::new();
         let cell = |code: i64| {
             let at = usize::try_from(code).ok();
-            at.and_then(|at| categories.cells.get(at)).cloned().unwrap_or(Cell::Missing)
+            match at.and_then(|at| categories.cells.get(at)) {
+                Some(Cell::Text(text)) => texts.cell(text),
+                other => Some(other.cloned().unwrap_or(Cell::Missing)),
+            }
         };
-        let cells = codes.into_iter().map(cell).collect();
+        let cells = codes.into_iter().map(cell).collect::<Option<_>>()?;
         return Some(Values::new(cells, Kind::Category(Box::new(categories))));
     }
     (class.ends_with(".StringArray") || class.ends_with(".StringArrayNumpySemantics"))
@@ -175,19 +201,19 @@ fn backed(value: Value<'_>, depth: usize) -> Option<Values> {
 /// Texts in Arrow's buffers: which are there, where each begins, all of their bytes.
 fn arrow(value: Value<'_>) -> Option<Values> {
     let array = value.get("_pa_array").or_else(|| value.get("_data"))?;
-    let mut cells = Vec::new();
+    let (mut cells, mut texts) = (Vec::new(), Texts::new());
     if array.class()?.ends_with(".chunked_array") {
         for chunk in array.arguments().first()?.items()? {
-            arrow_chunk(chunk, &mut cells)?;
+            arrow_chunk(chunk, &mut cells, &mut texts)?;
         }
     } else {
-        arrow_chunk(array, &mut cells)?;
+        arrow_chunk(array, &mut cells, &mut texts)?;
     }
     Some(Values::new(cells, Kind::Object))
 }
 
 /// `_restore_array((type, length, missing, offset, buffers, children, dictionary))`
-fn arrow_chunk(chunk: Value<'_>, cells: &mut Vec<Cell>) -> Option<()> {
+fn arrow_chunk(chunk: Value<'_>, cells: &mut Vec<Cell>, texts: &mut Texts) -> Option<()> {
     if !chunk.class()?.ends_with("._restore_array") {
         return None;
     }
@@ -220,7 +246,7 @@ fn arrow_chunk(chunk: Value<'_>, cells: &mut Vec<Cell>) -> Option<()> {
             None => true,
         };
         cells.push(if is_there {
-            Cell::Text(std::str::from_utf8(text).ok()?.to_owned())
+            texts.cell(std::str::from_utf8(text).ok()?)?
         } else {
             Cell::Missing
         });

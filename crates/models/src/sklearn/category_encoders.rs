@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::data::{Column, Frame, Table};
+use super::data::{Column, Frame, Matrix, Table};
 use super::encoders::{Key, check_texts, has_text, keys};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Reader};
@@ -40,7 +40,7 @@ const UNKNOWN: f64 = -1.0;
 const MISSING: f64 = -2.0;
 
 /// Values of all categories of all columns; one-hot columns of many categories are the largest.
-const CELLS_MAX: usize = 1 << 25;
+const CELLS_MAX: usize = 1 << 26;
 
 /// An encoder: what becomes of each column.
 #[derive(Debug)]
@@ -102,8 +102,7 @@ fn read(
         let slot = slot.ok_or_else(|| fields.malformed("cols names a column that is no input"))?;
         let mut encoded = column(fields, name)?;
         // Columns may refer to one table in the file; each has its own here.
-        cells =
-            cells.saturating_add(encoded.by_category.len().saturating_mul(encoded.width.max(1)));
+        cells = cells.saturating_add(encoded.size_bytes() / size_of::<f64>());
         if cells > CELLS_MAX {
             return Err(fields.malformed(format!("tables of more than {CELLS_MAX} numbers")));
         }
@@ -340,6 +339,13 @@ fn counts(fields: Fields<'_>, name: Value<'_>) -> Result<Encoded> {
 }
 
 impl Encoded {
+    /// Bytes held, roughly.
+    fn size_bytes(&self) -> usize {
+        let text = |key: &Key| if let Key::Text(text) = key { text.len() } else { 0 };
+        let each = size_of::<Key>() + size_of::<Vec<f64>>() + self.width * size_of::<f64>();
+        self.by_category.len() * each + self.by_category.keys().map(text).sum::<usize>()
+    }
+
     /// The columns that one becomes.
     fn columns(&self, x: &Table, at: usize) -> Result<Vec<Vec<f64>>> {
         let given = x.column(at)?;
@@ -371,6 +377,8 @@ impl Estimator for Encoder {
     fn transform(&self, x: Table) -> Result<Table> {
         x.check_width(self.0.len())?;
         let rows = x.rows();
+        let widths = self.0.iter().map(|encoded| encoded.as_ref().map_or(1, |e| e.width));
+        Matrix::cells(rows, widths.sum())?;
         let mut frame = Frame::new(rows);
         for (at, encoded) in self.0.iter().enumerate() {
             let name = x.name(at);
@@ -399,9 +407,6 @@ impl Estimator for Encoder {
     }
 
     fn size_bytes(&self) -> usize {
-        let entry = |encoded: &Encoded| {
-            encoded.by_category.len() * (size_of::<Key>() + 32 + 8 * encoded.width)
-        };
-        self.0.iter().flatten().map(entry).sum()
+        self.0.iter().flatten().map(Encoded::size_bytes).sum()
     }
 }

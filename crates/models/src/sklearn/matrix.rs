@@ -27,13 +27,18 @@ impl Matrix {
         Self { rows, columns, values, is_single: false }
     }
 
-    pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
+    /// Cells of a matrix, refused where they are too many.
+    pub(crate) fn cells(rows: usize, columns: usize) -> Result<usize> {
         let cells = rows.checked_mul(columns).filter(|&cells| cells <= CELLS_MAX);
-        let cells = cells.ok_or_else(|| {
+        cells.ok_or_else(|| {
             Error::Input(format!(
                 "{rows} rows of {columns} columns are too much at once; send fewer rows"
             ))
-        })?;
+        })
+    }
+
+    pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
+        let cells = Self::cells(rows, columns)?;
         Ok(Self { rows, columns, values: vec![0.0; cells], is_single: false })
     }
 

@@ -18,6 +18,9 @@ use crate::{Error, Result};
 const COLUMNS_MAX: usize = 10_000;
 const FACTORS_MAX: usize = 1_000;
 
+/// Bytes of the levels of all factors.
+const LEVELS_MAX: usize = 64 << 20;
+
 /// Rows of training, and cells of them, that are held against the design in the file.
 const ROWS_CHECKED: usize = 10_000;
 const CELLS_CHECKED: usize = 1 << 24;
@@ -85,7 +88,7 @@ impl Design {
         let names: Option<Vec<&str>> = made.columns.iter().map(text).collect();
         let names = names.filter(|names| names.len() <= COLUMNS_MAX);
         let names = names.ok_or_else(|| unreadable("the names of its columns"))?;
-        let mut reading = Reading { training, factors: Vec::new() };
+        let mut reading = Reading { training, factors: Vec::new(), left: LEVELS_MAX };
         let mut named = Vec::with_capacity(names.len());
         for name in names {
             let parts = factors(name, |code, level| {
@@ -131,7 +134,7 @@ impl Design {
     /// Bytes held, roughly.
     pub(super) fn size_bytes(&self) -> usize {
         let levels = self.factors.iter().filter_map(|factor| factor.levels.as_ref());
-        let levels: usize = levels.map(|levels| levels.places.len() * 2 * size_of::<Key>()).sum();
+        let levels: usize = levels.map(Levels::size_bytes).sum();
         levels + self.columns.iter().map(|parts| size_of_val(parts.as_slice())).sum::<usize>()
     }
 
@@ -225,6 +228,8 @@ impl Design {
 struct Reading<'r, 'a> {
     training: &'r Frame<'a>,
     factors: Vec<Factor>,
+    /// Bytes that levels may still have.
+    left: usize,
 }
 
 impl Reading<'_, '_> {
@@ -253,13 +258,21 @@ impl Reading<'_, '_> {
         let training = self.training;
         let factor = self.factors.get_mut(at).ok_or("a factor that is not there")?;
         if factor.levels.is_none() {
-            factor.levels = Some(Levels::read(&factor.expression, &factor.code, training)?);
+            let levels = Levels::read(&factor.expression, &factor.code, training)?;
+            let left = self.left.checked_sub(levels.size_bytes());
+            self.left = left.ok_or_else(|| format!("levels of more than {LEVELS_MAX} bytes"))?;
+            factor.levels = Some(levels);
         }
         factor.levels.as_ref().ok_or_else(|| "a factor without levels".to_owned())
     }
 }
 
 impl Levels {
+    fn size_bytes(&self) -> usize {
+        let texts: usize = self.written.keys().map(|text| 2 * text.len()).sum();
+        texts + self.places.len() * (size_of::<Key>() + size_of::<String>() + 16)
+    }
+
     fn read(expression: &Expression, code: &str, training: &Frame<'_>) -> Result<Self, String> {
         let truth =
             || Values { cells: vec![Cell::Number(0.0), Cell::Number(1.0)], kind: Kind::Boolean };
