@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).parent
-KINDS = {"model.skops": "skops", "model.pkl": "pickle", "model.ubj": "xgboost", "model.json": "xgboost", "model.lgb": "lightgbm", "model.cb": "catboost", "model.onnx": "onnx"}
+KINDS = {"model.skops": "skops", "model.pkl": "pickle", "model.ubj": "xgboost", "model.json": "xgboost", "model.lgb": "lightgbm", "model.cb": "catboost", "model.onnx": "onnx", "model.statsmodels": "statsmodels"}
 
 for file in sorted((HERE.parent / "crates/models/tests/models/old").glob("*.gz")):
     line, content = gzip.decompress(file.read_bytes()).split(b"\n", 1)

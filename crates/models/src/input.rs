@@ -122,6 +122,15 @@ impl<'a> Input<'a> {
         self.columns.iter().all(|column| *column.values.data_type() == DataType::Float32)
     }
 
+    /// Which columns are of 32 bits.
+    pub(crate) fn singles(&self) -> Vec<bool> {
+        let each = self.columns.iter().flat_map(|column| {
+            let is_single = *column.values.data_type() == DataType::Float32;
+            std::iter::repeat_n(is_single, column.width)
+        });
+        each.collect()
+    }
+
     /// Names of the columns; those of a tensor are its places.
     pub(crate) fn names(&self) -> Vec<String> {
         let each =
@@ -482,7 +491,7 @@ pub(crate) enum Cells {
 
 impl Cells {
     /// Values of any type as what all of them are.
-    fn of(cells: Vec<Cell>) -> Self {
+    pub(crate) fn of(cells: Vec<Cell>) -> Self {
         let (mut numbers, mut texts) = (false, false);
         for cell in &cells {
             numbers |= cell.is_number();

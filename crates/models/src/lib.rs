@@ -17,6 +17,7 @@ mod predictor;
 mod python;
 mod refusal;
 mod sklearn;
+mod statsmodels;
 pub mod tree;
 mod xgboost;
 

@@ -10,6 +10,7 @@ use crate::catboost::{self, CatboostModel};
 use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
 use crate::sklearn::{SklearnModel, read_object};
+use crate::statsmodels::StatsmodelsModel;
 use crate::xgboost::XgboostModel;
 use crate::{Error, Predictor, Result};
 
@@ -108,6 +109,8 @@ pub enum Format {
     Catboost,
     /// An ONNX graph.
     Onnx,
+    /// A results file of statsmodels.
+    Statsmodels,
 }
 
 /// Reads a model file in memory, without the folder around it; it answers as `predict` does.
@@ -121,6 +124,7 @@ pub fn load_bytes(bytes: &[u8], format: Format) -> Result<Box<dyn Predictor>> {
         Format::Lightgbm => Box::new(LightgbmModel::new(bytes)?),
         Format::Catboost => Box::new(CatboostModel::new(bytes, None)?),
         Format::Onnx => Box::new(OnnxModel::parse(bytes, "model")?),
+        Format::Statsmodels => Box::new(StatsmodelsModel::read(bytes, "model")?),
     })
 }
 
@@ -151,9 +155,13 @@ fn predictor(folder: &Path, flavors: &Flavors) -> Result<Box<dyn Predictor>> {
         let bytes = catboost_file(folder, catboost)?;
         return Ok(Box::new(CatboostModel::new(&bytes, catboost.model_type.as_deref())?));
     }
+    if let Some(statsmodels) = &flavors.statsmodels {
+        let file = &statsmodels.data;
+        return Ok(Box::new(StatsmodelsModel::read(&read(folder, file)?, file)?));
+    }
     Err(Error::Unsupported {
         what: format!("a model of flavors {}", flavors.names().join(", ")),
-        hint: "models of any Python code run in Python workers; scikit-learn, XGBoost, LightGBM, CatBoost and ONNX models run here"
+        hint: "models of any Python code run in Python workers; scikit-learn, XGBoost, LightGBM, CatBoost, statsmodels and ONNX models run here"
             .to_owned(),
     })
 }

@@ -14,7 +14,7 @@ use trainyard_serve::logged;
 use trainyard_signature::enforce::{Casting, Enforcer, Limits};
 use trainyard_signature::model::{
     CatboostFlavor, Environment, Flavors, InputExample, LightgbmFlavor, ModelFolder, OnnxFlavor,
-    PythonFunctionFlavor, Signature, SklearnFlavor, XgboostFlavor, infer_schema,
+    PythonFunctionFlavor, Signature, SklearnFlavor, StatsmodelsFlavor, XgboostFlavor, infer_schema,
 };
 
 use crate::{Error, Result};
@@ -40,6 +40,8 @@ pub enum FileFlavor {
     Catboost,
     /// A graph: .onnx
     Onnx,
+    /// Results of statsmodels, as their `save` writes them: .pkl, .pickle
+    Statsmodels,
 }
 
 /// A file to make a folder of.
@@ -79,10 +81,14 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     let flavor = options.flavor.or_else(|| by_name(&options.file));
     let flavor = flavor.ok_or_else(|| {
         let what = format!("the name of {} does not say how it is read", options.file.display());
-        Error::predict(what, "say it: --flavor sklearn, xgboost, lightgbm, catboost or onnx")
+        Error::predict(what, "say it: --flavor sklearn, xgboost, lightgbm, catboost, onnx or statsmodels")
     })?;
     let name = options.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let content = read(&options.file)?;
+    let flavor = match options.flavor {
+        None if flavor == FileFlavor::Sklearn && is_results(&content) => FileFlavor::Statsmodels,
+        _ => flavor,
+    };
     let for_joblib = flavor == FileFlavor::Sklearn && is_joblib(&content);
     let output = &options.output;
     let is_taken = std::fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_some());
@@ -167,6 +173,12 @@ fn is_joblib(content: &[u8]) -> bool {
     is_compressed || content.windows(array.len()).take(1 << 20).any(|window| window == array)
 }
 
+/// Whether a pickle is one of statsmodels' results: their class stands first.
+fn is_results(content: &[u8]) -> bool {
+    let package = b"statsmodels.";
+    content.windows(package.len()).take(64).any(|window| window == package)
+}
+
 /// The folder around a file, without a signature yet.
 fn folder(flavor: FileFlavor, name: &str, content: Vec<u8>, predict_fn: &str) -> ModelFolder {
     let python_version = Environment::onnx().python_version;
@@ -223,6 +235,11 @@ fn folder(flavor: FileFlavor, name: &str, content: Vec<u8>, predict_fn: &str) ->
                 ..OnnxFlavor::default()
             });
             ("mlflow.onnx", "onnxruntime")
+        }
+        FileFlavor::Statsmodels => {
+            flavors.statsmodels =
+                Some(StatsmodelsFlavor { data: name.to_owned(), ..StatsmodelsFlavor::default() });
+            ("mlflow.statsmodels", "statsmodels")
         }
     };
     module.clone_into(&mut python.loader_module);
@@ -354,6 +371,25 @@ mod tests {
         let flavor = MlModel::read(&out).unwrap().flavors.catboost.unwrap();
         assert_eq!(flavor.model_type.as_deref(), Some("CatBoostClassifier"));
         assert_eq!(flavor.save_format.as_deref(), Some("cbm"));
+    }
+
+    /// A pickle says by its first class whether it is an estimator.
+    #[test]
+    fn a_file_of_results_is_told_from_an_estimator() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("left.pickle");
+        std::fs::copy(models().join("sm_logit/model.statsmodels"), &file).unwrap();
+        let sample = place.path().join("sample.csv");
+        std::fs::write(&sample, "income,town,age\n2500.5,York,31\n1200,Leeds,60\n").unwrap();
+        let out = place.path().join("model");
+        let asked = WrapOptions {
+            file,
+            sample: Some(sample.to_string_lossy().into_owned()),
+            ..options("", &out)
+        };
+        let wrapped = wrap(&asked).unwrap();
+        assert_eq!((wrapped.flavor, wrapped.answered), (FileFlavor::Statsmodels, 2));
+        assert!(MlModel::read(&out).unwrap().flavors.statsmodels.is_some());
     }
 
     /// A description of an array of joblib, and then a class of somebody's own.

@@ -1,5 +1,6 @@
 //! Formulas that several formats share.
 
 pub(crate) mod distribution;
+pub(crate) mod functions;
 pub(crate) mod interpolation;
 pub(crate) mod kernels;

@@ -3,8 +3,20 @@
 /// Whether a global (`module.name`) is one that models are made of. Everything else is refused by name:
 /// nothing is ever called, but what is not known cannot be evaluated either.
 pub(crate) fn is_known_global(module: &str, name: &str) -> bool {
-    const PACKAGES: [&str; 7] =
-        ["sklearn", "numpy", "scipy", "xgboost", "lightgbm", "catboost", "imblearn"];
+    const PACKAGES: [&str; 11] = [
+        "sklearn",
+        "numpy",
+        "scipy",
+        "xgboost",
+        "lightgbm",
+        "catboost",
+        "imblearn",
+        // Tables of encoders and rows of training.
+        "pandas",
+        "pyarrow",
+        "category_encoders",
+        "statsmodels",
+    ];
     const BUILTINS: [&str; 17] = [
         "object",
         "list",
@@ -31,6 +43,8 @@ pub(crate) fn is_known_global(module: &str, name: &str) -> bool {
         "copyreg" | "copy_reg" => name == "_reconstructor",
         "_codecs" => name == "encode",
         "functools" => name == "partial",
+        // In rows of training.
+        "datetime" => matches!(name, "date" | "datetime" | "time" | "timedelta" | "timezone"),
         "joblib.numpy_pickle" => name == "NumpyArrayWrapper",
         _ => PACKAGES.contains(&package) || package == "_loss",
     }

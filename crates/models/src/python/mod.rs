@@ -9,6 +9,7 @@ mod globals;
 mod heap;
 mod npy;
 pub(crate) mod packed;
+pub(crate) mod pandas;
 pub(crate) mod pickle;
 pub(crate) mod skops;
 mod zip;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
+use super::matrix::single;
 use super::reader::{Boxed, Names, Nested, Reader};
 use crate::contributions::Contributions;
 use crate::input::{check_width, is_place};
@@ -345,8 +346,13 @@ fn times(table: Table, weight: f64) -> Result<Table> {
         return Ok(Table::Sparse(sparse));
     }
     let mut matrix = table.matrix()?.into_owned();
-    matrix.is_single = false;
-    matrix.values.iter_mut().for_each(|value| *value *= weight);
+    if matrix.is_single {
+        // NumPy takes a number of Python's as one of 32 bits then.
+        let weight = single(weight);
+        matrix.values.iter_mut().for_each(|value| *value = single(*value * weight));
+    } else {
+        matrix.values.iter_mut().for_each(|value| *value *= weight);
+    }
     Ok(Table::Matrix(matrix))
 }
 

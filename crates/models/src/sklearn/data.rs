@@ -19,6 +19,21 @@ pub(crate) struct Frame {
     pub(crate) rows: usize,
     pub(crate) names: Vec<String>,
     pub(crate) columns: Vec<Column>,
+    /// Which columns are numbers of 32 bits.
+    pub(crate) singles: Vec<bool>,
+}
+
+impl Frame {
+    /// A frame without columns.
+    pub(crate) fn new(rows: usize) -> Self {
+        Self { rows, names: Vec::new(), columns: Vec::new(), singles: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, name: String, column: Column, is_single: bool) {
+        self.names.push(name);
+        self.columns.push(column);
+        self.singles.push(is_single);
+    }
 }
 
 /// Whether an estimator takes missing numbers. scikit-learn's take no infinite ones, but for a few that look at nothing.
@@ -44,6 +59,7 @@ impl Table {
                 rows: batch.num_rows(),
                 names: input.names(),
                 columns: input.columns()?,
+                singles: input.singles(),
             }));
         }
         let mut matrix = Matrix::new(batch.num_rows(), input.width(), input.rows_f64()?);
@@ -67,6 +83,25 @@ impl Table {
         }
     }
 
+    /// Whether NumPy's array of all columns is of 32 bits.
+    pub(crate) fn is_single(&self) -> bool {
+        match self {
+            Self::Matrix(matrix) => matrix.is_single,
+            Self::Sparse(_) => false,
+            Self::Frame(frame) => {
+                !frame.singles.is_empty() && frame.singles.iter().all(|is_single| *is_single)
+            }
+        }
+    }
+
+    /// Whether a column is of 32 bits.
+    pub(crate) fn is_single_column(&self, at: usize) -> bool {
+        match self {
+            Self::Frame(frame) => frame.singles.get(at) == Some(&true),
+            other => other.is_single(),
+        }
+    }
+
     /// Refuses an input that is not as wide as the model.
     pub(crate) fn check_width(&self, columns: usize) -> Result<()> {
         check_width(self.width(), columns)
@@ -80,6 +115,7 @@ impl Table {
             Self::Frame(frame) => frame,
         };
         let mut matrix = Matrix::zeros(frame.rows, frame.columns.len())?;
+        matrix.is_single = self.is_single();
         for (at, (column, name)) in frame.columns.iter().zip(&frame.names).enumerate() {
             let values = match column {
                 Column::Numbers(values) => values,
@@ -221,6 +257,7 @@ impl Table {
                 rows: frame.rows,
                 names: columns.iter().map(|&at| self.name(at)).collect(),
                 columns: columns.iter().map(|&at| self.column(at)).collect::<Result<_>>()?,
+                singles: columns.iter().map(|&at| self.is_single_column(at)).collect(),
             })),
         }
     }
@@ -244,16 +281,17 @@ impl Table {
                 .collect();
             return Ok(Self::Matrix(Matrix::beside(&parts, rows)?));
         }
-        let mut frame = Frame { rows, names: Vec::new(), columns: Vec::new() };
+        let mut frame = Frame::new(rows);
         for part in parts {
             for at in 0..part.width() {
-                frame.names.push(part.name(at));
-                frame.columns.push(part.column(at)?);
+                frame.push(part.name(at), part.column(at)?, part.is_single_column(at));
             }
         }
         if frame.columns.iter().all(|column| matches!(column, Column::Numbers(_))) {
             return Ok(Self::Matrix(Self::Frame(frame).matrix()?.into_owned()));
         }
+        // NumPy's array of text and numbers is one of objects, which are Python's own floats.
+        frame.singles.fill(false);
         Ok(Self::Frame(frame))
     }
 }

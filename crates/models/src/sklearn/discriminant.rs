@@ -25,7 +25,14 @@ fn decisions(scores: Matrix) -> Matrix {
     Matrix::new(scores.rows, 1, differences.collect())
 }
 
-fn log_softmax(scores: &mut Matrix) {
+/// The probability of each class.
+fn shares(mut scores: Matrix) -> Matrix {
+    softmax(&mut scores);
+    scores
+}
+
+/// Logarithms of the probabilities, also of those that are too small for one.
+fn log_shares(mut scores: Matrix) -> Matrix {
     for row in scores.each_row_mut() {
         let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum = row.iter().map(|x| (x - max).exp()).sum::<f64>().ln();
@@ -33,6 +40,7 @@ fn log_softmax(scores: &mut Matrix) {
             *x = *x - max - sum;
         }
     }
+    scores
 }
 
 /// `QuadraticDiscriminantAnalysis`: a normal distribution for each class.
@@ -124,15 +132,11 @@ impl Estimator for Quadratic {
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        let mut scores = self.scores(x)?;
-        softmax(&mut scores);
-        Ok(scores)
+        self.scores(x).map(shares)
     }
 
     fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
-        let mut scores = self.scores(x)?;
-        log_softmax(&mut scores);
-        Ok(scores)
+        self.scores(x).map(log_shares)
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {
@@ -245,15 +249,11 @@ impl Estimator for Nearest {
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        let mut scores = self.scores(x)?;
-        softmax(&mut scores);
-        Ok(scores)
+        self.scores(x).map(shares)
     }
 
     fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
-        let mut scores = self.scores(x)?;
-        log_softmax(&mut scores);
-        Ok(scores)
+        self.scores(x).map(log_shares)
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {

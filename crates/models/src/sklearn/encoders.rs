@@ -17,14 +17,14 @@ pub(super) const READERS: &[Reader] = &[
 
 /// A category: text, a number by its bits, or missing (`None` and NaN alike).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(crate) enum Key {
     Text(String),
     Number(u64),
     Missing,
 }
 
 impl Key {
-    pub(super) fn number(x: f64) -> Self {
+    pub(crate) fn number(x: f64) -> Self {
         if x.is_nan() {
             Self::Missing
         } else {
@@ -32,11 +32,11 @@ impl Key {
         }
     }
 
-    pub(super) fn text(text: Option<&str>) -> Self {
+    pub(crate) fn text(text: Option<&str>) -> Self {
         text.map_or(Self::Missing, |text| Self::Text(text.to_owned()))
     }
 
-    pub(super) fn of(value: Value<'_>) -> Option<Self> {
+    pub(crate) fn of(value: Value<'_>) -> Option<Self> {
         if value.is_none() {
             return Some(Self::Missing);
         }
@@ -48,7 +48,7 @@ impl Key {
 }
 
 /// Keys of a column, row by row.
-pub(super) fn keys(column: &Column) -> Vec<Key> {
+pub(crate) fn keys(column: &Column) -> Vec<Key> {
     match column {
         Column::Numbers(values) => values.iter().map(|&x| Key::number(x)).collect(),
         Column::Text(values) => values.iter().map(|text| Key::text(text.as_deref())).collect(),
@@ -215,6 +215,8 @@ struct OneHot {
     dropped: Vec<Option<usize>>,
     unknown: Unknown,
     sparse: bool,
+    /// Whether its zeros and ones are of 32 bits.
+    is_single: bool,
 }
 
 fn one_hot(fields: Fields<'_>) -> Result<Boxed> {
@@ -241,7 +243,7 @@ fn one_hot(fields: Fields<'_>) -> Result<Boxed> {
         other => return Err(fields.unsupported(format!("handle_unknown {other:?}"))),
     };
     let sparse = fields.flag("sparse_output", fields.flag("sparse", true));
-    Ok(Box::new(OneHot { columns, dropped, unknown, sparse }))
+    Ok(Box::new(OneHot { columns, dropped, unknown, sparse, is_single: is_single(fields) }))
 }
 
 impl Estimator for OneHot {
@@ -279,7 +281,9 @@ impl Estimator for OneHot {
         if self.sparse {
             return Ok(Table::Sparse(result));
         }
-        Ok(Table::Matrix(result.filled(0, x.rows())?))
+        let mut result = result.filled(0, x.rows())?;
+        result.is_single = self.is_single;
+        Ok(Table::Matrix(result))
     }
 
     fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
@@ -295,6 +299,12 @@ impl Estimator for OneHot {
     }
 }
 
+/// Whether the `dtype` of what an encoder gives is of 32 bits.
+fn is_single(fields: Fields<'_>) -> bool {
+    let dtype = fields.optional("dtype").and_then(Value::global);
+    dtype.is_some_and(|dtype| dtype.ends_with(".float32"))
+}
+
 #[derive(Debug)]
 struct Ordinal {
     columns: Vec<Encoded>,
@@ -302,6 +312,8 @@ struct Ordinal {
     missing: f64,
     /// By column: whether training saw NaN, which then has a code of its own. `None` is a category.
     saw_nan: Vec<bool>,
+    /// Whether codes are of 32 bits.
+    is_single: bool,
 }
 
 fn ordinal(fields: Fields<'_>) -> Result<Boxed> {
@@ -312,7 +324,8 @@ fn ordinal(fields: Fields<'_>) -> Result<Boxed> {
     };
     let missing = fields.float("encoded_missing_value").unwrap_or(f64::NAN);
     let saw_nan = fields.items("categories_")?.into_iter().map(has_nan).collect();
-    Ok(Box::new(Ordinal { columns: columns(fields)?, unknown, missing, saw_nan }))
+    let is_single = is_single(fields);
+    Ok(Box::new(Ordinal { columns: columns(fields)?, unknown, missing, saw_nan, is_single }))
 }
 
 /// Whether a list of categories has NaN.
@@ -330,6 +343,7 @@ impl Estimator for Ordinal {
         x.check_width(self.columns.len())?;
         x.check_numbers(Missing::Taken)?;
         let mut result = Matrix::zeros(x.rows(), self.columns.len())?;
+        result.is_single = self.is_single;
         for (at, encoded) in self.columns.iter().enumerate() {
             let column = encoded.column(&x, at)?;
             let saw_nan = self.saw_nan.get(at) == Some(&true);

@@ -294,7 +294,13 @@ impl<'a> Fields<'a> {
 
     /// Names of the columns that it was fitted to, if they had names.
     pub(crate) fn column_names(self) -> Option<Vec<String>> {
-        match classes(self.optional("feature_names_in_")?.array()?, self.0)? {
+        let names = self.optional("feature_names_in_")?;
+        let Some(array) = names.array() else {
+            // A list, where it is not scikit-learn's own.
+            let names = names.items()?.into_iter();
+            return names.map(|name| name.text().map(str::to_owned)).collect();
+        };
+        match classes(array, self.0)? {
             Classes::Text(names) => Some(names),
             _ => None,
         }

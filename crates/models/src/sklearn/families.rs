@@ -4,7 +4,7 @@ use super::compose::IMBALANCED_PIPELINE;
 use super::estimator::Fields;
 use super::reader::{Boxed, Nested, Reader};
 use super::{
-    adaboost, bagging, bayes, bisecting, boosters, calibration, catboost, chain, compose,
+    adaboost, bagging, bayes, bisecting, boosters, calibration, catboost, category_encoders, chain, compose,
     dict_vectorizer, discriminant, dummy, encoders, functions, impute, isotonic, kernel_ridge,
     knn_imputer, least_squares, linear, multiclass, multioutput, neighbours, network, power,
     preprocessing, projection, quantiles, search, select, spline, svm, target_encoder, text,
@@ -16,12 +16,15 @@ use crate::{Error, Result};
 /// A kind of estimators.
 struct Kind {
     name: &'static str,
+    /// The only package that it is of, where others have classes of the same names.
+    package: Option<&'static str>,
     families: &'static [&'static [Reader]],
 }
 
 const KINDS: &[Kind] = &[
     Kind {
         name: "linear",
+        package: None,
         families: &[
             linear::READERS,
             discriminant::READERS,
@@ -29,13 +32,19 @@ const KINDS: &[Kind] = &[
             isotonic::READERS,
         ],
     },
-    Kind { name: "support vectors, kernels", families: &[svm::READERS, kernel_ridge::READERS] },
+    Kind {
+        name: "support vectors, kernels",
+        package: None,
+        families: &[svm::READERS, kernel_ridge::READERS],
+    },
     Kind {
         name: "Bayes, neighbours, networks",
+        package: None,
         families: &[bayes::READERS, neighbours::READERS, network::READERS],
     },
     Kind {
         name: "trees",
+        package: None,
         families: &[
             trees::averaged::READERS,
             trees::gradient::READERS,
@@ -45,6 +54,7 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "made of others",
+        package: None,
         families: &[
             adaboost::READERS,
             bagging::READERS,
@@ -58,9 +68,10 @@ const KINDS: &[Kind] = &[
             search::READERS,
         ],
     },
-    Kind { name: "steps", families: &[compose::READERS, functions::READERS] },
+    Kind { name: "steps", package: None, families: &[compose::READERS, functions::READERS] },
     Kind {
         name: "numbers",
+        package: None,
         families: &[
             preprocessing::READERS,
             spline::READERS,
@@ -74,23 +85,28 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "categories",
+        package: None,
         families: &[encoders::READERS, target_encoder::READERS, dict_vectorizer::READERS],
     },
-    Kind { name: "selection", families: &[select::READERS] },
-    Kind { name: "text", families: &[text::READERS] },
-    Kind { name: "others", families: &[dummy::READERS, boosters::READERS, catboost::READERS] },
+    Kind {
+        name: "categories, of category_encoders",
+        package: Some("category_encoders"),
+        families: &[category_encoders::READERS],
+    },
+    Kind { name: "selection", package: None, families: &[select::READERS] },
+    Kind { name: "text", package: None, families: &[text::READERS] },
+    Kind { name: "others", package: None, families: &[dummy::READERS, boosters::READERS, catboost::READERS] },
 ];
 
 /// The reader of a class, which has its module before its name.
 pub(super) fn reader(class: &str) -> Option<&'static Reader> {
     let package = class.split('.').next().unwrap_or_default();
     // Of imbalanced-learn its pipeline, which predicts as scikit-learn's does.
-    let is_known = matches!(package, "sklearn" | "xgboost" | "lightgbm");
-    if !is_known && class != IMBALANCED_PIPELINE {
-        return None;
-    }
+    let is_usual =
+        matches!(package, "sklearn" | "xgboost" | "lightgbm") || class == IMBALANCED_PIPELINE;
     let name = class.rsplit('.').next().unwrap_or_default();
-    let mut readers = KINDS.iter().flat_map(|kind| kind.families).copied().flatten();
+    let kinds = KINDS.iter().filter(|kind| kind.package.map_or(is_usual, |of| of == package));
+    let mut readers = kinds.flat_map(|kind| kind.families).copied().flatten();
     readers.find(|reader| reader.classes.split(' ').any(|class| class == name))
 }
 

@@ -6,7 +6,9 @@
 use super::compose::Identity;
 use super::data::{Column, Frame, Missing, Table};
 use super::estimator::{Estimator, Fields};
+use super::matrix::single;
 use super::reader::{Boxed, Names, Reader};
+use crate::numeric::functions::named;
 use crate::python::Value;
 use crate::{Error, Result};
 
@@ -41,30 +43,7 @@ impl Function {
         if module != "numpy" && !module.starts_with("numpy.") {
             return None;
         }
-        Some(Self::Each(match name {
-            "log1p" => libm::log1p,
-            "expm1" => libm::expm1,
-            "log" => f64::ln,
-            "log2" => f64::log2,
-            "log10" => f64::log10,
-            "exp" => f64::exp,
-            "sqrt" => f64::sqrt,
-            "cbrt" => f64::cbrt,
-            "square" => |x| x * x,
-            "abs" | "absolute" | "fabs" => f64::abs,
-            "negative" => |x| -x,
-            "reciprocal" => |x| 1.0 / x,
-            "sign" => |x| if x == 0.0 || x.is_nan() { x } else { x.signum() },
-            "sin" => f64::sin,
-            "cos" => f64::cos,
-            "tanh" => f64::tanh,
-            "arctan" => f64::atan,
-            "arcsinh" => f64::asinh,
-            "floor" => f64::floor,
-            "ceil" => f64::ceil,
-            "rint" => f64::round_ties_even,
-            _ => return None,
-        }))
+        named(name).map(Self::Each)
     }
 }
 
@@ -96,31 +75,40 @@ struct Each {
     validate: bool,
 }
 
+impl Each {
+    /// Rounded to 32 bits where the values are so.
+    fn value(&self, x: f64, is_single: bool) -> f64 {
+        let value = (self.function)(x);
+        if is_single { single(value) } else { value }
+    }
+}
+
 impl Estimator for Each {
     fn transform(&self, x: Table) -> Result<Table> {
         if self.validate {
             x.check_numbers(Missing::Refused)?;
         }
         if let Table::Frame(frame) = &x {
-            let columns =
-                frame.columns.iter().zip(&frame.names).map(|(column, name)| match column {
-                    Column::Numbers(values) => {
-                        Ok(Column::Numbers(values.iter().map(|&x| (self.function)(x)).collect()))
-                    }
-                    Column::Text(_) | Column::Mixed(_) | Column::Other(_) => Err(Error::Input(
-                        format!("column {name:?} holds text where the model takes numbers"),
-                    )),
-                });
+            let each = frame.columns.iter().zip(&frame.names).zip(&frame.singles);
+            let columns = each.map(|((column, name), &is_single)| match column {
+                Column::Numbers(values) => {
+                    Ok(Column::Numbers(values.iter().map(|&x| self.value(x, is_single)).collect()))
+                }
+                Column::Text(_) | Column::Mixed(_) | Column::Other(_) => Err(Error::Input(
+                    format!("column {name:?} holds text where the model takes numbers"),
+                )),
+            });
             let columns = columns.collect::<Result<_>>()?;
             return Ok(Table::Frame(Frame {
                 rows: frame.rows,
                 names: frame.names.clone(),
                 columns,
+                singles: frame.singles.clone(),
             }));
         }
         let mut matrix = x.matrix()?.into_owned();
-        matrix.is_single = false;
-        matrix.values.iter_mut().for_each(|x| *x = (self.function)(*x));
+        let is_single = matrix.is_single;
+        matrix.values.iter_mut().for_each(|x| *x = self.value(*x, is_single));
         Ok(Table::Matrix(matrix))
     }
 

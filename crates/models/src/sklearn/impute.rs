@@ -3,6 +3,7 @@
 use super::data::{Column, Frame, Matrix, Missing, Table};
 use super::encoders::{Key, keys};
 use super::estimator::{Estimator, Fields};
+use super::matrix::single;
 use super::reader::{Boxed, Reader};
 use crate::any::Cell;
 use crate::python::Elements;
@@ -76,26 +77,26 @@ impl Estimator for Imputer {
         let has_text = self.fill.iter().any(|fill| matches!(fill, Some(Fill::Text(_))));
         x.check_numbers(if has_text { Missing::Taken } else { taken_beside(&self.missing) })?;
         let rows = x.rows();
-        let mut frame = Frame { rows, names: Vec::new(), columns: Vec::new() };
+        let is_single = x.is_single();
+        let mut frame = Frame::new(rows);
         let mut indicators = Vec::new();
         for (at, fill) in self.fill.iter().enumerate() {
             let column = x.column(at)?;
             let missing: Vec<bool> = keys(&column).iter().map(|key| *key == self.missing).collect();
             if let Some(fill) = fill {
-                frame.names.push(x.name(at));
-                frame.columns.push(fill.put_into(column, &missing).map_err(|reason| {
-                    Error::Input(format!("column {:?}: {reason}", x.name(at)))
-                })?);
+                let column = fill
+                    .put_into(column, &missing, is_single)
+                    .map_err(|reason| Error::Input(format!("column {:?}: {reason}", x.name(at))))?;
+                frame.push(x.name(at), column, is_single);
             }
             if self.indicate.contains(&at) {
                 indicators.push((at, missing));
             }
         }
         for (at, missing) in indicators {
-            frame.names.push(format!("missingindicator_{}", x.name(at)));
-            frame.columns.push(Column::Numbers(
-                missing.into_iter().map(|x| f64::from(u8::from(x))).collect(),
-            ));
+            let marks = missing.into_iter().map(|x| f64::from(u8::from(x))).collect();
+            let name = format!("missingindicator_{}", x.name(at));
+            frame.push(name, Column::Numbers(marks), is_single);
         }
         Table::beside(vec![Table::Frame(frame)], rows)
     }
@@ -113,9 +114,16 @@ impl Estimator for Imputer {
 }
 
 impl Fill {
-    fn put_into(&self, column: Column, missing: &[bool]) -> Result<Column, &'static str> {
+    /// Fills what is missing; in 32 bits if the values are so.
+    fn put_into(
+        &self,
+        column: Column,
+        missing: &[bool],
+        is_single: bool,
+    ) -> Result<Column, &'static str> {
         Ok(match (column, self) {
             (Column::Numbers(mut values), Self::Number(fill)) => {
+                let fill = &if is_single { single(*fill) } else { *fill };
                 values
                     .iter_mut()
                     .zip(missing)

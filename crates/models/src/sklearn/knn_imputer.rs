@@ -7,6 +7,7 @@ use super::data::{Column, Matrix, Table};
 use super::encoders::{Key, keys};
 use super::estimator::{Estimator, Fields};
 use super::impute::{Indicator, missing_values, taken_beside};
+use super::matrix::single;
 use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
 
@@ -248,8 +249,12 @@ fn squares(row: &[f64], is_missing: impl Fn(usize) -> bool) -> f64 {
 impl Estimator for KnnImputer {
     fn transform(&self, x: Table) -> Result<Table> {
         x.check_numbers(taken_beside(&self.missing))?;
-        let indicators = self.indicator.as_ref().map(|indicator| indicator.mask(&x)).transpose()?;
+        let mut indicators =
+            self.indicator.as_ref().map(|indicator| indicator.mask(&x)).transpose()?;
         let mut x = x.matrix()?.into_owned();
+        let is_single = x.is_single;
+        // Marks beside numbers are of their type.
+        indicators.iter_mut().for_each(|marks| marks.is_single = is_single);
         x.check_width(self.samples.columns)?;
         let valid = self.valid();
         for (number, row) in x.each_row_mut().enumerate() {
@@ -264,6 +269,9 @@ impl Estimator for KnnImputer {
                 for (cell, _) in row.iter_mut().zip(&valid).filter(|(_, valid)| !**valid) {
                     *cell = 0.0;
                 }
+            }
+            if is_single {
+                row.iter_mut().for_each(|x| *x = single(*x));
             }
         }
         if !self.keep_empty && valid.contains(&false) {

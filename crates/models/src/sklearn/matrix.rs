@@ -12,8 +12,13 @@ pub(crate) struct Matrix {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) values: Vec<f64>,
-    /// Whether NumPy keeps these values in 32 bits: they came so, and nothing but scalers changed them.
+    /// Whether NumPy keeps these values in 32 bits: they came so, and each step since kept them so.
     pub(crate) is_single: bool,
+}
+
+/// The nearest number of 32 bits.
+pub(crate) fn single(x: f64) -> f64 {
+    f64::from(x as f32)
 }
 
 impl Matrix {
@@ -22,13 +27,18 @@ impl Matrix {
         Self { rows, columns, values, is_single: false }
     }
 
-    pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
+    /// Cells of a matrix, refused where they are too many.
+    pub(crate) fn cells(rows: usize, columns: usize) -> Result<usize> {
         let cells = rows.checked_mul(columns).filter(|&cells| cells <= CELLS_MAX);
-        let cells = cells.ok_or_else(|| {
+        cells.ok_or_else(|| {
             Error::Input(format!(
                 "{rows} rows of {columns} columns are too much at once; send fewer rows"
             ))
-        })?;
+        })
+    }
+
+    pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
+        let cells = Self::cells(rows, columns)?;
         Ok(Self { rows, columns, values: vec![0.0; cells], is_single: false })
     }
 
@@ -60,10 +70,11 @@ impl Matrix {
         Ok(Self { is_single: self.is_single, ..Self::new(self.rows, columns.len(), values) })
     }
 
-    /// Matrices side by side.
+    /// Matrices side by side, in 32 bits if all of them are.
     pub(crate) fn beside(parts: &[Self], rows: usize) -> Result<Self> {
         let columns = parts.iter().map(|part| part.columns).sum();
         let mut joined = Self::zeros(rows, columns)?;
+        joined.is_single = !parts.is_empty() && parts.iter().all(|part| part.is_single);
         let mut first = 0;
         for part in parts {
             for (to, from) in joined.each_row_mut().zip(part.each_row()) {

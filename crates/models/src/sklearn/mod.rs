@@ -10,6 +10,7 @@ mod bisecting;
 mod boosters;
 mod calibration;
 mod catboost;
+mod category_encoders;
 mod chain;
 mod compose;
 mod data;
@@ -54,5 +55,6 @@ mod transformed_target;
 mod trees;
 mod voting;
 
+pub(crate) use encoders::{Key, keys};
 pub use families::estimators_table;
 pub(crate) use model::{SklearnModel, read_object};

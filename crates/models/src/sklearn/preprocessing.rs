@@ -2,6 +2,7 @@
 
 use super::data::{Matrix, Missing, Sparse, Table};
 use super::estimator::{Estimator, Fields};
+use super::matrix::single;
 use super::reader::{Boxed, Reader};
 use crate::Result;
 
@@ -137,11 +138,6 @@ impl Affine {
     }
 }
 
-/// The nearest number of 32 bits.
-fn single(x: f64) -> f64 {
-    f64::from(x as f32)
-}
-
 impl Rows for Affine {
     fn width(&self) -> Option<usize> {
         [&self.minus, &self.over, &self.times, &self.plus]
@@ -269,6 +265,10 @@ impl Rows for Threshold {
     fn row(&self, from: &[f64], to: &mut [f64]) {
         to.iter_mut().zip(from).for_each(|(to, &from)| *to = f64::from(u8::from(from > self.0)));
     }
+
+    fn keeps_single(&self) -> bool {
+        true
+    }
 }
 
 fn binarizer(fields: Fields<'_>) -> Result<Boxed> {
@@ -317,6 +317,17 @@ fn polynomial(fields: Fields<'_>) -> Result<Boxed> {
     Ok(Box::new(ByRow(Polynomial { from, products })))
 }
 
+impl Polynomial {
+    /// Fills a row; `round` is done to what each product gives. A term is its first column times what is made of the
+    /// others.
+    fn fill(&self, from: &[f64], to: &mut [f64], round: impl Fn(f64) -> f64) {
+        for (to, product) in to.iter_mut().zip(&self.products) {
+            let columns = product.iter().rev().filter_map(|&at| from.get(at));
+            *to = columns.fold(1.0, |product, x| round(product * x));
+        }
+    }
+}
+
 impl Rows for Polynomial {
     fn width(&self) -> Option<usize> {
         Some(self.from)
@@ -335,8 +346,14 @@ impl Rows for Polynomial {
     }
 
     fn row(&self, from: &[f64], to: &mut [f64]) {
-        for (to, product) in to.iter_mut().zip(&self.products) {
-            *to = product.iter().filter_map(|&at| from.get(at)).product();
-        }
+        self.fill(from, to, |x| x);
+    }
+
+    fn keeps_single(&self) -> bool {
+        true
+    }
+
+    fn single_row(&self, from: &[f64], to: &mut [f64]) {
+        self.fill(from, to, single);
     }
 }

@@ -110,6 +110,7 @@ fn damaged_files_are_no_panic() {
     check("cb_classifier", "model.cb", 200);
     check("cb_json", "model.cb", 60);
     check("cb_leafwise", "model.cb", 200);
+    check("sm_logit", "model.statsmodels", 150);
 }
 
 /// Every kept model of old versions, damaged a few times; for minutes where `TRAINYARD_FUZZ_SECONDS` says so,
@@ -121,7 +122,7 @@ fn damaged_models_of_all_estimators_are_no_panic() {
         .map(|seconds| Instant::now() + std::time::Duration::from_secs(seconds));
     let mut random = SplitMix(number("TRAINYARD_FUZZ_SEED").unwrap_or(1));
     let corpora: Vec<_> =
-        ["sklearn-1.2.gz", "sklearn-1.7.gz", "catboost-1.1.gz"].map(corpus).into_iter().collect();
+        ["sklearn-1.2.gz", "sklearn-1.7.gz", "catboost-1.1.gz", "packages.gz"].map(corpus).into_iter().collect();
     let (mut tried, mut refused) = (0_u32, 0_u32);
     loop {
         for (index, bytes) in &corpora {
@@ -132,6 +133,7 @@ fn damaged_models_of_all_estimators_are_no_panic() {
                     "model.ubj" | "model.json" => Format::Xgboost,
                     "model.lgb" => Format::Lightgbm,
                     "model.cb" => Format::Catboost,
+                    "model.statsmodels" => Format::Statsmodels,
                     _ => Format::Estimator,
                 };
                 let damaged = damage(original, &mut random);
@@ -167,9 +169,13 @@ fn pickles_that_would_run_something_are_refused_by_name() {
         (&b"cos\nsystem\n(S'true'\ntR."[..], "os.system"),
         (b"c__builtin__\neval\n(S'1'\ntR.", "__builtin__.eval"),
     ] {
-        match refusal("sk_logreg_cloudpickle", "model.pkl", pickle) {
-            Error::Unsupported { what, .. } => assert!(what.contains(name), "{what}"),
-            other => panic!("{other:?}"),
+        for (folder, file) in
+            [("sk_logreg_cloudpickle", "model.pkl"), ("sm_logit", "model.statsmodels")]
+        {
+            match refusal(folder, file, pickle) {
+                Error::Unsupported { what, .. } => assert!(what.contains(name), "{what}"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

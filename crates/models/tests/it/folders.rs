@@ -66,6 +66,29 @@ fn scikit_learn_models_answer_as_in_python() {
     }
 }
 
+/// As MLflow's flavor writes it: with a formula, whose columns are found by name.
+#[test]
+fn results_of_statsmodels_answer_as_in_python() {
+    check("sm_logit", 1e-12);
+    let folder = models().join("sm_logit");
+    let model = load(&folder).unwrap();
+    let expected = json(&folder.join("expected.json"));
+    let input = inputs(&expected);
+    let other_order = input.project(&[2, 0, 1]).unwrap();
+    let prediction = model.predictor.predict(&other_order).unwrap();
+    difference(&prediction, &expected["pyfunc_predict"], 1e-12).unwrap();
+    let error = model.predictor.predict(&input.project(&[0, 1]).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("\"income\""), "{error}");
+    // A town that training had not.
+    let towns: arrow_array::ArrayRef =
+        std::sync::Arc::new(arrow_array::StringArray::from(vec!["Oslo"; input.num_rows()]));
+    let mut columns = input.columns().to_vec();
+    columns[1] = towns;
+    let unseen = arrow_array::RecordBatch::try_new(input.schema(), columns).unwrap();
+    let error = model.predictor.predict(&unseen).unwrap_err().to_string();
+    assert!(error.contains("C(town), row 0"), "{error}");
+}
+
 #[test]
 fn boosters_answer_as_in_python() {
     check("xgb_booster", 1e-6);

@@ -11,4 +11,5 @@ mod explained;
 mod folders;
 mod old_versions;
 mod onnx;
+mod other_packages;
 mod support;

@@ -52,6 +52,12 @@ fn check_all(file: &str, at_least: usize) {
     );
 }
 
+/// statsmodels and category_encoders, with rows and tables of pandas 2.
+#[test]
+fn models_of_old_versions_of_other_packages_answer_as_they_did() {
+    check_all("packages.gz", 120);
+}
+
 #[test]
 fn models_of_old_versions_answer_as_they_did() {
     for minor in 2..=8 {

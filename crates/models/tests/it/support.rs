@@ -75,9 +75,26 @@ pub(crate) fn batch(names: &[String], rows: &[Value]) -> RecordBatch {
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).unwrap()
 }
 
-/// The `inputs` of an `expected.json`: a dataframe in split form, or rows of a tensor.
+/// The `inputs` of an `expected.json`: a dataframe in split form, of which the `singles` have 32 bits, or rows of a tensor.
 pub(crate) fn inputs(expected: &Value) -> RecordBatch {
-    let inputs = &expected["inputs"];
+    let singles: Vec<&str> =
+        expected["singles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let batch = doubles(&expected["inputs"]);
+    let narrow = |(field, array): (&Arc<Field>, &ArrayRef)| -> (Field, ArrayRef) {
+        if !singles.contains(&field.name().as_str()) {
+            return (field.as_ref().clone(), Arc::clone(array));
+        }
+        let values = array.as_primitive::<Float64Type>().unary::<_, Float32Type>(|x| x as f32);
+        (Field::new(field.name(), DataType::Float32, true), Arc::new(values))
+    };
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(narrow);
+    let (fields, arrays): (Vec<_>, Vec<_>) = columns.unzip();
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).unwrap()
+}
+
+/// The same with all floats of 64 bits, as JSON has them.
+fn doubles(inputs: &Value) -> RecordBatch {
     if let Some(rows) = inputs.as_array() {
         let names: Vec<String> =
             (0..rows[0].as_array().unwrap().len()).map(|at| at.to_string()).collect();

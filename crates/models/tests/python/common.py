@@ -70,7 +70,11 @@ def folder(name, file, content, flavor, predict_fn, rows, answer, tolerance):
     loader = "mlflow." + next(iter(flavor))
     flavors = {**flavor, "python_function": {"loader_module": loader, "predict_fn": predict_fn, "model_path": file}}
     (path / "MLmodel").write_text(json.dumps({"flavors": flavors, "mlflow_version": "3.17.2"}))
-    document = {"inputs": inputs(rows), "pyfunc_predict": plain(answer), "tolerance": tolerance}
+    # Answers of several columns have a list for each.
+    answer = answer if isinstance(answer, (dict, str)) else plain(answer)
+    document = {"inputs": inputs(rows), "pyfunc_predict": answer, "tolerance": tolerance}
+    if isinstance(rows, pd.DataFrame):
+        document["singles"] = [name for name in rows if rows[name].dtype == np.float32]
     (path / "expected.json").write_text(json.dumps(document))
 
 

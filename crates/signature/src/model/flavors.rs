@@ -17,6 +17,7 @@ pub struct Flavors {
     pub xgboost: Option<XgboostFlavor>,
     pub lightgbm: Option<LightgbmFlavor>,
     pub catboost: Option<CatboostFlavor>,
+    pub statsmodels: Option<StatsmodelsFlavor>,
     /// Flavors that are not known here (`pytorch`, `spark`, …), kept as they were read.
     pub other: BTreeMap<String, OtherFlavor>,
 }
@@ -35,6 +36,7 @@ impl Flavors {
             ("xgboost", self.xgboost.is_some()),
             ("lightgbm", self.lightgbm.is_some()),
             ("catboost", self.catboost.is_some()),
+            ("statsmodels", self.statsmodels.is_some()),
         ];
         names.extend(known.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)));
         names.sort_unstable();
@@ -185,6 +187,15 @@ pub struct CatboostFlavor {
     pub save_format: Option<String>,
 }
 
+/// `statsmodels`: a file of results.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StatsmodelsFlavor {
+    pub code: Option<String>,
+    pub data: String,
+    #[serde(default)]
+    pub statsmodels_version: Option<String>,
+}
+
 impl<'de> Deserialize<'de> for Flavors {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct FlavorsVisitor;
@@ -208,6 +219,7 @@ impl<'de> Deserialize<'de> for Flavors {
                         "xgboost" => flavors.xgboost = Some(map.next_value()?),
                         "lightgbm" => flavors.lightgbm = Some(map.next_value()?),
                         "catboost" => flavors.catboost = Some(map.next_value()?),
+                        "statsmodels" => flavors.statsmodels = Some(map.next_value()?),
                         _ => drop(flavors.other.insert(name, map.next_value()?)),
                     }
                 }
@@ -230,6 +242,7 @@ impl Serialize for Flavors {
                 "xgboost" => map.serialize_entry(name, &self.xgboost)?,
                 "lightgbm" => map.serialize_entry(name, &self.lightgbm)?,
                 "catboost" => map.serialize_entry(name, &self.catboost)?,
+                "statsmodels" => map.serialize_entry(name, &self.statsmodels)?,
                 other => map.serialize_entry(other, &self.other.get(other))?,
             }
         }

@@ -23,7 +23,7 @@ pub use environment::Environment;
 pub use file::{open_file, read_file};
 pub use flavors::{
     CatboostFlavor, Flavors, LightgbmFlavor, OnnxFlavor, OtherFlavor, PythonEnv,
-    PythonFunctionFlavor, SklearnFlavor, XgboostFlavor,
+    PythonFunctionFlavor, SklearnFlavor, StatsmodelsFlavor, XgboostFlavor,
 };
 pub use folder::ModelFolder;
 pub use infer::{infer_schema, infer_signature};

@@ -27,7 +27,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct WrapArguments {
-    /// Model file: .skops, .pkl, .joblib, .ubj, .json, .txt, .cbm or .onnx
+    /// Model file: .skops, .pkl, .pickle, .joblib, .ubj, .json, .txt, .cbm or .onnx
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder to make
