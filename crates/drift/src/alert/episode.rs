@@ -26,6 +26,35 @@ pub struct Episode {
     pub range: Range,
 }
 
+impl Episode {
+    /// What is beyond, and how far.
+    pub fn sentence(&self) -> String {
+        let (series, value) = (&self.series, short(self.value));
+        match (self.range.low, self.range.high) {
+            (Some(low), _) if self.value < low => {
+                format!("{series} is {value}, below {}", short(low))
+            }
+            (_, Some(high)) if self.value > high => {
+                format!("{series} is {value}, above {}", short(high))
+            }
+            _ => format!("{series} is {value}"),
+        }
+    }
+}
+
+/// A number in four digits or so.
+fn short(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1000.0 || value == value.trunc() {
+        format!("{value:.0}")
+    } else if size >= 0.001 {
+        let text = format!("{value:.4}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{value:.1e}")
+    }
+}
+
 /// All episodes of a history, by rule and series, the earliest first.
 pub fn episodes(rules: &[AlertRule], history: &[WindowResult]) -> Vec<Episode> {
     let all = series(history);

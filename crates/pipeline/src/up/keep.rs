@@ -14,7 +14,7 @@ use super::registry::Registry;
 use super::said::{Once, Said, Told};
 use crate::Project;
 use crate::labels::version_of;
-use crate::notify::{Happened, notify};
+use crate::notify::{Happened, Occasion, notify, now, repeat};
 use crate::service::service;
 
 /// Time between two looks at processes: what a user waits in vain at most before anything is done about it.
@@ -25,6 +25,9 @@ const ENGINE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long users may not be served before those who are named in `[notify]` hear of it: a new start takes less.
 const OUTAGE_AFTER: Duration = Duration::from_secs(10);
+
+/// How often an outage is said to an Alertmanager, which forgets what goes on when it is started again.
+const SAID_EVERY: Duration = Duration::from_mins(5);
 
 /// One project that is kept up.
 pub(super) struct Keeping {
@@ -42,7 +45,20 @@ pub(super) struct Keeping {
 /// Users are not served.
 struct Down {
     since: Instant,
+    /// The same for whoever is told, RFC 3339.
+    began: String,
+    reason: String,
     is_told: bool,
+    /// When it was said last.
+    said: Instant,
+}
+
+impl Down {
+    fn new(reason: &str) -> Self {
+        let since = Instant::now();
+        let (began, reason) = (now(), reason.to_owned());
+        Self { since, began, reason, is_told: false, said: since }
+    }
 }
 
 impl Keeping {
@@ -164,19 +180,22 @@ impl Keeping {
             Outcome::NoWay { why } => {
                 let reason = format!("{reason}; there is no way back: {why}");
                 self.tell(&Said::trouble(&model, reason.clone()));
-                Happened::Outage { reason }
+                let since = self.down.as_ref().map_or_else(now, |down| down.began.clone());
+                Happened::Outage { reason, since }
             }
         };
         self.paces.concluded(&found.id);
-        if matches!(happened, Happened::Outage { .. }) {
+        if let Happened::Outage { reason, since } = &happened {
             if !found.is_first {
                 // The same again every few minutes, all night.
                 return;
             }
             if standing.outage().is_some() {
                 // That users are not served is the same piece of news.
-                let down = Down { since: Instant::now(), is_told: true };
-                self.down.get_or_insert(down).is_told = true;
+                let down = self.down.get_or_insert_with(|| Down::new(reason));
+                down.began.clone_from(since);
+                down.reason.clone_from(reason);
+                down.is_told = true;
             }
         }
         notify_aside(project, happened);
@@ -189,6 +208,8 @@ impl Keeping {
             if let Some(down) = self.down.take().filter(|down| down.is_told) {
                 let seconds = down.since.elapsed().as_secs();
                 self.tell(&Said::note(model, format!("it serves again after {seconds} s")));
+                let (from, since) = (Occasion::Outage, down.began);
+                notify_aside(project, Happened::Recovered { from, since });
             }
             let is_news = standing.current.is_some() && self.serving != standing.current;
             if let Some(id) = standing.current.as_ref().filter(|_| is_news) {
@@ -199,15 +220,22 @@ impl Keeping {
             return;
         };
         self.serving = None;
-        let down = self.down.get_or_insert_with(|| Down { since: Instant::now(), is_told: false });
+        let down = self.down.get_or_insert_with(|| Down::new(&reason));
+        if down.is_told && down.said.elapsed() >= SAID_EVERY {
+            down.said = Instant::now();
+            let (reason, since) = (down.reason.clone(), down.began.clone());
+            repeat_aside(project, Happened::Outage { reason, since });
+        }
         // What becomes of a way back is told, too.
         let is_told = down.is_told || self.going_back.is_under_way();
         if is_told || down.since.elapsed() < OUTAGE_AFTER {
             return;
         }
         down.is_told = true;
+        down.reason.clone_from(&reason);
+        let since = down.began.clone();
         self.tell(&Said::trouble(model, format!("users are not served: {reason}")));
-        notify_aside(project, Happened::Outage { reason });
+        notify_aside(project, Happened::Outage { reason, since });
     }
 
     fn tell(&self, said: &Said) {
@@ -226,6 +254,12 @@ impl Keeping {
 fn notify_aside(project: &Arc<Project>, happened: Happened) {
     let project = Arc::clone(project);
     tokio::spawn(async move { notify(&project, &[happened]).await });
+}
+
+/// The same to those who forget what they do not hear again.
+fn repeat_aside(project: &Arc<Project>, happened: Happened) {
+    let project = Arc::clone(project);
+    tokio::spawn(async move { repeat(&project, &happened).await });
 }
 
 #[cfg(test)]
