@@ -77,7 +77,7 @@ fn gone(series: &Series, points: &[Point], history: &[WindowResult]) -> Option<W
         let is_judged = of_columns().any(|measure| measure.about == About::Drift);
         is_judged && !of_columns().any(|measure| measure.column.as_deref() == Some(column))
     };
-    let later = history.iter().filter(|result| !result.is_open && result.window > last);
+    let later = history.iter().filter(|result| result.is_whole() && result.window > last);
     later.filter(lacks).map(|result| result.window).min()
 }
 
@@ -258,11 +258,23 @@ mod tests {
     }
 
     #[test]
-    fn open_windows_are_not_judged() {
+    fn open_windows_are_not_judged_and_neither_are_partial_ones() {
         let mut history = history(&[0.9, 0.4]);
         history[1].is_open = true;
         assert!(episodes(&AlertRule::usual(), &history).is_empty());
         history[1].is_open = false;
+        history[1].is_partial = true;
+        assert!(episodes(&AlertRule::usual(), &history).is_empty());
+        // Nor does one end what goes on.
+        let mut longer = history.clone();
+        longer[1].is_partial = false;
+        longer.push(WindowResult::partial(
+            Window { begins: 2 * DAY, ends: 3 * DAY },
+            5,
+            String::new(),
+        ));
+        assert_eq!(episodes(&AlertRule::usual(), &longer)[0].ended, None);
+        history[1].is_partial = false;
         assert_eq!(episodes(&AlertRule::usual(), &history).len(), 1);
     }
 

@@ -122,8 +122,7 @@ async fn give(
     let client = client(roots)?;
     let headers = headers(project, config)?;
     for chunk in said.chunks(CHUNK) {
-        let posted: Vec<Posted> =
-            chunk.iter().map(|one| one.posted(config, link, now)).collect();
+        let posted: Vec<Posted> = chunk.iter().map(|one| one.posted(config, link, now)).collect();
         let body = serde_json::to_string(&posted).map_err(|error| error.to_string())?;
         post(&client, &config.endpoint(), &headers, &body).await?;
     }
@@ -132,8 +131,7 @@ async fn give(
 
 /// Who says it.
 fn headers(project: &Path, config: &Alertmanager) -> Result<HeaderMap, String> {
-    let password =
-        secret(project, config.password_env.as_ref(), config.password_file.as_ref())?;
+    let password = secret(project, config.password_env.as_ref(), config.password_file.as_ref())?;
     let token = secret(project, config.token_env.as_ref(), config.token_file.as_ref())?;
     let value = match (config.user.as_ref().zip(password), token) {
         (Some((user, password)), _) => {

@@ -105,8 +105,9 @@ impl Notify {
                     && url.password().is_none()
             });
             if !is_fine {
-                return Err("notify.link: an http:// or https:// URL without a password in it"
-                    .to_owned());
+                return Err(
+                    "notify.link: an http:// or https:// URL without a password in it".to_owned()
+                );
             }
         }
         if let Some(email) = &self.email {

@@ -18,7 +18,8 @@ pub(super) fn variable(name: &str) -> Result<String, String> {
 pub(super) fn file(project: &Path, path: &Path) -> Result<String, String> {
     let path = project.join(path);
     let wrong = |why: &str| format!("{}, which [notify] names, {why}", path.display());
-    let file = std::fs::File::open(&path).map_err(|error| wrong(&format!("is not read: {error}")))?;
+    let file =
+        std::fs::File::open(&path).map_err(|error| wrong(&format!("is not read: {error}")))?;
     let mut text = String::new();
     file.take(BYTES_MAX + 1)
         .read_to_string(&mut text)

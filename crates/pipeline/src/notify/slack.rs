@@ -8,7 +8,11 @@ use super::deliver::{client, post};
 use super::happened::Happened;
 
 /// Whether it was told: it may not be wanted.
-pub(super) async fn tell(config: &Notify, model: &str, happened: &Happened) -> Result<bool, String> {
+pub(super) async fn tell(
+    config: &Notify,
+    model: &str,
+    happened: &Happened,
+) -> Result<bool, String> {
     let Some(url) = &config.slack_url_env else { return Ok(false) };
     let url = variable(url)?;
     let body = serde_json::json!({ "text": escaped(&happened.text(model)) }).to_string();

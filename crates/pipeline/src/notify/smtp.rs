@@ -43,10 +43,7 @@ pub(super) async fn send(
     Ok(())
 }
 
-fn transport(
-    project: &Path,
-    config: &Email,
-) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
+fn transport(project: &Path, config: &Email) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
     let tls = || -> Result<TlsParameters, String> {
         let mut parameters = TlsParameters::builder(config.server.clone());
         if let Some(path) = &config.ca_file {

@@ -28,7 +28,11 @@ struct Message<'a> {
 }
 
 /// Whether it was told: it may not be wanted.
-pub(super) async fn tell(config: &Notify, model: &str, happened: &Happened) -> Result<bool, String> {
+pub(super) async fn tell(
+    config: &Notify,
+    model: &str,
+    happened: &Happened,
+) -> Result<bool, String> {
     let (Some(url), Some(secret)) = (&config.webhook_url_env, &config.webhook_secret_env) else {
         return Ok(false);
     };

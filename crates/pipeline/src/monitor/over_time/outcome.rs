@@ -43,9 +43,8 @@ impl MonitorJob {
     pub async fn tell(&self, over_time: &mut OverTime) -> Result<()> {
         let (news, length) = (&over_time.news, over_time.history.window);
         let known: BTreeSet<_> = news.told.iter().map(|told| (&told.rule, &told.series)).collect();
-        let goes_on = |one: &&Episode| {
-            one.ended.is_none() && known.contains(&(&one.rule, &one.series))
-        };
+        let goes_on =
+            |one: &&Episode| one.ended.is_none() && known.contains(&(&one.rule, &one.series));
         let firing: Vec<Episode> = over_time.alerts.iter().filter(goes_on).cloned().collect();
         if news.is_empty() && firing.is_empty() {
             return Ok(());
@@ -78,11 +77,15 @@ impl MonitorJob {
             return Some(format!("the verdict on {name} is broken: nothing came to the log"));
         }
         let last = over_time.last_closed()?;
+        let name = last.window.name(over_time.history.window);
+        if last.is_partial && fails_on.iter().any(|choice| choice.holds(DatasetVerdict::Broken, 0))
+        {
+            return Some(format!("nobody can judge {name}: {}", last.remarks.join("; ")));
+        }
         let value = last.whole(About::Drift, metric::VERDICT)?.value;
         let verdict = DatasetVerdict::ALL.into_iter().find(|one| f64::from(*one as u8) == value)?;
         let serious = last.whole(About::Data, metric::SERIOUS_FINDINGS);
         let serious = serious.map_or(0, |measure| measure.value as usize);
-        let name = last.window.name(over_time.history.window);
         let fails = fails_on.iter().any(|choice| choice.holds(verdict, serious));
         fails.then(|| match last.remarks.first() {
             Some(remark) => format!("the verdict on {name} is {}: {remark}", verdict.name()),
