@@ -302,6 +302,7 @@ fn windows_of_which_no_rows_are_left_are_told_by_summaries() {
     let mut command = trainyard();
     command.args(["serve", "--port", &port.to_string(), "--model-uri"]).arg(model);
     command.arg("--prediction-log").arg(&log).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["--prediction-log-summaries-days-after", "off"]);
     let server = KillOnDrop::spawn(&mut command);
     let started = Instant::now();
     let files = || -> usize {
