@@ -2,7 +2,7 @@
 
 use trainyard_deploy::State;
 
-use crate::notify::{Happened, Occasion, notify, now, repeat};
+use crate::notify::{Happened, Occasion, Trouble, notify, repeat};
 use crate::service::service;
 use crate::{Error, Project};
 
@@ -11,14 +11,6 @@ use crate::{Error, Project};
 pub(crate) struct Troubles {
     outage: Option<Trouble>,
     monitor: Option<Trouble>,
-}
-
-/// Something that goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Trouble {
-    reason: String,
-    /// RFC 3339. Another reason is the same trouble.
-    since: String,
 }
 
 /// What is to be said of it.
@@ -39,15 +31,15 @@ impl Troubles {
         // Where some of several instances serve, clients are served.
         let is_down = status.state() == State::Down;
         let outage = status.outage().filter(|_| is_down);
-        let of = |Trouble { reason, since }| Happened::Outage { reason, since };
-        tell(project, news(&mut self.outage, outage, now()), Occasion::Outage, of).await;
+        let news = news(&mut self.outage, outage.map(Trouble::new));
+        tell(project, news, Occasion::Outage, Happened::Outage).await;
     }
 
     /// Tells if drift could not be looked for.
     pub(crate) async fn looked(&mut self, project: &Project, failure: Option<&Error>) {
-        let of = |Trouble { reason, since }| Happened::MonitorFailed { reason, since };
-        let news = news(&mut self.monitor, failure.map(Error::message), now());
-        tell(project, news, Occasion::MonitorFailed, of).await;
+        let failure = failure.map(|error| Trouble::new(error.message()));
+        let news = news(&mut self.monitor, failure);
+        tell(project, news, Occasion::MonitorFailed, Happened::MonitorFailed).await;
     }
 }
 
@@ -67,14 +59,16 @@ async fn tell(
     }
 }
 
-/// What is to be said of what is wrong now, at this time.
-fn news(before: &mut Option<Trouble>, reason: Option<String>, time: String) -> Option<News> {
+/// What is to be said of what is seen to be wrong now.
+fn news(before: &mut Option<Trouble>, now: Option<Trouble>) -> Option<News> {
     let last = before.take();
-    let Some(reason) = reason else { return last.map(News::Over) };
-    let since = last.as_ref().map_or(time, |last| last.since.clone());
-    let trouble = Trouble { reason, since };
+    let Some(mut trouble) = now else { return last.map(News::Over) };
+    if let Some(last) = &last {
+        trouble.since.clone_from(&last.since);
+        trouble.is_known = true;
+    }
     *before = Some(trouble.clone());
-    let is_same = last.as_ref() == Some(&trouble);
+    let is_same = last.is_some_and(|last| last.reason == trouble.reason);
     Some(if is_same { News::Still(trouble) } else { News::Is(trouble) })
 }
 
@@ -86,20 +80,21 @@ mod tests {
     fn what_goes_on_is_told_once_and_so_is_that_it_is_over() {
         let mut before = None;
         let mut time = 0;
+        let trouble = |reason: &str, since: i32, is_known| Trouble {
+            reason: reason.to_owned(),
+            since: since.to_string(),
+            is_known,
+        };
         let mut told = |now: Option<&str>| {
             time += 1;
-            news(&mut before, now.map(str::to_owned), time.to_string())
-        };
-        let trouble = |reason: &str, since: &str| Trouble {
-            reason: reason.to_owned(),
-            since: since.to_owned(),
+            news(&mut before, now.map(|reason| trouble(reason, time, false)))
         };
         assert_eq!(told(None), None);
-        assert_eq!(told(Some("down")), Some(News::Is(trouble("down", "2"))));
-        assert_eq!(told(Some("down")), Some(News::Still(trouble("down", "2"))));
-        assert_eq!(told(Some("slow")), Some(News::Is(trouble("slow", "2"))));
-        assert_eq!(told(None), Some(News::Over(trouble("slow", "2"))));
+        assert_eq!(told(Some("down")), Some(News::Is(trouble("down", 2, false))));
+        assert_eq!(told(Some("down")), Some(News::Still(trouble("down", 2, true))));
+        assert_eq!(told(Some("slow")), Some(News::Is(trouble("slow", 2, true))));
+        assert_eq!(told(None), Some(News::Over(trouble("slow", 2, true))));
         assert_eq!(told(None), None);
-        assert_eq!(told(Some("slow")), Some(News::Is(trouble("slow", "7"))));
+        assert_eq!(told(Some("slow")), Some(News::Is(trouble("slow", 7, false))));
     }
 }

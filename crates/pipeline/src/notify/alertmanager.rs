@@ -160,9 +160,9 @@ fn said(model: &str, happened: &Happened, now: DateTime<Utc>) -> Vec<Said> {
     match happened {
         Happened::Promoted { .. } => Vec::new(),
         Happened::Alert(alert) => of_windows(model, alert, now),
-        Happened::Outage { since, .. } => of(Occasion::Outage, critical, at(since), goes_on),
-        Happened::MonitorFailed { since, .. } => {
-            of(Occasion::MonitorFailed, warning, at(since), goes_on)
+        Happened::Outage(trouble) => of(Occasion::Outage, critical, at(&trouble.since), goes_on),
+        Happened::MonitorFailed(trouble) => {
+            of(Occasion::MonitorFailed, warning, at(&trouble.since), goes_on)
         }
         Happened::Recovered { from, since } => {
             let severity = if *from == Occasion::Outage { critical } else { warning };
@@ -280,6 +280,7 @@ impl Said {
 mod tests {
     use trainyard_drift::{About, Episode, Range, Told};
 
+    use super::super::happened::Trouble;
     use super::*;
 
     const DAY: i64 = 86_400_000;
@@ -344,9 +345,9 @@ mod tests {
     #[test]
     fn an_outage_and_its_end_are_the_same_alert() {
         let now = Utc::now();
-        let since = now.to_rfc3339();
-        let down = Happened::Outage { reason: "gone".to_owned(), since: since.clone() };
-        let up = Happened::Recovered { from: Occasion::Outage, since };
+        let down = Trouble::new("gone");
+        let up = Happened::Recovered { from: Occasion::Outage, since: down.since.clone() };
+        let down = Happened::Outage(down);
         let [down, up] = [down, up].map(|one| said("m", &one, now).remove(0));
         assert_eq!(down.labels, up.labels);
         assert_eq!((down.labels["severity"].as_str(), up.ends), ("critical", Ends::Now));

@@ -61,8 +61,10 @@ fn mails(model: &str, happened: &Happened) -> Vec<Mail> {
     };
     match happened {
         Happened::Alert(alert) => of_causes(model, alert),
-        Happened::Outage { since, .. } => of(Occasion::Outage, since, true),
-        Happened::MonitorFailed { since, .. } => of(Occasion::MonitorFailed, since, true),
+        Happened::Outage(trouble) => of(Occasion::Outage, &trouble.since, !trouble.is_known),
+        Happened::MonitorFailed(trouble) => {
+            of(Occasion::MonitorFailed, &trouble.since, !trouble.is_known)
+        }
         Happened::Recovered { from, since } => of(*from, since, false),
         _ => vec![Mail { subject: text.clone(), text, thread: None }],
     }
@@ -193,6 +195,7 @@ impl Header for AutoSubmitted {
 mod tests {
     use trainyard_drift::{Window, WindowLength};
 
+    use super::super::happened::Trouble;
     use super::*;
 
     fn config() -> Email {
@@ -256,11 +259,13 @@ mod tests {
 
     #[test]
     fn an_outage_and_its_end_are_one_thread() {
-        let since = "2026-02-03T10:00:00Z".to_owned();
-        let reason = "exit code 1".to_owned();
-        let down = Happened::Outage { reason, since: since.clone() };
+        let down = Trouble::new("exit code 1");
+        let since = down.since.clone();
+        let other = Trouble { reason: "exit code 2".to_owned(), is_known: true, ..down.clone() };
         let up = Happened::Recovered { from: Occasion::Outage, since };
-        let [first, last] = [down, up].map(|one| sent(&mails("Iris", &one)[0]));
+        let [first, other, last] = [Happened::Outage(down), Happened::Outage(other), up]
+            .map(|one| sent(&mails("Iris", &one)[0]));
+        assert_eq!(header(&other, "In-Reply-To"), header(&first, "Message-ID"));
         assert_eq!(header(&last, "In-Reply-To"), header(&first, "Message-ID"));
         assert!(last.contains("Iris: the outage is over"), "{last}");
     }

@@ -24,14 +24,34 @@ pub enum Happened {
     TrainingFailed { reason: String },
     /// A version that was trained could not be put in production.
     DeployFailed { reason: String },
-    /// Drift could not be looked for, since this time (RFC 3339).
-    MonitorFailed { reason: String, since: String },
-    /// Clients are not served although they should be, since this time.
-    Outage { reason: String, since: String },
+    /// Drift could not be looked for.
+    MonitorFailed(Trouble),
+    /// Clients are not served although they should be.
+    Outage(Trouble),
     /// What was told of as this, and began then, is over.
     Recovered { from: Occasion, since: String },
     /// Windows of production data are beyond what the rules want, or no more.
     Alert(Alert),
+}
+
+/// Something that is wrong until it is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// What is wrong.
+    pub reason: String,
+    /// Since when it is seen to be, RFC 3339; with another reason it is the same trouble.
+    pub since: String,
+    /// Whether somebody was told of it already, with another reason.
+    #[serde(skip)]
+    pub is_known: bool,
+}
+
+impl Trouble {
+    /// What is seen to be wrong now.
+    pub fn new(reason: impl Into<String>) -> Self {
+        let since = chrono::Utc::now().to_rfc3339();
+        Self { reason: reason.into(), since, is_known: false }
+    }
 }
 
 /// What is beyond what the rules want, or no more.
@@ -64,8 +84,8 @@ impl Happened {
             Self::GateFailed { .. } => Occasion::GateFailed,
             Self::TrainingFailed { .. } => Occasion::TrainingFailed,
             Self::DeployFailed { .. } => Occasion::DeployFailed,
-            Self::MonitorFailed { .. } => Occasion::MonitorFailed,
-            Self::Outage { .. } => Occasion::Outage,
+            Self::MonitorFailed(_) => Occasion::MonitorFailed,
+            Self::Outage(_) => Occasion::Outage,
             Self::Recovered { .. } => Occasion::Recovered,
             Self::Alert(_) => Occasion::Alert,
         }
@@ -116,7 +136,7 @@ impl Happened {
             Some(Step::Gate | Step::Promote | Step::Deploy | Step::Traffic) => {
                 Self::DeployFailed { reason }
             }
-            Some(Step::Monitor) => Self::MonitorFailed { reason, since: now() },
+            Some(Step::Monitor) => Self::MonitorFailed(Trouble::new(reason)),
         }
     }
 
@@ -141,10 +161,10 @@ impl Happened {
             Self::DeployFailed { reason } => {
                 format!("{model}: the new version could not be put in production: {reason}")
             }
-            Self::MonitorFailed { reason, .. } => {
+            Self::MonitorFailed(Trouble { reason, .. }) => {
                 format!("{model}: drift could not be looked for: {reason}")
             }
-            Self::Outage { reason, .. } => format!("{model} does not serve: {reason}"),
+            Self::Outage(Trouble { reason, .. }) => format!("{model} does not serve: {reason}"),
             Self::Recovered { from: Occasion::Outage, .. } => {
                 format!("{model}: the outage is over")
             }
@@ -152,11 +172,6 @@ impl Happened {
             Self::Alert(Alert { text, .. }) => format!("{model}: {text}"),
         }
     }
-}
-
-/// Since when something is wrong that is seen to be now.
-pub(crate) fn now() -> String {
-    chrono::Utc::now().to_rfc3339()
 }
 
 #[cfg(test)]

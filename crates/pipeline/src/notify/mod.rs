@@ -17,7 +17,6 @@ mod webhook;
 pub use alertmanager_config::Alertmanager;
 pub use config::{Notify, Occasion};
 pub use email_config::{Email, Encryption};
-pub(crate) use happened::now;
-pub use happened::{Alert, Happened};
+pub use happened::{Alert, Happened, Trouble};
 pub use tell::notify;
 pub(crate) use tell::{repeat, tell};

@@ -14,7 +14,7 @@ use super::registry::Registry;
 use super::said::{Once, Said, Told};
 use crate::Project;
 use crate::labels::version_of;
-use crate::notify::{Happened, Occasion, notify, now, repeat};
+use crate::notify::{Happened, Occasion, Trouble, notify, repeat};
 use crate::service::service;
 
 /// Time between two looks at processes: what a user waits in vain at most before anything is done about it.
@@ -45,9 +45,8 @@ pub(super) struct Keeping {
 /// Users are not served.
 struct Down {
     since: Instant,
-    /// The same for whoever is told, RFC 3339.
-    began: String,
-    reason: String,
+    /// The same for whoever is told.
+    trouble: Trouble,
     is_told: bool,
     /// When it was said last.
     said: Instant,
@@ -55,9 +54,16 @@ struct Down {
 
 impl Down {
     fn new(reason: &str) -> Self {
-        let since = Instant::now();
-        let (began, reason) = (now(), reason.to_owned());
-        Self { since, began, reason, is_told: false, said: since }
+        let now = Instant::now();
+        Self { since: now, trouble: Trouble::new(reason), is_told: false, said: now }
+    }
+
+    /// What is told, with this reason.
+    fn told(&mut self, reason: String) -> Happened {
+        self.trouble.is_known = self.is_told;
+        self.is_told = true;
+        self.trouble.reason = reason;
+        Happened::Outage(self.trouble.clone())
     }
 }
 
@@ -180,24 +186,20 @@ impl Keeping {
             Outcome::NoWay { why } => {
                 let reason = format!("{reason}; there is no way back: {why}");
                 self.tell(&Said::trouble(&model, reason.clone()));
-                let since = self.down.as_ref().map_or_else(now, |down| down.began.clone());
-                Happened::Outage { reason, since }
+                if !found.is_first {
+                    // The same again every few minutes, all night.
+                    self.paces.concluded(&found.id);
+                    return;
+                }
+                if standing.outage().is_some() {
+                    // That users are not served is the same piece of news.
+                    self.down.get_or_insert_with(|| Down::new(&reason)).told(reason)
+                } else {
+                    Happened::Outage(Trouble::new(reason))
+                }
             }
         };
         self.paces.concluded(&found.id);
-        if let Happened::Outage { reason, since } = &happened {
-            if !found.is_first {
-                // The same again every few minutes, all night.
-                return;
-            }
-            if standing.outage().is_some() {
-                // That users are not served is the same piece of news.
-                let down = self.down.get_or_insert_with(|| Down::new(reason));
-                down.began.clone_from(since);
-                down.reason.clone_from(reason);
-                down.is_told = true;
-            }
-        }
         notify_aside(project, happened);
     }
 
@@ -208,7 +210,7 @@ impl Keeping {
             if let Some(down) = self.down.take().filter(|down| down.is_told) {
                 let seconds = down.since.elapsed().as_secs();
                 self.tell(&Said::note(model, format!("it serves again after {seconds} s")));
-                let (from, since) = (Occasion::Outage, down.began);
+                let (from, since) = (Occasion::Outage, down.trouble.since);
                 notify_aside(project, Happened::Recovered { from, since });
             }
             let is_news = standing.current.is_some() && self.serving != standing.current;
@@ -223,19 +225,16 @@ impl Keeping {
         let down = self.down.get_or_insert_with(|| Down::new(&reason));
         if down.is_told && down.said.elapsed() >= SAID_EVERY {
             down.said = Instant::now();
-            let (reason, since) = (down.reason.clone(), down.began.clone());
-            repeat_aside(project, Happened::Outage { reason, since });
+            repeat_aside(project, Happened::Outage(down.trouble.clone()));
         }
         // What becomes of a way back is told, too.
         let is_told = down.is_told || self.going_back.is_under_way();
         if is_told || down.since.elapsed() < OUTAGE_AFTER {
             return;
         }
-        down.is_told = true;
-        down.reason.clone_from(&reason);
-        let since = down.began.clone();
+        let happened = down.told(reason.clone());
         self.tell(&Said::trouble(model, format!("users are not served: {reason}")));
-        notify_aside(project, Happened::Outage { reason, since });
+        notify_aside(project, happened);
     }
 
     fn tell(&self, said: &Said) {
