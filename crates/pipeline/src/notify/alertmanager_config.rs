@@ -9,7 +9,7 @@ use serde::Deserialize;
 use trainyard_base::duration;
 use trainyard_mlflow::metadata_hosts::is_metadata_host;
 
-use super::config::check_variable;
+use super::credential::check_variable;
 
 /// Labels that a project adds.
 const LABELS_MAX: usize = 32;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::alertmanager_config::Alertmanager;
+use super::credential::check_variable;
 use super::email_config::Email;
 
 /// Alertmanagers that are told: a cluster has three.
@@ -121,15 +122,4 @@ impl Notify {
         }
         Ok(())
     }
-}
-
-/// Whether this is the name of an environment variable, and not what should be in it.
-pub(super) fn check_variable(table: &str, name: &str) -> Result<(), String> {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if name.is_empty() || !plain {
-        return Err(format!(
-            "{table} has {name:?} where the name of an environment variable is wanted"
-        ));
-    }
-    Ok(())
 }

@@ -6,6 +6,17 @@ use std::path::{Path, PathBuf};
 /// A password or token is short.
 const BYTES_MAX: u64 = 64 << 10;
 
+/// Whether this is the name of an environment variable, and not what should be in it.
+pub(super) fn check_variable(table: &str, name: &str) -> Result<(), String> {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if name.is_empty() || !plain {
+        return Err(format!(
+            "{table} has {name:?} where the name of an environment variable is wanted"
+        ));
+    }
+    Ok(())
+}
+
 /// What a variable that `[notify]` names holds.
 pub(super) fn variable(name: &str) -> Result<String, String> {
     match std::env::var(name) {

@@ -6,7 +6,7 @@ use lettre::message::Mailbox;
 use serde::Deserialize;
 use trainyard_mlflow::metadata_hosts::is_metadata_host;
 
-use super::config::check_variable;
+use super::credential::check_variable;
 
 /// People that one message goes to: more are a mailing list.
 const RECIPIENTS_MAX: usize = 50;
