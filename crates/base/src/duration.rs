@@ -28,6 +28,11 @@ pub fn parse(text: &str) -> Result<Duration, NoDuration> {
     Ok(duration)
 }
 
+/// The same where never is a choice: `off` is none.
+pub fn parse_or_off(text: &str) -> Result<Option<Duration>, NoDuration> {
+    if text.trim() == "off" { Ok(None) } else { parse(text).map(Some) }
+}
+
 /// For `#[serde(deserialize_with = "…")]` of a duration.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
@@ -43,6 +48,13 @@ pub fn deserialize_some<'de, D: Deserializer<'de>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn never_is_a_duration_where_it_is_a_choice() {
+        assert_eq!(parse_or_off(" off"), Ok(None));
+        assert_eq!(parse_or_off("1h"), Ok(Some(Duration::from_hours(1))));
+        assert!(parse_or_off("never").is_err() && parse("off").is_err());
+    }
 
     #[test]
     fn durations_as_people_write_them() {

@@ -48,7 +48,9 @@ mod too_few;
 mod values;
 mod verdict;
 
-pub use alert::{AlertRule, Episode, News, Range, Series, Silence, Told, episodes, news};
+pub use alert::{
+    AlertRule, CauseNews, Episode, News, Range, Series, Silence, Told, episodes, news,
+};
 pub use choice::UnknownName;
 pub use column::Column;
 pub use column_builder::ColumnBuilder;

@@ -46,6 +46,48 @@ impl Column {
         Suppressed { column, withheld, averaged }
     }
 
+    /// The column with its most frequent labels: so many at most, and as many as take so many bytes. No label that is
+    /// withheld stands in more rows than one that is kept; of two parts that are put together the count of a label may be
+    /// too small by what was withheld of both. Other columns stay as they are.
+    ///
+    /// ```
+    /// use arrow_array::StringArray;
+    /// use trainyard_drift::Column;
+    /// let labels = Column::new(&[&StringArray::from(vec!["a", "b", "b", "c", "c"])]);
+    /// let often = labels.most_frequent(2, 1000);
+    /// assert_eq!(often.column.texts().collect::<Vec<_>>(), ["b", "c"]);
+    /// assert_eq!((often.column.rows(), often.withheld), (5, 1));
+    /// ```
+    #[must_use]
+    pub fn most_frequent(&self, labels_max: usize, bytes_max: usize) -> Suppressed {
+        let whole = || Suppressed { column: self.clone(), withheld: 0, averaged: 0 };
+        let Some(strings) = self.strings() else { return whole() };
+        if strings.distinct() <= labels_max && self.label_bytes() <= bytes_max {
+            return whole();
+        }
+        let mut labels: Vec<(&str, u64)> = strings.iter().collect();
+        // The same whatever they came in: labels of one count by their bytes.
+        labels.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(other.0)));
+        let mut bytes = 0;
+        let fits = |(label, _): &(&str, u64)| {
+            bytes += bytes_of(label.len());
+            bytes <= bytes_max
+        };
+        let often = labels.into_iter().take(labels_max).take_while(fits).collect();
+        let often = Strings::from_counts(often);
+        let withheld = strings.len() - often.len();
+        let missing = self.missing + withheld;
+        let values = Values::Strings(often);
+        let column = Self { missing, values, rows_in_order: None, ..self.clone() };
+        Suppressed { column, withheld, averaged: 0 }
+    }
+
+    /// Bytes that the labels of a column take in memory, and how often each occurs; 0 of a column of others.
+    pub fn label_bytes(&self) -> usize {
+        self.strings()
+            .map_or(0, |strings| strings.parts().0.len() + bytes_of(0) * strings.distinct())
+    }
+
     /// The column without so many of its rows in which the value is missing: of these it is known that they had one.
     #[must_use]
     pub fn without_missing(self, rows: u64) -> Self {
@@ -57,6 +99,11 @@ impl Column {
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.strings().into_iter().flat_map(Strings::iter).map(|(text, _)| text)
     }
+}
+
+/// Bytes of a label of so many, with where it ends and how often it occurs.
+fn bytes_of(label: usize) -> usize {
+    label + size_of::<usize>() + size_of::<u64>()
 }
 
 #[cfg(test)]
@@ -81,5 +128,27 @@ mod tests {
         let texts = Column::new(&[&StringArray::from(vec!["b", "b", "a", "b", "c"])]);
         assert_eq!(texts.suppressed(3).column.texts().collect::<Vec<_>>(), ["b"]);
         assert_eq!(texts.suppressed(4).column.len(), 0);
+    }
+    #[test]
+    fn the_most_frequent_labels_stay_within_a_number_and_bytes() {
+        let labels = Column::new(&[&StringArray::from(vec![
+            "dd", "b", "b", "b", "a", "a", "a", "cc", "cc",
+        ])]);
+        let kept = |labels_max, bytes_max| {
+            let Suppressed { column, withheld, averaged } =
+                labels.most_frequent(labels_max, bytes_max);
+            assert_eq!((column.rows(), column.missing(), averaged), (9, withheld, 0));
+            assert!(column.label_bytes() <= bytes_max);
+            (column.texts().map(str::to_owned).collect::<Vec<_>>().concat(), withheld)
+        };
+        assert_eq!(labels.label_bytes(), 6 + 4 * 16);
+        assert_eq!(kept(4, 70), ("abccdd".to_owned(), 0));
+        assert_eq!(kept(3, 70), ("abcc".to_owned(), 1));
+        assert_eq!(kept(4, 69), ("abcc".to_owned(), 1));
+        assert_eq!(kept(1, 1000), ("a".to_owned(), 6));
+        assert_eq!(kept(4, 0), (String::new(), 9));
+        let numbers = Column::new(&[&Float64Array::from(vec![1.0, 2.0])]);
+        assert_eq!(numbers.most_frequent(1, 0).column, numbers);
+        assert_eq!(numbers.label_bytes(), 0);
     }
 }

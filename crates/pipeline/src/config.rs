@@ -13,7 +13,7 @@ use trainyard_train::{Algorithm, Holdout, MissingValues, Task, TrainConfig};
 use crate::deploy_config::Deploy;
 use crate::gate::{Gate, Source};
 use crate::monitor::Settings;
-use crate::notify_config::Notify;
+use crate::notify::Notify;
 use crate::serve_config::Serve;
 use crate::watch_config::Watch;
 use crate::{Error, Result, toml_error};
@@ -308,6 +308,9 @@ mod tests {
             ("[notify]\non = [\"everything\"]\n", "unknown variant"),
             ("[serve.log]\nkeep = \"1d\"\n[monitor]\nsince = \"7d\"\n", "monitor.since"),
             ("[notify]\nwebhook_secret_env = \"S\"\n", "webhook_url_env"),
+            ("[notify]\nlink = \"https://me:secret@h\"\n", "notify.link"),
+            ("[notify.email]\nserver = \"h\"\nfrom = \"me\"\nto = []\n", "[notify.email] from"),
+            ("[[notify.alertmanager]]\nurl = \"h\"\n", "[[notify.alertmanager]] url"),
         ] {
             let message = refusal(extra);
             assert!(message.contains(expected), "{extra}: {message}");

@@ -32,7 +32,6 @@ mod markdown;
 mod model_folder;
 pub mod monitor;
 mod notify;
-mod notify_config;
 mod owner;
 mod pace;
 pub mod predict;
@@ -88,8 +87,9 @@ pub use gate::{
 pub use init::{Change, Ci, DeployBy, Guesses, InitOptions, Scaffold};
 pub use install_from::InstallFrom;
 pub use model_folder::check_model_folder;
-pub use notify::{Happened, notify};
-pub use notify_config::{Notify, Occasion};
+pub use notify::{
+    Alert, Alertmanager, Email, Encryption, Happened, Notify, Occasion, Trouble, notify,
+};
 pub use project::Project;
 pub use promote::{PromoteOptions, Promoted, promote};
 pub use provenance::Provenance;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use trainyard_base::{Advise as _, duration, size};
 use trainyard_deploy::REPLICAS_MAX;
 use trainyard_mlflow::uri::ModelUri;
+use trainyard_serve::LogOptions;
 
 use crate::serve_environment::{self, TokenSource, Value};
 
@@ -16,7 +17,7 @@ use crate::serve_environment::{self, TokenSource, Value};
 const WORKERS_MAX: usize = 256;
 
 /// Flags of `serve` that the deployer sets, and what a project writes instead.
-const FLAGS: [(&str, &str); 22] = [
+const FLAGS: [(&str, &str); 24] = [
     ("--host", "the deployer gives each instance an address"),
     ("--port", "the deployer gives each instance an address"),
     ("-p", "the deployer gives each instance an address"),
@@ -39,6 +40,8 @@ const FLAGS: [(&str, &str); 22] = [
     ("--prediction-log-keep-size", "write `log.max_size` under [serve]"),
     ("--prediction-log-max", "write `log.quota` under [serve]"),
     ("--prediction-log-summaries", "write `log.summaries` under [serve]"),
+    ("--prediction-log-summaries-keep", "write `log.summaries_keep` under [serve]"),
+    ("--prediction-log-summaries-days-after", "write `log.summaries_days_after` under [serve]"),
 ];
 
 /// `[serve]`
@@ -86,6 +89,11 @@ pub struct LogLimits {
     pub quota: Option<String>,
     /// What summaries may take, which stay when rows are removed; "0" for none.
     pub summaries: Option<String>,
+    /// Summaries of what is older are removed.
+    #[serde(deserialize_with = "duration::deserialize_some")]
+    pub summaries_keep: Option<Duration>,
+    /// When summaries of hours are merged to days; "off" for never.
+    pub summaries_days_after: Option<String>,
     /// Whether answers wait until their rows are durable.
     pub commit: bool,
 }
@@ -113,6 +121,25 @@ impl LogLimits {
             let bytes = size::parse_or_off(text)
                 .map_err(|error| format!("serve.log.summaries: {error}"))?;
             arguments.extend(["--prediction-log-summaries".to_owned(), bytes.to_string()]);
+        }
+        if let Some(keep) = self.summaries_keep {
+            if keep.as_secs() == 0 {
+                return Err(
+                    "serve.log.summaries_keep is less than a second; write `summaries = \"0\"`"
+                        .to_owned(),
+                );
+            }
+            let flag = "--prediction-log-summaries-keep".to_owned();
+            arguments.extend([flag, format!("{}s", keep.as_secs())]);
+        }
+        if let Some(text) = &self.summaries_days_after {
+            let wrong = |error: &str| format!("serve.log.summaries_days_after: {error}");
+            let after = duration::parse_or_off(text).map_err(|error| wrong(&error.to_string()))?;
+            if after.is_some_and(|after| after < LogOptions::DAYS_AFTER_MIN) {
+                return Err(wrong("an hour or more, or \"off\""));
+            }
+            let after = after.map_or("off".to_owned(), |after| format!("{}s", after.as_secs()));
+            arguments.extend(["--prediction-log-summaries-days-after".to_owned(), after]);
         }
         if self.commit {
             arguments.push("--prediction-log-commit".to_owned());
@@ -264,7 +291,8 @@ mod tests {
         let config = parse(
             "python_workers = 2\npython = \"/usr/bin/python3\"\nlenient = true\n\
              memory_limit = \"1GiB\"\nlog = { keep = \"30d\", max_size = \"10GiB\", quota = \"20GiB\", \
-             summaries = \"0\", commit = true }\n\
+             summaries = \"0\", summaries_keep = \"400d\", summaries_days_after = \"off\", \
+             commit = true }\n\
              replicas = 3\nenv = { MODE = \"fast\" }\nextra_args = [\"--max-requests\", \"9\"]\n\
              models = { wine = \"models:/Wine@Production\" }\n",
         )
@@ -276,7 +304,8 @@ mod tests {
             "--lenient --memory-limit 1073741824 --python-workers 2 --python /usr/bin/python3 \
              --python-env MODE --prediction-log-keep 2592000s \
              --prediction-log-keep-size 10737418240 --prediction-log-max 21474836480 \
-             --prediction-log-summaries 0 --prediction-log-commit"
+             --prediction-log-summaries 0 --prediction-log-summaries-keep 34560000s \
+             --prediction-log-summaries-days-after off --prediction-log-commit"
         );
         let config = parse("").unwrap();
         assert_eq!((config.replicas(), config.arguments()), (1, Ok(Vec::new())));
@@ -298,6 +327,9 @@ mod tests {
             ("log = { max_size = \"0\" }", "serve.log.max_size"),
             ("log = { size = \"1g\" }", "size"),
             ("log = { summaries = \"some\" }", "serve.log.summaries"),
+            ("log = { summaries_keep = \"500ms\" }", "serve.log.summaries_keep"),
+            ("log = { summaries_days_after = \"1m\" }", "an hour or more"),
+            ("log = { summaries_days_after = \"never\" }", "serve.log.summaries_days_after"),
             ("models = { Iris = \"models:/Iris/1\" }", "the project's own"),
             ("models = { \"a/b\" = \"models:/Iris/1\" }", "serve.models"),
             ("models = { a = \"models:/Iris\\n/1/2\" }", "serve.models.a"),

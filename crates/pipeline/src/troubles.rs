@@ -1,44 +1,75 @@
 //! What is wrong while nobody watches a terminal: told once, not at every look.
 
-use trainyard_deploy::{ServiceStatus, State};
+use trainyard_deploy::State;
 
-use crate::notify::{Happened, notify};
+use crate::notify::{Happened, Occasion, Trouble, notify, repeat};
 use crate::service::service;
 use crate::{Error, Project};
 
 /// What was wrong at the last look, and was told.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
-    outage: Option<String>,
-    monitor: Option<String>,
+    outage: Option<Trouble>,
+    monitor: Option<Trouble>,
+}
+
+/// What is to be said of it.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    /// It began, or has another reason.
+    Is(Trouble),
+    /// It goes on as it was.
+    Still(Trouble),
+    Over(Trouble),
 }
 
 impl Troubles {
     /// Tells if clients are not served although they should be.
     pub(crate) async fn look_for_outage(&mut self, project: &Project) {
-        let status = trainyard_deploy::status(&service(project)).await;
         // A state that cannot be read says nothing of whether the gateway answers.
+        let Ok(status) = trainyard_deploy::status(&service(project)).await else { return };
         // Where some of several instances serve, clients are served.
-        let is_down = |status: &ServiceStatus| status.state() == State::Down;
-        let outage = status.ok().filter(is_down).and_then(|status| status.outage());
-        if let Some(reason) = news(&mut self.outage, outage) {
-            notify(project, &[Happened::Outage { reason }]).await;
-        }
+        let is_down = status.state() == State::Down;
+        let outage = status.outage().filter(|_| is_down);
+        let news = news(&mut self.outage, outage.map(Trouble::new));
+        tell(project, news, Occasion::Outage, Happened::Outage).await;
     }
 
     /// Tells if drift could not be looked for.
     pub(crate) async fn looked(&mut self, project: &Project, failure: Option<&Error>) {
-        if let Some(reason) = news(&mut self.monitor, failure.map(Error::message)) {
-            notify(project, &[Happened::MonitorFailed { reason }]).await;
-        }
+        let failure = failure.map(|error| Trouble::new(error.message()));
+        let news = news(&mut self.monitor, failure);
+        tell(project, news, Occasion::MonitorFailed, Happened::MonitorFailed).await;
     }
 }
 
-/// What is wrong now, if it was not wrong before.
-fn news(before: &mut Option<String>, now: Option<String>) -> Option<String> {
-    let is_news = *before != now;
-    before.clone_from(&now);
-    now.filter(|_| is_news)
+async fn tell(
+    project: &Project,
+    news: Option<News>,
+    from: Occasion,
+    of: impl Fn(Trouble) -> Happened,
+) {
+    match news {
+        Some(News::Is(trouble)) => notify(project, &[of(trouble)]).await,
+        Some(News::Still(trouble)) => repeat(project, &of(trouble)).await,
+        Some(News::Over(Trouble { since, .. })) => {
+            notify(project, &[Happened::Recovered { from, since }]).await;
+        }
+        None => {}
+    }
+}
+
+/// What is to be said of what is seen to be wrong now.
+fn news(before: &mut Option<Trouble>, now: Option<Trouble>) -> Option<News> {
+    let last = before.take();
+    let Some(mut trouble) = now else { return last.map(News::Over) };
+    if let Some(last) = &last {
+        trouble.since.clone_from(&last.since);
+        trouble.is_known = true;
+    }
+    *before = Some(trouble.clone());
+    let is_same = last.is_some_and(|last| last.reason == trouble.reason);
+    Some(if is_same { News::Still(trouble) } else { News::Is(trouble) })
 }
 
 #[cfg(test)]
@@ -46,14 +77,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_on_is_told_once() {
+    fn what_goes_on_is_told_once_and_so_is_that_it_is_over() {
         let mut before = None;
-        let mut told = |now: Option<&str>| news(&mut before, now.map(str::to_owned));
+        let mut time = 0;
+        let trouble = |reason: &str, since: i32, is_known| Trouble {
+            reason: reason.to_owned(),
+            since: since.to_string(),
+            is_known,
+        };
+        let mut told = |now: Option<&str>| {
+            time += 1;
+            news(&mut before, now.map(|reason| trouble(reason, time, false)))
+        };
         assert_eq!(told(None), None);
-        assert_eq!(told(Some("down")).as_deref(), Some("down"));
-        assert_eq!(told(Some("down")), None);
-        assert_eq!(told(Some("slow")).as_deref(), Some("slow"));
+        assert_eq!(told(Some("down")), Some(News::Is(trouble("down", 2, false))));
+        assert_eq!(told(Some("down")), Some(News::Still(trouble("down", 2, true))));
+        assert_eq!(told(Some("slow")), Some(News::Is(trouble("slow", 2, true))));
+        assert_eq!(told(None), Some(News::Over(trouble("slow", 2, true))));
         assert_eq!(told(None), None);
-        assert_eq!(told(Some("slow")).as_deref(), Some("slow"));
+        assert_eq!(told(Some("slow")), Some(News::Is(trouble("slow", 7, false))));
     }
 }

@@ -198,6 +198,10 @@ pub struct LogOptions {
     pub commits: bool,
     /// Bytes that summaries may take, the oldest of which go first; 0 keeps none. They outlive rows.
     pub summaries_bytes_max: u64,
+    /// Summaries of what is older are removed; none for never.
+    pub summaries_age_max: Option<Duration>,
+    /// Summaries of hours are merged to days when these ended so long ago; none for never.
+    pub summaries_days_after: Option<Duration>,
     /// What is removed from the folder, feedback included; a bucket has rules of its own for that.
     pub retention: Retention,
 }
@@ -219,6 +223,9 @@ impl Retention {
 }
 
 impl LogOptions {
+    /// The least [`Self::summaries_days_after`]: the last hour of a day is summarised an hour after it.
+    pub const DAYS_AFTER_MIN: Duration = Duration::from_hours(1);
+
     /// The defaults for a folder: segments of a million rows or a minute.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -231,6 +238,8 @@ impl LogOptions {
             commits: false,
             // Two years of hours with 25 columns, two weeks of those with a thousand.
             summaries_bytes_max: 1 << 30,
+            summaries_age_max: None,
+            summaries_days_after: Some(Duration::from_hours(7 * 24)),
             retention: Retention::default(),
         }
     }

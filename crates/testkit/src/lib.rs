@@ -5,10 +5,12 @@
 
 #![expect(clippy::panic, reason = "a test without its environment must fail, with the reason")]
 
+pub mod alertmanager;
 pub mod browser;
 pub mod certificate;
 pub mod docker;
 pub mod engines;
+pub mod mail_server;
 #[cfg(feature = "tracking")]
 pub mod patroni;
 pub mod pebble;

@@ -26,6 +26,35 @@ pub struct Episode {
     pub range: Range,
 }
 
+impl Episode {
+    /// What is beyond, and how far.
+    pub fn sentence(&self) -> String {
+        let (series, value) = (&self.series, short(self.value));
+        match (self.range.low, self.range.high) {
+            (Some(low), _) if self.value < low => {
+                format!("{series} is {value}, below {}", short(low))
+            }
+            (_, Some(high)) if self.value > high => {
+                format!("{series} is {value}, above {}", short(high))
+            }
+            _ => format!("{series} is {value}"),
+        }
+    }
+}
+
+/// A number in four digits or so.
+fn short(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1000.0 || value == value.trunc() {
+        format!("{value:.0}")
+    } else if size >= 0.001 {
+        let text = format!("{value:.4}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{value:.1e}")
+    }
+}
+
 /// All episodes of a history, by rule and series, the earliest first.
 pub fn episodes(rules: &[AlertRule], history: &[WindowResult]) -> Vec<Episode> {
     let all = series(history);
@@ -48,7 +77,7 @@ fn gone(series: &Series, points: &[Point], history: &[WindowResult]) -> Option<W
         let is_judged = of_columns().any(|measure| measure.about == About::Drift);
         is_judged && !of_columns().any(|measure| measure.column.as_deref() == Some(column))
     };
-    let later = history.iter().filter(|result| !result.is_open && result.window > last);
+    let later = history.iter().filter(|result| result.is_whole() && result.window > last);
     later.filter(lacks).map(|result| result.window).min()
 }
 
@@ -229,11 +258,23 @@ mod tests {
     }
 
     #[test]
-    fn open_windows_are_not_judged() {
+    fn open_windows_are_not_judged_and_neither_are_partial_ones() {
         let mut history = history(&[0.9, 0.4]);
         history[1].is_open = true;
         assert!(episodes(&AlertRule::usual(), &history).is_empty());
         history[1].is_open = false;
+        history[1].is_partial = true;
+        assert!(episodes(&AlertRule::usual(), &history).is_empty());
+        // Nor does one end what goes on.
+        let mut longer = history.clone();
+        longer[1].is_partial = false;
+        longer.push(WindowResult::partial(
+            Window { begins: 2 * DAY, ends: 3 * DAY },
+            5,
+            String::new(),
+        ));
+        assert_eq!(episodes(&AlertRule::usual(), &longer)[0].ended, None);
+        history[1].is_partial = false;
         assert_eq!(episodes(&AlertRule::usual(), &history).len(), 1);
     }
 

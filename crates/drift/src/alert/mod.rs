@@ -3,6 +3,7 @@
 //! Everything follows from the results of windows, so a rule can be tried on the past and gives there what it would
 //! have given, and a look that comes twice tells nothing twice.
 
+mod cause;
 mod episode;
 mod news;
 mod range;
@@ -10,6 +11,7 @@ mod rule;
 mod series;
 mod silence;
 
+pub use cause::CauseNews;
 pub use episode::{Episode, episodes};
 pub use news::{News, Told, news};
 pub use range::Range;

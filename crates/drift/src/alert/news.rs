@@ -22,6 +22,9 @@ pub struct Told {
     pub series: Series,
     /// Since when.
     pub began: Window,
+    /// The window with which all began that was told of the same column and is not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Window>,
 }
 
 /// What is to be told now.
@@ -59,13 +62,34 @@ pub fn news(
         one.ended.is_some() && is_recent(one) && !was_told(one) && !is_silenced(one)
     };
     let passed = episodes.iter().filter(has_passed).cloned().collect();
+    let known = stories(told);
+    let mut stories = known.clone();
+    for one in &began {
+        let column = one.series.column.as_deref();
+        if !known.contains_key(&column) {
+            let begins = stories.entry(column).or_insert(one.began);
+            *begins = one.began.min(*begins);
+        }
+    }
     let further = began.iter().map(|one| Told {
         rule: one.rule.clone(),
         series: one.series.clone(),
         began: one.began,
+        cause: stories.get(&one.series.column.as_deref()).copied(),
     });
     let told = kept.into_iter().chain(further).collect();
     News { began, passed, over, told }
+}
+
+/// The window with which all began that was told of each column.
+pub(super) fn stories(told: &[Told]) -> BTreeMap<Option<&str>, Window> {
+    let mut stories = BTreeMap::new();
+    for one in told {
+        let began = one.cause.unwrap_or(one.began);
+        let begins = stories.entry(one.series.column.as_deref()).or_insert(began);
+        *begins = began.min(*begins);
+    }
+    stories
 }
 
 impl News {
@@ -109,7 +133,7 @@ fn lines_of(episodes: &[Episode], length: WindowLength) -> Vec<String> {
 
 /// What is wrong with one column, or with the whole.
 fn line(cause: &[&Episode], length: WindowLength) -> String {
-    let said: Vec<String> = cause.iter().take(NAMED_MAX).map(|one| sentence(one)).collect();
+    let said: Vec<String> = cause.iter().take(NAMED_MAX).map(|one| one.sentence()).collect();
     let since = cause.iter().map(|one| one.began).min().map(|window| window.name(length));
     let mut text = said.join(", ");
     if cause.len() > NAMED_MAX {
@@ -119,31 +143,6 @@ fn line(cause: &[&Episode], length: WindowLength) -> String {
         let _infallible = write!(text, ", since {since}");
     }
     text
-}
-
-/// One series and how far it is beyond.
-fn sentence(one: &Episode) -> String {
-    let (series, value) = (&one.series, short(one.value));
-    match (one.range.low, one.range.high) {
-        (Some(low), _) if one.value < low => format!("{series} is {value}, below {}", short(low)),
-        (_, Some(high)) if one.value > high => {
-            format!("{series} is {value}, above {}", short(high))
-        }
-        _ => format!("{series} is {value}"),
-    }
-}
-
-/// A number in four digits or so.
-fn short(value: f64) -> String {
-    let size = value.abs();
-    if size >= 1000.0 || value == value.trunc() {
-        format!("{value:.0}")
-    } else if size >= 0.001 {
-        let text = format!("{value:.4}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        format!("{value:.1e}")
-    }
 }
 
 #[cfg(test)]

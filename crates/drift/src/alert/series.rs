@@ -70,9 +70,9 @@ pub(super) struct Point {
     pub(super) rows: u64,
 }
 
-/// The series of a history, each in the order of its windows; open windows are left out.
+/// The series of a history, each in the order of its windows; those that are open or partial are left out.
 pub(super) fn series(history: &[WindowResult]) -> BTreeMap<Series, Vec<Point>> {
-    let mut closed: Vec<&WindowResult> = history.iter().filter(|one| !one.is_open).collect();
+    let mut closed: Vec<&WindowResult> = history.iter().filter(|one| one.is_whole()).collect();
     closed.sort_by_key(|one| one.window);
     let mut all: BTreeMap<Series, Vec<Point>> = BTreeMap::new();
     for result in closed {

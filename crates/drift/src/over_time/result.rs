@@ -21,6 +21,10 @@ pub struct WindowResult {
     /// Whether rows may still come: it had not ended when it was looked at. Nothing is alerted on it.
     #[serde(default)]
     pub is_open: bool,
+    /// Whether some of it is gone, so that nobody knows what was in it as a whole: nothing is measured of it, nothing is
+    /// alerted on it, and [`Self::remarks`] say why.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
     /// What was measured, finite numbers alone.
     pub measures: Vec<Measure>,
     /// What is to be said beside numbers, a sentence each: serious findings.
@@ -36,9 +40,20 @@ impl WindowResult {
             rows,
             labelled: None,
             is_open: false,
+            is_partial: false,
             measures: Vec::new(),
             remarks: Vec::new(),
         }
+    }
+
+    /// A window of which so many rows are known, and others are gone; why.
+    pub fn partial(window: Window, rows: u64, why: String) -> Self {
+        Self { is_partial: true, remarks: vec![why], ..Self::new(window, rows) }
+    }
+
+    /// Whether what it says is of all of its rows: it has ended, and nothing of it is gone.
+    pub fn is_whole(&self) -> bool {
+        !self.is_open && !self.is_partial
     }
 
     /// Adds measures; what is not a finite number is none.

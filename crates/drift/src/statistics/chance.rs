@@ -88,16 +88,9 @@ fn divergence(p: f64, q: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::counts::frequencies;
     use super::*;
     use crate::values::{Numbers, Sorted};
-
-    fn frequencies(counts: &[(u64, u64)]) -> Frequencies {
-        let mut out = Frequencies::default();
-        for (reference, current) in counts {
-            out.push(*reference, *current);
-        }
-        out
-    }
 
     #[test]
     fn a_label_that_occurs_once_is_on_one_side() {

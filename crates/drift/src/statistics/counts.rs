@@ -174,17 +174,19 @@ pub(crate) fn total_variation(frequencies: &Frequencies) -> f64 {
     0.5 * frequencies.shares().map(|(p, q)| (p - q).abs()).sum::<f64>()
 }
 
+/// Counts on both sides, for tests.
+#[cfg(test)]
+pub(super) fn frequencies(counts: &[(u64, u64)]) -> Frequencies {
+    let mut out = Frequencies::default();
+    for (reference, current) in counts {
+        out.push(*reference, *current);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn frequencies(counts: &[(u64, u64)]) -> Frequencies {
-        let mut out = Frequencies::default();
-        for (reference, current) in counts {
-            out.push(*reference, *current);
-        }
-        out
-    }
 
     #[test]
     fn an_unseen_value_is_always_drift() {

@@ -14,7 +14,7 @@ use super::registry::Registry;
 use super::said::{Once, Said, Told};
 use crate::Project;
 use crate::labels::version_of;
-use crate::notify::{Happened, notify};
+use crate::notify::{Happened, Occasion, Trouble, notify, repeat};
 use crate::service::service;
 
 /// Time between two looks at processes: what a user waits in vain at most before anything is done about it.
@@ -25,6 +25,9 @@ const ENGINE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long users may not be served before those who are named in `[notify]` hear of it: a new start takes less.
 const OUTAGE_AFTER: Duration = Duration::from_secs(10);
+
+/// How often an outage is said to an Alertmanager, which forgets what goes on when it is started again.
+const SAID_EVERY: Duration = Duration::from_mins(5);
 
 /// One project that is kept up.
 pub(super) struct Keeping {
@@ -42,7 +45,26 @@ pub(super) struct Keeping {
 /// Users are not served.
 struct Down {
     since: Instant,
+    /// The same for whoever is told.
+    trouble: Trouble,
     is_told: bool,
+    /// When it was said last.
+    said: Instant,
+}
+
+impl Down {
+    fn new(reason: &str) -> Self {
+        let now = Instant::now();
+        Self { since: now, trouble: Trouble::new(reason), is_told: false, said: now }
+    }
+
+    /// What is told, with this reason.
+    fn told(&mut self, reason: String) -> Happened {
+        self.trouble.is_known = self.is_told;
+        self.is_told = true;
+        self.trouble.reason = reason;
+        Happened::Outage(self.trouble.clone())
+    }
 }
 
 impl Keeping {
@@ -164,21 +186,20 @@ impl Keeping {
             Outcome::NoWay { why } => {
                 let reason = format!("{reason}; there is no way back: {why}");
                 self.tell(&Said::trouble(&model, reason.clone()));
-                Happened::Outage { reason }
+                if !found.is_first {
+                    // The same again every few minutes, all night.
+                    self.paces.concluded(&found.id);
+                    return;
+                }
+                if standing.outage().is_some() {
+                    // That users are not served is the same piece of news.
+                    self.down.get_or_insert_with(|| Down::new(&reason)).told(reason)
+                } else {
+                    Happened::Outage(Trouble::new(reason))
+                }
             }
         };
         self.paces.concluded(&found.id);
-        if matches!(happened, Happened::Outage { .. }) {
-            if !found.is_first {
-                // The same again every few minutes, all night.
-                return;
-            }
-            if standing.outage().is_some() {
-                // That users are not served is the same piece of news.
-                let down = Down { since: Instant::now(), is_told: true };
-                self.down.get_or_insert(down).is_told = true;
-            }
-        }
         notify_aside(project, happened);
     }
 
@@ -189,6 +210,8 @@ impl Keeping {
             if let Some(down) = self.down.take().filter(|down| down.is_told) {
                 let seconds = down.since.elapsed().as_secs();
                 self.tell(&Said::note(model, format!("it serves again after {seconds} s")));
+                let (from, since) = (Occasion::Outage, down.trouble.since);
+                notify_aside(project, Happened::Recovered { from, since });
             }
             let is_news = standing.current.is_some() && self.serving != standing.current;
             if let Some(id) = standing.current.as_ref().filter(|_| is_news) {
@@ -199,15 +222,19 @@ impl Keeping {
             return;
         };
         self.serving = None;
-        let down = self.down.get_or_insert_with(|| Down { since: Instant::now(), is_told: false });
+        let down = self.down.get_or_insert_with(|| Down::new(&reason));
+        if down.is_told && down.said.elapsed() >= SAID_EVERY {
+            down.said = Instant::now();
+            repeat_aside(project, Happened::Outage(down.trouble.clone()));
+        }
         // What becomes of a way back is told, too.
         let is_told = down.is_told || self.going_back.is_under_way();
         if is_told || down.since.elapsed() < OUTAGE_AFTER {
             return;
         }
-        down.is_told = true;
+        let happened = down.told(reason.clone());
         self.tell(&Said::trouble(model, format!("users are not served: {reason}")));
-        notify_aside(project, Happened::Outage { reason });
+        notify_aside(project, happened);
     }
 
     fn tell(&self, said: &Said) {
@@ -226,6 +253,12 @@ impl Keeping {
 fn notify_aside(project: &Arc<Project>, happened: Happened) {
     let project = Arc::clone(project);
     tokio::spawn(async move { notify(&project, &[happened]).await });
+}
+
+/// The same to those who forget what they do not hear again.
+fn repeat_aside(project: &Arc<Project>, happened: Happened) {
+    let project = Arc::clone(project);
+    tokio::spawn(async move { repeat(&project, &happened).await });
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod age_clock;
 mod entry;
 mod failure;
 mod journal;
+mod lock;
 mod logged;
 mod prediction_log;
 mod reading;

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::lock;
 use crate::private_files;
 
 /// The file with the lock. It is hidden, as all that is no part of the log.
@@ -54,12 +55,7 @@ impl LogReading {
 
 /// The right to remove; none while somebody reads or removes.
 pub(super) fn alone(dir: &Path) -> io::Result<Option<File>> {
-    let lock = File::options().append(true).open(dir.join(LOCK))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Some(lock)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+    lock::alone(File::options().append(true).open(dir.join(LOCK))?)
 }
 
 #[cfg(test)]

@@ -8,6 +8,10 @@ use trainyard_serve::{LogOptions, LogStore, Retention};
 
 use crate::failure::Failure;
 
+/// A time after which something is done; none for never.
+#[derive(Debug, Clone, Copy)]
+struct Age(Option<Duration>);
+
 /// The prediction log.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logging")]
@@ -34,6 +38,12 @@ pub(super) struct LogArguments {
     /// keeps none
     #[arg(long, value_parser = size::parse_or_off, value_name = "BYTES", default_value = "1GiB")]
     prediction_log_summaries: u64,
+    /// Remove summaries of what is older, as in 400d
+    #[arg(long, value_parser = trainyard_base::duration::parse, value_name = "TIME")]
+    prediction_log_summaries_keep: Option<Duration>,
+    /// Merge summaries of hours to days when these ended so long ago (an hour or more), or off
+    #[arg(long, value_parser = age, value_name = "TIME", default_value = "7d")]
+    prediction_log_summaries_days_after: Age,
 }
 
 impl LogArguments {
@@ -46,6 +56,15 @@ impl LogArguments {
         if retention.age_max.is_some_and(|age| age.is_zero()) || retention.bytes_max == Some(0) {
             return Err(Failure::input("a prediction log that keeps nothing is none")
                 .hint("leave --prediction-log out"));
+        }
+        let days_after = self.prediction_log_summaries_days_after.0;
+        if days_after.is_some_and(|after| after < LogOptions::DAYS_AFTER_MIN) {
+            return Err(Failure::input("hours are merged to days an hour after these or later")
+                .hint("write --prediction-log-summaries-days-after 1h"));
+        }
+        if self.prediction_log_summaries_keep.is_some_and(|age| age.is_zero()) {
+            return Err(Failure::input("summaries that are kept for no time are none")
+                .hint("write --prediction-log-summaries 0"));
         }
         let Some(uri) = &self.prediction_log else { return Ok(None) };
         let mut log = place(uri)?;
@@ -63,8 +82,14 @@ impl LogArguments {
         log.commits = self.prediction_log_commit;
         log.retention = retention;
         log.summaries_bytes_max = self.prediction_log_summaries;
+        log.summaries_age_max = self.prediction_log_summaries_keep;
+        log.summaries_days_after = days_after;
         Ok(Some(log))
     }
+}
+
+fn age(text: &str) -> Result<Age, String> {
+    trainyard_base::duration::parse_or_off(text).map(Age).map_err(|error| error.to_string())
 }
 
 /// A folder of this machine, or a place in an object store.

@@ -29,17 +29,18 @@ fn days(days: &[(u32, u32, f64)]) -> String {
 }
 
 /// As many rows on each of these days as on others, the fifth being odd.
-fn usual(last: u32) -> Vec<(u32, u32, f64)> {
+pub(crate) fn usual(last: u32) -> Vec<(u32, u32, f64)> {
     (1..=last).map(|day| (day, ROWS_A_DAY, if day == 5 { 3.0 } else { 0.0 })).collect()
 }
 
-fn write(folder: &Path, current: &[(u32, u32, f64)]) {
+pub(crate) fn write(folder: &Path, current: &[(u32, u32, f64)]) {
     let reference: Vec<_> = (1..=10).map(|day| (day, ROWS_A_DAY, 0.0)).collect();
     std::fs::write(folder.join("reference.csv"), days(&reference)).unwrap();
     std::fs::write(folder.join("current.csv"), days(current)).unwrap();
 }
 
-const SIDES: [&str; 5] = ["monitor", "--reference", "reference.csv", "--current", "current.csv"];
+pub(crate) const SIDES: [&str; 5] =
+    ["monitor", "--reference", "reference.csv", "--current", "current.csv"];
 
 fn monitor(folder: &Path, further: &[&str]) -> Output {
     trainyard().current_dir(folder).args(SIDES).args(further).output().unwrap()
@@ -301,6 +302,7 @@ fn windows_of_which_no_rows_are_left_are_told_by_summaries() {
     let mut command = trainyard();
     command.args(["serve", "--port", &port.to_string(), "--model-uri"]).arg(model);
     command.arg("--prediction-log").arg(&log).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["--prediction-log-summaries-days-after", "off"]);
     let server = KillOnDrop::spawn(&mut command);
     let started = Instant::now();
     let files = || -> usize {
@@ -386,4 +388,89 @@ fn windows_of_which_no_rows_are_left_are_told_by_summaries() {
     let verdicts: Vec<f64> =
         windows.iter().map(|window| measure(window, "verdict", None, None)).collect();
     assert_eq!(verdicts, [3.0, by_rows[1].1, 3.0], "{looked}");
+}
+
+/// What a server makes of a log is merged by the next one, whoever is killed in between, and no row is lost or counts twice.
+#[test]
+fn hours_are_merged_to_days_by_servers_that_are_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let log = folder.join("log");
+    std::fs::create_dir(&log).unwrap();
+    run_python(LOG, &[folder.to_str().unwrap(), log.to_str().unwrap()], &[]);
+    let model = workspace_root().join("crates/serve/tests/models/onnx_rf");
+    let server = || {
+        let mut command = trainyard();
+        command.args(["serve", "--port", &free_port().to_string(), "--model-uri"]).arg(&model);
+        command.arg("--prediction-log").arg(&log).stdout(Stdio::null()).stderr(Stdio::null());
+        KillOnDrop::spawn(command.args(["--prediction-log-summaries-days-after", "1h"]))
+    };
+    // Files of hours, and of days.
+    let files = || -> [usize; 2] {
+        let Ok(entries) = std::fs::read_dir(log.join("summaries")) else { return [0; 2] };
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        let of = |ending| names.iter().filter(|name| name.ends_with(ending)).count();
+        [of(".summary"), of(".day")]
+    };
+    let started = Instant::now();
+    let mut kills = 0;
+    loop {
+        let before = files();
+        let mut server = server();
+        // As soon as it wrote or removed anything: mostly it is about to do the next.
+        while files() == before {
+            assert!(started.elapsed() < Duration::from_mins(5), "{before:?} after {kills} kills");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if kills == 8 {
+            while files() != [0, 3] {
+                assert!(started.elapsed() < Duration::from_mins(5), "{:?} are left", files());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            break;
+        }
+        server.kill();
+        kills += 1;
+        if files() == [0, 3] {
+            break;
+        }
+    }
+    let looked = |history: &str, further: &[&str]| -> Vec<Value> {
+        let mut monitor = trainyard();
+        monitor.current_dir(folder).args(["monitor", "--reference", "reference.parquet"]);
+        monitor.args(["--current", "log", "--json", "--history", history]);
+        let output = monitor.args(further).output().unwrap();
+        let looked: Value = serde_json::from_str(&stdout_of(&output, 0)).unwrap();
+        looked["windows"].as_array().unwrap().clone()
+    };
+    let days = looked("days", &["--window", "1d", "--from-summaries"]);
+    assert_eq!(days.iter().map(|day| day["rows"].as_u64().unwrap()).collect::<Vec<_>>(), [2000; 3]);
+    let verdicts: Vec<f64> = days.iter().map(|day| measure(day, "verdict", None, None)).collect();
+    assert!(verdicts[2] > verdicts[0], "{verdicts:?}");
+
+    // Windows of hours that were merged are whole while their rows are there, and partial after that.
+    let halves = looked("halves", &["--window", "12h"]);
+    assert!(halves.iter().all(|one| one["is_partial"].is_null()), "{halves:?}");
+    for segment in std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()) {
+        // Those of the first day, and one of the second.
+        let name = segment.file_name().unwrap().to_str().unwrap();
+        let begun = name.strip_prefix("predictions-").and_then(|rest| rest.get(..13));
+        if begun.is_some_and(|begun| begun.parse::<i64>().unwrap() <= begins(2)) {
+            std::fs::remove_file(&segment).unwrap();
+        }
+    }
+    let partial = looked("later", &["--window", "12h"]);
+    let is_partial = |one: &Value| one["is_partial"] == true;
+    assert_eq!(
+        partial.iter().map(is_partial).collect::<Vec<_>>(),
+        [true, true, true, true, false, false]
+    );
+    for one in &partial[..4] {
+        assert!(one["measures"].as_array().unwrap().is_empty(), "{one}");
+        assert!(one["remarks"][0].as_str().unwrap().starts_with("partial: "), "{one}");
+    }
+    // What was known of them stays, and whole days are whole.
+    assert_eq!(looked("halves", &["--window", "12h"]), halves);
+    assert!(!looked("whole", &["--window", "1d"]).iter().any(is_partial));
 }

@@ -124,7 +124,11 @@ impl Charts<'_> {
     }
 
     fn point(&self, result: &WindowResult, value: f64, said: &str) -> Point {
-        let open = if result.is_open { ", open" } else { "" };
+        let open = match (result.is_open, result.is_partial) {
+            (true, _) => ", open",
+            (false, true) => ", partial",
+            (false, false) => "",
+        };
         Point {
             x: middle(result),
             y: value,

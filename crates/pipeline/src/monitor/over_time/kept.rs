@@ -132,6 +132,11 @@ impl History {
         kept.is_some_and(|kept| kept.result.rows >= found.rows && !kept.result.is_open)
     }
 
+    /// Whether a window was looked at as a whole, when nothing of it was gone.
+    pub(super) fn knows_whole(&self, window: Window) -> bool {
+        self.of(window).is_some_and(|kept| kept.result.is_whole())
+    }
+
     /// The last window.
     pub(super) fn last(&self) -> Option<Window> {
         self.windows.last().map(|kept| kept.result.window)
@@ -152,7 +157,8 @@ impl History {
             let place = self.windows.binary_search_by_key(&window, |kept| kept.result.window).ok();
             let Some(kept) = place.and_then(|place| self.windows.get_mut(place)) else { continue };
             let result = &mut kept.result;
-            if rows == Some(result.rows) && result.put_quality(labelled, measures) {
+            let is_there = rows == Some(result.rows) && !result.is_partial;
+            if is_there && result.put_quality(labelled, measures) {
                 changed.push(window);
             }
         }

@@ -75,15 +75,16 @@ impl MonitorJob {
         let mut history = folder.read(length)?;
         let span = Span::of(&job.settings, now, length);
         let summaries = job.summaries(length, span.since, span.until)?;
-        job.summed = job.settings.from_summaries.then(|| names(&summaries));
+        job.summed = job.settings.from_summaries.then(|| names(&summaries.windows));
         let sides = Box::pin(job.sides(None)).await?;
         let mut placed = job.placed(&sides, length)?;
         // Labels are of rows.
         let of_rows = placed.windows.clone();
-        placed.add(summaries)?;
+        placed.add(summaries, length)?;
         let settings = job.settings_hash(&sides);
         let is_log = job.log_folder().is_some();
         let mut is_wanted = wanted(&placed, &history, &span, &settings);
+        let partial = partial(&placed, &mut is_wanted, &settings);
         let memory = job.settings.memory();
         let windows = is_wanted.iter().filter(|is_wanted| **is_wanted).count();
         let names = columns(&sides, &placed, windows, &job.options())?;
@@ -116,6 +117,7 @@ impl MonitorJob {
         history.reference.clone_from(&sides.meta.reference);
         history.current.clone_from(&sides.meta.current);
         Box::pin(job.add_segments(sides, length, &mut looked)).await?;
+        looked.extend(partial);
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         history.put(looked);
         // They tell of few rows, which summaries of the log that outlive rows do not.
@@ -371,11 +373,25 @@ impl OverTime {
 /// Which windows are looked at now.
 fn wanted(placed: &Placed, history: &History, span: &Span, settings: &str) -> Vec<bool> {
     let is_wanted = |(place, found): (usize, &Found)| {
-        // What is known of a window is better than a doubt.
-        let is_known = placed.is_in_doubt(place) && history.knows(found);
+        // What is known of a window is better than a doubt, or a part.
+        let is_known = placed.is_in_doubt(place) && history.knows(found)
+            || placed.partial(place).is_some() && history.knows_whole(found.window);
         span.holds(found.window) && history.wants(found, settings) && !is_known
     };
     placed.windows.iter().enumerate().map(is_wanted).collect()
+}
+
+/// Those of the wanted windows of which some is gone: they are told, and not looked at.
+fn partial(placed: &Placed, is_wanted: &mut [bool], settings: &str) -> Vec<KeptWindow> {
+    let mut partial = Vec::new();
+    for (place, (found, is_wanted)) in placed.windows.iter().zip(is_wanted).enumerate() {
+        let Some(why) = placed.partial(place).filter(|_| *is_wanted) else { continue };
+        *is_wanted = false;
+        let result = WindowResult::partial(found.window, found.rows, format!("partial: {why}"));
+        let (time_sum, settings) = (found.time_sum, settings.to_owned());
+        partial.push(KeptWindow { result, time_sum, settings });
+    }
+    partial
 }
 
 /// The stretch of time that whole windows must lie in, milliseconds since 1970.

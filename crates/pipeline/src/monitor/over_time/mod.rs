@@ -5,6 +5,7 @@ mod kept;
 mod look;
 mod metrics;
 mod outcome;
+mod partial;
 mod pass;
 mod recent;
 mod rows;

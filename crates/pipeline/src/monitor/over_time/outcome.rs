@@ -1,15 +1,16 @@
 //! What follows from a look at windows: the page, metrics for Prometheus, messages, and a failure where one is wanted.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use trainyard_data::write_atomically;
-use trainyard_drift::{About, DatasetVerdict, metric};
+use trainyard_drift::{About, DatasetVerdict, Episode, metric};
 use trainyard_report::drift::{self as report, Meta};
 
 use super::super::job::MonitorJob;
 use super::look::OverTime;
 use crate::Result;
-use crate::notify::{Happened, tell};
+use crate::notify::{Alert, Happened, repeat, tell};
 
 /// The page, beside that of single comparisons.
 const PAGE: &str = "windows.html";
@@ -37,20 +38,29 @@ impl MonitorJob {
         Ok(path)
     }
 
-    /// Tells whom the project names what is news, in one message, and keeps that it was told. What nobody heard is news
-    /// the next time, too.
+    /// Tells whom the project names what is news, in one message or one for each cause, and keeps that it was told. What
+    /// nobody heard is news the next time, too. What goes on and is known is told to those who would forget it.
     pub async fn tell(&self, over_time: &mut OverTime) -> Result<()> {
-        if over_time.news.is_empty() {
+        let (news, length) = (&over_time.news, over_time.history.window);
+        let known: BTreeSet<_> = news.told.iter().map(|told| (&told.rule, &told.series)).collect();
+        let goes_on =
+            |one: &&Episode| one.ended.is_none() && known.contains(&(&one.rule, &one.series));
+        let firing: Vec<Episode> = over_time.alerts.iter().filter(goes_on).cloned().collect();
+        if news.is_empty() && firing.is_empty() {
             return Ok(());
         }
         if let Some(project) = &self.project {
-            let news = &over_time.news;
-            let alert = Happened::Alert {
-                text: news.text(over_time.history.window),
+            let alert = Happened::Alert(Alert {
+                text: news.text(length),
                 began: [news.began.as_slice(), &news.passed].concat(),
                 over: news.over.clone(),
-            };
-            if !tell(project, &alert).await {
+                causes: news.by_cause(length),
+                firing,
+                length,
+            });
+            if news.is_empty() {
+                repeat(project, &alert).await;
+            } else if !tell(project, &alert).await {
                 return Ok(());
             }
         }
@@ -67,11 +77,15 @@ impl MonitorJob {
             return Some(format!("the verdict on {name} is broken: nothing came to the log"));
         }
         let last = over_time.last_closed()?;
+        let name = last.window.name(over_time.history.window);
+        if last.is_partial && fails_on.iter().any(|choice| choice.holds(DatasetVerdict::Broken, 0))
+        {
+            return Some(format!("nobody can judge {name}: {}", last.remarks.join("; ")));
+        }
         let value = last.whole(About::Drift, metric::VERDICT)?.value;
         let verdict = DatasetVerdict::ALL.into_iter().find(|one| f64::from(*one as u8) == value)?;
         let serious = last.whole(About::Data, metric::SERIOUS_FINDINGS);
         let serious = serious.map_or(0, |measure| measure.value as usize);
-        let name = last.window.name(over_time.history.window);
         let fails = fails_on.iter().any(|choice| choice.holds(verdict, serious));
         fails.then(|| match last.remarks.first() {
             Some(remark) => format!("the verdict on {name} is {}: {remark}", verdict.name()),

@@ -12,9 +12,11 @@ use arrow_cast::cast;
 use arrow_select::take::take;
 use trainyard_data::arrow_schema::{ArrowError, DataType, TimeUnit};
 use trainyard_drift::{Column, ColumnBuilder, Finding, Window, WindowLength};
+use trainyard_serve::LogSummary;
 
 use super::super::source::Data;
-use super::summed::{Summed, points};
+use super::partial::{Hours, Partial};
+use super::summed::{Summaries, Summed, room};
 use crate::{Error, Result};
 
 /// Windows of one look: two years of hours.
@@ -39,6 +41,10 @@ pub(super) struct Placed {
     pub(super) windows: Vec<Found>,
     /// What is known of each window whose rows are not read.
     summed: Vec<Option<Summed>>,
+    /// Why a window is known in part alone.
+    partial: Vec<Option<String>>,
+    /// How many rows came in each hour.
+    hours: Hours,
     /// How many rows one after the other lie in which window.
     runs: Vec<(usize, u32)>,
     /// Rows without a time.
@@ -54,6 +60,9 @@ struct Placing {
     places: BTreeMap<i64, u32>,
     found: Vec<Found>,
     runs: Vec<(usize, u32)>,
+    hours: Hours,
+    /// Rows of the hour that came last, which are not in `hours` yet.
+    last_hour: (i64, u64),
     untimed: u64,
 }
 
@@ -84,7 +93,24 @@ impl Placing {
             found.time_sum = found.time_sum.wrapping_add(time);
         }
         self.run(place);
+        self.note_hour(time);
         Ok(())
+    }
+
+    fn note_hour(&mut self, time: i64) {
+        let hour = time.saturating_sub(time.rem_euclid(LogSummary::HOUR_MS));
+        if hour != self.last_hour.0 {
+            self.end_hour();
+            self.last_hour.0 = hour;
+        }
+        self.last_hour.1 += 1;
+    }
+
+    fn end_hour(&mut self) {
+        let (hour, rows) = std::mem::take(&mut self.last_hour);
+        if rows > 0 {
+            *self.hours.entry(hour).or_default() += rows;
+        }
     }
 
     fn run(&mut self, place: u32) {
@@ -95,7 +121,8 @@ impl Placing {
     }
 
     /// Puts the windows in order.
-    fn finish(self, column: &str) -> Placed {
+    fn finish(mut self, column: &str) -> Placed {
+        self.end_hour();
         let mut order: Vec<usize> = (0..self.found.len()).collect();
         order.sort_by_key(|&place| self.found[place].window);
         let mut places = vec![NOWHERE; self.found.len()];
@@ -108,6 +135,8 @@ impl Placing {
         Placed {
             windows: order.iter().map(|&place| self.found[place]).collect(),
             summed: order.iter().map(|_| None).collect(),
+            partial: vec![None; order.len()],
+            hours: self.hours,
             runs: self.runs.into_iter().map(moved).collect(),
             untimed: self.untimed,
             column: Some(column.to_owned()),
@@ -125,22 +154,37 @@ fn too_many(windows: usize) -> Error {
 impl Placed {
     /// No rows.
     pub(super) fn nowhere(column: &str) -> Self {
-        let column = Some(column.to_owned());
-        Self { windows: Vec::new(), summed: Vec::new(), runs: Vec::new(), untimed: 0, column }
+        Self {
+            windows: Vec::new(),
+            summed: Vec::new(),
+            partial: Vec::new(),
+            hours: Hours::new(),
+            runs: Vec::new(),
+            untimed: 0,
+            column: Some(column.to_owned()),
+        }
     }
 
-    /// Takes windows from summaries where these have more rows than are there.
-    pub(super) fn add(&mut self, mut all: BTreeMap<Window, Summed>) -> Result<()> {
+    /// Takes windows from summaries where these have more rows than are there, and notes which windows are partial.
+    pub(super) fn add(&mut self, summaries: Summaries, length: WindowLength) -> Result<()> {
+        let why = Partial::of(&summaries, &self.hours, length);
+        let mut all = summaries.windows;
         let mut there: BTreeMap<Window, (Found, u32)> = BTreeMap::new();
         for (place, found) in (0_u32..).zip(&self.windows) {
             there.insert(found.window, (*found, place));
         }
-        let names: BTreeSet<Window> = there.keys().chain(all.keys()).copied().collect();
+        let mut names: BTreeSet<Window> = there.keys().chain(all.keys()).copied().collect();
         if names.len() > WINDOWS_MAX {
             return Err(too_many(names.len()));
         }
+        // Those that are gone are told, unless that would keep others from being looked at.
+        let gone: BTreeSet<Window> = why.cut().difference(&names).copied().collect();
+        if names.len() + gone.len() <= WINDOWS_MAX {
+            names.extend(gone);
+        }
         let mut places = vec![NOWHERE; self.windows.len()];
         let (mut windows, mut summed) = (Vec::new(), Vec::new());
+        let mut partial = Vec::new();
         for window in names {
             let found = there.get(&window).map(|(found, _)| *found);
             let rows = found.map_or(0, |found| found.rows);
@@ -151,17 +195,26 @@ impl Placed {
                 let time_sum = if one.is_in_doubt() { time_sum } else { one.time_sum };
                 windows.push(Found { window, rows: one.rows.max(rows), time_sum });
                 summed.push(Some(one));
-            } else if let Some((found, place)) = there.get(&window) {
-                places[*place as usize] = windows.len() as u32;
-                windows.push(*found);
+                partial.push(why.why(window, true));
+            } else {
+                if let Some((_, place)) = there.get(&window) {
+                    places[*place as usize] = windows.len() as u32;
+                }
+                windows.push(found.unwrap_or(Found { window, rows: 0, time_sum: 0 }));
                 summed.push(None);
+                partial.push(why.why(window, false));
             }
         }
         for (_, place) in &mut self.runs {
             *place = places.get(*place as usize).copied().unwrap_or(NOWHERE);
         }
-        (self.windows, self.summed) = (windows, summed);
+        (self.windows, self.summed, self.partial) = (windows, summed, partial);
         Ok(())
+    }
+
+    /// Why a window is known in part alone, if it is.
+    pub(super) fn partial(&self, place: usize) -> Option<&str> {
+        self.partial.get(place)?.as_deref()
     }
 
     /// Reads these columns in summaries of the wanted windows, in so many bytes of memory. A window that has further rows by
@@ -176,12 +229,12 @@ impl Placed {
         let all = self.summed.iter().zip(is_wanted.iter());
         let wanted = all.filter(|(_, is_wanted)| **is_wanted).filter_map(|(one, _)| one.as_ref());
         let parts: Vec<usize> = wanted.map(Summed::parts).collect();
-        let points = points(&parts, names.len(), memory)?;
+        let room = room(&parts, names.len(), memory)?;
         let windows = self.windows.iter_mut().zip(&mut self.summed);
         for ((found, summed), is_wanted) in windows.zip(is_wanted) {
             let Some(summed) = summed.as_mut().filter(|_| *is_wanted) else { continue };
             let was_in_doubt = summed.is_in_doubt();
-            if let Err(error) = summed.load(names, points) {
+            if let Err(error) = summed.load(names, room) {
                 tracing::warn!(%error, "a window is not looked at now");
                 *is_wanted = false;
             } else if summed.is_in_doubt() && !was_in_doubt {
@@ -229,6 +282,8 @@ impl Placed {
             places: BTreeMap::new(),
             found: Vec::new(),
             runs: Vec::new(),
+            hours: Hours::new(),
+            last_hour: (0, 0),
             untimed: 0,
         };
         let mut outcome = Ok(());
@@ -267,7 +322,8 @@ impl Placed {
         let run = |(place, found): (usize, &Found)| (found.rows as usize, place as u32);
         let runs = windows.iter().enumerate().map(run).collect();
         let summed = windows.iter().map(|_| None).collect();
-        Ok(Self { windows, summed, runs, untimed: 0, column: None })
+        let (partial, hours) = (vec![None; count], Hours::new());
+        Ok(Self { windows, summed, partial, hours, runs, untimed: 0, column: None })
     }
 
     /// Adds the times of the rows up, where windows are of rows: when the oldest rows of a log are removed others come
@@ -457,6 +513,38 @@ mod tests {
         assert!(placed.cut(&data, "y", 1 << 20).unwrap().is_none());
         placed.keep(&[false, true, false]);
         assert_eq!(sums(&placed), [(0, 0), (3, 1), (0, 0)]);
+    }
+
+    #[test]
+    fn windows_that_are_gone_are_told_and_rows_are_counted_by_the_hour() {
+        let (data, six) = (data(&TIMES), "6h".parse().unwrap());
+        let mut placed = Placed::by_time(&data, "time", six).unwrap();
+        let day = placed.windows[1].window.begins;
+        let counts: Vec<u64> = placed.hours.values().copied().collect();
+        assert_eq!(counts, [1, 1, 1, 1, 1]);
+        // Of four rows of this day three are there; of the one before, all.
+        let whole = |begins: i64| Window { begins, ends: begins + 24 * LogSummary::HOUR_MS };
+        let before = day - 24 * LogSummary::HOUR_MS;
+        let cut = BTreeMap::from([(whole(day), 4), (whole(before), 1)]);
+        placed.add(Summaries { cut, ..Summaries::default() }, six).unwrap();
+        let found = placed.windows.iter().enumerate();
+        let found: Vec<(i64, u64, bool)> = found
+            .map(|(place, one)| {
+                let hour = (one.window.begins - day) / LogSummary::HOUR_MS;
+                (hour, one.rows, placed.partial(place).is_some())
+            })
+            .collect();
+        let expected = [
+            (-24, 1, false),
+            (0, 1, true),
+            (6, 0, true),
+            (12, 1, true),
+            (18, 1, true),
+            (42, 1, false),
+        ];
+        assert_eq!(found, expected);
+        let columns = placed.cut(&data, "x", 1 << 20).unwrap().unwrap();
+        assert_eq!(columns.iter().map(Column::rows).collect::<Vec<_>>(), [1, 1, 0, 1, 1, 1]);
     }
 
     #[test]

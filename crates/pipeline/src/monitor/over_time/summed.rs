@@ -1,8 +1,9 @@
-//! Windows whose rows are gone, or are not to be read: put together from what the model server kept of each hour.
+//! Windows whose rows are gone, or are not to be read: put together from what the model server kept of each hour or day.
 //!
 //! A window is of rows or of summaries, never of both, so that no row counts twice. It is of summaries where these have
 //! more rows than the log still has, or where rows are not wanted at all. Summaries keep nothing of few rows; a column of
-//! which too much is withheld is left out, and a window of which a summary is damaged is known to nobody.
+//! which too much is withheld is left out, and a window of which a summary is damaged is known to nobody. One that cuts a
+//! summary, as an hour cuts a merged day, or of which the oldest summaries were removed, is partial ([`super::partial`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,9 @@ use arrow_array::new_empty_array;
 use rayon::prelude::*;
 use trainyard_base::words::log_columns::TIME;
 use trainyard_data::arrow_schema::DataType;
-use trainyard_drift::{Column, Finding, FindingKind, Profile, Severity, Window, WindowLength};
+use trainyard_drift::{
+    Column, Finding, FindingKind, Profile, Severity, Suppressed, Window, WindowLength,
+};
 use trainyard_serve::{LogSummaries, LogSummary};
 
 use super::super::job::MonitorJob;
@@ -24,6 +27,10 @@ const POINTS_MIN: usize = LogSummary::POINTS as usize;
 /// Bytes of a number that is kept, and how often it occurs.
 const POINT_BYTES: u64 = 16;
 
+/// Distinct labels of a column of a window, the most frequent, and bytes of them as far as there is memory for so many.
+const LABELS_MAX: usize = 10_000;
+const LABELS_BYTES_MAX: u64 = 1 << 20;
+
 /// Hours and versions that are read at once.
 const PARTS_AT_ONCE: usize = 32;
 
@@ -35,6 +42,27 @@ const AVERAGED_PART: u64 = 20;
 
 /// Days before the first wanted window in which a segment may have been begun that has rows of it.
 const BEGUN_BEFORE_MS: i64 = 24 * LogSummary::HOUR_MS;
+
+/// What summaries say of windows.
+#[derive(Debug, Default)]
+pub(super) struct Summaries {
+    pub(super) windows: BTreeMap<Window, Summed>,
+    /// Hours and days that lie in several windows, and how many rows each had.
+    pub(super) cut: BTreeMap<Window, u64>,
+    /// Summaries of what was before are gone, all or some (milliseconds since 1970).
+    pub(super) whole_from: Option<i64>,
+    /// When the oldest rows came that are there; none where none are, or none are read.
+    pub(super) rows_from: Option<i64>,
+}
+
+/// How much of a column may be kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Distinct numbers.
+    points: usize,
+    /// Bytes of labels.
+    label_bytes: usize,
+}
 
 /// What is kept of the rows of one window.
 #[derive(Debug)]
@@ -50,6 +78,8 @@ pub(super) struct Summed {
     hidden: BTreeSet<String>,
     /// How much is withheld of a column that is not hidden.
     withheld: BTreeMap<String, u64>,
+    /// Values of labels for which there was no room here, of a column.
+    tails: BTreeMap<String, u64>,
     /// Its columns, once they are read.
     columns: BTreeMap<String, Column>,
 }
@@ -62,7 +92,7 @@ impl MonitorJob {
         length: WindowLength,
         since: Option<i64>,
         until: i64,
-    ) -> Result<BTreeMap<Window, Summed>> {
+    ) -> Result<Summaries> {
         let settings = &self.settings;
         let is_asked = settings.from_summaries;
         let chooses = settings.conditions.is_some()
@@ -77,51 +107,64 @@ impl MonitorJob {
         let begun = since.map_or(i64::MIN, |since| since.saturating_sub(BEGUN_BEFORE_MS))..until;
         // Nobody would know of which windows rows are gone.
         let all = LogSummaries::read(&log, begun).map_err(|source| Error::io(log, source))?;
-        let windows = by_window(all, length, until);
-        if windows.is_empty() { none(is_asked) } else { Ok(windows) }
+        let mut summaries = by_window(all, length, until);
+        if is_asked {
+            summaries.rows_from = None;
+        }
+        let is_none = summaries.windows.is_empty();
+        if is_none && is_asked { none(is_asked) } else { Ok(summaries) }
     }
 }
 
 /// No summaries, which is wrong where they were asked for.
-fn none(is_asked: bool) -> Result<BTreeMap<Window, Summed>> {
+fn none(is_asked: bool) -> Result<Summaries> {
     if !is_asked {
-        return Ok(BTreeMap::new());
+        return Ok(Summaries::default());
     }
     Err(Error::Missing {
         what: "--from-summaries: current has no summaries of such windows".to_owned(),
-        hint: "name the folder of a prediction log, and windows of whole hours; a server writes summaries an hour after \
-               the rows"
+        hint: "name the folder of a prediction log, and windows of whole hours, or of whole days where hours were merged; a \
+               server writes summaries an hour after the rows"
             .to_owned(),
     })
 }
 
-/// The windows that summaries lie in, as far as they are whole before `until`; those of windows that begin or end within
-/// an hour cannot be told apart.
-pub(super) fn by_window(
-    all: LogSummaries,
-    length: WindowLength,
-    until: i64,
-) -> BTreeMap<Window, Summed> {
-    let is_whole = length.milliseconds().is_some_and(|length| length % LogSummary::HOUR_MS == 0);
-    let is_told = |hour_ms: i64| is_whole && hour_ms.saturating_add(LogSummary::HOUR_MS) <= until;
-    let mut windows = BTreeMap::new();
+/// The windows that summaries lie in, as far as they are whole before `until`, and those summaries that lie in several.
+pub(super) fn by_window(all: LogSummaries, length: WindowLength, until: i64) -> Summaries {
+    let mut summaries = Summaries {
+        whole_from: all.whole_from_ms,
+        rows_from: all.rows_from_ms,
+        ..Summaries::default()
+    };
+    let Some(milliseconds) = length.milliseconds() else { return Summaries::default() };
     for (hour_ms, why) in all.doubts {
         tracing::warn!(%why, "a summary of the prediction log is of no use: its window is unknown");
         // A segment may have rows of the next hour, too.
         let hours = [hour_ms, hour_ms.saturating_add(LogSummary::HOUR_MS)];
-        for hour_ms in hours.into_iter().filter(|hour_ms| is_told(*hour_ms)) {
-            let summed = windows.entry(length.window_of(hour_ms)).or_insert_with(Summed::new);
+        let is_told = |hour_ms: &i64| {
+            milliseconds % LogSummary::HOUR_MS == 0
+                && hour_ms.saturating_add(LogSummary::HOUR_MS) <= until
+        };
+        for hour_ms in hours.into_iter().filter(is_told) {
+            let window = length.window_of(hour_ms);
+            let summed = summaries.windows.entry(window).or_insert_with(Summed::new);
             summed.doubt = Some(why.clone());
         }
     }
-    for part in all.parts.into_iter().filter(|part| is_told(part.hour_ms)) {
-        let summed = windows.entry(length.window_of(part.hour_ms)).or_insert_with(Summed::new);
+    for part in all.parts.into_iter().filter(|part| part.ends_ms() <= until) {
+        let window = length.window_of(part.begins_ms);
+        if part.ends_ms() > window.ends {
+            let whole = Window { begins: part.begins_ms, ends: part.ends_ms() };
+            *summaries.cut.entry(whole).or_default() += part.rows;
+            continue;
+        }
+        let summed = summaries.windows.entry(window).or_insert_with(Summed::new);
         summed.rows += part.rows;
         summed.time_sum = summed.time_sum.wrapping_add(part.time_sum);
         summed.left_out.extend(part.left_out.iter().cloned());
         summed.parts.push(part);
     }
-    windows
+    summaries
 }
 
 /// A table with the columns of summaries and no rows: what is compared is told by names.
@@ -147,22 +190,24 @@ impl Summed {
             left_out: BTreeSet::new(),
             hidden: BTreeSet::new(),
             withheld: BTreeMap::new(),
+            tails: BTreeMap::new(),
             columns: BTreeMap::new(),
         }
     }
 
-    /// Reads its columns of these names, with at most so many distinct numbers each. What is damaged leaves it in doubt.
+    /// Reads its columns of these names, with as much of each as there is room for. What is damaged leaves it in doubt.
     ///
     /// # Errors
     ///
     /// Where a summary was changed or removed meanwhile, which the next look knows.
-    pub(super) fn load(&mut self, names: &[String], points: usize) -> Result<()> {
+    pub(super) fn load(&mut self, names: &[String], room: Room) -> Result<()> {
         if self.doubt.is_some() {
             return Ok(());
         }
         let wanted: Vec<&String> =
             names.iter().filter(|name| !self.left_out.contains(*name)).collect();
         let mut chunks: Vec<(u64, Profile)> = Vec::new();
+        let mut lost = Lost::default();
         for parts in self.parts.chunks(PARTS_AT_ONCE) {
             let profiles = parts
                 .par_iter()
@@ -179,13 +224,13 @@ impl Summed {
                     return Err(Error::io("summaries of the prediction log", source));
                 }
             };
-            let (columns, unfit) = merged(&wanted, &profiles, points);
-            self.left_out.extend(unfit);
+            let columns = merged(&wanted, &profiles, room, &mut lost);
             let rows = parts.iter().map(|part| part.rows).sum();
             chunks.push((rows, Profile::from_columns(rows, columns)));
         }
-        let (columns, unfit) = merged(&wanted, &chunks, points);
-        self.left_out.extend(unfit);
+        let columns = merged(&wanted, &chunks, room, &mut lost);
+        self.left_out.extend(lost.unfit);
+        self.tails = lost.tails;
         for (name, column) in columns {
             if !self.left_out.contains(&name) {
                 self.put(name, column);
@@ -199,7 +244,8 @@ impl Summed {
         let of = |rows: fn(&LogSummary) -> &BTreeMap<String, u64>| -> u64 {
             self.parts.iter().filter_map(|part| rows(part).get(&name)).sum()
         };
-        let withheld = of(|part| &part.withheld);
+        let tail = self.tails.get(&name).copied().unwrap_or(0);
+        let withheld = of(|part| &part.withheld) + tail;
         let averaged = of(|part| &part.averaged);
         let values = column.rows() - column.missing() + withheld;
         if withheld * WITHHELD_PART > values || averaged * AVERAGED_PART > values {
@@ -277,18 +323,18 @@ impl Summed {
     }
 }
 
-/// How many distinct numbers a column of a window may have, so that all columns of all windows, each of so many parts, fit
-/// in half of the memory.
+/// How much of a column of a window may be kept, so that all columns of all windows, each of so many parts, fit in half of the
+/// memory if they hold numbers, and in a quarter if they hold labels.
 ///
 /// # Errors
 ///
 /// Where not even the fewest do.
-pub(super) fn points(windows: &[usize], columns: usize, memory: u64) -> Result<usize> {
+pub(super) fn room(windows: &[usize], columns: usize, memory: u64) -> Result<Room> {
+    // Those of its chunks, too, while it is put together.
+    let held = |parts: &usize| 1 + parts.div_ceil(PARTS_AT_ONCE);
     let bytes = |points: usize| -> u64 {
         let of = |parts: &usize| {
-            // Those of its chunks, too, while it is put together.
-            let held = 1 + parts.div_ceil(PARTS_AT_ONCE);
-            (columns * points.min(parts * POINTS_MIN) * held) as u64 * POINT_BYTES
+            (columns * points.min(parts * POINTS_MIN) * held(parts)) as u64 * POINT_BYTES
         };
         windows.iter().map(of).sum()
     };
@@ -308,31 +354,48 @@ pub(super) fn points(windows: &[usize], columns: usize, memory: u64) -> Result<u
         }
         points /= 2;
     }
-    Ok(points)
+    let cells = windows.iter().map(|parts| (columns * held(parts)) as u64).sum::<u64>().max(1);
+    let label_bytes = (memory / 4 / cells).min(LABELS_BYTES_MAX) as usize;
+    Ok(Room { points, label_bytes })
 }
 
-/// The columns of these names that some part has, and the names of those whose types do not go together.
+/// What is lost where columns are put together.
+#[derive(Debug, Default)]
+struct Lost {
+    /// Columns whose types do not go together.
+    unfit: BTreeSet<String>,
+    /// Values of labels for which there was no room, by column.
+    tails: BTreeMap<String, u64>,
+}
+
+/// The columns of these names that some part has.
 fn merged(
     names: &[&String],
     parts: &[(u64, Profile)],
-    points: usize,
-) -> (Vec<(String, Column)>, Vec<String>) {
+    room: Room,
+    lost: &mut Lost,
+) -> Vec<(String, Column)> {
     let is_there = |name: &&&String| parts.iter().any(|(_, part)| part.column(name).is_some());
-    let of = |name: &&String| ((*name).clone(), together(name, parts, points));
-    let all: Vec<(String, Option<Column>)> = names.par_iter().filter(is_there).map(of).collect();
-    let (mut columns, mut unfit) = (Vec::new(), Vec::new());
-    for (name, column) in all {
-        match column {
-            Some(column) => columns.push((name, column)),
-            None => unfit.push(name),
+    let of = |name: &&String| ((*name).clone(), together(name, parts, room));
+    let all: Vec<(String, Option<Suppressed>)> =
+        names.par_iter().filter(is_there).map(of).collect();
+    let mut columns = Vec::with_capacity(all.len());
+    for (name, merged) in all {
+        let Some(Suppressed { column, withheld: tail, .. }) = merged else {
+            lost.unfit.insert(name);
+            continue;
+        };
+        if tail > 0 {
+            *lost.tails.entry(name.clone()).or_default() += tail;
         }
+        columns.push((name, column));
     }
-    (columns, unfit)
+    columns
 }
 
 /// A column of all parts, two by two: so each value is walked over as few times as possible. None where the types do not
 /// go together.
-fn together(name: &str, parts: &[(u64, Profile)], points: usize) -> Option<Column> {
+fn together(name: &str, parts: &[(u64, Profile)], room: Room) -> Option<Suppressed> {
     let mut lacking = 0;
     let mut columns: Vec<Column> = Vec::with_capacity(parts.len());
     for (rows, profile) in parts {
@@ -348,7 +411,8 @@ fn together(name: &str, parts: &[(u64, Profile)], points: usize) -> Option<Colum
         });
         columns = merged.collect::<Option<Vec<Column>>>()?;
     }
-    Some(columns.pop()?.with_missing(lacking).quantised(points))
+    let whole = columns.pop()?.with_missing(lacking).quantised(room.points);
+    Some(whole.most_frequent(LABELS_MAX, room.label_bytes))
 }
 
 #[cfg(test)]
@@ -383,15 +447,14 @@ mod tests {
         let hour = "1h".parse().unwrap();
         let mut placed = Placed::by_time(&data, "time", hour).unwrap();
         let window = |number: i64| Window { begins: number * HOUR, ends: (number + 1) * HOUR };
-        placed
-            .add(BTreeMap::from([
-                // All rows of this hour were removed, one of the next, and none of the last.
-                (window(0), summed(4, &[("x", numbers(&[7.0, 7.0, 8.0, 9.0]))])),
-                (window(1), summed(2, &[("x", numbers(&[1.0, 5.0]))])),
-                (window(2), summed(2, &[("x", numbers(&[2.0, 3.0]))])),
-                (window(3), summed(3, &[])),
-            ]))
-            .unwrap();
+        let windows = BTreeMap::from([
+            // All rows of this hour were removed, one of the next, and none of the last.
+            (window(0), summed(4, &[("x", numbers(&[7.0, 7.0, 8.0, 9.0]))])),
+            (window(1), summed(2, &[("x", numbers(&[1.0, 5.0]))])),
+            (window(2), summed(2, &[("x", numbers(&[2.0, 3.0]))])),
+            (window(3), summed(3, &[])),
+        ]);
+        placed.add(Summaries { windows, ..Summaries::default() }, hour).unwrap();
         let rows: Vec<u64> = placed.windows.iter().map(|found| found.rows).collect();
         assert_eq!(rows, [4, 2, 2, 3]);
         let columns = placed.cut(&data, "x", 1 << 20).unwrap().unwrap();
@@ -414,21 +477,49 @@ mod tests {
             part(3, vec![("y", numbers(&[1.0, 2.0, 3.0]))]),
             part(1, vec![("x", numbers(&[5.0]))]),
         ];
-        let x = together("x", &parts, POINTS_MAX).unwrap();
+        let room = Room { points: POINTS_MAX, label_bytes: 1000 };
+        let x = together("x", &parts, room).unwrap().column;
         assert_eq!((x.rows(), x.missing(), x.distinct()), (6, 3, 3));
-        assert!(together("y", &parts, POINTS_MAX).is_none());
+        assert!(together("y", &parts, room).is_none());
         let names = ["x", "y", "z"].map(str::to_owned);
-        let (columns, unfit) = merged(&names.iter().collect::<Vec<_>>(), &parts, POINTS_MAX);
-        assert_eq!((columns.len(), unfit), (1, vec!["y".to_owned()]));
+        let mut lost = Lost::default();
+        let columns = merged(&names.iter().collect::<Vec<_>>(), &parts, room, &mut lost);
+        assert_eq!((columns.len(), lost.unfit), (1, BTreeSet::from(["y".to_owned()])));
+    }
+
+    #[test]
+    fn of_wide_labels_the_most_frequent_are_kept_and_what_is_not_is_withheld() {
+        let of = |hour: usize| {
+            let often = (0..990).map(|row| format!("often {}", row % 9));
+            let rare = (0..10).map(move |row| format!("rare {hour} {row}"));
+            let labels = StringArray::from_iter_values(often.chain(rare));
+            let columns = vec![("label".to_owned(), Column::new(&[&labels]))];
+            (1000, Profile::from_columns(1000, columns))
+        };
+        let parts: Vec<_> = (0..24).map(of).collect();
+        let room = Room { points: POINTS_MAX, label_bytes: 300 };
+        let names = ["label".to_owned()];
+        let mut lost = Lost::default();
+        let columns = merged(&names.iter().collect::<Vec<_>>(), &parts, room, &mut lost);
+        let column = &columns[0].1;
+        assert!(column.label_bytes() <= 300 && column.distinct() >= 9, "{column:?}");
+        let tail = lost.tails["label"];
+        assert_eq!((column.rows(), column.missing()), (24_000, tail));
+        assert!((230..=240).contains(&tail), "{tail}");
+        // Not more than one in a hundred.
+        let mut one = Summed { tails: lost.tails, ..Summed::new() };
+        one.put("label".to_owned(), column.clone());
+        assert!(!one.leaves_out("label"));
+        assert_eq!(one.withheld("label"), tail);
     }
 
     #[test]
     fn a_window_with_a_damaged_summary_is_unknown_also_where_rows_are_left() {
         let day: WindowLength = "1d".parse().unwrap();
         let doubts = BTreeMap::from([(HOUR, "x.summary: damaged".to_owned())]);
-        let all = LogSummaries { parts: Vec::new(), doubts };
-        let windows = by_window(all, day, 48 * HOUR);
-        assert_eq!(windows.len(), 1);
+        let all = LogSummaries { doubts, ..LogSummaries::default() };
+        let summaries = by_window(all, day, 48 * HOUR);
+        assert_eq!(summaries.windows.len(), 1);
         let columns: [(&str, ArrayRef); 2] = [
             (
                 "time",
@@ -438,7 +529,7 @@ mod tests {
         ];
         let data = Data::from(RecordBatch::try_from_iter(columns).unwrap());
         let mut placed = Placed::by_time(&data, "time", day).unwrap();
-        placed.add(windows).unwrap();
+        placed.add(summaries, day).unwrap();
         let rows: Vec<u64> = placed.windows.iter().map(|found| found.rows).collect();
         assert_eq!((rows, placed.is_in_doubt(0), placed.is_in_doubt(1)), (vec![1, 1], true, false));
         assert!(placed.leaves_out(0, "x") && !placed.leaves_out(1, "x"));
@@ -462,14 +553,17 @@ mod tests {
         assert_eq!(said.len(), 2);
         assert!(one.findings(&names[2..]).is_empty(), "nobody asked for them");
     }
+
     #[test]
     fn columns_have_as_many_numbers_as_there_is_memory_for_or_are_refused() {
         // A month of hours with 25 columns is whole in less than a gigabyte.
-        assert_eq!(points(&[1; 720], 25, 1 << 30).unwrap(), POINTS_MAX);
-        assert_eq!(points(&[], 1000, 0).unwrap(), POINTS_MAX);
-        let less = points(&[24; 400], 1000, 16 << 30).unwrap();
-        assert!((POINTS_MIN..POINTS_MAX).contains(&less), "{less}");
-        let error = points(&[24; 400], 1000, 1 << 30).unwrap_err().to_string();
+        let whole = room(&[1; 720], 25, 1 << 30).unwrap();
+        assert_eq!((whole.points, whole.label_bytes), (POINTS_MAX, (1 << 28) / (720 * 25 * 2)));
+        assert_eq!(room(&[], 1000, 0).unwrap().points, POINTS_MAX);
+        let less = room(&[24; 400], 1000, 16 << 30).unwrap();
+        assert!((POINTS_MIN..POINTS_MAX).contains(&less.points), "{less:?}");
+        assert!(less.label_bytes >= 2048, "{less:?}");
+        let error = room(&[24; 400], 1000, 1 << 30).unwrap_err().to_string();
         assert!(error.contains("1000 columns in 400 windows"), "{error}");
     }
 }

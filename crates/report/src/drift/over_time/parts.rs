@@ -114,6 +114,7 @@ impl<'a> WindowParts<'a> {
                             th scope="row" {
                                 (self.link(result.window, &result.window.name(self.length)))
                                 @if result.is_open { span.why { " open" } }
+                                @if result.is_partial { span.why { " partial" } }
                             }
                             td.n { (count(result.rows)) }
                             td {

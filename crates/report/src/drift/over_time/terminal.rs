@@ -60,6 +60,9 @@ fn said(result: &WindowResult) -> String {
     if result.is_open {
         text.push_str("  open");
     }
+    if result.is_partial {
+        text.push_str("  partial");
+    }
     for measure in quality(result) {
         let estimated = if measure.about == About::Estimate { "estimated " } else { "" };
         let _infallible =

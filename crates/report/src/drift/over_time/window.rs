@@ -34,6 +34,7 @@ pub fn window_report(result: &WindowResult, length: WindowLength, alerts: &[Epis
             (count(result.rows)) " rows"
             @if let Some(labelled) = result.labelled { ", " (count(labelled)) " of them with a label" }
             @if result.is_open { ". Rows may still come." }
+            @if result.is_partial { ". Some of it is gone: it is not judged." }
         }
         @if !alerts.is_empty() {
             h2 { "▲ Alerts" }

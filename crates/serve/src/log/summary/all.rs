@@ -1,14 +1,18 @@
-//! What is kept of many hours, and of which of them not everything is known.
+//! What is kept of many hours and days, and of which of them not everything is known.
 //!
-//! A file that is damaged hides its own hour and no other: whoever asks is told that nobody knows what was in it.
+//! A file that is damaged hides its own hours and no other: whoever asks is told that nobody knows what was in it. Hours may
+//! be merged while somebody reads. So files of hours are read first, and that of their day after them: it is there before
+//! the former are gone, and says which of these are in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::{LogSummary, hour_ms, open, paths};
+use super::super::segment::opened_ms;
+use super::file::{DAY_MS, HOUR_MS, Kept, LogSummary, Named, day_of, day_path, files, open};
+use super::removal::{Mark, mark};
 
 /// Names of columns that summaries of one look hold: two years of hours with a hundred columns, some 200 MB.
 const NAMES_MAX: usize = 2_000_000;
@@ -16,10 +20,14 @@ const NAMES_MAX: usize = 2_000_000;
 /// What summaries of a log say, without their columns.
 #[derive(Debug, Default)]
 pub struct LogSummaries {
-    /// Hours and versions.
+    /// Hours or days, and versions.
     pub parts: Vec<LogSummary>,
     /// Hours (when they begin, in milliseconds since 1970) of which something is not known, and why.
     pub doubts: BTreeMap<i64, String>,
+    /// Summaries of what was before this moment are gone, all or some; none where none were ever removed.
+    pub whole_from_ms: Option<i64>,
+    /// When the oldest segment was begun that is there; none where there is none.
+    pub rows_from_ms: Option<i64>,
 }
 
 impl LogSummaries {
@@ -35,44 +43,108 @@ impl LogSummaries {
 
     /// The same, with at most so many names of columns.
     pub(super) fn within(log: &Path, begun: &Range<i64>, names_max: usize) -> io::Result<Self> {
-        let mut read = Self::default();
-        let mut names = 0;
-        // Columns are those of the hour before, mostly.
-        let mut columns: BTreeMap<(String, String), Arc<[String]>> = BTreeMap::new();
-        for path in paths(log)? {
-            let Some(hour_ms) = hour_ms(&path).filter(|hour| begun.contains(hour)) else {
-                continue;
-            };
-            let kept = match open(&path) {
-                Ok(Some(kept)) => kept,
-                Ok(None) => continue,
-                Err(error) => {
-                    read.doubts.insert(hour_ms, format!("{}: {error}", path.display()));
-                    continue;
-                }
-            };
-            if !kept.unreadable.is_empty() {
-                let segments = kept.unreadable.len();
-                let why = format!("{segments} damaged segments, whose rows are in no summary");
-                read.doubts.insert(hour_ms, why);
-            }
-            for mut part in kept.parts {
-                let last = columns.entry((part.model.clone(), part.version.clone())).or_default();
-                if **last == *part.columns {
-                    part.columns = Arc::clone(last);
-                } else {
-                    names += part.columns.len();
-                    *last = Arc::clone(&part.columns);
-                }
-                names += part.left_out.len() + part.withheld.len() + part.averaged.len() + 1;
-                if names > names_max {
-                    let more =
-                        format!("they name more than {names_max} columns; look at fewer hours");
-                    return Err(io::Error::other(more));
-                }
-                read.parts.push(part);
+        let mut hours: BTreeMap<i64, Vec<Named>> = BTreeMap::new();
+        for hour in files(log)?.into_iter().filter(|file| !file.is_day()) {
+            if begun.contains(&hour.begins_ms) {
+                hours.entry(day_of(hour.begins_ms)).or_default().push(hour);
             }
         }
-        Ok(read)
+        // What was merged before the first list was complete is in the second.
+        let is_wanted = |day: &Named| day.ends_ms() > begun.start && day.begins_ms < begun.end;
+        let days = files(log)?.into_iter().filter(|file| file.is_day() && is_wanted(file));
+        let days: BTreeSet<i64> =
+            days.map(|day| day.begins_ms).chain(hours.keys().copied()).collect();
+        let mut reading = Reading { names_max, ..Reading::default() };
+        for day in days {
+            reading.add(log, day, &hours.remove(&day).unwrap_or_default())?;
+        }
+        // Whoever removes says so before it is done.
+        let Mark { whole_from_ms, .. } = mark(log)?;
+        let mut all = reading.all;
+        all.whole_from_ms = (whole_from_ms > i64::MIN).then_some(whole_from_ms);
+        all.rows_from_ms = oldest(log)?;
+        Ok(all)
+    }
+}
+
+/// When the oldest segment of a log was begun.
+fn oldest(log: &Path) -> io::Result<Option<i64>> {
+    let mut oldest = None;
+    for entry in std::fs::read_dir(log)? {
+        let opened = opened_ms(&entry?.file_name().to_string_lossy());
+        oldest = opened.into_iter().chain(oldest).min();
+    }
+    Ok(oldest)
+}
+
+/// Files that are being read.
+#[derive(Default)]
+struct Reading {
+    all: LogSummaries,
+    names: usize,
+    names_max: usize,
+    /// Columns are those of the hour before, mostly.
+    columns: BTreeMap<(String, String), Arc<[String]>>,
+}
+
+impl Reading {
+    /// Reads the files of hours, and that of their day.
+    fn add(&mut self, log: &Path, day_ms: i64, hours: &[Named]) -> io::Result<()> {
+        let mut kept = Vec::with_capacity(hours.len());
+        for hour in hours {
+            match open(&hour.path) {
+                Ok(one) => kept.extend(one.map(|one| (hour, one))),
+                Err(error) => self.doubt(&[hour.begins_ms], &hour.path, &error),
+            }
+        }
+        let path = day_path(log, day_ms);
+        let day = match open(&path) {
+            Ok(day) => day.unwrap_or_default(),
+            Err(error) => {
+                let hours: Vec<i64> =
+                    (0..DAY_MS / HOUR_MS).map(|hour| day_ms + hour * HOUR_MS).collect();
+                self.doubt(&hours, &path, &error);
+                Kept::default()
+            }
+        };
+        kept.retain(|(_, hour)| hour.segments.is_empty() || !hour.is_merged(&day));
+        for kept in kept.into_iter().map(|(_, kept)| kept).chain([day]) {
+            self.take(kept)?;
+        }
+        Ok(())
+    }
+
+    fn doubt(&mut self, hours: &[i64], path: &Path, error: &io::Error) {
+        for hour_ms in hours {
+            self.all.doubts.insert(*hour_ms, format!("{}: {error}", path.display()));
+        }
+    }
+
+    fn take(&mut self, kept: Kept) -> io::Result<()> {
+        let mut damaged: BTreeMap<i64, usize> = BTreeMap::new();
+        for opened in kept.unreadable.iter().filter_map(|name| opened_ms(name)) {
+            *damaged.entry(opened - opened.rem_euclid(HOUR_MS)).or_default() += 1;
+        }
+        for (hour_ms, segments) in damaged {
+            let why = format!("{segments} damaged segments, whose rows are in no summary");
+            self.all.doubts.insert(hour_ms, why);
+        }
+        for mut part in kept.parts {
+            let last = self.columns.entry((part.model.clone(), part.version.clone())).or_default();
+            if **last == *part.columns {
+                part.columns = Arc::clone(last);
+            } else {
+                self.names += part.columns.len();
+                *last = Arc::clone(&part.columns);
+            }
+            self.names += part.left_out.len() + part.withheld.len() + part.averaged.len() + 1;
+            if self.names > self.names_max {
+                let names_max = self.names_max;
+                let more = format!("they name more than {names_max} columns; look at fewer hours");
+                return Err(io::Error::other(more));
+            }
+            self.all.parts.push(part);
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 use trainyard_drift::{Column, Suppressed};
 
 use super::disclosure::{ROWS_MIN, holds_ids, is_id_name};
-use super::part::{LABEL_BYTES_MAX, LABELS_MAX};
+use super::part::{LABEL_BYTES_MAX, LABELS_MAX, is_text};
 use super::sketch::Sketch;
 
 /// A column in the making.
@@ -19,9 +19,16 @@ pub(super) struct Building {
 
 /// What is gathered of values of one type.
 enum Making {
-    /// Distinct labels: no more of them than are kept, however many rows come.
-    Labels(Column),
+    /// The most frequent labels, twice as many as are kept at most, however many rows come.
+    Labels(Labels),
     Others(Sketch),
+}
+
+/// Labels that came so far.
+struct Labels {
+    often: Column,
+    /// Values of others, which were too many.
+    tail: u64,
 }
 
 /// A column that is made.
@@ -60,8 +67,9 @@ impl Building {
     /// it is left out.
     pub(super) fn finish(self, rows: u64) -> Option<Built> {
         let mut built = self.made.into_iter().map(|(_, making)| making.finish());
-        let mut whole = built.next()?;
+        let mut whole = built.next()??;
         for other in built {
+            let other = other?;
             whole.column = whole.column.merged(&other.column)?;
             whole.levels = whole.levels.max(other.levels);
             whole.withheld += other.withheld;
@@ -85,8 +93,8 @@ impl Building {
 impl Making {
     /// Of rows like these, of which it has none yet.
     fn new(like: &ArrayRef) -> Self {
-        if is_text(like.data_type()) {
-            Self::Labels(Column::new(&[like.slice(0, 0).as_ref()]))
+        if is_text_type(like.data_type()) {
+            Self::Labels(Labels { often: Column::new(&[like.slice(0, 0).as_ref()]), tail: 0 })
         } else {
             Self::Others(Sketch::default())
         }
@@ -101,36 +109,55 @@ impl Making {
             }
             Self::Labels(labels) => labels,
         };
-        if longest(rows.as_ref()) > LABEL_BYTES_MAX {
-            return false;
-        }
-        let merged = labels.merged(&Column::new(&[rows.as_ref()]));
-        let Some(merged) = merged.filter(|merged| merged.distinct() <= LABELS_MAX) else {
-            return false;
-        };
-        *labels = merged;
-        true
+        longest(rows.as_ref()) <= LABEL_BYTES_MAX && labels.takes(&rows, memory)
     }
 
-    fn finish(self) -> Built {
+    /// What is kept of it; none of texts.
+    fn finish(self) -> Option<Built> {
         match self {
-            Self::Labels(labels) => {
-                let Suppressed { column, withheld, averaged } = labels.suppressed(ROWS_MIN);
-                Built { column, levels: 0, withheld, averaged }
-            }
+            Self::Labels(labels) => labels.finish(),
             Self::Others(sketch) => {
                 let levels = sketch.levels();
                 let Suppressed { column, withheld, averaged } = sketch.finish();
-                Built { column, levels, withheld, averaged }
+                Some(Built { column, levels, withheld, averaged })
             }
         }
     }
 }
 
-fn is_text(data_type: &DataType) -> bool {
+impl Labels {
+    /// Takes further rows; `false` if the most frequent labels are less than half of what came: these are texts.
+    fn takes(&mut self, rows: &ArrayRef, memory: usize) -> bool {
+        let Some(merged) = self.often.merged(&Column::new(&[rows.as_ref()])) else { return false };
+        self.often = merged;
+        if self.often.distinct() as usize > 2 * LABELS_MAX || self.often.label_bytes() > memory {
+            // Half of the room, so that it is done seldom.
+            let Suppressed { column, withheld, .. } =
+                self.often.most_frequent(LABELS_MAX, memory / 2);
+            (self.often, self.tail) = (column.without_missing(withheld), self.tail + withheld);
+        }
+        self.tail <= self.often.len()
+    }
+
+    /// What is kept of them; nothing where it is too little of the column.
+    fn finish(self) -> Option<Built> {
+        let Suppressed { column, withheld: tail, .. } =
+            self.often.most_frequent(LABELS_MAX, usize::MAX);
+        let tail = self.tail + tail;
+        if is_text(tail, column.len() + tail) {
+            return None;
+        }
+        let Suppressed { column, withheld, averaged } = column.suppressed(ROWS_MIN);
+        // Those that were taken out on the way are rows all the same.
+        let column = column.with_missing(self.tail);
+        Some(Built { column, levels: 0, withheld: withheld + tail, averaged })
+    }
+}
+
+fn is_text_type(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
+        DataType::Dictionary(_, values) => is_text_type(values),
         _ => false,
     }
 }

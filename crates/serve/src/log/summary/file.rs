@@ -1,8 +1,9 @@
-//! Summaries as files: one for the segments that were begun within one hour.
+//! Summaries as files: one for the segments that were begun within one hour, or within one day when its hours were merged.
 //!
 //! A file is [`MAGIC`], the length of the head (`u64`, little-endian), the head (JSON) and a `.profile` for each part. The
 //! head lists the segments whose rows are in it. All that is kept of a segment is in the one file that its name says,
-//! which is replaced as a whole: so rows are in it or not, and never twice, whoever is killed in between.
+//! which is replaced as a whole: so rows are in it or not, and never twice, whoever is killed in between. A file of a day
+//! takes the place of those of its hours: one of these whose segments are in it, too, was merged, and is nothing any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -14,22 +15,24 @@ use serde::{Deserialize, Serialize};
 use trainyard_base::file::{Access, replace};
 use trainyard_drift::Profile;
 
-use super::part::{POINTS, Part};
+use super::part::{Key, POINTS, Part};
 
 /// Milliseconds of the time that a part is of.
 pub(super) const HOUR_MS: i64 = 3_600_000;
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The folder, in that of the log.
 const FOLDER: &str = "summaries";
-/// How names end; before that are the milliseconds of the hour.
+/// How names end; before that are the milliseconds of the hour, or the day.
 const ENDING: &str = ".summary";
+const DAY_ENDING: &str = ".day";
 
 /// The first bytes of a file. The line break shows a transfer that changed them.
 const MAGIC: [u8; 8] = *b"TYSUMM\r\n";
 /// Version of the layout.
 const VERSION: u32 = 2;
-/// Bytes of a head: a hundred for each segment of an hour, of which a busy server with many models writes thousands.
-const HEAD_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of a head: a hundred for each segment, of which a busy server with many models writes thousands an hour.
+const HEAD_BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
@@ -42,6 +45,8 @@ struct Head {
 #[derive(Debug, Serialize, Deserialize)]
 struct PartHead {
     hour_ms: i64,
+    #[serde(default = "hour")]
+    length_ms: i64,
     model: String,
     model_version: String,
     rows: u64,
@@ -54,12 +59,19 @@ struct PartHead {
     bytes: u64,
 }
 
-/// What is kept of the predictions of one version in one hour (of which there may be several: of segments that were begun
-/// before and within it).
+/// What a part is of in a file in which it does not say.
+fn hour() -> i64 {
+    HOUR_MS
+}
+
+/// What is kept of the predictions of one version in one hour, or one day (of which there may be several: of segments that
+/// were begun before and within it).
 #[derive(Debug, Clone)]
 pub struct LogSummary {
-    /// When the hour begins: milliseconds since 1970, UTC.
-    pub hour_ms: i64,
+    /// When the hour or day begins: milliseconds since 1970, UTC.
+    pub begins_ms: i64,
+    /// How long it is: [`Self::HOUR_MS`], or a day.
+    pub length_ms: i64,
     /// The model.
     pub model: String,
     /// The version that answered.
@@ -112,8 +124,8 @@ impl LogSummary {
     /// came to it, or it was removed.
     pub fn is_current(&self) -> bool {
         let is_same = |one: &Self| {
-            let place = (one.hour_ms, one.rows, one.at, one.bytes);
-            place == (self.hour_ms, self.rows, self.at, self.bytes)
+            let place = (one.begins_ms, one.length_ms, one.rows, one.at, one.bytes);
+            place == (self.begins_ms, self.length_ms, self.rows, self.at, self.bytes)
                 && one.model == self.model
                 && one.version == self.version
         };
@@ -124,10 +136,21 @@ impl LogSummary {
         }
     }
 
+    /// When it ends.
+    pub fn ends_ms(&self) -> i64 {
+        self.begins_ms.saturating_add(self.length_ms)
+    }
+
+    /// Which rows it is of.
+    pub(super) fn key(&self) -> Key {
+        (self.begins_ms, self.model.clone(), self.version.clone())
+    }
+
     /// The part that it is, to be put together with further rows.
     pub(super) fn part(&self) -> io::Result<Part> {
         Ok(Part {
-            key: (self.hour_ms, self.model.clone(), self.version.clone()),
+            key: self.key(),
+            length_ms: self.length_ms,
             rows: self.rows,
             time_sum: self.time_sum,
             folds: self.folds,
@@ -140,13 +163,20 @@ impl LogSummary {
 }
 
 /// A file that is open.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Kept {
     /// All segments that need not be looked at again.
     pub(super) segments: BTreeSet<String>,
     /// Those among them of which no row is in it: they are damaged.
     pub(super) unreadable: BTreeSet<String>,
     pub(super) parts: Vec<LogSummary>,
+}
+
+impl Kept {
+    /// Whether all that is in it is in the file of its day, too: whoever merged it was killed before it was removed.
+    pub(super) fn is_merged(&self, day: &Self) -> bool {
+        self.segments.is_subset(&day.segments)
+    }
 }
 
 /// The folder of a log's summaries.
@@ -159,27 +189,59 @@ pub(super) fn path(log: &Path, hour_ms: i64) -> PathBuf {
     folder(log).join(format!("{hour_ms:013}{ENDING}"))
 }
 
-/// The hour that a file is of, by its name.
-pub(super) fn hour_ms(path: &Path) -> Option<i64> {
-    path.file_name()?.to_str()?.strip_suffix(ENDING)?.parse().ok()
+/// The file of the segments that were begun within a day.
+pub(super) fn day_path(log: &Path, day_ms: i64) -> PathBuf {
+    folder(log).join(format!("{day_ms:013}{DAY_ENDING}"))
+}
+
+/// The day that a moment lies in.
+pub(super) fn day_of(at_ms: i64) -> i64 {
+    at_ms - at_ms.rem_euclid(DAY_MS)
+}
+
+/// A file of summaries, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Named {
+    /// When the hour or day begins that its segments were begun in.
+    pub(super) begins_ms: i64,
+    /// How long it is.
+    pub(super) length_ms: i64,
+    pub(super) path: PathBuf,
+}
+
+impl Named {
+    fn of(path: PathBuf) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let (digits, length_ms) = match name.strip_suffix(ENDING) {
+            Some(digits) => (digits, HOUR_MS),
+            None => (name.strip_suffix(DAY_ENDING)?, DAY_MS),
+        };
+        Some(Self { begins_ms: digits.parse().ok()?, length_ms, path })
+    }
+
+    /// Whether it is of hours that were merged.
+    pub(super) fn is_day(&self) -> bool {
+        self.length_ms == DAY_MS
+    }
+
+    pub(super) fn ends_ms(&self) -> i64 {
+        self.begins_ms.saturating_add(self.length_ms)
+    }
 }
 
 /// All files of a log, the oldest first.
-pub(super) fn paths(log: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn files(log: &Path) -> io::Result<Vec<Named>> {
     let entries = match std::fs::read_dir(folder(log)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut paths = Vec::new();
+    let mut files = Vec::new();
     for entry in entries {
-        let path = entry?.path();
-        if hour_ms(&path).is_some() {
-            paths.push(path);
-        }
+        files.extend(Named::of(entry?.path()));
     }
-    paths.sort_unstable();
-    Ok(paths)
+    files.sort_unstable();
+    Ok(files)
 }
 
 /// Opens a file; none if it is not there.
@@ -211,7 +273,8 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Kept>> {
     let mut parts = Vec::with_capacity(head.parts.len());
     for one in head.parts {
         parts.push(LogSummary {
-            hour_ms: one.hour_ms,
+            begins_ms: one.hour_ms,
+            length_ms: one.length_ms,
             model: one.model,
             version: one.model_version,
             rows: one.rows,
@@ -250,6 +313,7 @@ pub(super) fn write(
         let (hour_ms, model, model_version) = part.key.clone();
         heads.push(PartHead {
             hour_ms,
+            length_ms: part.length_ms,
             model,
             model_version,
             rows: part.rows,
@@ -264,6 +328,9 @@ pub(super) fn write(
     }
     let head = Head { version: VERSION, segments, unreadable, parts: heads };
     let head = serde_json::to_vec(&head).map_err(io::Error::other)?;
+    if head.len() as u64 > HEAD_BYTES_MAX {
+        return Err(io::Error::other("it has more segments than are kept together"));
+    }
     let length = (head.len() as u64).to_le_bytes();
     let bytes = [MAGIC.as_slice(), &length, &head, &profiles].concat();
     replace(path, &bytes, Access::Private)

@@ -12,10 +12,10 @@ use trainyard_drift::Profile;
 
 use super::building::Building;
 use super::file::HOUR_MS;
-use super::part::{Key, POINTS, Part, short};
+use super::part::{Key, POINTS, Part, Short, short};
 use super::sketch::SKETCH_POINTS;
 
-/// Bytes that rows of all columns of a part may wait in. Of several parts the second has half of it, the third a third,
+/// Bytes that rows, and labels, of all columns of a part may wait in. Of several parts the second has half of it, the third a third,
 /// and so on: a hundred have five times as much together.
 const MEMORY: usize = 64 << 20;
 
@@ -91,14 +91,14 @@ impl Gathered {
         let (mut levels, mut withheld, mut averaged) = (0, BTreeMap::new(), BTreeMap::new());
         for (name, building) in self.columns {
             let built = building.finish(self.rows);
-            let Some((built, column)) =
-                built.and_then(|built| short(&built.column).map(|column| (built, column)))
+            let Some((built, Short { column, tail })) =
+                built.and_then(|built| short(&built.column).map(|short| (built, short)))
             else {
                 left_out.insert(name);
                 continue;
             };
             levels = levels.max(built.levels);
-            let counts = [(&mut withheld, built.withheld), (&mut averaged, built.averaged)];
+            let counts = [(&mut withheld, built.withheld + tail), (&mut averaged, built.averaged)];
             for (all, rows) in counts.into_iter().filter(|(_, rows)| *rows > 0) {
                 all.insert(name.clone(), rows);
             }
@@ -108,6 +108,7 @@ impl Gathered {
         let further = levels.div_ceil(SKETCH_POINTS / POINTS);
         Part {
             key,
+            length_ms: HOUR_MS,
             rows: self.rows,
             time_sum: self.time_sum,
             folds: u32::try_from(1 + further).unwrap_or(u32::MAX),
@@ -249,7 +250,7 @@ mod tests {
 
     #[test]
     fn texts_are_left_out_before_they_take_memory_and_a_long_one_at_once() {
-        let many: Vec<String> = (0..LABELS_MAX * 2 + 2).map(|row| format!("t{row}")).collect();
+        let many: Vec<String> = (0..LABELS_MAX * 8).map(|row| format!("t{row}")).collect();
         let long = vec!["é".repeat(LABEL_BYTES_MAX / 2 + 1); 2];
         let short = vec!["é".repeat(LABEL_BYTES_MAX / 2); 2];
         for (labels, is_kept) in [(many, false), (long, false), (short, true)] {

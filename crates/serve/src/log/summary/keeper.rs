@@ -3,10 +3,11 @@
 //! It goes by what lies in the folder, not by what this process wrote, so it does not matter who wrote a segment, who
 //! was killed before it was summarised, or how many servers share the folder: a lock of the kernel lets one at a time
 //! do it. An hour is summarised once, when its segments are there, so that its quantiles are made as seldom as can be;
-//! what comes later is put to it.
+//! what comes later is put to it. Old hours are merged to days. How old they are goes by time that was seen to pass.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,10 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::super::age_clock::AgeClock;
+use super::super::lock;
 use super::super::segment::opened_ms;
-use super::file::{self, HOUR_MS};
+use super::file::{self, HOUR_MS, day_of, day_path};
 use super::part::{Key, Part};
-use super::{hour, removal};
+use super::{days, hour, removal};
 use crate::disk_quota::DiskQuota;
 use crate::options::LogOptions;
 use crate::private_files;
@@ -102,15 +105,23 @@ struct Open {
     bytes: u64,
 }
 
+/// Segments that are in no summary, by the hour in which they were begun.
+struct Uncovered {
+    hours: BTreeMap<i64, Vec<Open>>,
+    /// When the log was written to last.
+    newest: Option<SystemTime>,
+}
+
 struct Keeper {
     log: LogOptions,
     quota: Arc<DiskQuota>,
     covered: Arc<Covered>,
+    clock: RefCell<AgeClock>,
 }
 
 impl Keeper {
     fn new(log: &LogOptions, quota: Arc<DiskQuota>, covered: Arc<Covered>) -> Self {
-        Self { log: log.clone(), quota, covered }
+        Self { log: log.clone(), quota, covered, clock: RefCell::default() }
     }
 
     fn keep(&self, stopped: &Receiver<()>) {
@@ -126,9 +137,18 @@ impl Keeper {
         }
     }
 
-    /// Summarises the oldest hour that is due; returns when to look again.
+    /// Removes what is old, and summarises the oldest hour that is due, or merges the oldest day; returns when to look again.
     fn look(&self, now: SystemTime, stopped: &Receiver<()>) -> io::Result<Duration> {
-        let hours = self.uncovered()?;
+        let Uncovered { hours, newest } = self.uncovered()?;
+        // Else another server does it.
+        let Some(_alone) = alone(&self.log.dir)? else { return Ok(LOOK_EVERY) };
+        let believed = self.believed(newest, now);
+        let oldest = believed.zip(self.log.summaries_age_max);
+        removal::remove_old(&self.log, oldest.and_then(|(now, age)| now.checked_sub(age)))?;
+        // Where there is no room for predictions there is none for summaries.
+        if self.quota.take(0).is_err() {
+            return Ok(LOOK_EVERY);
+        }
         let bytes: u64 = hours.values().flatten().map(|open| open.bytes).sum();
         let is_much = self
             .log
@@ -136,18 +156,11 @@ impl Keeper {
             .bytes_max
             .is_some_and(|most| bytes.saturating_mul(HURRY_OF_BYTES) > most);
         let due = hours.iter().filter(|(hour, open)| is_much || self.is_due(**hour, open, now));
-        let due: Vec<i64> = due.map(|(hour, _)| *hour).collect();
-        // Where there is no room for predictions there is none for summaries.
-        if due.is_empty() || self.quota.take(0).is_err() {
-            return Ok(LOOK_EVERY);
-        }
-        // Else another server does it.
-        let Some(_alone) = alone(&self.log.dir)? else { return Ok(LOOK_EVERY) };
-        for hour in due {
+        for hour in due.map(|(hour, _)| *hour) {
             let started = Instant::now();
             match self.cover(hour, stopped) {
                 Ok(is_done) => {
-                    removal::remove_old(&self.log)?;
+                    removal::remove_old(&self.log, None)?;
                     return Ok(if is_done { started.elapsed() * REST } else { LOOK_EVERY });
                 }
                 // One that fails for good keeps no other from being done.
@@ -157,10 +170,31 @@ impl Keeper {
             }
             let rest = started.elapsed() * REST;
             if stopped.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
-                break;
+                return Ok(LOOK_EVERY);
+            }
+        }
+        let Some((now, after)) = believed.zip(self.log.summaries_days_after) else {
+            return Ok(LOOK_EVERY);
+        };
+        for day in days::due(&self.log.dir, now, after)? {
+            let started = Instant::now();
+            match days::merge(&self.log.dir, day) {
+                Ok(true) => return Ok(started.elapsed() * REST),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(day, %error, "a day of summaries is not merged now");
+                }
             }
         }
         Ok(LOOK_EVERY)
+    }
+
+    /// The time that summaries are as old as, of a log that was written to last then; none where their age does not matter.
+    fn believed(&self, newest: Option<SystemTime>, now: SystemTime) -> Option<SystemTime> {
+        let ages = [self.log.summaries_age_max, self.log.summaries_days_after];
+        let age = ages.into_iter().flatten().max()?;
+        let folder = file::folder(&self.log.dir);
+        Some(self.clock.borrow_mut().time(&folder, age, newest, now))
     }
 
     /// Whether no segment of an hour is open any more, or the rows of its oldest would be gone before long.
@@ -175,20 +209,25 @@ impl Keeper {
         is_past(hour_ms, whole) || hurry.is_some_and(|hurry| is_past(oldest, hurry))
     }
 
-    /// Segments that are in no summary, by the hour in which they were begun.
-    fn uncovered(&self) -> io::Result<BTreeMap<i64, Vec<Open>>> {
+    /// Segments that are in no summary.
+    fn uncovered(&self) -> io::Result<Uncovered> {
         let (mut hours, mut there) = (BTreeMap::<i64, Vec<Open>>::new(), BTreeSet::new());
+        let mut newest = None;
         for entry in std::fs::read_dir(&self.log.dir)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let Some(opened) = opened_ms(&name) else { continue };
-            let bytes = entry.metadata().map_or(0, |about| about.len());
+            let about = entry.metadata().ok();
+            let bytes = about.as_ref().map_or(0, std::fs::Metadata::len);
+            newest = newest.max(about.and_then(|about| about.modified().ok()));
             there.insert(name.clone());
             let hour = opened - opened.rem_euclid(HOUR_MS);
             hours.entry(hour).or_default().push(Open { name, bytes });
         }
         self.covered.names().retain(|name| there.contains(name));
-        let begins = removal::begins_ms(&self.log.dir)?;
+        let begins = removal::mark(&self.log.dir)?.begins_ms;
+        // The day that was looked at last, and whether it could be read.
+        let mut last_day = None;
         for (hour, open) in &mut hours {
             if *hour < begins {
                 self.covered.names().extend(open.drain(..).map(|one| one.name));
@@ -197,24 +236,34 @@ impl Keeper {
             if open.is_empty() {
                 continue;
             }
-            let path = file::path(&self.log.dir, *hour);
-            match file::open(&path) {
-                // What another server did, or this one before it was started again.
-                Ok(Some(kept)) => {
-                    let mut names = self.covered.names();
-                    names.extend(kept.segments.into_iter().filter(|name| there.contains(name)));
-                    open.retain(|one| !names.contains(&one.name));
-                }
-                Ok(None) => {}
-                // It is somebody's to look at, and no reason to do nothing for other hours.
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "a summary cannot be read: move it away");
-                    open.clear();
-                }
-            }
+            let day = day_of(*hour);
+            let is_day_read = match last_day {
+                Some((last, is_read)) if last == day => is_read,
+                _ => self.note(&day_path(&self.log.dir, day), &there),
+            };
+            last_day = Some((day, is_day_read));
+            let is_read = is_day_read && self.note(&file::path(&self.log.dir, *hour), &there);
+            open.retain(|one| is_read && !self.covered.names().contains(&one.name));
         }
         hours.retain(|_, open| !open.is_empty());
-        Ok(hours)
+        Ok(Uncovered { hours, newest })
+    }
+
+    /// Notes which segments are in a file: what another server did, or this one before it was started again. `false` where
+    /// it cannot be read: that is somebody's to look at, and no reason to do nothing for other hours.
+    fn note(&self, path: &Path, there: &BTreeSet<String>) -> bool {
+        match file::open(path) {
+            Ok(kept) => {
+                let kept = kept.unwrap_or_default();
+                let names = kept.segments.into_iter().filter(|name| there.contains(name));
+                self.covered.names().extend(names);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a summary cannot be read: move it away");
+                false
+            }
+        }
     }
 
     /// Puts the segments of an hour that are in no summary into its file, for who is [`alone`]; `false` if it was
@@ -222,13 +271,15 @@ impl Keeper {
     fn cover(&self, hour_ms: i64, stopped: &Receiver<()>) -> io::Result<bool> {
         let dir = self.log.dir.as_path();
         // Another server may have done some of it until now.
-        let open = self.uncovered()?.remove(&hour_ms).unwrap_or_default();
+        let open = self.uncovered()?.hours.remove(&hour_ms).unwrap_or_default();
         let names: Vec<String> = open.into_iter().map(|one| one.name).collect();
         if names.is_empty() {
             return Ok(true);
         }
         let path = file::path(dir, hour_ms);
-        let kept = file::open(&path)?.unwrap_or_default();
+        let day = file::open(&day_path(dir, day_of(hour_ms)))?.unwrap_or_default();
+        // One that was merged counts in its day alone: whoever did it was killed before it was removed.
+        let kept = file::open(&path)?.filter(|hour| !hour.is_merged(&day)).unwrap_or_default();
         let mut parts = BTreeMap::<Key, Part>::new();
         for summary in &kept.parts {
             let part = summary.part()?;
@@ -239,11 +290,12 @@ impl Keeper {
             return Ok(false);
         };
         for part in read.parts {
-            let whole = match parts.get(&part.key) {
-                Some(kept) => kept.folded(&part),
-                None => part,
+            let key = part.key.clone();
+            let whole = match parts.remove(&key) {
+                Some(kept) => Part::together(key.clone(), HOUR_MS, &[kept, part]),
+                None => Some(part),
             };
-            parts.insert(whole.key.clone(), whole);
+            parts.extend(whole.map(|whole| (key, whole)));
         }
         let parts: Vec<Part> = parts.into_values().collect();
         let (mut segments, mut unreadable) = (kept.segments, kept.unreadable);
@@ -260,13 +312,7 @@ fn alone(dir: &Path) -> io::Result<Option<File>> {
     let folder: PathBuf = file::folder(dir);
     private_files::folder(&folder)?;
     let mut options = File::options();
-    let lock = options.create(true).append(true).mode(0o600).open(folder.join(LOCK))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Some(lock)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        // Without locks two servers could lose what each other wrote.
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+    lock::alone(options.create(true).append(true).mode(0o600).open(folder.join(LOCK))?)
 }
 
 #[cfg(test)]
@@ -334,7 +380,7 @@ mod tests {
 
     fn rows(dir: &Path) -> Vec<(i64, String, u64)> {
         let all = summaries(dir).parts.into_iter();
-        all.map(|one| (one.hour_ms / HOUR_MS, one.version, one.rows)).collect()
+        all.map(|one| (one.begins_ms / HOUR_MS, one.version, one.rows)).collect()
     }
 
     #[test]
@@ -397,7 +443,7 @@ mod tests {
         for length in [0, 12, 40, good.len() - 1] {
             std::fs::write(&path, &good[..length]).unwrap();
             let LogSummaries { parts, doubts } = summaries(folder.path());
-            assert_eq!(parts.iter().map(|part| part.hour_ms).collect::<Vec<_>>(), [3 * HOUR_MS]);
+            assert_eq!(parts.iter().map(|part| part.begins_ms).collect::<Vec<_>>(), [3 * HOUR_MS]);
             let (hour, why) = doubts.first_key_value().unwrap();
             assert_eq!((doubts.len(), *hour), (1, 0));
             assert!(why.contains("0000000000000.summary"), "{why}");
@@ -455,12 +501,12 @@ mod tests {
         assert_eq!(rows(folder.path()), newest, "the newest stays");
         // The rows of the others are there: who starts again does not make them again, and nothing waits for them.
         let (log, quota) = (keeper.log.clone(), Arc::clone(&keeper.quota));
-        let again = Keeper { log, quota, covered: Arc::default() };
+        let again = Keeper { log, quota, covered: Arc::default(), clock: RefCell::default() };
         let late = segment(folder.path(), 30, "1");
         look(&again, 1000);
         assert_eq!(rows(folder.path()), newest);
         assert!(again.covered.has(&folder.path().join(late)));
-        assert_eq!(again.uncovered().unwrap().len(), 0);
+        assert_eq!(again.uncovered().unwrap().hours.len(), 0);
     }
 
     #[test]
@@ -489,6 +535,57 @@ mod tests {
         std::fs::write(&left, "half").unwrap();
         let started = Summariser::start(&keeper.log, Arc::clone(&keeper.quota)).unwrap();
         assert!(started.is_none() && rows(folder.path()).is_empty() && !left.exists());
+    }
+
+    #[test]
+    fn hours_are_merged_to_days_when_they_are_old_and_what_comes_late_is_put_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        for hour in 0..3 {
+            segment(dir, hour * 60 + 10, "1");
+        }
+        segment(dir, 30, "2");
+        let week_later = 8 * 1440;
+        look(&keeper(dir), week_later - 1);
+        assert_eq!(rows(dir).len(), 4, "the day is not old enough");
+        look(&keeper(dir), week_later);
+        let day = [(0, "1".to_owned(), 360), (0, "2".to_owned(), 120)];
+        assert_eq!(rows(dir), day);
+        // Its segments are known to be in it, whoever looks, and an hour is made of none of them once more.
+        let late = segment(dir, 190, "2");
+        let again = keeper(dir);
+        look(&again, week_later);
+        assert_eq!(rows(dir), [day[0].clone(), (0, "2".to_owned(), 240)]);
+        assert!(again.covered.has(&dir.join(late)));
+        assert!(!file::path(dir, 0).exists() && !file::path(dir, 3 * HOUR_MS).exists());
+        let mut never = keeper(dir);
+        never.log.summaries_days_after = None;
+        segment(dir, 240, "1");
+        look(&never, 100 * 1440);
+        assert_eq!(rows(dir).len(), 3, "hours stay hours");
+    }
+
+    #[test]
+    fn summaries_have_an_age_by_time_that_was_seen_to_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        segment(dir, 10, "1");
+        segment(dir, 15 * 1440, "1");
+        let mut keeper = keeper(dir);
+        keeper.log.summaries_age_max = Some(Duration::from_hours(10 * 24));
+        look(&keeper, 20 * 1440);
+        let left = [(15 * 24, "1".to_owned(), 120)];
+        assert_eq!(rows(dir), left);
+        // Who reads knows from when on there are all, and nobody makes what is gone again.
+        assert_eq!(summaries(dir).whole_from_ms, Some(HOUR_MS));
+        assert_eq!(summaries(dir).rows_from_ms, Some(10 * 60_000));
+        segment(dir, 18 * 1440, "1");
+        look(&keeper, 20 * 1440);
+        assert_eq!(rows(dir).len(), 2);
+        look(&keeper, 20_000 * 1440);
+        assert_eq!(rows(dir).len(), 2, "a clock that jumps removes nothing");
+        std::fs::write(file::folder(dir).join(".before"), "3600000").unwrap();
+        assert_eq!(summaries(dir).whole_from_ms, Some(2 * HOUR_MS), "nobody said it");
     }
 
     #[test]

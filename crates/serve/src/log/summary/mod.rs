@@ -1,7 +1,8 @@
-//! Summaries of a prediction log, which stay when its rows are removed: an hour and version each, small and mergeable.
+//! Summaries of a prediction log, which stay when its rows are removed: an hour or day and version each, small and mergeable.
 
 mod all;
 mod building;
+mod days;
 mod disclosure;
 mod file;
 mod gather;

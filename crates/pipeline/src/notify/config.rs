@@ -1,7 +1,14 @@
-//! `[notify]`: who is told what. Addresses and secrets come from the environment; the file only names
-//! the variables.
+//! `[notify]`: who is told what. Addresses and secrets come from the environment or from files; the file of the project
+//! only names them.
 
 use serde::{Deserialize, Serialize};
+
+use super::alertmanager_config::Alertmanager;
+use super::credential::check_variable;
+use super::email_config::Email;
+
+/// Alertmanagers that are told: a cluster has three.
+const ALERTMANAGERS_MAX: usize = 8;
 
 /// `[notify]`
 #[derive(Debug, Clone, Deserialize)]
@@ -13,6 +20,13 @@ pub struct Notify {
     pub webhook_secret_env: Option<String>,
     /// Variable with the URL of an incoming webhook of Slack, or of what understands the same.
     pub slack_url_env: Option<String>,
+    /// A mail server, and who gets mail.
+    pub email: Option<Email>,
+    /// Alertmanagers, each of which is told all.
+    pub alertmanager: Vec<Alertmanager>,
+    /// Where people look: it is in mails, and what an Alertmanager calls the generator. The model's page of a tracking
+    /// server, if none.
+    pub link: Option<String>,
     /// What is told; everything if not said otherwise.
     pub on: Vec<Occasion>,
 }
@@ -37,6 +51,8 @@ pub enum Occasion {
     MonitorFailed,
     /// Clients are not served although they should be.
     Outage,
+    /// What went on and was told is over; to those who are told of the former.
+    Recovered,
     /// Windows of production data are beyond what the rules want, or no more.
     Alert,
 }
@@ -47,6 +63,9 @@ impl Default for Notify {
             webhook_url_env: None,
             webhook_secret_env: None,
             slack_url_env: None,
+            email: None,
+            alertmanager: Vec::new(),
+            link: None,
             on: vec![
                 Occasion::Promoted,
                 Occasion::RolledBack,
@@ -56,6 +75,7 @@ impl Default for Notify {
                 Occasion::DeployFailed,
                 Occasion::MonitorFailed,
                 Occasion::Outage,
+                Occasion::Recovered,
                 Occasion::Alert,
             ],
         }
@@ -76,12 +96,29 @@ impl Notify {
         }?;
         let names = [&self.webhook_url_env, &self.webhook_secret_env, &self.slack_url_env];
         for name in names.into_iter().flatten() {
-            let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            if name.is_empty() || !plain {
-                return Err(format!(
-                    "[notify] has {name:?} where the name of an environment variable is wanted"
-                ));
+            check_variable("[notify]", name)?;
+        }
+        if let Some(link) = &self.link {
+            let url = reqwest::Url::parse(link);
+            let is_fine = url.is_ok_and(|url| {
+                ["http", "https"].contains(&url.scheme())
+                    && url.username().is_empty()
+                    && url.password().is_none()
+            });
+            if !is_fine {
+                return Err(
+                    "notify.link: an http:// or https:// URL without a password in it".to_owned()
+                );
             }
+        }
+        if let Some(email) = &self.email {
+            email.check().map_err(|error| format!("[notify.email] {error}"))?;
+        }
+        if self.alertmanager.len() > ALERTMANAGERS_MAX {
+            return Err(format!("[[notify.alertmanager]]: at most {ALERTMANAGERS_MAX} are told"));
+        }
+        for one in &self.alertmanager {
+            one.check().map_err(|error| format!("[[notify.alertmanager]] {error}"))?;
         }
         Ok(())
     }

@@ -1,0 +1,22 @@
+//! Who is told what a pipeline did: webhooks, Slack, e-mail and Alertmanager.
+
+mod alertmanager;
+mod alertmanager_config;
+mod config;
+mod credential;
+mod deliver;
+mod email;
+mod email_config;
+mod happened;
+mod link;
+mod slack;
+mod smtp;
+mod tell;
+mod webhook;
+
+pub use alertmanager_config::Alertmanager;
+pub use config::{Notify, Occasion};
+pub use email_config::{Email, Encryption};
+pub use happened::{Alert, Happened, Trouble};
+pub use tell::notify;
+pub(crate) use tell::{repeat, tell};
