@@ -35,7 +35,7 @@ impl Readers {
     /// Closes those that are free, and the one that looks at versions.
     pub(super) fn close(&self) {
         self.lock().clear();
-        self.looking().take();
+        drop(self.looking().take());
     }
 
     /// A number that is another one once anybody has written to the file, in this process or elsewhere.

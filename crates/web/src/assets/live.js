@@ -7,21 +7,32 @@
   const parts = () => [...document.querySelectorAll("live-part")];
   if (!parts().length || !window.TextDecoderStream) return;
 
-  // What tells one of many alike from the others: of runs their id, of other rows what they lead to.
-  const key = (node) => {
+  // What tells a node from others of its kind: of runs their id, of other rows what they lead to, of the rest its class.
+  const own = (node) => {
     if (node.nodeType !== Node.ELEMENT_NODE) return "";
-    const own = (selector) => node.querySelector(selector);
+    const first = (selector, name) => (node.querySelector(selector) || document.body).getAttribute(name) || "";
+    const plain = (node.getAttribute("id") || "") + "." + (node.getAttribute("class") || "");
     switch (node.nodeName) {
-      case "TBODY": return (own("input[name=run]") || {}).value || "";
-      case "TR": return (own("input[name=run]") || {}).value || (own("a[href]") || { getAttribute: () => "" }).getAttribute("href");
+      case "TBODY": return first("input[name=run]", "value");
+      case "TR": return first("input[name=run]", "value") || first("a[href]", "href");
       // What is counted in it may change.
-      case "DETAILS": return (own("summary") || node).textContent.replace(/\d+/g, "");
-      default: return node.getAttribute("id") || "";
+      case "DETAILS": return (node.querySelector("summary") || node).textContent.replace(/\d+/g, "");
+      default: return plain;
     }
+  };
+  // Children that are alike are told apart by their order.
+  const named = (parent) => {
+    const counts = new Map();
+    return [...parent.childNodes].map((node) => {
+      const name = node.nodeName + " " + own(node);
+      const count = (counts.get(name) || 0) + 1;
+      counts.set(name, count);
+      return [name + " " + count, node];
+    });
   };
   // Set by people, or by scripts for them.
   const isTheirs = (node, name) => name === "tabindex" || (name === "open" && node.nodeName === "DETAILS");
-  const isOwn = (node) => node.nodeType === Node.ELEMENT_NODE && "own" in node.dataset;
+  const isOurs = (node) => node.nodeType === Node.ELEMENT_NODE && node.hasAttribute("data-own");
 
   // Makes a node what another one is, with as few changes as there are.
   const become = (old, fresh) => {
@@ -40,36 +51,20 @@
 
   // Gives a node the children of another one; those that it has already stay the same nodes.
   const replace = (old, fresh) => {
-    const wanted = new Set([...fresh.childNodes].map(key));
+    const wanted = named(fresh);
+    const names = new Set(wanted.map(([name]) => name));
     const known = new Map();
-    for (const child of old.childNodes) {
-      const name = key(child);
-      if (name && !known.has(name)) known.set(name, child);
+    for (const [name, node] of named(old)) {
+      if (isOurs(node)) continue;
+      if (names.has(name)) known.set(name, node); else node.remove();
     }
     let at = old.firstChild;
-    const skip = () => {
-      while (at && (isOwn(at) || (key(at) && !wanted.has(key(at))))) {
-        const next = at.nextSibling;
-        if (!isOwn(at)) at.remove();
-        at = next;
-      }
-    };
-    for (const next of [...fresh.childNodes]) {
-      skip();
-      const name = key(next);
-      const isLike = (node) => node && node.nodeName === next.nodeName;
-      let found = name ? known.get(name) : at;
-      known.delete(name);
-      if (!isLike(found) || (!name && key(found))) found = null;
+    for (const [name, next] of wanted) {
+      while (at && isOurs(at)) at = at.nextSibling;
+      const found = known.get(name);
       if (!found) { old.insertBefore(next, at); continue; }
-      if (found === at) at = at.nextSibling;
-      else old.insertBefore(found, at);
+      if (found === at) at = at.nextSibling; else old.insertBefore(found, at);
       become(found, next);
-    }
-    while (at) {
-      const gone = at;
-      at = at.nextSibling;
-      if (!isOwn(gone)) gone.remove();
     }
   };
 
