@@ -39,6 +39,7 @@ pub(crate) async fn show(
         listed: &listed,
         columns: &columns,
         available: &available,
+        now: chrono::Utc::now().timestamp_millis(),
     };
     let runs = html! {
         @if !listed.runs.is_empty() {

@@ -197,10 +197,11 @@ fn facts(run: &Run) -> Vec<Tag> {
         let time = millis.and_then(chrono::DateTime::from_timestamp_millis);
         time.map(|time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
     };
+    let so_far = || format::so_far(info, chrono::Utc::now().timestamp_millis());
     let facts = [
         ("Run id", info.run_id.clone()),
         ("Started", time(info.start_time)),
-        ("Took", format::took(info).unwrap_or_default()),
+        ("Took", format::took(info).or_else(so_far).unwrap_or_default()),
         ("User", info.user_id.clone()),
         ("Source", tag("mlflow.source.name")),
         ("Git commit", tag("mlflow.source.git.commit")),
