@@ -72,9 +72,8 @@ impl Server {
     async fn begin(&self, line: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
         let length = body.len().to_string();
         let mut request = format!("{line} HTTP/1.0\r\n");
-        for (name, value) in
-            [("host", "localhost"), ("content-length", length.as_str())].iter().chain(headers)
-        {
+        let own = [("host", "localhost"), ("content-length", length.as_str())];
+        for &(name, value) in own.iter().chain(headers) {
             request.extend([name, ": ", value, "\r\n"]);
         }
         request.extend(["\r\n", body]);
