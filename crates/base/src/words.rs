@@ -25,6 +25,17 @@ pub const TOKEN_VARIABLE: &str = "TRAINYARD_TOKEN";
 /// The variable with the file that holds it.
 pub const TOKEN_FILE_VARIABLE: &str = "TRAINYARD_TOKEN_FILE";
 
+/// Parts of pages that change by themselves: whoever draws a page marks them, and whoever streams it looks for them.
+pub mod live_parts {
+    /// What a part begins with. Behind it are its attributes: `data-part`, its name, which a page has once, and
+    /// `data-digest`, which is another one once the part is.
+    pub const OPEN: &str = "<live-part ";
+    /// What it ends with. There is none within another.
+    pub const CLOSE: &str = "</live-part>";
+    /// The header of a request for a stream, with the parts that are there already: `name=digest`, with commas between.
+    pub const HEADER: &str = "trainyard-parts";
+}
+
 /// Columns of the prediction log. Between them are the model's own.
 pub mod log_columns {
     /// The id of the request, which feedback names.

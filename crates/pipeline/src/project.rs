@@ -53,7 +53,8 @@ impl Project {
     pub fn shared_tracking(&self) -> Result<Shared> {
         if self.tracks_by_http() {
             let tracking = self.tracking()?;
-            return Ok(Shared { own: tracking.clone(), lent: tracking, webhooks: None, log: None });
+            let (own, lent) = (tracking.clone(), tracking);
+            return Ok(Shared { own, lent, webhooks: None, log: None, changes: None });
         }
         let lending = Lending::default();
         Ok(trainyard_tracking::share(&self.tracking_uri, self.open_options(), &lending)?)

@@ -16,6 +16,7 @@ pub mod api;
 pub mod artifacts;
 pub mod audit;
 pub mod backup;
+mod changes;
 mod error;
 mod governance;
 pub mod import;
@@ -31,6 +32,7 @@ mod upgrade;
 mod waiting;
 pub mod webhooks;
 
+pub use changes::Changes;
 pub use error::{Constraint, Error, Result};
 pub use governance::{APPROVALS_MAX, Audited, Governance, NotProtected, ProtectedAlias};
 pub use open::{Lending, OpenOptions, Shared, open, share};

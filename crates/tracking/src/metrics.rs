@@ -14,6 +14,7 @@ use trainyard_base::prometheus::{Histogram, Kind, Page};
 const REQUESTS: &str = "tracking_http_requests_total";
 const SECONDS: &str = "tracking_http_request_duration_seconds";
 const CONNECTIONS: &str = "tracking_http_connections";
+const LIVE_PAGES: &str = "tracking_live_pages";
 
 /// Upper bounds in seconds, from an in-memory lookup to a client's timeout.
 const BUCKETS: [f64; 14] =
@@ -22,6 +23,7 @@ const BUCKETS: [f64; 14] =
 /// The numbers of this process.
 pub(crate) static METRICS: Metrics = Metrics {
     connections: AtomicUsize::new(0),
+    live_pages: AtomicUsize::new(0),
     queued: AtomicUsize::new(0),
     commits: AtomicU64::new(0),
     commit_jobs: AtomicU64::new(0),
@@ -32,6 +34,8 @@ pub(crate) static METRICS: Metrics = Metrics {
 pub(crate) struct Metrics {
     /// Open connections.
     pub(crate) connections: AtomicUsize,
+    /// Pages that are open and change by themselves.
+    pub(crate) live_pages: AtomicUsize,
     queued: AtomicUsize,
     commits: AtomicU64,
     commit_jobs: AtomicU64,
@@ -103,6 +107,8 @@ impl Metrics {
         }
         let read = |number: &AtomicUsize| number.load(Ordering::Relaxed);
         page.single(CONNECTIONS, Kind::Gauge, "Open connections.", read(&self.connections));
+        let help = "Open pages that change by themselves.";
+        page.single(LIVE_PAGES, Kind::Gauge, help, read(&self.live_pages));
         let help = "Writes that wait for the database.";
         page.single("store_queue_depth", Kind::Gauge, help, read(&self.queued));
         page.head("store_commit_jobs", Kind::Summary, "Writes of a commit.");

@@ -13,6 +13,7 @@ use trainyard_storage::{Address, DirectAccess, Stores};
 use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
 use crate::audit::AuditLog;
 use crate::backup::copies_beside;
+use crate::changes::Changes;
 use crate::error::Result;
 use crate::governance::Governance;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
@@ -64,6 +65,8 @@ pub struct Shared {
     pub webhooks: Option<Webhooks>,
     /// Where changes of who may do what are written down; none if that is elsewhere.
     pub log: Option<AuditLog>,
+    /// That something was written to the databases; none where these are elsewhere.
+    pub changes: Option<Changes>,
 }
 
 impl fmt::Debug for Shared {
@@ -98,18 +101,21 @@ pub(crate) fn share_store(
     let store = Arc::new(store);
     let mut webhooks = Webhooks::of(Arc::clone(&store));
     let mut log = AuditLog::of(Arc::clone(&store));
+    let mut stores = vec![Arc::clone(&store)];
     let mut own = Tracking::new(Arc::clone(&store), own).with_tracing(Arc::clone(&store));
     if let Some(registry) = registry {
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
         webhooks = Webhooks::of(Arc::clone(&registry));
         log = AuditLog::of(Arc::clone(&registry));
+        stores.push(Arc::clone(&registry));
         own.registered_models = Arc::clone(&registry) as _;
         own.model_versions = Arc::clone(&registry) as _;
         own.audit = Arc::clone(&registry) as _;
         own.approvals = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
-    Ok((Shared { own, lent, webhooks: Some(webhooks), log: Some(log) }, store))
+    let changes = Some(Changes::of(stores));
+    Ok((Shared { own, lent, webhooks: Some(webhooks), log: Some(log), changes }, store))
 }
 
 /// What a server's data is made of.

@@ -12,6 +12,7 @@ use crate::columns::{Available, Kind};
 use crate::curve_data::{self, Across, Curves};
 use crate::error::Result;
 use crate::format;
+use crate::live;
 use crate::page::{self, Section};
 use crate::query::Query;
 use crate::run_list;
@@ -39,14 +40,17 @@ pub(crate) async fn show(
     let metrics = chosen(&query, runs, available.keys(Kind::Metric));
     let across = Across::read(query.one("x"));
     let curves = curve_data::read(&web, runs, &metrics, across).await?;
-    let body = html! {
-        h1 { "Curves " small { (drawn.counted()) } }
-        @if !metrics.is_empty() { (options(&web, &experiment, &query, &metrics, available.keys(Kind::Metric))) }
-        (drawn.others())
+    let drawings = html! {
         @if curves.is_cut { p.notice { "There are too many values for one page: some lines are not here, or end early. Choose fewer runs or metrics." } }
         @if metrics.is_empty() { (page::empty("No metrics were logged to these runs.", &html! {})) }
         (charts(&curves, across, &view(&query)))
         (legend(&web, runs, &curves))
+    };
+    let body = html! {
+        h1 { "Curves " small { (drawn.counted()) } }
+        @if !metrics.is_empty() { (options(&web, &experiment, &query, &metrics, available.keys(Kind::Metric))) }
+        (drawn.others())
+        (live::part("curves", &drawings))
     };
     let trail = [
         (web.links.experiments(), "Experiments".to_owned()),

@@ -8,6 +8,7 @@ use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag};
 use crate::column_choice;
 use crate::columns::{self, Available, Column};
 use crate::error::Result;
+use crate::live;
 use crate::markdown;
 use crate::page::{self, Section};
 use crate::pagination::Asked as AskedRows;
@@ -38,6 +39,13 @@ pub(crate) async fn show(
         listed: &listed,
         columns: &columns,
         available: &available,
+        now: chrono::Utc::now().timestamp_millis(),
+    };
+    let runs = html! {
+        @if !listed.runs.is_empty() {
+            (column_choice::form(&web, &experiment, &query, &columns, &available))
+        }
+        @if listed.runs.is_empty() { (nothing(&web, &experiment, &query)) } @else { (table.show()) }
     };
     let body = html! {
         h1 {
@@ -47,10 +55,7 @@ pub(crate) async fn show(
         @if let Some(note) = Tag::find(&experiment.tags, "mlflow.note.content") { (markdown::description(note)) }
         (filter_form(&web, &experiment, &query, &columns))
         @if let Some(message) = &listed.refused { (refused(message)) }
-        @if !listed.runs.is_empty() {
-            (column_choice::form(&web, &experiment, &query, &columns, &available))
-        }
-        @if listed.runs.is_empty() { (nothing(&web, &experiment, &query)) } @else { (table.show()) }
+        (live::part("runs", &runs))
         (about(&web, &experiment, raw.as_deref()))
     };
     let trail = [(web.links.experiments(), "Experiments".to_owned())];

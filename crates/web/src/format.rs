@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use trainyard_mlflow::entities::RunInfo;
+use trainyard_mlflow::entities::{RunInfo, RunStatus};
 
 /// A metric's value: six significant digits are enough to compare; the page has them all in a
 /// title.
@@ -54,6 +54,19 @@ pub(crate) fn breakable(name: &str) -> Markup {
 pub(crate) fn took(info: &RunInfo) -> Option<String> {
     let (start, end) = info.start_time.zip(info.end_time)?;
     (start != end).then(|| duration(end.saturating_sub(start)))
+}
+
+/// For how long a run goes on, roughly: a page that changes by itself says it anew. None of one that has ended, or does
+/// not say when it began.
+pub(crate) fn so_far(info: &RunInfo, now: i64) -> Option<String> {
+    let start = info.start_time.filter(|start| *start > 0 && info.status == RunStatus::Running)?;
+    let minutes = now.saturating_sub(start) / 60_000;
+    Some(match minutes {
+        ..1 => "under a minute so far".to_owned(),
+        1..60 => format!("{minutes} min so far"),
+        60..2_880 => format!("{} h {} min so far", minutes / 60, minutes % 60),
+        _ => format!("{} days so far", minutes / 1_440),
+    })
 }
 
 /// A moment in UTC.
@@ -153,6 +166,22 @@ mod tests {
         let took = [None, Some(5), Some(6)].map(|end| took(&info(end)));
         assert_eq!(took, [None, None, Some("1 ms".to_owned())]);
         assert_eq!(breakable("val/<loss>").into_string(), "val/<wbr>&lt;loss&gt;");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_says_for_how_long() {
+        let start = 1_700_000_000_000;
+        let info = |status| RunInfo { status, start_time: Some(start), ..RunInfo::default() };
+        let running = info(RunStatus::Running);
+        let after = |minutes: i64| so_far(&running, start + minutes * 60_000).unwrap();
+        assert_eq!(
+            [-1, 0, 59, 125, 6_000].map(after),
+            ["under a minute", "under a minute", "59 min", "2 h 5 min", "4 days"]
+                .map(|text| format!("{text} so far"))
+        );
+        assert_eq!(so_far(&info(RunStatus::Finished), start), None);
+        let unknown = RunInfo { start_time: Some(0), ..running };
+        assert_eq!(so_far(&unknown, start), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::cockpit::{Health, PRODUCTION, Records};
 use crate::error::Result;
 use crate::experiments::{first_steps, only_the_default};
 use crate::site::Web;
-use crate::{format, page};
+use crate::{format, live, page};
 
 /// Experiments whose runs are looked through, the last changed.
 const EXPERIMENTS_MAX: i64 = 1000;
@@ -42,7 +42,7 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
     };
     let experiments = web.tracking.experiments.search(search).await?;
     if only_the_default(&web, &experiments).await? {
-        let body = html! { h1 { "Trainyard" } (first_steps(&headers)) };
+        let body = html! { h1 { "Trainyard" } (live::part("home", &first_steps(&headers))) };
         return Ok(page::respond(StatusCode::OK, &layout(&web, &body)));
     }
     let experiments = experiments.items;
@@ -61,8 +61,7 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
     let experiments_by_run = by_last_run(&web, &experiments, &recent, now).await?;
     let models = production(&web).await;
     let approvals = approvals(&web).await;
-    let body = html! {
-        h1 { "Trainyard" }
+    let content = html! {
         (approvals)
         h2 { "In production" }
         (models)
@@ -74,6 +73,7 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
         (experiments_by_run)
         p { a href=(web.links.experiments()) { "All experiments" } }
     };
+    let body = html! { h1 { "Trainyard" } (live::part("home", &content)) };
     Ok(page::respond(StatusCode::OK, &layout(&web, &body)))
 }
 

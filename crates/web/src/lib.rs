@@ -30,6 +30,7 @@ mod home;
 mod image_steps;
 mod lineage;
 mod links;
+mod live;
 mod logged_model;
 mod markdown;
 mod metric;

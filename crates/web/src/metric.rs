@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::format;
 use crate::history;
 use crate::links::query;
+use crate::live;
 use crate::page::{self, Section};
 use crate::site::Web;
 
@@ -44,8 +45,7 @@ pub(crate) async fn show(
     let address = web.links.metric(&run_id, &key);
     let rows = history.iter().skip(asked.from).take(ROWS_MAX);
     let end = asked.from.saturating_add(ROWS_MAX);
-    let body = html! {
-        h1 { (key) }
+    let values = html! {
         p.soft {
             (history.len()) @if history.len() == 1 { " value" } @else { " values" }
             @if is_cut { ", the first; the API has all" }
@@ -74,6 +74,7 @@ pub(crate) async fn show(
             @if end < history.len() { a href={ (address) "?from=" (end) } rel="next" { "Later values" } }
         }
     };
+    let body = html! { h1 { (key) } (live::part("values", &values)) };
     let name = page::run_name(&run.info.run_name, &run.info.run_id).to_owned();
     let trail = [
         (web.links.experiments(), "Experiments".to_owned()),

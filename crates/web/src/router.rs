@@ -85,7 +85,11 @@ async fn style() -> Response {
 }
 
 async fn script() -> Response {
-    const SCRIPT: &str = concat!(include_str!("assets/script.js"), include_str!("assets/chart.js"));
+    const SCRIPT: &str = concat!(
+        include_str!("assets/script.js"),
+        include_str!("assets/chart.js"),
+        include_str!("assets/live.js"),
+    );
     asset("text/javascript; charset=utf-8", SCRIPT)
 }
 
@@ -102,7 +106,7 @@ fn asset(content_type: &'static str, text: &'static str) -> Response {
 
 /// Nothing from elsewhere, no inline script or style, no foreign frames.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-                      frame-src 'self'; form-action 'self'; base-uri 'none'; \
+                      connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'self'";
 
 /// Gives a page's forms what they have to know, draws failures as pages, and adds the headers that browsers protect

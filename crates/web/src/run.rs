@@ -19,7 +19,7 @@ use crate::pagination::Asked;
 use crate::query::Query;
 use crate::site::Web;
 use crate::ticket::Ticket;
-use crate::{format, lineage, markdown, plots, preview, run_forms, run_metrics, sandbox};
+use crate::{format, lineage, live, markdown, plots, preview, run_forms, run_metrics, sandbox};
 
 /// Versions of one run that are listed.
 const VERSIONS_MAX: i64 = 50;
@@ -53,37 +53,45 @@ pub(crate) async fn show(
         join(run_metrics::histories(&web, &run, rows.items), files(&web, &run, &owner, &query))
             .await;
     let name = page::run_name(&run.info.run_name, &run.info.run_id);
-    let body = html! {
+    let head = html! {
         h1 {
             (name) " " (page::status(run.info.status))
             @if run.info.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
         }
         @if let Some(note) = Tag::find(&run.data.tags, "mlflow.note.content") { (markdown::description(note)) }
         (lineage::record(&web, &run, &experiment))
-        (files.pictures)
-        (find(&run, &owner, &query))
-        div.columns {
-            section {
-                h2 { "About" }
-                (about(&web, &run))
-                (lineage::models(&web, &run, &versions))
-                h2 { "Params " small { (run.data.params.len()) } }
-                @if params.is_empty() { (none(run.data.params.is_empty())) }
-                @else { (page::long_key_values(asked, "params", &params)) }
-            }
-            section {
-                h2 { "Metrics " small { (run.data.metrics.len()) } }
-                @if metrics.is_empty() { (none(run.data.metrics.is_empty())) }
-                @else { (run_metrics::show(&web, &run, &rows, &histories, query.has("find"))) }
-                h2 { "Datasets " small { (run.inputs.dataset_inputs.len()) } }
-                (lineage::datasets(&web, &run.info.experiment_id, &run.inputs, asked))
-                h2 { "Tags" }
-                (tags(&run.data.tags, asked))
-            }
-        }
+    };
+    let told = html! {
+        h2 { "About" }
+        (about(&web, &run))
+        (lineage::models(&web, &run, &versions))
+        h2 { "Params " small { (run.data.params.len()) } }
+        @if params.is_empty() { (none(run.data.params.is_empty())) }
+        @else { (page::long_key_values(asked, "params", &params)) }
+    };
+    let measured = html! {
+        h2 { "Metrics " small { (run.data.metrics.len()) } }
+        @if metrics.is_empty() { (none(run.data.metrics.is_empty())) }
+        @else { (run_metrics::show(&web, &run, &rows, &histories, query.has("find"))) }
+        h2 { "Datasets " small { (run.inputs.dataset_inputs.len()) } }
+        (lineage::datasets(&web, &run.info.experiment_id, &run.inputs, asked))
+        h2 { "Tags" }
+        (tags(&run.data.tags, asked))
+    };
+    let artifacts = html! {
         (files.previews)
         h2 #artifacts { "Artifacts" }
         (files.tree.show(&owner))
+    };
+    let body = html! {
+        (live::part("head", &head))
+        (live::part("pictures", &files.pictures))
+        (find(&run, &owner, &query))
+        div.columns {
+            section { (live::part("about", &told)) }
+            section { (live::part("metrics", &measured)) }
+        }
+        (live::part("artifacts", &artifacts))
         (run_forms::show(Forms { ticket: &ticket, address: &owner }, &run, &files.tree.models()))
     };
     let trail = [
@@ -189,10 +197,11 @@ fn facts(run: &Run) -> Vec<Tag> {
         let time = millis.and_then(chrono::DateTime::from_timestamp_millis);
         time.map(|time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
     };
+    let so_far = || format::so_far(info, chrono::Utc::now().timestamp_millis());
     let facts = [
         ("Run id", info.run_id.clone()),
         ("Started", time(info.start_time)),
-        ("Took", format::took(info).unwrap_or_default()),
+        ("Took", format::took(info).or_else(so_far).unwrap_or_default()),
         ("User", info.user_id.clone()),
         ("Source", tag("mlflow.source.name")),
         ("Git commit", tag("mlflow.source.git.commit")),

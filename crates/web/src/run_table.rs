@@ -21,6 +21,7 @@ pub(crate) struct Table<'a> {
     pub(crate) listed: &'a Listed,
     pub(crate) columns: &'a [Column],
     pub(crate) available: &'a Available,
+    pub(crate) now: i64,
 }
 
 impl Table<'_> {
@@ -217,7 +218,10 @@ impl Table<'_> {
                 }
                 td { (page::status(info.status)) }
                 td.tight.wide { @if let Some(start) = info.start_time { (format::time(start)) } }
-                td.number.wide { (format::took(info).unwrap_or_default()) }
+                td.number.wide {
+                    @if let Some(took) = format::took(info) { (took) }
+                    @else if let Some(so_far) = format::so_far(info, self.now) { span.soft { (so_far) } }
+                }
                 @for column in self.columns { (cell(column, run)) }
             }
         }

@@ -356,8 +356,12 @@ async fn the_registry_tells_the_server_that_an_alias_moved_and_it_swaps_at_once(
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/2.0/mlflow", listener.local_addr().unwrap());
-    let opened =
-        Opened { tracking: shared.lent, pages: axum::Router::new(), webhooks: shared.webhooks };
+    let opened = Opened {
+        tracking: shared.lent,
+        pages: axum::Router::new(),
+        webhooks: shared.webhooks,
+        changes: shared.changes,
+    };
     let key = |name: &str| name.ends_with("_SECRET_ENCRYPTION_KEY").then(|| KEY.to_owned());
     let webhooks = WebhookOptions::read(vec!["127.0.0.1".parse().unwrap()], key).unwrap();
     let options = ServerOptions { webhooks, ..ServerOptions::default() };

@@ -17,7 +17,7 @@ use super::connections::Peer;
 use super::cors::{Cors, plain};
 use super::options::{Authorize, ServerOptions};
 use super::request_origin::request_origin;
-use super::{acting_body, answer_memory};
+use super::{acting_body, answer_memory, live};
 use crate::metrics::METRICS;
 
 /// Names one request, in answers and logs. A client's own is kept.
@@ -96,6 +96,9 @@ impl Guard {
             Some(authorize) => authorize.check(&parts).await?,
             None => Actor::anonymous(),
         };
+        if let Some(checked) = live::checked(&parts) {
+            parts.extensions.insert(checked);
+        }
         parts.extensions.insert(actor);
         Ok(Request::from_parts(parts, body))
     }

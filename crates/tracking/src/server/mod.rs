@@ -3,7 +3,7 @@
 //! ```text
 //! connection ─► guard (request id, Host, Origin, authorize, headers, log, metrics)
 //!            ─► api routes ─► Tracking
-//!            └► pages, for every path that is not the API's
+//!            └► pages, for every path that is not the API's; live, as streams of what changes on them
 //! ```
 
 mod acting_body;
@@ -17,6 +17,9 @@ pub(crate) mod connections;
 mod cors;
 mod guard;
 pub(crate) mod keyed_lock;
+mod live;
+mod live_page;
+mod live_places;
 pub(crate) mod login_limit;
 mod opened;
 mod options;

@@ -18,6 +18,7 @@ use trainyard_mlflow::{Error, Result, Tracking};
 use trainyard_net::Listener;
 
 use super::guard::{self, Guard, probes};
+use super::live::{Checked, Live};
 use super::opened::Opened;
 use super::options::ServerOptions;
 use super::{artifacts_only, connections};
@@ -56,12 +57,21 @@ pub async fn serve_once_opened<O: Into<Opened>, E: From<Error>>(
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let probes = probes(checked_prefix(&options.static_prefix)?);
     let app = Arc::new(OnceLock::new());
+    let ending = CancellationToken::new();
+    // Streams would never finish by themselves. Whoever drops the server ends them, too.
+    let _end = ending.clone().drop_guard();
+    let shutdown = async {
+        shutdown.await;
+        ending.cancel();
+    };
     let opening = async {
-        let Opened { tracking, pages, webhooks } = opened.await?.into();
+        let Opened { tracking, pages, webhooks, changes } = opened.await?.into();
         let webhooks = match webhooks {
             Some(webhooks) => Some(Arc::new(Service::new(webhooks.0, options.webhooks.clone())?)),
             None => None,
         };
+        let live = changes.map(|changes| Arc::new(Live::new(changes, &options, ending.clone())));
+        let pages = Pages { router: pages, live };
         // It is set once: nobody else does.
         let _set = app.set(build(tracking, &options, pages, webhooks.clone(), loopback)?);
         Ok::<_, E>(webhooks)
@@ -89,15 +99,15 @@ pub async fn serve_once_opened<O: Into<Opened>, E: From<Error>>(
 }
 
 /// The whole server as a router, for those who bring their own connections. Whoever they come from, it
-/// answers as a server that others reach.
+/// answers as a server that others reach. Its pages stay as they are.
 pub fn app(tracking: Tracking, options: &ServerOptions, pages: Router) -> Result<Router> {
-    build(tracking, options, pages, None, false)
+    build(tracking, options, Pages { router: pages, live: None }, None, false)
 }
 
 fn build(
     tracking: Tracking,
     options: &ServerOptions,
-    pages: Router,
+    pages: Pages,
     webhooks: Option<Arc<Service>>,
     loopback: bool,
 ) -> Result<Router> {
@@ -143,12 +153,25 @@ async fn metrics() -> Response {
     ([(header::CONTENT_TYPE, prometheus::MEDIA_TYPE)], METRICS.page()).into_response()
 }
 
+/// What is asked for where the API is not.
+#[derive(Clone)]
+struct Pages {
+    router: Router,
+    /// None where pages stay as they are.
+    live: Option<Arc<Live>>,
+}
+
 /// API paths that are not there are answered here, everything else by the pages.
-async fn elsewhere(pages: Router, request: Request) -> Response {
+async fn elsewhere(pages: Pages, request: Request) -> Response {
     if is_api(&request) {
         return api::no_endpoint();
     }
-    match pages.oneshot(request).await {
+    if let (Some(live), Some(checked)) =
+        (pages.live, request.extensions().get::<Checked>().cloned())
+    {
+        return live.answer(pages.router, request, checked).await;
+    }
+    match pages.router.oneshot(request).await {
         Ok(response) => response.into_response(),
         Err(never) => match never {},
     }

@@ -5,6 +5,7 @@ use trainyard_mlflow::uri::TrackingUri;
 
 use super::call::ReadLimits;
 use super::database::Connection;
+use super::mark::Mark;
 use super::permits::Reading;
 use super::postgres::Postgres;
 use super::postgres_doubt;
@@ -74,6 +75,14 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => sqlite.read_many(reading, work).await,
             Self::Postgres(postgres) => postgres.read(reading, work).await,
+        }
+    }
+
+    /// What tells whether something was written since.
+    pub(crate) async fn mark(&self) -> Result<Mark> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.mark(),
+            Self::Postgres(postgres) => postgres.read(Reading::Listing, Mark::of_postgres).await,
         }
     }
 

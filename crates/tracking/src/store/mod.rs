@@ -32,6 +32,7 @@ mod inputs;
 mod like;
 mod logged_model_rows;
 mod logged_models;
+pub(crate) mod mark;
 mod metrics;
 mod model_version_rows;
 mod model_versions;

@@ -14,6 +14,7 @@ use super::audit_schema;
 use super::call::ReadLimits;
 use super::database::Connection;
 use super::engine::Database;
+use super::mark::Mark;
 use super::names::new_id;
 use super::permits::Reading;
 use super::postgres::Postgres;
@@ -128,6 +129,11 @@ impl SqlStore {
     /// Whether writes would be kept, within a few seconds.
     pub(super) async fn condition(&self) -> mlflow::Result<()> {
         Ok(self.database.health().await?)
+    }
+
+    /// What tells whether something was written since.
+    pub(crate) async fn mark(&self) -> mlflow::Result<Mark> {
+        Ok(self.database.mark().await?)
     }
 
     /// A read of a few rows.

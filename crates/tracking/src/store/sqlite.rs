@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::call::{Call, ReadLimits, Waiting};
 use super::condition::Condition;
 use super::database::Connection;
+use super::mark::Mark;
 use super::permits::{Permits, Reading};
 use super::sqlite_connection::{Access, SqliteConnection};
 use super::sqlite_readers::Readers;
@@ -84,6 +85,11 @@ impl Sqlite {
     /// Whether writes would be kept: the file is still there, and the last commit did not fail.
     pub(crate) fn health(&self) -> Result<()> {
         self.condition.check()
+    }
+
+    /// What tells whether something was written since. It takes microseconds.
+    pub(crate) fn mark(&self) -> Result<Mark> {
+        self.readers.version().map(Mark::of_sqlite)
     }
 
     /// Runs a read on the calling thread if it is short: a few microseconds, less than a thread hop.

@@ -16,13 +16,15 @@ const READERS_KEPT: usize = 6;
 pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<SqliteConnection>>,
+    /// The one that looks at versions: what it sees is compared with what it saw.
+    looking: Mutex<Option<SqliteConnection>>,
     condition: Arc<Condition>,
 }
 
 impl Readers {
     /// Connections to a file, none of them open yet.
     pub(super) fn new(path: PathBuf, condition: Arc<Condition>) -> Self {
-        Self { path, idle: Mutex::new(Vec::new()), condition }
+        Self { path, idle: Mutex::new(Vec::new()), looking: Mutex::new(None), condition }
     }
 
     /// The file.
@@ -30,9 +32,23 @@ impl Readers {
         &self.path
     }
 
-    /// Closes those that are free.
+    /// Closes those that are free, and the one that looks at versions.
     pub(super) fn close(&self) {
         self.lock().clear();
+        drop(self.looking().take());
+    }
+
+    /// A number that is another one once anybody has written to the file, in this process or elsewhere.
+    pub(super) fn version(&self) -> Result<i64> {
+        let mut looking = self.looking();
+        let mut connection = match looking.take() {
+            Some(connection) => connection,
+            None => self.take()?,
+        };
+        let asked: &mut dyn Connection = &mut connection;
+        let version = asked.first("PRAGMA data_version", &[], |row| row.need_int(0))?;
+        *looking = Some(connection);
+        Ok(version.unwrap_or_default())
     }
 
     /// Reads on the thread of the caller.
@@ -87,6 +103,11 @@ impl Readers {
                 idle.push(connection);
             }
         }
+    }
+
+    fn looking(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
+        // Whatever is there can be used or closed, so a panic elsewhere is no harm.
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<SqliteConnection>> {

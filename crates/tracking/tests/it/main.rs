@@ -14,6 +14,7 @@ mod approvals;
 mod attack;
 mod audit;
 mod auth;
+mod changes;
 mod conformance;
 mod connections;
 mod dataset_records;

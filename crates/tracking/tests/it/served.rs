@@ -86,8 +86,12 @@ impl Served {
     pub(crate) fn telling(uri: &str, opening: OpenOptions, options: ServerOptions) -> Self {
         let directory = tempfile::tempdir().expect("a throwaway folder");
         let shared = share(uri, opening, &Lending::default()).expect("a database");
-        let opened =
-            Opened { tracking: shared.lent, pages: Router::new(), webhooks: shared.webhooks };
+        let opened = Opened {
+            tracking: shared.lent,
+            pages: Router::new(),
+            webhooks: shared.webhooks,
+            changes: shared.changes,
+        };
         Self::listening("127.0.0.1:0", directory, opened, options)
     }
 

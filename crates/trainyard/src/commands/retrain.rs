@@ -39,9 +39,9 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
-    let (project, Shared { own: tracking, lent, .. }) = arguments.project.open_shared()?;
+    let (project, Shared { own: tracking, lent, changes, .. }) = arguments.project.open_shared()?;
     let needs_pages = !arguments.check && project.config.train.command.is_some();
-    let (pages, tracking_url) = TrackingPages::beside(&project, lent, needs_pages).await?;
+    let (pages, tracking_url) = TrackingPages::beside(&project, lent, changes, needs_pages).await?;
     let progress = Progress::new();
     let options = RunOptions {
         program: program()?,

@@ -58,12 +58,12 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
-    let (project, Shared { own: tracking, lent, .. }) = arguments.project.open_shared()?;
+    let (project, Shared { own: tracking, lent, changes, .. }) = arguments.project.open_shared()?;
     let was_deployed = is_deployed(&project).await;
     // A restart of whoever watches is none of production.
     let stays = was_deployed || arguments.watch;
     let needs_pages = arguments.keep || arguments.watch || project.config.train.command.is_some();
-    let (pages, tracking_url) = TrackingPages::beside(&project, lent, needs_pages).await?;
+    let (pages, tracking_url) = TrackingPages::beside(&project, lent, changes, needs_pages).await?;
     let progress = Progress::new();
     let only_if_new = !arguments.force;
     let options = RunOptions {

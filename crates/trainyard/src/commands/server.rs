@@ -607,7 +607,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let url = tls::url(address, certificate.as_ref());
     arguments.ready(&opening.uri, &url, asks.is_none(), certificate.is_some()).say();
     let opened = async {
-        let Shared { lent: tracking, webhooks, log: audit_log, .. } = match first {
+        let Shared { lent: tracking, webhooks, log: audit_log, changes, .. } = match first {
             Ok(shared) => shared,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
@@ -636,7 +636,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             Some(folder) => ui::beside(ui::pages(folder)?, own(&format!("{prefix}/ui")), prefix),
             None => own(prefix),
         };
-        Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks })
+        Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks, changes })
     };
     let serving = trainyard_tracking::server::serve_once_opened(listener, opened, options, end);
     Box::pin(serving).await?;

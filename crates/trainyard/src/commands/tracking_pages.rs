@@ -3,9 +3,10 @@
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use trainyard_mlflow::Tracking;
+use trainyard_mlflow::{Error, Tracking};
 use trainyard_pipeline::Project;
-use trainyard_tracking::server::ServerOptions;
+use trainyard_tracking::Changes;
+use trainyard_tracking::server::{Opened, ServerOptions, serve_once_opened};
 
 use super::listen;
 use crate::failure::Failure;
@@ -23,8 +24,11 @@ pub(crate) struct TrackingPages {
 
 impl TrackingPages {
     /// Starts it on MLflow's usual port, or a free one where that is taken. Everybody on this machine can
-    /// ask it, so `tracking` is one that was [lent](trainyard_tracking::Shared).
-    pub(crate) async fn start(tracking: Tracking) -> Result<Self, Failure> {
+    /// ask it, so `tracking` is one that was [lent](trainyard_tracking::Shared). Its pages follow `changes`.
+    pub(crate) async fn start(
+        tracking: Tracking,
+        changes: Option<Changes>,
+    ) -> Result<Self, Failure> {
         let listener = match TcpListener::bind(("127.0.0.1", USUAL_PORT)).await {
             Ok(listener) => listener,
             Err(_taken) => listen("127.0.0.1", 0).await?,
@@ -37,14 +41,10 @@ impl TrackingPages {
                 // A dropped sender stops the server too.
                 let _told_or_dropped = stopped.await;
             };
-            let served = trainyard_tracking::server::serve(
-                listener,
-                tracking,
-                ServerOptions::default(),
-                pages,
-                until,
-            );
-            if let Err(error) = served.await {
+            let opened = Opened { tracking, pages, webhooks: None, changes };
+            let opened = std::future::ready(Ok::<_, Error>(opened));
+            let served = serve_once_opened(listener, opened, ServerOptions::default(), until);
+            if let Err(error) = Box::pin(served).await {
                 tracing::error!(%error, "the tracking pages ended");
             }
         });
@@ -56,12 +56,13 @@ impl TrackingPages {
     pub(crate) async fn beside(
         project: &Project,
         lent: Tracking,
+        changes: Option<Changes>,
         are_needed: bool,
     ) -> Result<(Option<Self>, Option<String>), Failure> {
         if !are_needed || project.tracks_by_http() {
             return Ok((None, project.http_tracking_url()));
         }
-        let pages = Self::start(lent).await?;
+        let pages = Self::start(lent, changes).await?;
         let url = pages.url.clone();
         Ok((Some(pages), Some(url)))
     }

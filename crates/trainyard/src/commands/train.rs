@@ -29,10 +29,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let (project, Shared { own: tracking, lent, .. }) = arguments.project.open_shared()?;
+    let (project, Shared { own: tracking, lent, changes, .. }) = arguments.project.open_shared()?;
     let progress = Progress::new();
     let pages = match project.config.train.command {
-        Some(_) if !project.tracks_by_http() => Some(TrackingPages::start(lent).await?),
+        Some(_) if !project.tracks_by_http() => Some(TrackingPages::start(lent, changes).await?),
         _ => None,
     };
     let options = TrainOptions {

@@ -111,11 +111,11 @@ async fn open_store(
     let opening = Arc::clone(&project);
     let opening = move || opening.shared_tracking().map_err(|error| error.message());
     let opened = tokio::task::spawn_blocking(opening).await;
-    let Shared { own, lent, .. } = opened.map_err(|error| error.to_string())??;
+    let Shared { own, lent, changes, .. } = opened.map_err(|error| error.to_string())??;
     if project.tracks_by_http() || project.config.train.command.is_none() {
         return Ok(Opened { tracking: own, tracking_url: project.http_tracking_url() });
     }
-    let started = TrackingPages::start(lent).await.map_err(|failure| failure.message)?;
+    let started = TrackingPages::start(lent, changes).await.map_err(|failure| failure.message)?;
     let tracking_url = Some(started.url.clone());
     // It ends with this process.
     pages.lock().await.push(started);

@@ -5,7 +5,7 @@
   const short = (value) => String(Number(value.toPrecision(5)));
   const form = document.querySelector("form[data-curves]");
 
-  for (const svg of document.querySelectorAll("svg.chart.lines")) {
+  const follow = (svg) => {
     const [left, right, bottom, top] = numbers(svg.dataset.plot);
     const [logX, logY] = numbers(svg.dataset.log);
     const value = (at, start, end, ends, log) => {
@@ -32,10 +32,15 @@
       name: path.querySelector("title").textContent,
       points: path.getAttribute("d").replace(/h0$/, "").split(/[ML]/).filter(Boolean).map(numbers),
     }));
-    const readout = document.createElement("p");
-    readout.className = "soft readout";
-    readout.textContent = form ? "Point at a line for its values; drag to look at a part." : "";
-    svg.after(readout);
+    // A picture that took the place of another one has its readout.
+    const isThere = svg.nextElementSibling && svg.nextElementSibling.matches("p.readout");
+    const readout = isThere ? svg.nextElementSibling : document.createElement("p");
+    if (!isThere) {
+      readout.className = "soft readout";
+      readout.dataset.own = "";
+      readout.textContent = form ? "Point at a line for its values; drag to look at a part." : "";
+      svg.after(readout);
+    }
 
     let near = null;
     const point = (at) => {
@@ -86,5 +91,15 @@
       form.elements.to.value = short(ends[1]);
       form.submit();
     });
-  }
+  };
+
+  const followed = new WeakSet();
+  const all = () => {
+    for (const svg of document.querySelectorAll("svg.chart.lines")) {
+      if (!followed.has(svg)) follow(svg);
+      followed.add(svg);
+    }
+  };
+  document.addEventListener("live", all);
+  all();
 })();

@@ -56,29 +56,33 @@
   reach();
 
   // The compare button says how many runs are chosen; a table of one run has none.
-  const form = document.querySelector("form[data-compare]");
-  const button = form && form.querySelector("button");
-  if (button) {
-    const update = () => {
-      const count = form.querySelectorAll("input[name=run]:checked").length;
-      button.disabled = count < 2;
-      button.textContent = count < 2 ? "Compare: choose two or more" : "Compare " + count + " runs";
-    };
-    form.addEventListener("change", update);
-    // A browser that goes back restores the ticks after this ran.
-    addEventListener("pageshow", update);
-    update();
-    // With the shift key, all between two ticks.
-    let last = null;
-    form.addEventListener("click", (event) => {
-      if (event.target.name !== "run") return;
-      const boxes = [...form.querySelectorAll("input[name=run]")];
-      const at = boxes.indexOf(event.target);
-      if (event.shiftKey && last !== null) {
-        for (const box of boxes.slice(Math.min(at, last), Math.max(at, last))) box.checked = event.target.checked;
-        update();
-      }
-      last = at;
-    });
-  }
+  const comparing = "form[data-compare]";
+  const update = () => {
+    const form = document.querySelector(comparing);
+    const button = form && form.querySelector("button");
+    if (!button) return;
+    const count = form.querySelectorAll("input[name=run]:checked").length;
+    button.disabled = count < 2;
+    button.textContent = count < 2 ? "Compare: choose two or more" : "Compare " + count + " runs";
+  };
+  document.addEventListener("change", (event) => { if (event.target.closest(comparing)) update(); });
+  // A browser that goes back restores the ticks after this ran.
+  addEventListener("pageshow", update);
+  update();
+  // With the shift key, all between two ticks.
+  let last = null;
+  document.addEventListener("click", (event) => {
+    const form = event.target.closest(comparing);
+    if (!form || event.target.name !== "run") return;
+    const boxes = [...form.querySelectorAll("input[name=run]")];
+    const [at, from] = [event.target, last].map((box) => boxes.indexOf(box));
+    if (event.shiftKey && from >= 0) {
+      for (const box of boxes.slice(Math.min(at, from), Math.max(at, from))) box.checked = event.target.checked;
+      update();
+    }
+    last = event.target;
+  });
+
+  // Parts of the page are others now.
+  document.addEventListener("live", () => { update(); reach(); });
 })();

@@ -21,7 +21,7 @@ use crate::grammar::equals;
 use crate::page::{self, Section};
 use crate::site::Web;
 use crate::ticket::Ticket;
-use crate::{alias_moves, format, markdown, signature};
+use crate::{alias_moves, format, live, markdown, signature};
 
 /// What the address may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -86,14 +86,13 @@ pub(crate) async fn show(
     let moves = alias_moves::section(&web, &model.name, &asked.at).await;
     let address = web.links.model(&model.name);
     let forms = Forms { ticket: &ticket, address: &address };
-    let body = html! {
-        h1 { (model.name) }
+    let state = html! {
         (standing.sentence(&web))
         @if !records.windows.is_empty() {
             p { a href=(web.links.monitoring(&model.name)) { "Data and quality over time" } }
         }
-        @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { (markdown::description(text)) }
-        @if !model.tags.is_empty() { p { @for tag in &model.tags { span.badge.plain { (format::short(&tag.key, 40)) ": " (format::short(&tag.value, 60)) } } } }
+    };
+    let history = html! {
         (actions::approvals(&web, forms, &requests))
         h2 { "Versions" }
         @if found.items.is_empty() {
@@ -101,6 +100,13 @@ pub(crate) async fn show(
         } @else { (shown.table(&web)) }
         (timeline)
         (moves)
+    };
+    let body = html! {
+        h1 { (model.name) }
+        (live::part("state", &state))
+        @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { (markdown::description(text)) }
+        @if !model.tags.is_empty() { p { @for tag in &model.tags { span.badge.plain { (format::short(&tag.key, 40)) ": " (format::short(&tag.value, 60)) } } } }
+        (live::part("history", &history))
         (snippets::section(&use_uri(&model), file.as_ref()))
         (actions::of_model(forms, &model))
     };

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::format;
 use crate::grammar::equals;
 use crate::links::query;
+use crate::live;
 use crate::page::{self, Section};
 use crate::site::Web;
 
@@ -81,6 +82,7 @@ pub(crate) async fn show(
         }
     };
     let title = format!("{title} of {}", model.name);
+    let body = live::part("windows", &body);
     let page = page::layout(&web.links, &title, Some(Section::Models), &trail, &body);
     Ok(page::respond(StatusCode::OK, &page))
 }

@@ -10,13 +10,15 @@ use trainyard_mlflow::entities::{Dataset, DatasetInput, Metric, RunStatus, Tag};
 use trainyard_mlflow::{
     CreateLoggedModel, CreateModelVersion, CreateRun, LogBatch, Tracking, UpdateRun, VersionId,
 };
-use trainyard_tracking::OpenOptions;
+use trainyard_tracking::server::Opened;
+use trainyard_tracking::{Changes, Lending, OpenOptions, share};
 
 /// What a user could log to break a page.
 pub(crate) const NASTY: &str = "<script>alert('x')</script>\"'&<b>";
 
 pub(crate) struct Site {
     pub(crate) tracking: Tracking,
+    changes: Option<Changes>,
     _folder: TempDir,
 }
 
@@ -42,8 +44,18 @@ impl Site {
             ..options
         };
         let uri = format!("sqlite:///{}", path("mlflow.db"));
-        let tracking = trainyard_tracking::open(&uri, options).unwrap();
-        Self { tracking, _folder: folder }
+        let shared = share(&uri, options, &Lending::default()).unwrap();
+        Self { tracking: shared.own, changes: shared.changes, _folder: folder }
+    }
+
+    /// The store as a server has it, for whoever `tracking` acts for.
+    pub(crate) fn opened(&self, tracking: &Tracking) -> Opened {
+        Opened {
+            tracking: tracking.clone(),
+            pages: trainyard_web::router(tracking.clone()),
+            webhooks: None,
+            changes: self.changes.clone(),
+        }
     }
 
     pub(crate) fn router(&self) -> Router {

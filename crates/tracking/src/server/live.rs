@@ -1,0 +1,231 @@
+//! Pages that change by themselves: the same address, asked for as a stream of events.
+//!
+//! A stream is the page asked for again and again on this side: after each change that is stored, its own handler draws
+//! it for the same person, with the cookies that they came with, and what differs of its live parts is sent. So nobody
+//! is sent anything that they would not get by a reload, and who is not let in any more gets nothing.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures::stream::unfold;
+use http::request::Parts;
+use http::{HeaderName, Method, StatusCode, header};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use trainyard_base::words::live_parts;
+use trainyard_base::{Budget, Share};
+
+use super::actor::{Actor, acting_as};
+use super::live_page::{LivePage, Unseen};
+use super::live_places::{Person, Place, Places};
+use super::options::{Authorize, ServerOptions};
+use super::verdict::address;
+use crate::changes::Changes;
+use crate::origin::Origin;
+
+/// What a stream is.
+const MEDIA_TYPE: &str = "text/event-stream";
+/// A line without a meaning.
+const NOTHING: &str = ":\n\n";
+/// How often it is asked whether something was written.
+const PERIOD: Duration = Duration::from_millis(500);
+/// The least time between two looks at a page.
+const PACE: Duration = Duration::from_secs(1);
+/// The most that a page that takes long to draw is left alone for.
+const PACE_MAX: Duration = Duration::from_secs(30);
+/// A page is left alone for so many times as long as a look at it took, waiting for a turn included: whoever watches
+/// takes what is left over.
+const REST: u32 = 20;
+/// Pages that are drawn anew at a time, for all who watch.
+const AT_ONCE: usize = 2;
+/// How long nothing is sent: then a line without a meaning, by which a connection that is dead is noticed, and proxies
+/// keep one that is not. Whether somebody is still let in is asked at least as often.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// A request as it was let in, to be checked again while its answer goes on.
+#[derive(Clone)]
+pub(super) struct Checked(Arc<Parts>);
+
+/// The request itself, if it is one for a stream.
+pub(super) fn checked(parts: &Parts) -> Option<Checked> {
+    let accepted = parts.headers.get(header::ACCEPT);
+    let is_stream = parts.method == Method::GET
+        && accepted.is_some_and(|accepted| accepted == MEDIA_TYPE)
+        // No page of another site can send it.
+        && parts.headers.contains_key(live_parts::HEADER);
+    is_stream.then(|| Checked(Arc::new(parts.clone())))
+}
+
+/// The streams of a server.
+pub(super) struct Live {
+    changes: Changes,
+    authorize: Option<Arc<dyn Authorize>>,
+    memory: Arc<Budget>,
+    places: Places,
+    turns: Semaphore,
+    /// The server stops: nobody waits for a stream to end.
+    stop: CancellationToken,
+}
+
+impl Live {
+    pub(super) fn new(changes: Changes, options: &ServerOptions, stop: CancellationToken) -> Self {
+        Self {
+            changes,
+            authorize: options.authorize.clone(),
+            memory: Arc::clone(&options.memory),
+            places: Places::default(),
+            turns: Semaphore::new(AT_ONCE),
+            stop,
+        }
+    }
+
+    /// The stream of one of `pages`; or the page's own answer where there is nothing to see, 204 for a page that stays
+    /// as it is, and 503 where too many streams are open.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        pages: Router,
+        request: Request,
+        checked: Checked,
+    ) -> Response {
+        let actor = request.extensions().get::<Actor>().cloned();
+        let actor = actor.unwrap_or_else(Actor::anonymous);
+        let Some(place) = self.places.take(Person::of(&actor, address(&checked.0))) else {
+            return crowded();
+        };
+        let now = Instant::now();
+        let mut stream = Stream {
+            live: self,
+            checked,
+            actor,
+            origin: Origin::current(),
+            page: LivePage::of(pages, &request),
+            seen: 0,
+            spoke: now,
+            wake: now,
+            first: None,
+            share: None,
+            _place: place,
+        };
+        let count = stream.live.changes.count().await;
+        match stream.look(count).await {
+            // The beginning says that it goes on, whether there is something new or not.
+            Ok(events) => stream.first = Some(format!("{NOTHING}{events}")),
+            Err(Unseen::NotNow(answer) | Unseen::Over(answer)) => return *answer,
+        }
+        let headers = [
+            (header::CONTENT_TYPE, MEDIA_TYPE),
+            (header::CACHE_CONTROL, "no-store, no-transform"),
+            // Of nginx: what is sent is passed on at once.
+            (HeaderName::from_static("x-accel-buffering"), "no"),
+        ];
+        (headers, Body::from_stream(unfold(stream, Stream::next))).into_response()
+    }
+}
+
+/// What those are told for whom there is no room. Their pages are whole without a stream.
+fn crowded() -> Response {
+    let headers = [(header::RETRY_AFTER, "60"), (header::CACHE_CONTROL, "no-store")];
+    let message = "too many pages that change by themselves are open, in all or of yours\n";
+    (StatusCode::SERVICE_UNAVAILABLE, headers, message).into_response()
+}
+
+/// One stream, as long as somebody reads it.
+struct Stream {
+    live: Arc<Live>,
+    checked: Checked,
+    actor: Actor,
+    origin: Origin,
+    page: LivePage,
+    /// The count of changes before the last look.
+    seen: u64,
+    /// When something was sent last.
+    spoke: Instant,
+    /// When to ask for changes next.
+    wake: Instant,
+    /// What is to be sent at once.
+    first: Option<String>,
+    /// The memory of what is being sent.
+    share: Option<Share>,
+    _place: Place,
+}
+
+impl Stream {
+    /// What is sent next. None at the end.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(first) = self.first.take() {
+            return Some((Ok(first.into()), self));
+        }
+        // More is asked for once what was sent is on its way.
+        self.share = None;
+        let stop = self.live.stop.clone();
+        let text = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            text = self.wait() => text,
+        };
+        text.map(|text| (Ok(text.into()), self))
+    }
+
+    /// Waits for something to send. None if there will be nothing more.
+    async fn wait(&mut self) -> Option<String> {
+        loop {
+            sleep_until(self.wake).await;
+            self.wake = Instant::now() + PERIOD;
+            let count = self.live.changes.count().await;
+            let is_changed = count != self.seen;
+            let is_silent = self.spoke.elapsed() >= SILENCE_MAX;
+            if !is_changed && !is_silent {
+                continue;
+            }
+            if !self.is_let_in().await {
+                return None;
+            }
+            if is_changed {
+                match self.look(count).await {
+                    Ok(events) if events.is_empty() => {}
+                    Ok(events) => return Some(events),
+                    Err(Unseen::NotNow(_answer)) => {}
+                    Err(Unseen::Over(_answer)) => return None,
+                }
+            }
+            if is_silent {
+                self.spoke = Instant::now();
+                return Some(NOTHING.to_owned());
+            }
+        }
+    }
+
+    /// Whether whoever opened the stream would be let in now, and as the same.
+    async fn is_let_in(&self) -> bool {
+        let Some(authorize) = &self.live.authorize else { return true };
+        authorize.check(&self.checked.0).await.is_ok_and(|actor| actor == self.actor)
+    }
+
+    /// What changed on the page since the last look, as events; `count` is that of changes before this one.
+    async fn look(&mut self, count: u64) -> Result<String, Unseen> {
+        let began = Instant::now();
+        let drawn = {
+            // It is never closed.
+            let _turn = self.live.turns.acquire().await;
+            let drawn = self.page.look(&self.live.memory);
+            self.origin.clone().scope(acting_as(self.actor.clone(), drawn)).await
+        };
+        let now = Instant::now();
+        let rest = now.duration_since(began).saturating_mul(REST);
+        self.wake = now + rest.clamp(PACE, PACE_MAX);
+        let (events, share) = drawn?;
+        self.seen = count;
+        if !events.is_empty() {
+            self.spoke = now;
+            self.share = Some(share);
+        }
+        Ok(events)
+    }
+}
