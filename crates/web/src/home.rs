@@ -16,7 +16,7 @@ use trainyard_mlflow::{
 use crate::cockpit::{Health, PRODUCTION, Records};
 use crate::error::Result;
 use crate::experiments::{first_steps, only_the_default};
-use crate::services::{self, Service};
+use crate::services;
 use crate::site::Web;
 use crate::{format, page};
 
@@ -226,8 +226,8 @@ async fn production(web: &Web, now: i64) -> Markup {
     // Nothing of a service is said where they cannot be read; the page of services says why.
     let services = services::read_all(web).await.map(|(all, _has_more)| all).unwrap_or_default();
     let states = serving.iter().take(MODELS_SHOWN).map(|&(model, version)| {
-        let own = services.iter().filter(|service| service.model == model.name).cloned();
-        let service = services::health_of(&own.collect::<Vec<Service>>(), now);
+        let own = services.iter().filter(|service| service.model == model.name);
+        let service = services::health_of(own, now);
         state(web, model, version, service)
     });
     let states = join_all(states).await;

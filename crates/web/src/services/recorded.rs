@@ -94,8 +94,11 @@ impl Service {
 
 /// What services say of their model, the worst of them; none where they say nothing: where nothing is to serve, or
 /// only commands told, of which nobody hears more.
-pub(crate) fn health_of(services: &[Service], now: i64) -> Option<Health> {
-    let says = |service: &Service| match (service.heard(now), service.record.by) {
+pub(crate) fn health_of<'a>(
+    services: impl IntoIterator<Item = &'a Service>,
+    now: i64,
+) -> Option<Health> {
+    let says = |service: &'a Service| match (service.heard(now), service.record.by) {
         (Heard::Lately, _) => {
             let is_meant_to = !matches!(
                 service.record.state,
@@ -108,7 +111,7 @@ pub(crate) fn health_of(services: &[Service], now: i64) -> Option<Health> {
             (service.record.state != ServiceState::Stopped).then_some(Health::Unknown)
         }
     };
-    services.iter().filter_map(says).reduce(|one, other| one.and(Some(other)))
+    services.into_iter().filter_map(says).reduce(|one, other| one.and(Some(other)))
 }
 
 /// Those that whoever asks may see, of all models, and whether there are more.

@@ -11,5 +11,6 @@ mod experiment;
 mod locations;
 mod monitoring;
 mod pages;
+mod services;
 mod site;
 mod team;
