@@ -82,13 +82,17 @@ impl Ring {
     /// Puts what is known of the newest stretch. What was before goes when its time is over, and what is said to come
     /// after it goes as well: a clock was wrong.
     pub(super) fn put(&mut self, number: i64, row: Row) {
-        drop(self.rows.split_off(&number));
-        self.rows.insert(number, row);
         let newest = number.div_euclid(self.form.rows);
         let oldest = newest.saturating_sub(self.form.slots - 1);
-        self.rows = self.rows.split_off(&oldest.saturating_mul(self.form.rows));
-        self.untold = self.untold.split_off(&oldest);
-        drop(self.untold.split_off(&newest.saturating_add(1)));
+        let first = oldest.saturating_mul(self.form.rows);
+        while self.rows.last_key_value().is_some_and(|(last, _)| *last >= number) {
+            self.rows.pop_last();
+        }
+        while self.rows.first_key_value().is_some_and(|(oldest, _)| *oldest < first) {
+            self.rows.pop_first();
+        }
+        self.rows.insert(number, row);
+        self.untold.retain(|slot| (oldest..=newest).contains(slot));
         self.untold.insert(newest);
     }
 
@@ -164,7 +168,7 @@ mod tests {
     }
 
     fn numbers(ring: &Ring) -> Vec<i64> {
-        ring.within(i64::MIN, i64::MAX).map(|(number, _)| number).collect()
+        ring.rows.keys().copied().collect()
     }
 
     #[test]

@@ -33,6 +33,16 @@ impl Health {
         }
     }
 
+    /// How much it is to be looked at: 0 the most.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Self::Bad => 0,
+            Self::Warning => 1,
+            Self::Unknown => 2,
+            Self::Good => 3,
+        }
+    }
+
     /// The worse of this and of what is known of its service, if anything is.
     pub(crate) fn and(self, service: Option<Self>) -> Self {
         let Some(service) = service else { return self };

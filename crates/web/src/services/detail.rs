@@ -143,8 +143,8 @@ impl Shown<'_> {
                 }
                 td { @if !one.version.is_empty() { a href=(web.links.version(&service.model, &one.version)) { (one.version) } } }
                 td.tight { (role(one.role)) }
-                td.tight { @if let Some(up) = one.up_ms { (format::duration(millis(up))) } @else { "–" } }
-                td.number { @if let Some(bytes) = one.memory_bytes { (format::bytes(millis(bytes))) } @else { "–" } }
+                td.tight { @if let Some(up) = one.up_ms { (format::duration(signed(up))) } @else { "–" } }
+                td.number { @if let Some(bytes) = one.memory_bytes { (format::bytes(signed(bytes))) } @else { "–" } }
                 (numbers(minute.as_ref()))
                 td {
                     (one.restarts)
@@ -168,8 +168,8 @@ impl Shown<'_> {
     }
 }
 
-/// A number as other sizes have it.
-fn millis(value: u64) -> i64 {
+/// A size or time as it is written.
+fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

@@ -7,7 +7,6 @@ use trainyard_base::service::Traffic;
 
 use super::recorded::{SERVICES_MAX, Service};
 use super::sentence::{state, time, versions, well_of_all};
-use crate::cockpit::Health;
 use crate::site::Web;
 use crate::{format, page};
 
@@ -48,13 +47,7 @@ pub(super) fn table(web: &Web, services: &mut [Service], has_more: bool, now: i6
 fn order(service: &Service, now: i64) -> (bool, u8, &str, Reverse<i64>) {
     let at = service.record.at_ms;
     let is_forgotten = now.saturating_sub(at) > FORGOTTEN_AFTER_MS;
-    let rank = match service.health(now) {
-        Health::Bad => 0,
-        Health::Warning => 1,
-        Health::Unknown => 2,
-        Health::Good => 3,
-    };
-    (is_forgotten, rank, &service.model, Reverse(at))
+    (is_forgotten, service.health(now).rank(), &service.model, Reverse(at))
 }
 
 fn row(web: &Web, service: &Service, now: i64) -> Markup {

@@ -111,7 +111,7 @@ pub(crate) fn health_of<'a>(
             (service.record.state != ServiceState::Stopped).then_some(Health::Unknown)
         }
     };
-    services.into_iter().filter_map(says).reduce(|one, other| one.and(Some(other)))
+    services.into_iter().filter_map(says).min_by_key(|health| health.rank())
 }
 
 /// Those that whoever asks may see, of all models, and whether there are more.
@@ -233,6 +233,10 @@ pub(super) mod tests {
         assert_eq!(all(&[of(Stopped, Teller::Up, old), of(Stopped, Teller::Up, now)]), None);
         let both = [of(Serving, Teller::Up, now), of(Degraded, Teller::Up, now)];
         assert_eq!(all(&both), Some(Health::Warning));
+        for both in [[now, old], [old, now]] {
+            let both = both.map(|at| of(Serving, Teller::Up, at));
+            assert_eq!(all(&both), Some(Health::Unknown));
+        }
         let worst = [of(Down, Teller::Watch, now), of(Serving, Teller::Up, old)];
         assert_eq!(all(&worst), Some(Health::Bad));
     }
