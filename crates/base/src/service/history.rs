@@ -35,17 +35,26 @@ impl History {
         let minute = at_ms.div_euclid(MINUTE_MS);
         self.minutes.put(minute, Row { minutes: 1, traffic });
         let hour = minute.div_euclid(60);
+        self.hours.put(hour, self.sum(hour));
+    }
+
+    /// All that is known of an hour's minutes.
+    fn sum(&self, hour: i64) -> Row {
         let first = hour.saturating_mul(60);
         let of_hour = || self.minutes.within(first, first.saturating_add(60)).map(|(_, row)| row);
         let traffic = Traffic::sum(of_hour().map(|row| &row.traffic));
-        let minutes = of_hour().map(|row| row.minutes).sum();
-        self.hours.put(hour, Row { minutes, traffic });
+        Row { minutes: of_hour().map(|row| row.minutes).sum(), traffic }
     }
 
     /// Takes what another knows and this one does not.
     pub fn merge(&mut self, other: &Self) {
         self.minutes.merge(&other.minutes);
         self.hours.merge(&other.hours);
+        // A slot of minutes is an hour: what was summed of a part of them is summed again.
+        let hours: Vec<i64> = self.minutes.untold_slots().collect();
+        for hour in hours {
+            self.hours.amend(hour, self.sum(hour));
+        }
     }
 
     /// The minutes that begin within a stretch of time: each with its beginning, in milliseconds since 1970, in order.
@@ -119,6 +128,7 @@ mod tests {
         let mut fresh = History::default();
         fresh.note(start + 90 * MINUTE_MS, traffic(7));
         fresh.merge(&History::read(read()));
+        assert_eq!(hours(&fresh), [(0, 60, 600), (60, 31, 307)]);
         fresh.note(start + 91 * MINUTE_MS, traffic(7));
         assert_eq!(hours(&fresh), [(0, 60, 600), (60, 32, 314)]);
         history.told();

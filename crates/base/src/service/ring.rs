@@ -96,6 +96,17 @@ impl Ring {
         self.untold.insert(newest);
     }
 
+    /// Puts what is better known now of a stretch that is not the newest.
+    pub(super) fn amend(&mut self, number: i64, row: Row) {
+        self.rows.insert(number, row);
+        self.untold.insert(number.div_euclid(self.form.rows));
+    }
+
+    /// Slots that the store does not have as they are.
+    pub(super) fn untold_slots(&self) -> impl Iterator<Item = i64> {
+        self.untold.iter().copied()
+    }
+
     /// Takes what another knows and this one does not.
     pub(super) fn merge(&mut self, other: &Self) {
         for (number, row) in &other.rows {
