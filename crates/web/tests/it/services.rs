@@ -234,6 +234,24 @@ async fn runs_that_are_no_services_are_none() {
 }
 
 #[tokio::test]
+async fn a_page_has_so_many_services() {
+    let site = Site::empty();
+    let mut fine = record(now());
+    fine.instances.truncate(1);
+    for _ in 0..101 {
+        let done = Some(RunStatus::Finished);
+        let run_id = run(&site.tracking, "/Iris_service", &[], &[], &[], done).await;
+        let tag = Tag::new("trainyard.service", fine.tag());
+        site.tracking.runs.set_tag(&run_id, tag).await.unwrap();
+    }
+    let page = site.get("/services").await;
+    holds(&page, &["The newest 100 are shown."]);
+    assert_eq!(page.text.matches(">Iris</a>").count(), 100, "{}", page.text);
+    recorded(&site).await;
+    holds(&site.get("/models/Iris").await, &["7 more services"]);
+}
+
+#[tokio::test]
 async fn nobody_sees_services_that_are_not_theirs() {
     let site = Site::empty();
     let own = service(&site, "/Own_service", &record(now())).await;
