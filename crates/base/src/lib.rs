@@ -13,6 +13,7 @@
 //! - [`mod@nearest`]: the name that somebody meant;
 //! - [`pandas`]: what pandas takes for missing;
 //! - [`random`]: numbers that a seed decides, on every machine;
+//! - [`service`]: what a host records of a service that it runs;
 //! - [`status_page`]: how small pages look by which servers say how they are;
 //! - [`stratified`]: rows drawn by class, as scikit-learn draws them;
 //! - [`words`]: what one room writes and another reads.
@@ -31,6 +32,7 @@ pub mod pandas;
 pub mod prometheus;
 pub mod random;
 pub mod rate;
+pub mod service;
 pub mod size;
 pub mod status_page;
 pub mod stratified;

@@ -67,11 +67,32 @@ pub mod tags {
     pub const MODEL: &str = "trainyard.model";
     /// Of the run of production data over time: how long its windows are.
     pub const WINDOW: &str = "trainyard.window";
+    /// Of the run of a service: how it is, as JSON ([`ServiceRecord`](crate::service::ServiceRecord)).
+    pub const SERVICE: &str = "trainyard.service";
+    /// Of the same: what whoever keeps it up said last, a line each.
+    pub const SERVICE_LOG: &str = "trainyard.service.log";
 }
 
 /// The experiment of a model's releases and rollbacks.
 pub fn releases_experiment(model: &str) -> String {
     format!("/{model}_releases")
+}
+
+/// What the name of a [`service_experiment`] ends with.
+const SERVICE_END: &str = "_service";
+
+/// The experiment of what hosts record of a model's services: a run for each.
+pub fn service_experiment(model: &str) -> String {
+    format!("/{model}{SERVICE_END}")
+}
+
+/// A pattern of LIKE for the names of all of them, and of a few more: `_` stands for any character.
+pub const SERVICE_EXPERIMENTS: &str = "/%_service";
+
+/// The model that a [`service_experiment`] is of; none where it is no such.
+pub fn model_of_service_experiment(experiment: &str) -> Option<&str> {
+    let model = experiment.strip_prefix('/')?.strip_suffix(SERVICE_END)?;
+    (!model.is_empty()).then_some(model)
 }
 
 /// The experiment of looks at production data, beside the one that models are trained in.
@@ -88,3 +109,18 @@ pub const RECENT_WINDOWS: &str = "recent.json";
 
 /// Bytes of it: whoever draws a page reads it whole.
 pub const RECENT_WINDOWS_BYTES_MAX: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_experiment_of_a_service_says_whose_it_is() {
+        for model in ["Churn", "a/b", "x_service", "it's \"one\""] {
+            assert_eq!(model_of_service_experiment(&service_experiment(model)), Some(model));
+        }
+        for other in ["/_service", "_service", "Churn_service", "/Churn_releases", "/aXservice"] {
+            assert_eq!(model_of_service_experiment(other), None, "{other}");
+        }
+    }
+}

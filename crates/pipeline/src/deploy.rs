@@ -22,6 +22,7 @@ use crate::refusal::note_refusal;
 use crate::releases::{FAILED, deliver};
 use crate::review::ReleaseReview;
 use crate::service::service;
+use crate::service_record::record_change;
 use crate::states::State;
 use crate::{Error, Project, Result, owner, workload};
 
@@ -114,7 +115,9 @@ pub(crate) async fn deploy_candidate(
     // A release is long: its future is large, and lies on the heap so that its callers stay small.
     let releasing = Box::pin(release(project, tracking, candidate, program, cause, watcher));
     let done = |deployed: &Deployed| format!("version {} at {}", deployed.version, deployed.url);
-    let (deployed, took) = Step::Deploy.watched(watcher, releasing, done).await?;
+    let released = Step::Deploy.watched(watcher, releasing, done).await;
+    record_change(project, tracking).await;
+    let (deployed, took) = released?;
     Ok(Deployed { took, ..deployed })
 }
 

@@ -92,7 +92,7 @@ async fn serves_here(project: &Project, version: &str) -> bool {
 }
 
 /// The name of this machine, or of this container.
-fn host() -> String {
+pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }

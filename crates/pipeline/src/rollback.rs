@@ -12,6 +12,7 @@ use crate::labels::{VERSION_LABEL, version_of};
 use crate::releases::{FAILED, RELEASED};
 use crate::review::ReleaseReview;
 use crate::service::service;
+use crate::service_record::record_change;
 use crate::{Error, Project, Result, workload};
 
 /// What is to serve again.
@@ -32,7 +33,9 @@ pub async fn rollback(
 ) -> Result<Deployed> {
     let rolling = Box::pin(roll(project, tracking, options, watcher));
     let done = |deployed: &Deployed| format!("version {} at {}", deployed.version, deployed.url);
-    let (deployed, took) = Step::Deploy.watched(watcher, rolling, done).await?;
+    let rolled = Step::Deploy.watched(watcher, rolling, done).await;
+    record_change(project, tracking).await;
+    let (deployed, took) = rolled?;
     Ok(Deployed { took, ..deployed })
 }
 

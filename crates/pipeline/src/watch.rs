@@ -11,6 +11,7 @@ use crate::cron::Cron;
 use crate::event::Watcher;
 use crate::retrain::{Turn, turn};
 use crate::run::RunOptions;
+use crate::service_record::each_minute;
 use crate::troubles::Troubles;
 use crate::watch_config::Watch;
 use crate::{Error, Project, Result};
@@ -31,6 +32,22 @@ pub async fn watch(
     told: &(dyn Fn(&Turn) + Send + Sync),
 ) -> Result<()> {
     let times = Times::of(&project.config.watch)?;
+    let looking = look_at(times, project, tracking, options, watcher, told);
+    tokio::select! {
+        ended = Box::pin(looking) => ended,
+        // It goes on for as long.
+        () = Box::pin(each_minute(project, tracking)) => Ok(()),
+    }
+}
+
+async fn look_at(
+    times: Times,
+    project: &Project,
+    tracking: &Tracking,
+    options: &RunOptions,
+    watcher: Watcher<'_>,
+    told: &(dyn Fn(&Turn) + Send + Sync),
+) -> Result<()> {
     let mut troubles = Troubles::default();
     loop {
         let now = Utc::now();

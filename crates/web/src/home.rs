@@ -16,6 +16,7 @@ use trainyard_mlflow::{
 use crate::cockpit::{Health, PRODUCTION, Records};
 use crate::error::Result;
 use crate::experiments::{first_steps, only_the_default};
+use crate::services;
 use crate::site::Web;
 use crate::{format, live, page};
 
@@ -59,7 +60,7 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
     .await;
     let (running, failed, recent) = (running?, failed?, recent?);
     let experiments_by_run = by_last_run(&web, &experiments, &recent, now).await?;
-    let models = production(&web).await;
+    let models = production(&web, now).await;
     let approvals = approvals(&web).await;
     let content = html! {
         (approvals)
@@ -204,7 +205,7 @@ async fn last_run(web: &Web, experiment: &Experiment) -> StoreResult<Option<i64>
 }
 
 /// Models in production, each with a dot; a registry that cannot be read is told.
-async fn production(web: &Web) -> Markup {
+async fn production(web: &Web, now: i64) -> Markup {
     let search = SearchRegisteredModels {
         max_results: Some(MODELS_MAX),
         order_by: vec!["last_updated_timestamp DESC".to_owned()],
@@ -222,8 +223,13 @@ async fn production(web: &Web) -> Markup {
             Some((model, alias.version.as_str()))
         })
         .collect();
-    let states =
-        serving.iter().take(MODELS_SHOWN).map(|&(model, version)| state(web, model, version));
+    // Nothing of a service is said where they cannot be read; the page of services says why.
+    let services = services::read_all(web).await.map(|(all, _has_more)| all).unwrap_or_default();
+    let states = serving.iter().take(MODELS_SHOWN).map(|&(model, version)| {
+        let own = services.iter().filter(|service| service.model == model.name);
+        let service = services::health_of(own, now);
+        state(web, model, version, service)
+    });
     let states = join_all(states).await;
     html! {
         @if serving.is_empty() { p.soft { "No version of a model has the alias " (PRODUCTION) "." } } @else {
@@ -247,7 +253,12 @@ async fn production(web: &Web) -> Markup {
 }
 
 /// The dot of a model, and what its data was found to be.
-async fn state(web: &Web, model: &RegisteredModel, version: &str) -> Markup {
+async fn state(
+    web: &Web,
+    model: &RegisteredModel,
+    version: &str,
+    service: Option<Health>,
+) -> Markup {
     let id = VersionId { name: &model.name, version };
     let version = match web.tracking.model_versions.get(id).await {
         Ok(version) => version,
@@ -259,7 +270,7 @@ async fn state(web: &Web, model: &RegisteredModel, version: &str) -> Markup {
     let records = Records::last_look(web, &model.name, &version).await;
     let look = records.looks.first();
     html! {
-        (Health::of(&version, look).dot())
+        (Health::of(&version, look).and(service).dot())
         @if let Some(verdict) = records.verdict() { a href=(web.links.monitoring(&model.name)) { "data " (verdict) } }
         @else { span.soft { "no look at its data" } }
     }

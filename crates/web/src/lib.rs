@@ -1,5 +1,5 @@
 //! The pages people look at: experiments, runs, metrics, artifacts, comparison, for each model a cockpit and its data
-//! over time, and the team.
+//! over time, the services that hosts record, and the team.
 //!
 //! Rendered here, on the server, from any [`Tracking`]; they work without scripts, load nothing
 //! from elsewhere, and show what users logged as text only: whatever could be active (HTML
@@ -43,6 +43,7 @@ mod posted;
 mod preview;
 mod query;
 mod relations;
+mod release_marks;
 mod router;
 mod run;
 mod run_change;
@@ -54,6 +55,7 @@ mod runs_csv;
 mod sandbox;
 mod search;
 mod search_box;
+mod services;
 mod signature;
 mod site;
 mod team;

@@ -131,6 +131,16 @@ impl Links {
         format!("{}/monitoring", self.model(name))
     }
 
+    /// What hosts record of services.
+    pub(crate) fn services(&self) -> String {
+        format!("{}/services", self.prefix)
+    }
+
+    /// One service, by the run that it is recorded in.
+    pub(crate) fn service(&self, run_id: &str) -> String {
+        format!("{}/{}", self.services(), part(run_id))
+    }
+
     pub(crate) fn version(&self, name: &str, version: &str) -> String {
         format!("{}/versions/{}", self.model(name), part(version))
     }

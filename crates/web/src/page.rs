@@ -17,6 +17,7 @@ pub(crate) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
 pub(crate) enum Section {
     Experiments,
     Models,
+    Services,
     Team,
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn layout(
                     nav aria-label="Main" {
                         (entry(Section::Experiments, links.experiments(), "Experiments"))
                         (entry(Section::Models, links.models(), "Models"))
+                        (entry(Section::Services, links.services(), "Services"))
                         (entry(Section::Team, links.team(), "Team"))
                     }
                     form.find method="get" action=(links.search()) role="search" aria-label="Everything" {

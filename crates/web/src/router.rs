@@ -15,7 +15,8 @@ use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
     artifact, cockpit, compare, curves, error, experiment, experiments, home, logged_model, metric,
-    models, monitoring, page, relations, run, run_change, runs_csv, search, team, webhooks,
+    models, monitoring, page, relations, run, run_change, runs_csv, search, services, team,
+    webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -59,6 +60,8 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
             "/models/{name}/versions/{version}",
             get(cockpit::show_version).post(cockpit::change_version),
         )
+        .route("/services", get(services::list))
+        .route("/services/{run_id}", get(services::show))
         .route("/webhooks", get(webhooks::show).post(webhooks::change))
         .route("/team", get(team::show).post(team::change))
         .route("/team/users/{name}", get(team::show_member).post(team::change_member))
@@ -80,6 +83,7 @@ async fn style() -> Response {
         include_str!("assets/experiment.css"),
         include_str!("assets/monitoring.css"),
         include_str!("assets/run.css"),
+        include_str!("assets/services.css"),
     );
     asset("text/css; charset=utf-8", STYLE)
 }

@@ -306,14 +306,14 @@ async fn ask(
         Ok(response) => {
             let (status, waited) = (response.status().as_u16(), asked.waited());
             replica.answered(status);
-            replica.window.count(Fault::of_status(status), waited);
+            replica.window.count(Some(status), Fault::of_status(status), waited);
             Ok((response, waited))
         }
         Err(failure) => {
             // A connection to an instance also breaks because the client's body did.
             let failure = outgoing.body.failure().unwrap_or(failure);
             replica.failed(&failure);
-            replica.window.count(Some(failure.fault()), asked.waited());
+            replica.window.count(None, Some(failure.fault()), asked.waited());
             Err(failure)
         }
     }
@@ -368,7 +368,7 @@ impl Drop for Asked<'_> {
         if !self.is_over {
             let waited = self.waited();
             self.target.abandoned(waited);
-            self.replica.window.count(Some(Fault::Client), waited);
+            self.replica.window.count(None, Some(Fault::Client), waited);
         }
     }
 }

@@ -85,7 +85,7 @@ impl Metrics {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.latency.0.observe(duration);
-        self.window.count(fault, duration);
+        self.window.count(Some(status), fault, duration);
     }
 
     /// The page. `dropped` are lines that the access log left out; `canary` and `copies` are those of a

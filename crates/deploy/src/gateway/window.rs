@@ -1,4 +1,5 @@
-//! What went through in the last minute: how many requests, whose fault the bad ones were, how long answers took.
+//! What went through in the last minute: how many requests, with which status, whose fault the bad ones were, how long
+//! answers took.
 //!
 //! The counters only grow, so a request costs one addition (two if it went wrong), without a lock. What they said
 //! is noted every few seconds, and the last minute is what they say now without what they said then.
@@ -28,6 +29,9 @@ const BOUNDS: [u64; 36] = bounds();
 /// One for each bound, and one for what is beyond the last.
 const BUCKETS: usize = BOUNDS.len() + 1;
 
+/// Classes of statuses: 1xx to 5xx.
+const CLASSES: usize = 5;
+
 /// Upper bounds in microseconds.
 const fn bounds() -> [u64; 36] {
     let mut bounds = [0; 36];
@@ -54,6 +58,10 @@ pub struct Lately {
     pub gateway_faults: u64,
     /// Those that an instance did not answer, or with 5xx.
     pub instance_faults: u64,
+    /// Answers by the class of their status, 1xx first. What was never answered is in none; all are 0 where a gateway
+    /// of an earlier version says it.
+    #[serde(default)]
+    pub by_class: [u64; CLASSES],
     /// Half of the answers began within this time, in microseconds; none where there were none.
     pub p50_us: Option<u64>,
     /// All but one of a hundred did.
@@ -80,6 +88,7 @@ pub(super) struct Window {
     took: [AtomicU64; BUCKETS],
     /// In the order of [`Fault::ALL`].
     faults: [AtomicU64; Fault::ALL.len()],
+    classes: [AtomicU64; CLASSES],
     /// Oldest first.
     notes: Mutex<VecDeque<(Instant, Counts)>>,
 }
@@ -88,6 +97,7 @@ pub(super) struct Window {
 struct Counts {
     took: [u64; BUCKETS],
     faults: [u64; Fault::ALL.len()],
+    classes: [u64; CLASSES],
 }
 
 impl Default for Window {
@@ -98,19 +108,26 @@ impl Default for Window {
 
 impl Window {
     fn begin(now: Instant) -> Self {
-        let nothing = Counts { took: [0; BUCKETS], faults: [0; Fault::ALL.len()] };
+        let nothing =
+            Counts { took: [0; BUCKETS], faults: [0; Fault::ALL.len()], classes: [0; CLASSES] };
         Self {
             took: [const { AtomicU64::new(0) }; BUCKETS],
             faults: [const { AtomicU64::new(0) }; Fault::ALL.len()],
+            classes: [const { AtomicU64::new(0) }; CLASSES],
             notes: Mutex::new(VecDeque::from([(now, nothing)])),
         }
     }
 
-    /// Counts a request that ended after so long, and whose fault it was if it ended badly.
-    pub(super) fn count(&self, fault: Option<Fault>, took: Duration) {
+    /// Counts a request that ended after so long: the status of its answer if it got one, and whose fault it was if it
+    /// ended badly.
+    pub(super) fn count(&self, status: Option<u16>, fault: Option<Fault>, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.partition_point(|bound| *bound < micros);
         if let Some(counter) = self.took.get(bucket) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        let class = status.and_then(|status| usize::from(status / 100).checked_sub(1));
+        if let Some(counter) = class.and_then(|class| self.classes.get(class)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(fault) = fault {
@@ -151,6 +168,7 @@ impl Window {
             client_faults: client,
             gateway_faults: gateway,
             instance_faults: instance,
+            by_class: difference(&counts.classes, &before.classes),
             p50_us: percentile(&took, 0.5),
             p99_us: percentile(&took, 0.99),
         }
@@ -158,8 +176,10 @@ impl Window {
 
     fn counts(&self) -> Counts {
         // Faults first: they are counted last, so there are hardly ever more of them than requests.
-        let faults = self.faults.each_ref().map(|counter| counter.load(Ordering::Relaxed));
-        Counts { faults, took: self.took.each_ref().map(|counter| counter.load(Ordering::Relaxed)) }
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let faults = self.faults.each_ref().map(read);
+        let classes = self.classes.each_ref().map(read);
+        Counts { faults, classes, took: self.took.each_ref().map(read) }
     }
 
     fn notes(&self) -> MutexGuard<'_, VecDeque<(Instant, Counts)>> {
@@ -210,7 +230,7 @@ mod tests {
         // Ten minutes of errors, then ten good ones.
         for second in 1..=1200_u64 {
             let fault = (second <= 600).then_some(Fault::Instance);
-            window.count(fault, Duration::from_millis(3));
+            window.count(Some(200), fault, Duration::from_millis(3));
             if second.is_multiple_of(STEP.as_secs()) {
                 window.note(at(second));
             }
@@ -237,15 +257,25 @@ mod tests {
         let window = Window::begin(start);
         for fault in [None, None, Some(Fault::Client), Some(Fault::Gateway), Some(Fault::Instance)]
         {
-            window.count(fault, Duration::ZERO);
+            let status = match fault {
+                None => Some(200),
+                Some(Fault::Client) => Some(422),
+                // The connection broke.
+                Some(Fault::Gateway) => None,
+                Some(Fault::Instance) => Some(500),
+            };
+            window.count(status, fault, Duration::ZERO);
         }
+        // What is no status is in no class.
+        window.count(Some(999), None, Duration::ZERO);
         window.blame(Fault::Instance);
         let lately = window.lately(start + Duration::from_secs(1));
         assert_eq!(
             (lately.client_faults, lately.gateway_faults, lately.instance_faults),
             (1, 1, 2)
         );
-        assert_eq!((lately.requests, lately.error_share()), (5, 0.6));
+        assert_eq!((lately.requests, lately.error_share()), (6, 0.5));
+        assert_eq!(lately.by_class, [0, 2, 0, 1, 1]);
     }
 
     #[test]
@@ -256,7 +286,7 @@ mod tests {
         for micros in [50, 800, 3_000, 45_000, 2_000_000, 110_000_000] {
             let window = Window::begin(start);
             for _ in 0..1000 {
-                window.count(None, Duration::from_micros(micros));
+                window.count(None, None, Duration::from_micros(micros));
             }
             let p50 = window.lately(start).p50_us.unwrap();
             let is_near = p50 as f64 >= micros as f64 / 1.5 && p50 as f64 <= micros as f64 * 1.5;
@@ -265,14 +295,14 @@ mod tests {
         let window = Window::begin(start);
         for number in 0..1000_u64 {
             let millis = if number < 985 { 2 } else { 900 };
-            window.count(None, Duration::from_millis(millis));
+            window.count(None, None, Duration::from_millis(millis));
         }
         let lately = window.lately(start);
         assert!(lately.p50_us.unwrap() < 3_000, "{lately:?}");
         assert!(lately.p99_us.unwrap() > 500_000, "{lately:?}");
         // An answer that took an hour is not lost.
         let window = Window::begin(start);
-        window.count(None, Duration::from_hours(1));
+        window.count(None, None, Duration::from_hours(1));
         assert_eq!(window.lately(start).p50_us, Some(BOUNDS[35]));
     }
 }

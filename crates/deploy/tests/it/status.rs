@@ -48,6 +48,7 @@ async fn what_should_serve_and_does_not_is_told() {
         (13, 1, 0, 2),
         "{all:?}"
     );
+    assert_eq!(all.by_class, [0, 10, 0, 1, 2]);
     assert!(all.p50_us.is_some() && all.p99_us >= all.p50_us, "{all:?}");
     let ids: Vec<&str> = seen.instances.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(ids, ["r1", "r1.2"]);

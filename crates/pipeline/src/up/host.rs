@@ -13,9 +13,11 @@ use trainyard_deploy::{Error as DeployError, HEARTBEAT, Service, Supervision, en
 
 use super::follow::Following;
 use super::keep::Keeping;
+use super::recording;
 use super::registry::{Open, Registry};
 use super::said::{Said, Told, logged};
 use crate::service::service;
+use crate::service_record::News;
 use crate::{Error, Project, Result};
 
 /// What a supervisor needs beside its projects.
@@ -34,6 +36,8 @@ pub struct UpOptions {
 struct Kept {
     project: watch::Sender<Arc<Project>>,
     told: Told,
+    /// What was told, for the record of the service.
+    news: Arc<News>,
 }
 
 /// Projects that this process keeps up.
@@ -76,13 +80,14 @@ impl Up {
             let service = service(&project);
             let ended = take_over && end_supervisor(&service).await?;
             supervisions.push(Supervision::begin(&service, &folders)?);
-            let told = logged(&told, service.clone());
+            let news = Arc::new(News::default());
+            let told = logged(&told, service.clone(), Arc::clone(&news));
             let model = &project.config.model.name;
             if ended {
                 told(&Said::note(model, "took over from another supervisor"));
             }
             warn(&service, &told, model);
-            kept.push(Kept { project: watch::channel(Arc::new(project)).0, told });
+            kept.push(Kept { project: watch::channel(Arc::new(project)).0, told, news });
         }
         Ok(Self { options, open, projects: kept, supervisions })
     }
@@ -97,11 +102,13 @@ impl Up {
         let Self { options, open, projects, supervisions } = self;
         let mut tasks = JoinSet::new();
         let mut followed = Vec::with_capacity(projects.len());
-        for Kept { project, told } in &projects {
+        for Kept { project, told, news } in &projects {
             let registry = Arc::new(Registry::new(Arc::clone(&open)));
             let keeping =
                 Keeping::new(project.subscribe(), Arc::clone(&registry), Arc::clone(told));
             tasks.spawn(keeping.run());
+            let registered = Arc::clone(&registry);
+            tasks.spawn(recording::run(project.subscribe(), registered, Arc::clone(news)));
             let (program, by_hand) = (options.program.clone(), options.is_by_hand);
             let told = Arc::clone(told);
             let following = Following::new(program, by_hand, project.subscribe(), registry, told);
@@ -140,7 +147,7 @@ async fn beat(mut supervisions: Vec<Supervision>) {
 /// Reads projects again when that is wanted. One that is wrong is kept as it was.
 async fn reload(projects: &[Kept], options: &UpOptions, mut reloads: watch::Receiver<()>) {
     while reloads.changed().await.is_ok() {
-        for Kept { project, told } in projects {
+        for Kept { project, told, .. } in projects {
             let before = Arc::clone(&project.borrow());
             let model = &before.config.model.name;
             match reopened(&before, options) {

@@ -6,6 +6,7 @@ mod going_back;
 mod host;
 mod keep;
 mod pace;
+mod recording;
 mod registry;
 mod said;
 mod unit;

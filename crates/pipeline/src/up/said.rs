@@ -6,6 +6,8 @@ use chrono::{SecondsFormat, Utc};
 use trainyard_deploy::{Service, log_line};
 use trainyard_mlflow::secrets::hide;
 
+use crate::service_record::News;
+
 /// Something that a supervisor did, or found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
@@ -32,13 +34,16 @@ impl Said {
 /// Who is told.
 pub type Told = Arc<dyn Fn(&Said) + Send + Sync>;
 
-/// The same listener, after a line in the log of the supervisor of a deployment.
-pub(super) fn logged(told: &Told, service: Service) -> Told {
+/// The same listener, after a line in the log of the supervisor of a deployment, and one for its record.
+pub(super) fn logged(told: &Told, service: Service, news: Arc<News>) -> Told {
     let told = Arc::clone(told);
     Arc::new(move |said: &Said| {
-        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let (now, text) = (Utc::now(), hide(&said.text));
         let level = if said.is_trouble { "WARN" } else { "INFO" };
-        log_line(&service, &format!("{at} {level:>5} {}", hide(&said.text)));
+        let at = now.to_rfc3339_opts(SecondsFormat::Micros, true);
+        log_line(&service, &format!("{at} {level:>5} {text}"));
+        let at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+        news.tell(&format!("{at} {level:>5} {text}"));
         told(said);
     })
 }

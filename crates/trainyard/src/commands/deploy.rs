@@ -9,7 +9,7 @@ use trainyard_deploy::gateway::Mode;
 use trainyard_deploy::{Pull, RuntimeKind};
 use trainyard_mlflow::Tracking;
 use trainyard_pipeline::{
-    Behaviour, DeployOptions, Deployed, Happened, Project, RollbackOptions, service,
+    Behaviour, DeployOptions, Deployed, Happened, Project, RollbackOptions, record_stop, service,
 };
 
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
@@ -262,5 +262,6 @@ fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
 async fn stop(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
     let project = arguments.project.open_project()?;
     trainyard_deploy::stop(&service(&project), &|_event| {}).await?;
+    record_stop(&project).await;
     Ok(ExitCode::SUCCESS)
 }

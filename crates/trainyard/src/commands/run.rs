@@ -143,10 +143,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if !stays || (!was_deployed && !serves(&project).await) {
         let stopped =
             trainyard_deploy::stop(&trainyard_pipeline::service(&project), &|_event| {}).await;
-        if let Err(error) = stopped
-            && outcome.is_ok()
-        {
-            return Err(error.into());
+        match stopped {
+            Ok(()) => trainyard_pipeline::record_stop(&project).await,
+            Err(error) if outcome.is_ok() => return Err(error.into()),
+            Err(_second) => {}
         }
     }
     if let Some(pages) = pages {

@@ -8,7 +8,9 @@ use clap::Args;
 use tokio::sync::Mutex;
 use trainyard_deploy::{Error as DeployError, end_supervisor, supervisor};
 use trainyard_mlflow::secrets::hide;
-use trainyard_pipeline::{Open, Opened, Project, Said, Up, UpOptions, opener, service};
+use trainyard_pipeline::{
+    Open, Opened, Project, Said, Up, UpOptions, opener, record_stop, service,
+};
 use trainyard_tracking::Shared;
 
 use super::project::{TrackingArguments, program};
@@ -137,7 +139,8 @@ async fn down(projects: &[Project]) -> Result<ExitCode, Failure> {
         let service = service(project);
         end_supervisor(&service).await?;
         match trainyard_deploy::stop(&service, &|_event| {}).await {
-            Ok(()) | Err(DeployError::NotDeployed { .. }) => {}
+            Ok(()) => record_stop(project).await,
+            Err(DeployError::NotDeployed { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }

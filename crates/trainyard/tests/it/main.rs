@@ -42,6 +42,7 @@ mod serve;
 mod serve_keys;
 mod server;
 mod server_killed;
+mod services;
 mod signals;
 mod site;
 mod surroundings;

@@ -33,6 +33,28 @@ impl Health {
         }
     }
 
+    /// How much it is to be looked at: 0 the most.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Self::Bad => 0,
+            Self::Warning => 1,
+            Self::Unknown => 2,
+            Self::Good => 3,
+        }
+    }
+
+    /// The worse of this and of what is known of its service, if anything is.
+    pub(crate) fn and(self, service: Option<Self>) -> Self {
+        let Some(service) = service else { return self };
+        match (self, service) {
+            (Self::Bad, _) | (_, Self::Bad) => Self::Bad,
+            (Self::Warning, _) | (_, Self::Warning) => Self::Warning,
+            (_, Self::Unknown) => Self::Unknown,
+            // That it serves is known, whatever is not written down of its release.
+            (Self::Good | Self::Unknown, Self::Good) => Self::Good,
+        }
+    }
+
     /// The colour, and the word for whoever sees none.
     pub(crate) fn dot(self) -> Markup {
         let (class, word) = match self {
@@ -69,5 +91,24 @@ mod tests {
         assert_eq!(of(&[(tags::STATE, "rolled_back")], Some("stable")), Health::Bad);
         assert_eq!(of(&[("trainyard.refused", "too bad")], Some("stable")), Health::Bad);
         assert_eq!(of(&[], Some("stable")), Health::Good);
+    }
+
+    #[test]
+    fn what_is_known_of_a_service_is_no_better_than_its_worst() {
+        use Health::{Bad, Good, Unknown, Warning};
+        for (own, service, both) in [
+            (Good, None, Good),
+            (Unknown, None, Unknown),
+            (Good, Some(Good), Good),
+            (Unknown, Some(Good), Good),
+            // A service that fell silent.
+            (Good, Some(Unknown), Unknown),
+            (Bad, Some(Unknown), Bad),
+            (Good, Some(Bad), Bad),
+            (Warning, Some(Good), Warning),
+            (Good, Some(Warning), Warning),
+        ] {
+            assert_eq!(own.and(service), both, "{own:?} {service:?}");
+        }
     }
 }

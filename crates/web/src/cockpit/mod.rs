@@ -23,4 +23,5 @@ pub(crate) use health::Health;
 pub(crate) use records::{Records, looks_within};
 pub(crate) use show::{production, show};
 pub(crate) use standing::PRODUCTION;
+pub(crate) use timeline::releases as table_of_releases;
 pub(crate) use version::show as show_version;

@@ -53,6 +53,11 @@ impl Records {
         Tag::find(&self.looks.first()?.data.tags, tags::VERDICT)
     }
 
+    /// So many releases and rollbacks, the newest first, alone.
+    pub(crate) async fn last_releases(web: &Web, model: &str, most: i64) -> Vec<Run> {
+        runs(web, &words::releases_experiment(model), String::new(), most).await
+    }
+
     /// The last look, alone: for lists of models.
     pub(crate) async fn last_look(web: &Web, model: &str, version: &ModelVersion) -> Self {
         let monitoring = monitoring(web, model, Some(version)).await;

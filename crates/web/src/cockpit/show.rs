@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use futures::future::join3;
+use futures::future::join4;
 use maud::html;
 use serde::Deserialize;
 use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, RegistryAt};
@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::form::Forms;
 use crate::grammar::equals;
 use crate::page::{self, Section};
+use crate::services::read_of;
 use crate::site::Web;
 use crate::ticket::Ticket;
 use crate::{alias_moves, format, live, markdown, signature};
@@ -53,10 +54,11 @@ pub(crate) async fn show(
     found.items.retain(|version| version.name == model.name);
     let production = production(&web, &model, &found.items).await;
     let now = chrono::Utc::now().timestamp_millis();
-    let (records, metrics, registry) = join3(
+    let (records, metrics, registry, services) = join4(
         Records::read(&web, &model.name, production.as_ref().or(found.items.first())),
         versions::metrics(&web, &found.items),
         web.tracking.audit.registry_at(now, Some(model.name.as_str())),
+        read_of(&web, &model.name),
     )
     .await;
     let registry = registry.unwrap_or_else(|error| {
@@ -68,6 +70,7 @@ pub(crate) async fn show(
         production: production.as_ref(),
         moved: registry.aliases.iter().find(|alias| alias.alias == PRODUCTION),
         records: &records,
+        services: &services,
         waiting: requests.len(),
         now,
     };

@@ -7,6 +7,7 @@ use trainyard_mlflow::entities::{AliasAt, ModelVersion, Run, Tag};
 use super::health::Health;
 use super::records::Records;
 use crate::format;
+use crate::services::{self, Service};
 use crate::site::Web;
 
 /// The alias of what users get.
@@ -21,6 +22,8 @@ pub(crate) struct Standing<'a> {
     /// Since when and by whom it does, where that is written down.
     pub(crate) moved: Option<&'a AliasAt>,
     pub(crate) records: &'a Records,
+    /// What serves it, where hosts say so.
+    pub(crate) services: &'a [Service],
     /// Requests for approval that are open.
     pub(crate) waiting: usize,
     pub(crate) now: i64,
@@ -38,15 +41,17 @@ impl Standing<'_> {
             };
         };
         let look = self.records.looks.first();
+        let service = services::health_of(self.services, self.now);
         let tag = |key: &str| Tag::find(&version.tags, key);
         let refused = tag("trainyard.refused").filter(|_| tag(tags::STATE) != Some("released"));
         html! {
             p.standing {
-                (Health::of(version, look).dot())
+                (Health::of(version, look).and(service).dot())
                 strong { (PRODUCTION) } " is "
                 a href=(web.links.version(&version.name, &version.version)) { "version " (version.version) }
                 (self.since())
                 @if let Some(reason) = refused { ", but its release was refused: " (format::short(reason, 200)) }
+                (services::in_a_cockpit(web, self.services, self.now))
                 "; "
                 (self.data(web, look))
                 (self.quality(version))

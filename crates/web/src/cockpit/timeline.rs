@@ -4,7 +4,7 @@
 use futures::future::join;
 use maud::{Markup, html};
 use trainyard_mlflow::SearchAudit;
-use trainyard_mlflow::entities::{AuditEvent, ModelVersion};
+use trainyard_mlflow::entities::{AuditEvent, ModelVersion, Run};
 
 use super::records::Records;
 use super::timeline_sources::{Entry, Tone, of_event, of_looks, of_release, of_version};
@@ -47,6 +47,15 @@ pub(super) async fn section(
         @else { (table(web, model, &entries)) }
         @if cut { p.soft { "The newest " (SHOWN) "; `trainyard audit` and the runs of releases have all." } }
         @if !has_events { p.soft { "Moves of aliases are in the audit log, which is not for everybody." } }
+    }
+}
+
+/// Releases and rollbacks alone, for other pages.
+pub(crate) fn releases(web: &Web, model: &str, runs: &[Run]) -> Markup {
+    let entries: Vec<Entry> = runs.iter().filter_map(of_release).collect();
+    html! {
+        @if entries.is_empty() { p.soft { "No release is recorded." } }
+        @else { (table(web, model, &entries)) }
     }
 }
 

@@ -1,12 +1,11 @@
 //! Quality, labels and rows over time, with releases marked.
 
 use maud::{Markup, PreEscaped, html};
-use trainyard_base::words::tags;
 use trainyard_chart::intervals::{Event, Intervals, Point};
 use trainyard_drift::{About, Measure, WindowLength, WindowResult};
-use trainyard_mlflow::entities::{Run, Tag};
+use trainyard_mlflow::entities::Run;
 
-use crate::format;
+use crate::{format, release_marks};
 
 /// Metrics of quality that are drawn: the first of each window.
 const CHARTS_MAX: usize = 8;
@@ -165,14 +164,8 @@ impl Charts<'_> {
 
     /// Releases and rollbacks that came about. Windows of rows have no times.
     fn events(&self) -> Vec<Event> {
-        let of = |run: &Run| {
-            let is_done = Tag::find(&run.data.tags, tags::OUTCOME) == Some("released");
-            let to = Tag::find(&run.data.params, "to").filter(|_to| is_done)?;
-            let at = run.info.end_time.or(run.info.start_time)?;
-            Some(Event { x: at as f64, name: format!("v{}", format::short(to, 12)) })
-        };
         match self.length {
-            WindowLength::Time(_) => self.releases.iter().filter_map(of).collect(),
+            WindowLength::Time(_) => release_marks::of(self.releases),
             WindowLength::Rows(_) => Vec::new(),
         }
     }

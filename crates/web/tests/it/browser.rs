@@ -4,6 +4,7 @@ use trainyard_mlflow::artifacts::once;
 use trainyard_mlflow::entities::Tag;
 use trainyard_testkit::browser;
 
+use crate::services::{record, service};
 use crate::site::Site;
 
 /// Serves the site's pages until the test ends.
@@ -67,4 +68,18 @@ async fn mlflows_addresses_of_several_runs_lead_to_their_curves() {
     // The script of charts is at work, too.
     assert!(page.contains("Point at a line for its values"), "{page}");
     assert_eq!(page.matches("<path class=\"line c0 d0\" d=\"M76").count(), 1, "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_is_drawn_without_scripts_of_its_own() {
+    let site = Site::empty();
+    let now = chrono::Utc::now().timestamp_millis();
+    let run_id = service(&site, "/Iris_service", &record(now)).await;
+    let url = serve(&site).await;
+    for address in [format!("{url}/services"), format!("{url}/services/{run_id}?span=24h")] {
+        let page = dom(address).await;
+        assert_eq!(page.matches("class=\"chart lines\"").count(), 2, "{page}");
+        // What was said has no tags.
+        assert!(page.contains("r7.2 ended &lt;script&gt;"), "{page}");
+    }
 }

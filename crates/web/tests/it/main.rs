@@ -12,5 +12,6 @@ mod live;
 mod locations;
 mod monitoring;
 mod pages;
+mod services;
 mod site;
 mod team;

@@ -1,0 +1,17 @@
+//! What a host records of a service that it runs, for pages elsewhere: how it is, and what went through over time.
+//!
+//! All of it is tags of one run, as tags are replaced where values of metrics stay for ever: a service that is recorded
+//! each minute for years takes as much room as one of last month.
+
+mod history;
+mod record;
+mod ring;
+mod traffic;
+
+pub use history::{History, MINUTE_MS};
+pub use record::{
+    CandidateRecord, CopiesRecord, GatewayMode, InstanceRecord, InstanceRole, SILENT_AFTER_MS,
+    ServiceRecord, ServiceState, Teller, cut,
+};
+pub use ring::Row;
+pub use traffic::{CLASSES, Traffic};

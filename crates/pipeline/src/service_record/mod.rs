@@ -1,0 +1,15 @@
+//! What this host records of the project's service in the tracking store: how it is, each minute while somebody keeps it
+//! up, and what went through over time. Pages of a tracking server elsewhere know a service by this alone.
+//!
+//! Nothing that serves, or keeps up what serves, waits for it: a store that is away is told when it is back.
+
+mod command;
+mod look;
+mod minutely;
+mod news;
+mod recorder;
+
+pub(crate) use command::record_change;
+pub use command::record_stop;
+pub(crate) use minutely::{Minutely, each_minute};
+pub(crate) use news::News;

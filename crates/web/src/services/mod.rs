@@ -1,0 +1,15 @@
+//! What serves on hosts elsewhere: how each service is, its instances, what goes through, a release that goes on.
+//!
+//! A page knows of a service what its host recorded last (`trainyard up`, each minute), and says how old that is: what
+//! was not heard of lately is not known, whatever it was.
+
+mod charts;
+mod detail;
+mod list;
+mod recorded;
+mod sentence;
+mod show;
+
+pub(crate) use recorded::{Service, health_of, read_all, read_of};
+pub(crate) use sentence::in_a_cockpit;
+pub(crate) use show::{list, show};

@@ -1,0 +1,243 @@
+//! Services as they are recorded: a run each, in the experiment of their model. Tags are people's, so nothing in them is
+//! taken on trust; whose model it is the experiment says, which has its permissions, and no record.
+
+use trainyard_base::service::{
+    GatewayMode, History, SILENT_AFTER_MS, ServiceRecord, ServiceState, Teller,
+};
+use trainyard_base::words::{
+    SERVICE_EXPERIMENTS, model_of_service_experiment, service_experiment, tags,
+};
+use trainyard_mlflow::entities::{Experiment, LifecycleStage, Run, Tag, ViewType};
+use trainyard_mlflow::{Error, Result, SearchExperiments, SearchRuns};
+
+use crate::cockpit::Health;
+use crate::site::Web;
+
+/// Experiments of services that are looked through, the last changed.
+const EXPERIMENTS_MAX: i64 = 1000;
+/// Services that are read. Each has up to a hundred kilobytes.
+pub(super) const SERVICES_MAX: i64 = 100;
+/// Services of one model.
+const OF_MODEL_MAX: i64 = 10;
+/// A clock may be ahead of this server's by so much.
+const AHEAD_MS: i64 = 60_000;
+
+/// A service.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) model: String,
+    pub(crate) run_id: String,
+    pub(crate) record: ServiceRecord,
+    tags: Vec<Tag>,
+}
+
+/// Whether what is recorded is about now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    Lately,
+    /// Too long ago to say how it is.
+    LongAgo,
+    /// At a moment that is yet to come.
+    Ahead,
+}
+
+impl Service {
+    fn of(run: Run, model: &str) -> Option<Self> {
+        let record = ServiceRecord::read(Tag::find(&run.data.tags, tags::SERVICE)?)?;
+        let is_there = run.info.lifecycle_stage == LifecycleStage::Active;
+        is_there.then(|| Self {
+            model: model.to_owned(),
+            run_id: run.info.run_id,
+            record,
+            tags: run.data.tags,
+        })
+    }
+
+    pub(super) fn heard(&self, now: i64) -> Heard {
+        match now.saturating_sub(self.record.at_ms) {
+            ..=SILENT_AFTER_MS if self.record.at_ms > now.saturating_add(AHEAD_MS) => Heard::Ahead,
+            ..=SILENT_AFTER_MS => Heard::Lately,
+            _ => Heard::LongAgo,
+        }
+    }
+
+    /// Whether it was told of lately, so that what is told is how it is.
+    pub(super) fn is_heard(&self, now: i64) -> bool {
+        self.heard(now) == Heard::Lately
+    }
+
+    /// How it is now.
+    pub(super) fn health(&self, now: i64) -> Health {
+        if !self.is_heard(now) {
+            return Health::Unknown;
+        }
+        match self.record.state {
+            ServiceState::Serving if self.record.mode == GatewayMode::Open => Health::Good,
+            ServiceState::Serving | ServiceState::Degraded => Health::Warning,
+            ServiceState::Down => Health::Bad,
+            ServiceState::Stopped | ServiceState::NeverReleased | ServiceState::Unknown => {
+                Health::Unknown
+            }
+        }
+    }
+
+    /// What went through over time.
+    pub(super) fn history(&self) -> History {
+        History::read(self.tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())))
+    }
+
+    /// What whoever keeps it up said last.
+    pub(super) fn log(&self) -> &str {
+        Tag::find(&self.tags, tags::SERVICE_LOG).unwrap_or_default()
+    }
+}
+
+/// What services say of their model, the worst of them; none where they say nothing: where nothing is to serve, or
+/// only commands told, of which nobody hears more.
+pub(crate) fn health_of<'a>(
+    services: impl IntoIterator<Item = &'a Service>,
+    now: i64,
+) -> Option<Health> {
+    let says = |service: &'a Service| match (service.heard(now), service.record.by) {
+        (Heard::Lately, _) => {
+            let is_meant_to = !matches!(
+                service.record.state,
+                ServiceState::Stopped | ServiceState::NeverReleased
+            );
+            is_meant_to.then(|| service.health(now))
+        }
+        (_, Teller::Command) => None,
+        (_, Teller::Up | Teller::Watch) => {
+            (service.record.state != ServiceState::Stopped).then_some(Health::Unknown)
+        }
+    };
+    services.into_iter().filter_map(says).min_by_key(|health| health.rank())
+}
+
+/// Those that whoever asks may see, of all models, and whether there are more.
+pub(crate) async fn read_all(web: &Web) -> Result<(Vec<Service>, bool)> {
+    let search = SearchExperiments {
+        view_type: ViewType::ActiveOnly,
+        filter: format!("name LIKE '{SERVICE_EXPERIMENTS}'"),
+        max_results: Some(EXPERIMENTS_MAX),
+        order_by: vec!["last_update_time DESC".to_owned()],
+        ..SearchExperiments::default()
+    };
+    let found = web.tracking.experiments.search(search).await?;
+    let mut experiments = found.items;
+    experiments.retain(|one| model_of_service_experiment(&one.name).is_some());
+    let (services, has_more) = read(web, &experiments, SERVICES_MAX).await?;
+    Ok((services, has_more || found.next_page_token.is_some()))
+}
+
+/// Those of a model; none where they are not for whoever asks.
+pub(crate) async fn read_of(web: &Web, model: &str) -> Vec<Service> {
+    let found = match web.tracking.experiments.get_by_name(&service_experiment(model)).await {
+        Ok(found) if found.lifecycle_stage == LifecycleStage::Active => {
+            read(web, &[found], OF_MODEL_MAX).await
+        }
+        Ok(_deleted) => return Vec::new(),
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok((services, _has_more)) => services,
+        Err(error) => {
+            tracing::debug!(%error, "no services of a model are shown");
+            Vec::new()
+        }
+    }
+}
+
+/// The one that is recorded in a run.
+pub(super) async fn read_one(web: &Web, run_id: &str) -> Result<Service> {
+    let run = web.tracking.runs.get(run_id).await?;
+    let experiment = web.tracking.experiments.get(&run.info.experiment_id).await?;
+    let model = model_of_service_experiment(&experiment.name);
+    let service = model.and_then(|model| Service::of(run, model));
+    service.ok_or_else(|| Error::not_found("No service is recorded in this run."))
+}
+
+async fn read(web: &Web, experiments: &[Experiment], most: i64) -> Result<(Vec<Service>, bool)> {
+    if experiments.is_empty() {
+        return Ok((Vec::new(), false));
+    }
+    let search = SearchRuns {
+        experiment_ids: experiments.iter().map(|one| one.experiment_id.clone()).collect(),
+        filter: format!("tags.`{}` LIKE '%'", tags::SERVICE),
+        max_results: Some(most),
+        order_by: vec!["attributes.start_time DESC".to_owned()],
+        ..SearchRuns::default()
+    };
+    let found = web.tracking.runs.search(search).await?;
+    let service = |run: Run| {
+        let id = &run.info.experiment_id;
+        let experiment = experiments.iter().find(|one| one.experiment_id == *id)?;
+        Service::of(run, model_of_service_experiment(&experiment.name)?)
+    };
+    let services = found.items.into_iter().filter_map(service).collect();
+    Ok((services, found.next_page_token.is_some()))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::services) fn service(record: ServiceRecord) -> Service {
+        Service { model: "m".to_owned(), run_id: "r".to_owned(), record, tags: Vec::new() }
+    }
+
+    fn of(state: ServiceState, by: Teller, at_ms: i64) -> Service {
+        service(ServiceRecord {
+            at_ms,
+            by,
+            state,
+            mode: GatewayMode::Open,
+            ..ServiceRecord::default()
+        })
+    }
+
+    #[test]
+    fn silence_is_never_green() {
+        let now = 1_000_000_000_000;
+        let serving = |at_ms| of(ServiceState::Serving, Teller::Up, at_ms);
+        for (at, heard, health) in [
+            (now, Heard::Lately, Health::Good),
+            (now - SILENT_AFTER_MS, Heard::Lately, Health::Good),
+            (now - SILENT_AFTER_MS - 1, Heard::LongAgo, Health::Unknown),
+            (now + AHEAD_MS, Heard::Lately, Health::Good),
+            (now + AHEAD_MS + 1, Heard::Ahead, Health::Unknown),
+            (i64::MIN, Heard::LongAgo, Health::Unknown),
+            (i64::MAX, Heard::Ahead, Health::Unknown),
+            (0, Heard::LongAgo, Health::Unknown),
+        ] {
+            let service = serving(at);
+            assert_eq!((service.heard(now), service.health(now)), (heard, health), "{at}");
+        }
+        let mut closed = serving(now);
+        closed.record.mode = GatewayMode::Maintenance;
+        assert_eq!(closed.health(now), Health::Warning);
+        let other = of(ServiceState::Unknown, Teller::Up, now);
+        assert_eq!(other.health(now), Health::Unknown);
+    }
+
+    #[test]
+    fn a_model_is_as_the_worst_of_what_is_to_serve_it() {
+        use ServiceState::{Degraded, Down, Serving, Stopped};
+        let now = 1_000_000_000_000;
+        let old = now - 10 * SILENT_AFTER_MS;
+        let all = |services: &[Service]| health_of(services, now);
+        assert_eq!(all(&[]), None);
+        assert_eq!(all(&[of(Serving, Teller::Up, now)]), Some(Health::Good));
+        assert_eq!(all(&[of(Serving, Teller::Up, old)]), Some(Health::Unknown));
+        assert_eq!(all(&[of(Serving, Teller::Command, old)]), None, "nobody promised more");
+        assert_eq!(all(&[of(Stopped, Teller::Up, old), of(Stopped, Teller::Up, now)]), None);
+        let both = [of(Serving, Teller::Up, now), of(Degraded, Teller::Up, now)];
+        assert_eq!(all(&both), Some(Health::Warning));
+        for both in [[now, old], [old, now]] {
+            let both = both.map(|at| of(Serving, Teller::Up, at));
+            assert_eq!(all(&both), Some(Health::Unknown));
+        }
+        let worst = [of(Down, Teller::Watch, now), of(Serving, Teller::Up, old)];
+        assert_eq!(all(&worst), Some(Health::Bad));
+    }
+}

@@ -1,0 +1,237 @@
+//! How a service is, in words.
+
+use maud::{Markup, html};
+use trainyard_base::service::{
+    GatewayMode, InstanceRecord, InstanceRole, ServiceState, Teller, Traffic,
+};
+
+use super::recorded::{Heard, Service};
+use crate::format;
+use crate::site::Web;
+
+/// Services of a model that its sentence names.
+const NAMED_MAX: usize = 3;
+
+/// What is, in a word or some.
+pub(super) fn word(state: ServiceState) -> &'static str {
+    match state {
+        ServiceState::Serving => "serving",
+        ServiceState::Degraded => "serving in part",
+        ServiceState::Down => "down",
+        ServiceState::Stopped => "stopped on purpose",
+        ServiceState::NeverReleased => "waiting for a first release",
+        ServiceState::Unknown => "not known",
+    }
+}
+
+/// The state for a table, by what was heard.
+pub(super) fn state(service: &Service, now: i64) -> &'static str {
+    if service.is_heard(now) { word(service.record.state) } else { "not known" }
+}
+
+/// How it is, and why that is not better.
+pub(super) fn sentence(service: &Service, now: i64) -> String {
+    let record = &service.record;
+    let ago = format::ago(record.at_ms, now);
+    let was = word(record.state);
+    match (service.heard(now), record.by) {
+        (Heard::Lately, _) => {}
+        (Heard::Ahead, _) => {
+            return format!(
+                "Not known: it was heard of at {}, which is yet to come. Its host's clock is wrong, or this server's.",
+                format::time_text(record.at_ms)
+            );
+        }
+        (Heard::LongAgo, Teller::Command) => {
+            return format!(
+                "Not known: last heard of {ago}, when a command left it {was}. Nobody records it each minute: \
+                 `trainyard up` on its host does, and keeps it up."
+            );
+        }
+        (Heard::LongAgo, Teller::Up | Teller::Watch) => {
+            return format!(
+                "Not known: last heard of {ago}, when it was {was}. Its host, its supervisor or the way from there \
+                 to here is down."
+            );
+        }
+    }
+    let mut said = capital(was);
+    if let Some(outage) = &record.outage {
+        said = format!("{said}: {outage}");
+    }
+    match record.mode {
+        GatewayMode::Paused => said.push_str(", paused: requests wait"),
+        GatewayMode::Maintenance => said.push_str(", closed for maintenance"),
+        GatewayMode::Open | GatewayMode::Unknown => {}
+    }
+    if let Some(minute) = &record.minute {
+        said = format!("{said}; {}", traffic(minute));
+    }
+    format!("{said}.")
+}
+
+fn capital(word: &str) -> String {
+    let mut characters = word.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
+
+/// A minute in a few words.
+pub(super) fn traffic(minute: &Traffic) -> String {
+    if minute.requests == 0 {
+        return "no requests in the last minute".to_owned();
+    }
+    let mut parts = vec![
+        format!("{} requests/min", minute.requests),
+        format!("{:.1} % errors", minute.error_share() * 100.0),
+    ];
+    parts.extend(minute.p99_us.map(|micros| format!("p99 {}", time(micros))));
+    parts.join(", ")
+}
+
+/// Microseconds for a person: two digits that count.
+pub(super) fn time(micros: u64) -> String {
+    let millis = micros as f64 / 1e3;
+    if millis < 9.95 {
+        format!("{millis:.1} ms")
+    } else if millis < 999.5 {
+        format!("{millis:.0} ms")
+    } else {
+        format!("{:.1} s", millis / 1e3)
+    }
+}
+
+/// The instances that requests go to: those that are well, and all.
+pub(super) fn well_of_all(instances: &[InstanceRecord]) -> (usize, usize) {
+    let current = || instances.iter().filter(|one| one.role == InstanceRole::Current);
+    (current().filter(|one| one.is_well).count(), current().count())
+}
+
+/// The versions that requests go to; one, but for what was recorded by a program that knows more.
+pub(super) fn versions(instances: &[InstanceRecord]) -> Vec<&str> {
+    let current = instances.iter().filter(|one| one.role == InstanceRole::Current);
+    let mut versions: Vec<&str> = current.map(|one| one.version.as_str()).collect();
+    versions.retain(|version| !version.is_empty());
+    versions.sort_unstable();
+    versions.dedup();
+    versions
+}
+
+/// What a model's sentence says of its services.
+pub(crate) fn in_a_cockpit(web: &Web, services: &[Service], now: i64) -> Markup {
+    html! {
+        @for service in services.iter().take(NAMED_MAX) {
+            ", " a href=(web.links.service(&service.run_id)) {
+                @if services.len() > 1 { "on " (format::short(&service.record.host, 60)) " " }
+                (in_short(service, now))
+            }
+        }
+        @if services.len() > NAMED_MAX {
+            " and " a href=(web.links.services()) { (services.len() - NAMED_MAX) " more services" }
+        }
+    }
+}
+
+fn in_short(service: &Service, now: i64) -> String {
+    let record = &service.record;
+    if !service.is_heard(now) {
+        return format!("service last heard of {}", format::ago(record.at_ms, now));
+    }
+    let (well, all) = well_of_all(&record.instances);
+    match (record.state, &record.minute) {
+        (ServiceState::Serving, Some(minute)) => {
+            let on = if all == 1 { "1 instance".to_owned() } else { format!("{all} instances") };
+            format!("{on}, {}", traffic(minute))
+        }
+        (ServiceState::Degraded, Some(minute)) => {
+            format!("{well} of {all} instances, {}", traffic(minute))
+        }
+        (state, _) => format!("service {}", word(state)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_base::service::ServiceRecord;
+
+    use super::super::recorded::tests::service;
+    use super::*;
+
+    const NOW: i64 = 1_000_000_000_000;
+
+    fn record(state: ServiceState) -> ServiceRecord {
+        let instance = |is_well| InstanceRecord {
+            role: InstanceRole::Current,
+            version: "7".to_owned(),
+            is_well,
+            ..InstanceRecord::default()
+        };
+        ServiceRecord {
+            at_ms: NOW,
+            by: Teller::Up,
+            state,
+            mode: GatewayMode::Open,
+            minute: Some(Traffic {
+                requests: 312,
+                errors: 3,
+                p99_us: Some(4_000),
+                ..Traffic::default()
+            }),
+            instances: vec![instance(true), instance(state == ServiceState::Serving)],
+            ..ServiceRecord::default()
+        }
+    }
+
+    #[test]
+    fn a_service_is_told_in_a_sentence() {
+        let mut degraded = record(ServiceState::Degraded);
+        degraded.outage = Some("1 of 2 instances do not serve: r1 has stopped".to_owned());
+        degraded.mode = GatewayMode::Paused;
+        for (record, told) in [
+            (record(ServiceState::Serving), "Serving; 312 requests/min, 1.0 % errors, p99 4.0 ms."),
+            (
+                degraded,
+                "Serving in part: 1 of 2 instances do not serve: r1 has stopped, paused: requests wait; 312 \
+                 requests/min, 1.0 % errors, p99 4.0 ms.",
+            ),
+            (
+                ServiceRecord {
+                    state: ServiceState::Stopped,
+                    at_ms: NOW,
+                    ..ServiceRecord::default()
+                },
+                "Stopped on purpose.",
+            ),
+        ] {
+            assert_eq!(sentence(&service(record), NOW), told);
+        }
+        let later = NOW + 600_000;
+        let silent = service(record(ServiceState::Serving));
+        let told = sentence(&silent, later);
+        assert!(
+            told.starts_with("Not known: last heard of 10 min ago, when it was serving."),
+            "{told}"
+        );
+        assert_eq!(state(&silent, later), "not known");
+        let ahead = sentence(&silent, NOW - 600_000);
+        assert!(ahead.contains("yet to come"), "{ahead}");
+        let once = ServiceRecord { by: Teller::Command, ..record(ServiceState::Serving) };
+        let told = sentence(&service(once), later);
+        assert!(told.contains("when a command left it serving"), "{told}");
+    }
+
+    #[test]
+    fn a_model_has_it_in_short() {
+        let serving = service(record(ServiceState::Serving));
+        assert_eq!(
+            in_short(&serving, NOW),
+            "2 instances, 312 requests/min, 1.0 % errors, p99 4.0 ms"
+        );
+        assert_eq!(in_short(&serving, NOW + 3_600_000), "service last heard of 1 h ago");
+        let degraded = in_short(&service(record(ServiceState::Degraded)), NOW);
+        assert!(degraded.starts_with("1 of 2 instances, 312"), "{degraded}");
+        assert_eq!(in_short(&service(record(ServiceState::Down)), NOW), "service down");
+        assert_eq!([400, 12_345, 2_500_000].map(time), ["0.4 ms", "12 ms", "2.5 s"]);
+        assert_eq!(versions(&record(ServiceState::Serving).instances), ["7"]);
+    }
+}

@@ -1,0 +1,75 @@
+//! The pages of all services, and of one.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::charts::Span;
+use super::detail::Shown;
+use super::list::table;
+use super::recorded::{Service, read_all, read_one};
+use crate::cockpit::Records;
+use crate::error::Result;
+use crate::page::{self, Section};
+use crate::site::Web;
+
+/// Releases of a model that a service shows.
+const RELEASES_MAX: i64 = 10;
+
+/// What the address may ask for.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Asked {
+    /// How much time charts are of.
+    #[serde(default)]
+    span: String,
+}
+
+/// All services; where there is one, all of it.
+pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> Result {
+    let (mut services, has_more) = read_all(&web).await?;
+    let now = chrono::Utc::now().timestamp_millis();
+    let only = match services.as_slice() {
+        [service] => Some(sections(&web, service, &asked, now).await),
+        _ => None,
+    };
+    let body = html! {
+        h1 { "Services" }
+        (table(&web, &mut services, has_more, now))
+        @if let Some(sections) = only { (sections) }
+    };
+    Ok(respond(&web, "Services", &[], &body))
+}
+
+/// One service, by its run.
+pub(crate) async fn show(
+    State(web): State<Web>,
+    Path(run_id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result {
+    let service = read_one(&web, &run_id).await?;
+    let now = chrono::Utc::now().timestamp_millis();
+    let sections = sections(&web, &service, &asked, now).await;
+    let body = html! {
+        h1 { (service.model) " " small { "service on " (service.record.host) } }
+        (sections)
+    };
+    let trail = [(web.links.services(), "Services".to_owned())];
+    Ok(respond(&web, &format!("Service {}", service.model), &trail, &body))
+}
+
+async fn sections(web: &Web, service: &Service, asked: &Asked, now: i64) -> Markup {
+    let releases = Records::last_releases(web, &service.model, RELEASES_MAX).await;
+    let span = Span::of(&asked.span);
+    Shown { service, releases: &releases, span, now }.sections(web)
+}
+
+fn respond(
+    web: &Web,
+    title: &str,
+    trail: &[(String, String)],
+    body: &Markup,
+) -> axum::response::Response {
+    let page = page::layout(&web.links, title, Some(Section::Services), trail, body);
+    page::respond(StatusCode::OK, &page)
+}

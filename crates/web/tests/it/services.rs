@@ -1,0 +1,304 @@
+//! Services as hosts record them: shown to whoever may see them, with what is not known said as such.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use trainyard_base::service::{
+    CandidateRecord, CopiesRecord, GatewayMode, History, InstanceRecord, InstanceRole,
+    ServiceRecord, ServiceState, Teller, Traffic,
+};
+use trainyard_mlflow::LogBatch;
+use trainyard_mlflow::entities::{RunStatus, Tag};
+use trainyard_tracking::access::{AccessConfig, AccessControl};
+use trainyard_tracking::server::{ServerOptions, app};
+use trainyard_web::Beside;
+
+use crate::changes::{ADA, Browser, PASSWORD, READER};
+use crate::cockpit::{recorded, run};
+use crate::site::{NASTY, Page, Site, send};
+
+const MINUTE: i64 = 60_000;
+
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}
+
+/// A service of two instances, one of which ended and is not back yet, in the middle of a canary.
+pub(crate) fn record(at_ms: i64) -> ServiceRecord {
+    let minute = Traffic {
+        requests: 312,
+        by_class: [300, 0, 9, 3],
+        errors: 3,
+        p50_us: Some(1_200),
+        p99_us: Some(4_000),
+    };
+    let well = InstanceRecord {
+        id: "r7".to_owned(),
+        role: InstanceRole::Current,
+        version: "1".to_owned(),
+        is_well: true,
+        up_ms: Some(7_380_000),
+        memory_bytes: Some(214_000_000),
+        minute: Some(minute),
+        ..InstanceRecord::default()
+    };
+    let ended = InstanceRecord {
+        id: "r7.2".to_owned(),
+        is_well: false,
+        trouble: Some(format!("signal 9 {NASTY}")),
+        restarts: 2,
+        restarted_ms: Some(at_ms - 2 * MINUTE),
+        restart_cause: "it is stopped".to_owned(),
+        minute: None,
+        ..well.clone()
+    };
+    ServiceRecord {
+        at_ms,
+        by: Teller::Up,
+        host: "yard-1".to_owned(),
+        url: Some("http://127.0.0.1:8080".to_owned()),
+        state: ServiceState::Degraded,
+        outage: Some("1 of 2 instances do not serve: r7.2 has stopped (signal 9)".to_owned()),
+        mode: GatewayMode::Open,
+        kept_up_since_ms: Some(at_ms - 90 * MINUTE),
+        gateway_since_ms: Some(at_ms - 91 * MINUTE),
+        connections: 12,
+        minute: Some(minute),
+        instances: vec![well, ended],
+        candidate: Some(CandidateRecord {
+            version: "2".to_owned(),
+            share: Some(0.05),
+            green: Some([40, 2]),
+            blue: Some([760, 3]),
+        }),
+        copies: Some(CopiesRecord {
+            pairs: 40,
+            green_failed: 2,
+            compared: 38,
+            differing: 5,
+            green_us: 3_000,
+            blue_us: 2_000,
+            ..CopiesRecord::default()
+        }),
+        ..ServiceRecord::default()
+    }
+}
+
+/// The run of a service in an experiment, told once.
+pub(crate) async fn service(site: &Site, experiment: &str, record: &ServiceRecord) -> String {
+    let done = Some(RunStatus::Finished);
+    let run_id = run(&site.tracking, experiment, &[], &[], &[], done).await;
+    tell(site, &run_id, record).await;
+    run_id
+}
+
+async fn tell(site: &Site, run_id: &str, record: &ServiceRecord) {
+    let mut history = History::default();
+    for minute in (0..60).rev() {
+        let traffic = record.minute.unwrap_or_default();
+        history.note(record.at_ms - minute * MINUTE, traffic);
+    }
+    let mut tags = vec![
+        Tag::new("trainyard.service", record.tag()),
+        Tag::new("trainyard.service.log", format!("10:00:00Z  WARN r7.2 ended {NASTY}")),
+    ];
+    tags.extend(history.untold().into_iter().map(|(key, value)| Tag::new(key, value)));
+    let batch = LogBatch { tags, ..LogBatch::default() };
+    site.tracking.runs.log_batch(run_id, batch).await.unwrap();
+}
+
+fn holds(page: &Page, told: &[&str]) {
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    for told in told {
+        assert!(page.text.contains(told), "{told}: {}", page.text);
+    }
+    assert!(!page.text.contains("<b>") && !page.text.contains("<script>alert"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_service_says_how_it_is_and_what_is_wrong_comes_first() {
+    let site = Site::empty();
+    holds(&site.get("/services").await, &["No service is recorded.", "trainyard up"]);
+    recorded(&site).await;
+    let run_id = service(&site, "/Iris_service", &record(now())).await;
+    let address = format!("/services/{run_id}");
+    let page = site.get(&address).await;
+    holds(
+        &page,
+        &[
+            "service on yard-1",
+            "Serving in part: 1 of 2 instances do not serve: r7.2 has stopped (signal 9)",
+            "aria-label=\"to be looked at\"",
+            "2 h 3 min",
+            "214.0 MB",
+            "not well: signal 9 &lt;script&gt;",
+            "it is stopped",
+            // What goes through, with the release of the last hours marked.
+            "Requests/min by status",
+            "<title>5xx</title>",
+            "<title>p99</title>",
+            // The canary and what both versions answered.
+            "5 % of the requests (canary)",
+            "5 of 38 predictions that could be compared differ (13.2 %)",
+            // The model's releases, and what was said.
+            ">release</span>",
+            "r7.2 ended &lt;script&gt;",
+            "href=\"/models/Iris\"",
+        ],
+    );
+    holds(&site.get(&format!("{address}?span=30d")).await, &["A point is an hour"]);
+    // The only one is shown whole in the list, too.
+    holds(&site.get("/services").await, &["1 of 2 well", "Requests/min by status", &address]);
+    let sentence = "1 of 2 instances, 312 requests/min, 1.0 % errors, p99 4.0 ms";
+    holds(&site.get("/models/Iris").await, &[sentence, "aria-label=\"to be looked at\""]);
+
+    let mut fine = record(now());
+    fine.instances.truncate(1);
+    (fine.state, fine.outage) = (ServiceState::Serving, None);
+    service(&site, "/Abalone_service", &fine).await;
+    let list = site.get("/services").await;
+    holds(&list, &["Abalone", "1 of 1 well", "1 of 2 well", "aria-current=\"page\">Services"]);
+    assert!(!list.text.contains("Requests/min by status"), "{}", list.text);
+    let place = |model: &str| list.text.find(&format!(">{model}</a>")).unwrap();
+    assert!(place("Iris") < place("Abalone"), "what is wrong comes first: {}", list.text);
+}
+
+#[tokio::test]
+async fn what_was_not_heard_of_lately_is_not_known() {
+    let site = Site::empty();
+    recorded(&site).await;
+    let mut silent = record(now() - 10 * MINUTE);
+    (silent.state, silent.outage) = (ServiceState::Serving, None);
+    let run_id = service(&site, "/Iris_service", &silent).await;
+    for address in [format!("/services/{run_id}"), "/services".to_owned()] {
+        let page = site.get(&address).await;
+        holds(
+            &page,
+            &[
+                "Not known: last heard of 10 min ago, when it was serving.",
+                "As they were 10 min ago",
+            ],
+        );
+        assert!(!page.text.contains("dot good"), "unknown is never green: {}", page.text);
+    }
+    holds(&site.get("/models/Iris").await, &["service last heard of 10 min ago"]);
+    let dot = "dot unknown\" role=\"img\" aria-label=\"not known\"";
+    // Its data were to be looked at, and that stays so.
+    holds(&site.get("/").await, &["aria-label=\"to be looked at\""]);
+    holds(&site.get("/services").await, &[dot]);
+
+    // It is back, as its host is, and the host's clock is wrong.
+    silent.at_ms = now();
+    tell(&site, &run_id, &silent).await;
+    holds(&site.get("/services").await, &["Serving; 312 requests/min", "dot good"]);
+    silent.at_ms = now() + 60 * MINUTE;
+    tell(&site, &run_id, &silent).await;
+    let ahead = site.get("/services").await;
+    holds(&ahead, &["which is yet to come"]);
+    assert!(!ahead.text.contains("dot good"), "{}", ahead.text);
+
+    // Only a command told, and nobody promised to tell more.
+    (silent.at_ms, silent.by) = (now() - 10 * MINUTE, Teller::Command);
+    tell(&site, &run_id, &silent).await;
+    let page = site.get("/services").await;
+    holds(&page, &["when a command left it serving", "trainyard up"]);
+    assert!(!page.text.contains("dot good"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn runs_that_are_no_services_are_none() {
+    let site = Site::empty();
+    // A service of another experiment could speak for any model; one of nonsense says nothing.
+    let elsewhere = service(&site, "somewhere", &record(now())).await;
+    let nonsense = run(&site.tracking, "/Iris_service", &[], &[], &[], None).await;
+    let tag = Tag::new("trainyard.service", "{\"at_ms\":\"now\"}");
+    site.tracking.runs.set_tag(&nonsense, tag).await.unwrap();
+    for run_id in [elsewhere.as_str(), nonsense.as_str(), "0123456789abcdef0123456789abcdef"] {
+        let page = site.get(&format!("/services/{run_id}")).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{run_id}: {}", page.text);
+    }
+    holds(&site.get("/services").await, &["No service is recorded."]);
+    // One whose run is deleted is forgotten.
+    let deleted = service(&site, "/Iris_service", &record(now())).await;
+    site.tracking.runs.delete(&deleted).await.unwrap();
+    holds(&site.get("/services").await, &["No service is recorded."]);
+    assert_eq!(site.get(&format!("/services/{deleted}")).await.status, StatusCode::NOT_FOUND);
+    // Tags of traffic that make no sense are left out.
+    let odd = service(&site, "/Iris_service", &record(now())).await;
+    for (key, value) in [
+        ("trainyard.service.minutes.00", "[]"),
+        ("trainyard.service.hours.01", "{\"slot\":9223372036854775807,\"rows\":[]}"),
+    ] {
+        site.tracking.runs.set_tag(&odd, Tag::new(key, value)).await.unwrap();
+    }
+    holds(&site.get("/services").await, &["Requests/min by status"]);
+}
+
+#[tokio::test]
+async fn a_page_has_so_many_services() {
+    let site = Site::empty();
+    let mut fine = record(now());
+    fine.instances.truncate(1);
+    for _ in 0..101 {
+        let done = Some(RunStatus::Finished);
+        let run_id = run(&site.tracking, "/Iris_service", &[], &[], &[], done).await;
+        let tag = Tag::new("trainyard.service", fine.tag());
+        site.tracking.runs.set_tag(&run_id, tag).await.unwrap();
+    }
+    let page = site.get("/services").await;
+    holds(&page, &["The newest 100 are shown."]);
+    assert_eq!(page.text.matches(">Iris</a>").count(), 100, "{}", page.text);
+    recorded(&site).await;
+    holds(&site.get("/models/Iris").await, &["7 more services"]);
+}
+
+#[tokio::test]
+async fn nobody_sees_services_that_are_not_theirs() {
+    let site = Site::empty();
+    let own = service(&site, "/Own_service", &record(now())).await;
+    let secret = service(&site, "/Secret_service", &record(now())).await;
+    let users = tempfile::tempdir().unwrap();
+    let config = AccessConfig {
+        database_uri: format!("sqlite:///{}", users.path().join("users.db").display()),
+        default_permission: "NO_PERMISSIONS".to_owned(),
+        admin_username: Some("ada".to_owned()),
+        admin_password: Some(PASSWORD.to_owned()),
+        ..AccessConfig::default()
+    };
+    let control = Box::pin(AccessControl::open(&config)).await.unwrap();
+    control.create_user("reader", Some(PASSWORD.to_owned()), false).await.unwrap();
+    let tracking = control.guard(site.tracking.clone());
+    let options =
+        ServerOptions { authorize: Some(control.authorize()), ..ServerOptions::default() };
+    let beside = Beside { team: Some(control.team()), ..Beside::default() };
+    let pages = trainyard_web::router_with(tracking.clone(), "", beside);
+    let router = app(tracking, &options, pages).unwrap();
+    let mut reader = Browser::of(router.clone(), READER);
+    holds(&reader.get("/services").await, &["No service is recorded."]);
+
+    let experiment = site.tracking.experiments.get_by_name("/Own_service").await.unwrap();
+    let grant = serde_json::json!({
+        "username": "reader", "resource_type": "experiment",
+        "resource_id": experiment.experiment_id, "permission": "READ",
+    });
+    let request = Request::post("/api/3.0/mlflow/users/permissions/grant")
+        .header("host", "localhost:5000")
+        .header("authorization", ADA)
+        .header("content-type", "application/json")
+        .body(Body::from(grant.to_string()))
+        .unwrap();
+    let answer = send(router.clone(), request).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let list = reader.get("/services").await;
+    holds(&list, &[">Own</a>", "Requests/min by status"]);
+    assert!(!list.text.contains("Secret"), "{}", list.text);
+    holds(&reader.get(&format!("/services/{own}")).await, &["Own"]);
+    let refused = reader.get(&format!("/services/{secret}")).await;
+    assert_ne!(refused.status, StatusCode::OK, "{}", refused.text);
+    assert!(
+        !refused.text.contains("Secret") && !refused.text.contains("yard-1"),
+        "{}",
+        refused.text
+    );
+    let mut ada = Browser::of(router, ADA);
+    holds(&ada.get("/services").await, &[">Own</a>", ">Secret</a>"]);
+}
