@@ -17,6 +17,7 @@ mod python;
 mod refusal;
 mod sklearn;
 pub mod tree;
+mod unservable;
 mod xgboost;
 
 // What tests share speaks of this crate by its name.
