@@ -70,7 +70,7 @@ pub(super) async fn build(
     let maker = Maker { workshop, uv, requirements, place };
     maker.make_python().await?;
     if !requirements.build.is_empty() {
-        let installed = maker.install(BUILD_LIST, None, &[], INSTALL_BUILD).await;
+        let installed = maker.install_anyhow(BUILD_LIST, None, &[], INSTALL_BUILD).await;
         installed.map_err(|failure| maker.told(&failure))?;
     }
     maker.install_packages().await
@@ -120,32 +120,43 @@ impl Maker<'_> {
     }
 
     /// Installs the packages: with what the model was built with, and where that is what fails, with what the packages
-    /// themselves ask for. Without a network uv may have kept all that is needed. The first failure is the one that
-    /// is told.
+    /// themselves ask for. The first failure is the one that is told.
     async fn install_packages(&self) -> Result<(), String> {
         let alike: &[(&str, &str)] =
             if self.requirements.build.is_empty() { &[] } else { &BUILT_ALIKE };
-        let first = match self.install(LIST, Some(ALSO), alike, INSTALL).await {
+        let first = match self.install_anyhow(LIST, Some(ALSO), alike, INSTALL).await {
             Ok(()) => return Ok(()),
             Err(failure) => failure,
         };
-        let said = first.said.to_ascii_lowercase();
-        let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        let next = if self.uv.is_some() && has(&["failed to fetch", "error sending request"]) {
-            tracing::warn!("no package index answers; what uv has kept is tried");
-            Some([alike, &[OFFLINE]].concat())
-        } else if !alike.is_empty() && has(&["build", "conflict", "constraint", "metadata"]) {
+        if !alike.is_empty() && first.names(&["build", "conflict", "constraint", "metadata"]) {
             tracing::warn!("packages cannot be built with what the model names; theirs is tried");
-            Some(Vec::new())
-        } else {
-            None
-        };
-        if let Some(more) = next
-            && self.install(LIST, Some(ALSO), &more, INSTALL).await.is_ok()
-        {
-            return Ok(());
+            if self.install_anyhow(LIST, Some(ALSO), &[], INSTALL).await.is_ok() {
+                return Ok(());
+            }
         }
         Err(self.told(&first))
+    }
+
+    /// Installs a list. While no package index answers, uv may have kept all that is needed.
+    async fn install_anyhow(
+        &self,
+        list: &str,
+        package: Option<&str>,
+        more: &[(&str, &str)],
+        what: &str,
+    ) -> Result<(), Failure> {
+        let first = match self.install(list, package, more, what).await {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure,
+        };
+        if self.uv.is_some() && first.names(&["failed to fetch", "error sending request"]) {
+            tracing::warn!("no package index answers; what uv has kept is tried");
+            let more = [more, &[OFFLINE]].concat();
+            if self.install(list, package, &more, what).await.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(first)
     }
 
     /// Installs a list, and a package beside it.

@@ -20,6 +20,8 @@ pub(super) const DIGITS: usize = 32;
 /// Bytes of an entry: some digests.
 const ENTRY_BYTES_MAX: u64 = 4096;
 
+const INDEX: &str = "index.lock";
+
 /// How long others may compare, link and remove, and how often it is looked whether they are done.
 const INDEX_PATIENCE: Duration = Duration::from_mins(10);
 const INDEX_PAUSE: Duration = Duration::from_millis(20);
@@ -63,12 +65,17 @@ impl Cache {
         self.0.join(format!("{name}.lock"))
     }
 
+    /// The same, unless others have it.
+    pub(super) fn try_index_lock(&self) -> Result<Option<Lock>> {
+        Lock::try_take(&self.0.join(INDEX), Hold::Alone)
+    }
+
     /// The lock under which entries and folders change.
     pub(super) fn index_lock(&self) -> Result<Lock> {
         // It is held for as long as it takes to compare and link files: a thread may wait for that.
         let began = Instant::now();
         loop {
-            if let Some(lock) = Lock::try_take(&self.0.join("index.lock"), Hold::Alone)? {
+            if let Some(lock) = self.try_index_lock()? {
                 return Ok(lock);
             }
             if began.elapsed() > INDEX_PATIENCE {

@@ -76,12 +76,12 @@ pub(super) async fn obtain(
     }
 }
 
-/// Removes what nobody uses.
+/// Removes what nobody uses. If others enter an environment at the moment, they do it when they have.
 async fn tidy(cache: &Cache, bytes_max: Option<u64>) {
     let cache = cache.clone();
-    let swept = blocking(move || {
-        let _index = cache.index_lock()?;
-        sweep(&cache, bytes_max)
+    let swept = blocking(move || match cache.try_index_lock()? {
+        Some(_index) => sweep(&cache, bytes_max),
+        None => Ok(()),
     });
     if let Err(error) = swept.await {
         tracing::warn!(%error, "Python environments that nobody uses could not be removed");
@@ -114,24 +114,29 @@ async fn make(
     let wheels = Lock::take(&cache.lock(build::WHEELS), Hold::Shared).await.map_err(broken)?;
     let mut variables = tools.variables.clone();
     variables.extend(build::wheel_folders(&variables, cache.folder()));
-    let clean = {
+    let remove = || {
         let (cache, digest) = (cache.clone(), digest.to_owned());
-        // What a killed server left.
-        move || cache.remove(&digest)
+        blocking(move || cache.remove(&digest))
     };
-    blocking(clean).await.map_err(broken)?;
+    // What a killed server left.
+    remove().await.map_err(broken)?;
     let place = cache.place(digest);
     let deadline = began + MAKING_TIMEOUT;
     let workshop = Workshop { folder: folder.path(), variables: &variables, lock: &lock, deadline };
-    build::build(&workshop, &tools.tool, requirements, &place).await?;
+    if let Err(reason) = build::build(&workshop, &tools.tool, requirements, &place).await {
+        // Else it takes room until the next one is made.
+        if remove().await.is_ok() {
+            lock.remove();
+        }
+        return Err(reason);
+    }
     drop(wheels);
     let entering = {
         let (cache, digest) = (cache.clone(), digest.to_owned());
         // Locked until it is done, whether or not somebody still waits for it.
         move || enter(&cache, &digest, &lock)
     };
-    let entered = blocking(entering).await.map_err(broken)?;
-    let (entry, shared) = entered;
+    let (entry, shared) = blocking(entering).await.map_err(broken)?;
     tracing::info!(
         path = %cache.place(&entry.environment).display(),
         seconds = began.elapsed().as_secs(),

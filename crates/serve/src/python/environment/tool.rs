@@ -56,8 +56,16 @@ pub(super) struct Failure {
     pub(super) said: String,
 }
 
+impl Failure {
+    /// Whether what the tool said has one of these words, in small letters.
+    pub(super) fn names(&self, words: &[&str]) -> bool {
+        let said = self.said.to_ascii_lowercase();
+        words.iter().any(|word| said.contains(word))
+    }
+}
+
 impl Workshop<'_> {
-    pub(super) fn has(&self, variable: &str) -> bool {
+    fn has(&self, variable: &str) -> bool {
         self.variables.iter().any(|(name, _)| name == variable)
     }
 
