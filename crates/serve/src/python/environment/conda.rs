@@ -61,9 +61,9 @@ impl Conda {
                 "python" if is_exact => conda.python = Some(number.trim().to_owned()),
                 "python" => {}
                 _ if BUILD.contains(&name) && is_exact => {
-                    build.push_str(&format!("{name}=={}\n", number.trim()));
+                    build.extend([name, "==", number.trim(), "\n"]);
                 }
-                _ if BUILD.contains(&name) => build.push_str(&format!("{package}\n")),
+                _ if BUILD.contains(&name) => build.extend([package.as_str(), "\n"]),
                 _ => others.push(name.to_owned()),
             }
         }

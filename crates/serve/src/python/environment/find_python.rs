@@ -67,7 +67,8 @@ pub(super) async fn find_python(
     minor: &str,
     needs_venv: bool,
 ) -> Result<PathBuf, Looked> {
-    find_among(workshop, wanted, minor, needs_venv, &|name| std::env::var_os(name)).await
+    let candidates = candidates(minor, &|name| std::env::var_os(name));
+    find_among(workshop, wanted, minor, needs_venv, candidates).await
 }
 
 async fn find_among(
@@ -75,11 +76,11 @@ async fn find_among(
     wanted: &str,
     minor: &str,
     needs_venv: bool,
-    lookup: Lookup<'_>,
+    candidates: Vec<PathBuf>,
 ) -> Result<PathBuf, Looked> {
     let mut looked = Looked { minor: minor.to_owned(), asked: Vec::new() };
     let mut usable = None;
-    for path in candidates(minor, lookup).into_iter().take(ASKED_MAX) {
+    for path in candidates.into_iter().take(ASKED_MAX) {
         let answer = workshop.ask(&path, &["-c", SCRIPT]).await;
         let said = match &answer {
             Ok(answer) => {
@@ -238,7 +239,9 @@ mod tests {
             lock: &lock,
             deadline: Instant::now() + Duration::from_mins(1),
         };
-        let find = |needs_venv| find_among(&workshop, "3.4.7", "3.4", needs_venv, &lookup);
+        let find = |needs_venv| {
+            find_among(&workshop, "3.4.7", "3.4", needs_venv, candidates("3.4", &lookup))
+        };
         let error = find(true).await.unwrap_err().to_string();
         for said in [
             "needs Python 3.4",

@@ -249,12 +249,13 @@ fn telling(said: &str) -> String {
     let words = last.iter().flat_map(|line| line.split_whitespace()).filter_map(|word| {
         let word = word.trim_matches(is_frame);
         let bare = word.trim_start_matches(['"', '\'', '`', '(', '<', '=']);
-        match () {
-            () if word.is_empty() => None,
-            () if word.contains("://") || word.contains('@') => Some("(an address)"),
-            () if bare.starts_with('/') || bare.starts_with("~/") => Some("(a path)"),
-            () => Some(word),
+        if word.contains("://") || word.contains('@') {
+            return Some("(an address)");
         }
+        if bare.starts_with('/') || bare.starts_with("~/") {
+            return Some("(a path)");
+        }
+        (!word.is_empty()).then_some(word)
     });
     let text = words.collect::<Vec<_>>().join(" ");
     let start = text.chars().count().saturating_sub(REASON_CHARACTERS_MAX);
@@ -267,6 +268,7 @@ fn telling(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lock::Hold;
     use super::*;
 
     #[test]
@@ -295,6 +297,31 @@ mod tests {
         assert_eq!(telling("one\ntwo in /a/b\n"), "one two in (a path)");
         let long = telling(&"word ".repeat(1000));
         assert!(long.starts_with("… ") && long.chars().count() <= REASON_CHARACTERS_MAX + 2);
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_takes_too_long_is_ended_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock_path = folder.path().join("lock");
+        let lock = Lock::try_take(&lock_path, Hold::Alone).unwrap().unwrap();
+        let workshop = Workshop {
+            folder: folder.path(),
+            variables: &vec![("PATH".into(), "/usr/bin:/bin".into())],
+            lock: &lock,
+            // As soon as it is looked.
+            deadline: Instant::now(),
+        };
+        // The tool waits for one that would wait for long, and has the lock as well.
+        let script = OsStr::new("sleep 600; true");
+        let ran = workshop.run("sh".as_ref(), &["-c".as_ref(), script], &[], "wait").await;
+        let failure = ran.unwrap_err();
+        assert_eq!(failure.reason, "sh could not wait (it took too long)");
+        drop(lock);
+        let began = std::time::Instant::now();
+        while Lock::try_take(&lock_path, Hold::Alone).unwrap().is_none() {
+            assert!(began.elapsed() < Duration::from_mins(1), "it still holds the lock");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     #[test]
