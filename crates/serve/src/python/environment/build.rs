@@ -227,8 +227,8 @@ fn bin(folder: PathBuf) -> PathBuf {
 }
 
 /// Where uv and pip keep what they download, unless they are told: where they do for everybody, so that nothing is
-/// downloaded that this user has. If that is on another disk, from which nothing can be linked, or cannot be written to,
-/// it is beside the environments.
+/// downloaded that this user has. If that is on another disk, from which nothing can be linked, or cannot be written to
+/// (as in a container, whose `/tmp` is memory), it is beside the environments, and so is what they unpack.
 pub(super) fn wheel_folders(variables: &Variables, folder: &Path) -> Variables {
     let value = |wanted: &str| {
         let found = variables.iter().find(|(name, _)| name == wanted);
@@ -244,7 +244,7 @@ pub(super) fn wheel_folders(variables: &Variables, folder: &Path) -> Variables {
         return Variables::new();
     }
     let wheels = folder.join(WHEELS);
-    [("UV_CACHE_DIR", "uv"), ("PIP_CACHE_DIR", "pip")]
+    [("UV_CACHE_DIR", "uv"), ("PIP_CACHE_DIR", "pip"), ("TMPDIR", "tmp")]
         .into_iter()
         .filter(|(name, _)| value(name).is_none())
         .map(|(name, below)| (name.into(), wheels.join(below).into()))
@@ -268,16 +268,16 @@ mod tests {
         };
         let ours = wheel_folders(&variables(&[("HOME", home.path())]), &cache);
         let names: Vec<_> = ours.iter().map(|(name, _)| name.to_str().unwrap()).collect();
-        assert_eq!(names, ["UV_CACHE_DIR", "PIP_CACHE_DIR"]);
+        assert_eq!(names, ["UV_CACHE_DIR", "PIP_CACHE_DIR", "TMPDIR"]);
         assert_eq!(ours[0].1, cache.join("wheels/uv").as_os_str());
         // Where the server says it, and where this user has a cache, nothing is said.
-        let told = variables(&[("UV_CACHE_DIR", home.path()), ("PIP_CACHE_DIR", home.path())]);
-        assert!(wheel_folders(&told, &cache).is_empty());
+        let told = ["UV_CACHE_DIR", "PIP_CACHE_DIR", "TMPDIR"].map(|name| (name, home.path()));
+        assert!(wheel_folders(&variables(&told), &cache).is_empty());
         std::fs::create_dir_all(home.path().join(".cache")).unwrap();
         assert!(wheel_folders(&variables(&[("HOME", home.path())]), &cache).is_empty());
         // Another disk.
         let elsewhere =
             wheel_folders(&variables(&[("XDG_CACHE_HOME", Path::new("/proc"))]), &cache);
-        assert_eq!(elsewhere.len(), 2);
+        assert_eq!(elsewhere.len(), 3);
     }
 }

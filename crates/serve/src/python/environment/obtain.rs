@@ -113,7 +113,10 @@ async fn make(
     let folder = TemporaryFolder::create("environment").map_err(|error| error.to_string())?;
     let wheels = Lock::take(&cache.lock(build::WHEELS), Hold::Shared).await.map_err(broken)?;
     let mut variables = tools.variables.clone();
-    variables.extend(build::wheel_folders(&variables, cache.folder()));
+    for (name, folder) in build::wheel_folders(&variables, cache.folder()) {
+        std::fs::create_dir_all(&folder).map_err(broken)?;
+        variables.push((name, folder));
+    }
     let remove = || {
         let (cache, digest) = (cache.clone(), digest.to_owned());
         blocking(move || cache.remove(&digest))
