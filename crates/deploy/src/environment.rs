@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 /// Where programs, files and temporary ones are, and who we are. Language and time zone. Whom TLS trusts. Where
 /// libraries, ONNX Runtime and Python are, and how many threads and which devices they use. What the program's
 /// own log says, and how it allocates.
-const MACHINE: [&str; 34] = [
+const MACHINE: [&str; 38] = [
     "PATH",
     "HOME",
     "USER",
@@ -39,6 +39,10 @@ const MACHINE: [&str; 34] = [
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
     "TRAINYARD_PYTHON_CACHE",
+    "TRAINYARD_PYTHON_CACHE_MAX",
+    "MLFLOW_ENV_ROOT",
+    "PYENV_ROOT",
+    "XDG_DATA_HOME",
     "CUDA_HOME",
     "CUDA_VISIBLE_DEVICES",
     "NVIDIA_VISIBLE_DEVICES",

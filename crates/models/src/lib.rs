@@ -19,6 +19,7 @@ mod refusal;
 mod sklearn;
 mod statsmodels;
 pub mod tree;
+mod unservable;
 mod xgboost;
 
 // What tests share speaks of this crate by its name.

@@ -11,6 +11,7 @@ use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
 use crate::sklearn::{SklearnModel, read_object};
 use crate::statsmodels::StatsmodelsModel;
+use crate::unservable::unservable;
 use crate::xgboost::XgboostModel;
 use crate::{Error, Predictor, Result};
 
@@ -90,7 +91,8 @@ fn check_numbers(mlmodel: &MlModel) -> Result<()> {
                 "the text of column {:?} for an estimator that takes numbers",
                 text.name.as_deref().unwrap_or_default()
             ),
-            hint: "encode it in the model's own pipeline, or serve the model with Python workers"
+            hint: "encode it in the model's own pipeline, or log it with a signature of numbers if the text \
+                   is numbers"
                 .to_owned(),
         })
     })
@@ -159,8 +161,14 @@ fn predictor(folder: &Path, flavors: &Flavors) -> Result<Box<dyn Predictor>> {
         let file = &statsmodels.data;
         return Ok(Box::new(StatsmodelsModel::read(&read(folder, file)?, file)?));
     }
+    let what = format!("a model of flavors {}", flavors.names().join(", "));
+    if flavors.python_function.is_none() {
+        let hint = "log it as a model of scikit-learn, XGBoost, LightGBM, CatBoost, statsmodels or ONNX, which run here, or with the \
+                    flavor python_function, which Python workers run";
+        return Err(Error::Unservable { what, hint: hint.to_owned() });
+    }
     Err(Error::Unsupported {
-        what: format!("a model of flavors {}", flavors.names().join(", ")),
+        what,
         hint: "models of any Python code run in Python workers; scikit-learn, XGBoost, LightGBM, CatBoost, statsmodels and ONNX models run here"
             .to_owned(),
     })
@@ -189,8 +197,10 @@ fn catboost_file(folder: &Path, flavor: &CatboostFlavor) -> Result<Vec<u8>> {
 
 /// An estimator of scikit-learn or of a class in its style, from skops or a pickle.
 fn object(folder: &Path, file: &str, predict_fn: &str) -> Result<Box<dyn Predictor>> {
-    let (heap, root) = read_object(&read(folder, file)?, file)?;
-    Ok(Box::new(SklearnModel::new(heap.value(root), predict_fn)?))
+    let bytes = read(folder, file)?;
+    let model = read_object(&bytes, file)
+        .and_then(|(heap, root)| SklearnModel::new(heap.value(root), predict_fn));
+    Ok(Box::new(model.map_err(|error| unservable(error, &bytes))?))
 }
 
 /// Reads a file of the folder, which must lie within it and within [`FILE_BYTES_MAX`].

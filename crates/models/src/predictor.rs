@@ -21,6 +21,14 @@ pub enum Error {
         /// What would help.
         hint: String,
     },
+    /// The same, and Python could not serve it either: workers are no way out.
+    #[error("{what} is not supported")]
+    Unservable {
+        /// What it is, by its own name.
+        what: String,
+        /// What would help.
+        hint: String,
+    },
     /// A file is damaged, oversized, or not of its format.
     #[error("{file}: {reason}")]
     Malformed {
@@ -43,7 +51,7 @@ pub enum Error {
 impl Advise for Error {
     fn advice(&self) -> Advice {
         match self {
-            Self::Unsupported { hint, .. } => Advice::input(hint),
+            Self::Unsupported { hint, .. } | Self::Unservable { hint, .. } => Advice::input(hint),
             Self::Malformed { .. } | Self::Input(_) => Fault::Input.into(),
             Self::Unanswered(_) => Fault::Environment.into(),
             Self::ModelFile(error) => error.advice(),

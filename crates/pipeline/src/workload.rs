@@ -17,6 +17,7 @@ use trainyard_mlflow::uri::ModelUri;
 use trainyard_signature::model::InputExample;
 
 use crate::labels::{MODEL_LABEL, VERSION_LABEL};
+use crate::python::{CACHE, container_cache, makes_environments};
 use crate::{Error, FILE_NAME, Project, Result, accounts, serve_environment};
 
 /// How `serve` is told what to serve, and how it was told by programs whose instances followed the alias.
@@ -48,6 +49,14 @@ pub(crate) fn release_of(
         _ => project.model_cache(),
     };
     set(&mut spec, "TRAINYARD_MODEL_CACHE", folder(cache));
+    let environments = match &spec.workload {
+        Workload::Process(_) => None,
+        Workload::Swarm(SwarmSpec { volume: Some(volume), .. }) => Some(volume.join("python")),
+        _ => Some(container_cache(project)),
+    };
+    if let Some(environments) = environments.filter(|_| makes_environments(project)) {
+        set(&mut spec, CACHE, folder(environments));
+    }
     let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
     for (name, value) in
         serve_environment::taken(&serve.env, &serve_environment::lookup).map_err(wrong)?
@@ -246,10 +255,11 @@ struct Seen {
 }
 
 /// With an embedded store a container works in the project's own folder, as its owner, so that it finds versions as a
-/// process would. With a tracking server it sees the prediction log and the kept models alone.
+/// process would. With a tracking server it sees the prediction log, the kept models and their Python environments alone.
 fn seen(project: &Project) -> Result<Seen> {
     let (log, cache) = (project.prediction_log(), project.model_cache());
-    for folder in [&log, &cache] {
+    let environments = makes_environments(project).then(|| container_cache(project));
+    for folder in [&log, &cache].into_iter().chain(&environments) {
         // What clients sent is for nobody else, as the server itself would make it.
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|source| Error::io(folder, source))?;
@@ -258,7 +268,8 @@ fn seen(project: &Project) -> Result<Seen> {
     let working_dir = (!project.tracks_by_http()).then(|| project.folder.clone());
     let first = working_dir.clone().unwrap_or_else(|| log.clone());
     let owner = std::fs::metadata(&first).map_err(|source| Error::io(&first, source))?;
-    let state = [log, cache].into_iter().filter(|folder| !folder.starts_with(&first));
+    let state = [log, cache].into_iter().chain(environments);
+    let state = state.filter(|folder| !folder.starts_with(&first));
     let folders = std::iter::once(first.clone()).chain(state).collect();
     Ok(Seen { working_dir, user: format!("{}:{}", owner.uid(), owner.gid()), folders })
 }
@@ -396,6 +407,19 @@ mod tests {
         assert_eq!(swarm.mounts[0].source, project.folder);
         assert!(swarm.volume.is_none() && swarm.user.is_some());
         assert_eq!(spec.working_dir.as_ref(), Some(&project.folder));
+
+        // Environments of workers are kept from release to release: in the volume, or in a folder of this machine.
+        let workers = "python_workers = 1\n";
+        let cache_of = |keys: &str| {
+            let project = self::project(folder.path(), &format!("{workers}{keys}"));
+            let spec = release_of(&project, PathBuf::from("/bin/true"), &version, None).unwrap();
+            variable(&spec, CACHE).map(PathBuf::from)
+        };
+        assert_eq!(cache_of(&keys).unwrap(), PathBuf::from("/data/python"));
+        assert!(cache_of(deploy).unwrap().is_dir());
+        let own = format!("python = \"/usr/bin/python3\"\n{deploy}");
+        assert_eq!(cache_of(&own), None);
+        assert_eq!(cache_of(""), None, "that of its user");
 
         let here = "[tracking]\nuri = \"http://127.0.0.1:5000\"\n";
         let project = self::project(folder.path(), &format!("{deploy}{here}"));

@@ -89,7 +89,6 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
         None if flavor == FileFlavor::Sklearn && is_results(&content) => FileFlavor::Statsmodels,
         _ => flavor,
     };
-    let for_joblib = flavor == FileFlavor::Sklearn && is_joblib(&content);
     let output = &options.output;
     let is_taken = std::fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_some());
     if is_taken || output.is_file() {
@@ -116,12 +115,6 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     folder.write(&path)?;
     let (loaded, needs_python) = match trainyard_models::load(&path) {
         Ok(loaded) => (Some(loaded), None),
-        Err(error @ ModelError::Unsupported { .. }) if for_joblib => {
-            let hint = "dump the estimator alone if the file holds more than that. Python \
-                        workers read no file of joblib: write it again as \
-                        cloudpickle.dump(joblib.load(\"model.joblib\"), open(\"model.pkl\", \"wb\"))";
-            return Err(Error::predict(error.to_string(), hint));
-        }
         Err(error @ ModelError::Unsupported { .. }) => (None, Some(error.sentence())),
         Err(error) => return Err(error.into()),
     };
@@ -163,14 +156,6 @@ fn read(file: &Path) -> Result<Vec<u8>> {
         return Err(Error::predict(what, format!("a model has {FILE_BYTES_MAX} at most")));
     }
     std::fs::read(file).map_err(failed)
-}
-
-/// Whether a file is written as only joblib reads it, where the model is not evaluated without Python.
-fn is_joblib(content: &[u8]) -> bool {
-    let array = b"joblib.numpy_pickle";
-    let is_compressed = content.starts_with(b"\x78") || content.starts_with(b"\x1f\x8b");
-    // Its first array stands behind no more than a few parameters.
-    is_compressed || content.windows(array.len()).take(1 << 20).any(|window| window == array)
 }
 
 /// Whether a pickle is one of statsmodels' results: their class stands first.

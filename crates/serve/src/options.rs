@@ -262,6 +262,8 @@ pub struct PythonOptions {
     pub interpreter: Option<PathBuf>,
     /// Where environments are kept.
     pub cache_dir: PathBuf,
+    /// Bytes that all environments may take together. Those that nobody uses are removed, the longest unused first.
+    pub cache_bytes_max: u64,
     /// Requests of a model that may wait for a worker; further ones get 429.
     pub queue_max: usize,
     /// How long a worker may take over a request; then it is killed, and the answer is 504.
@@ -275,6 +277,9 @@ pub struct PythonOptions {
 }
 
 impl PythonOptions {
+    /// Some tens of environments: each takes up to a GiB, less what it shares with others.
+    pub const CACHE_BYTES_MAX: u64 = 20 << 30;
+
     /// The defaults for so many workers: environments in the user's cache, 64 requests may wait,
     /// 30 seconds each, no limit on memory.
     pub fn new(workers: usize) -> Self {
@@ -284,6 +289,7 @@ impl PythonOptions {
             workers,
             interpreter: None,
             cache_dir: cache.join("trainyard/python"),
+            cache_bytes_max: Self::CACHE_BYTES_MAX,
             queue_max: 64,
             request_timeout: Duration::from_secs(30),
             memory_bytes_max: None,

@@ -46,6 +46,6 @@ pub(crate) fn check(mlmodel: &MlModel) -> Result<()> {
     }
     Err(Error::Unsupported {
         what: format!("the inference param {}", names.join(", ")),
-        hint: "log the model without it, or let Python run the model".to_owned(),
+        hint: "log the model without it, or serve it with Python workers".to_owned(),
     })
 }

@@ -35,6 +35,11 @@ enum Booster {
     Lightgbm(lightgbm::Booster),
 }
 
+/// No later version reads what a pickle holds of XGBoost before 1.0; files that it saves are read up to 3.0.
+const BEFORE_1_0: &str = "unpickle it with the XGBoost that wrote it, and save the booster: \
+    model.get_booster().save_model(\"old.model\"); an XGBoost of 1.6 to 3.0 loads that file and saves it as \"model.ubj\". Or \
+    serve the model with Python workers, in whose environment its own version is";
+
 fn load(fields: Fields<'_>) -> Result<Boxed> {
     let classifier = fields.name().ends_with("Classifier");
     let own = fields.value("_Booster")?;
@@ -46,7 +51,12 @@ fn load(fields: Fields<'_>) -> Result<Boxed> {
         let Some(bytes) = bytes(handle) else {
             return Err(fields.malformed("the booster holds no bytes"));
         };
-        let booster = xgboost::Booster::parse(bytes, true)?;
+        let booster = xgboost::Booster::parse(bytes, true).map_err(|error| match error {
+            Error::Unsupported { what, .. } if !bytes.starts_with(b"{") => {
+                Error::Unsupported { what, hint: BEFORE_1_0.to_owned() }
+            }
+            error => error,
+        })?;
         let classes = if classifier {
             let count = fields.count("n_classes_").unwrap_or(2).max(2);
             Some(Arc::new(Classes::Integers((0..count as i64).collect(), 64)))

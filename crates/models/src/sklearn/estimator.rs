@@ -87,7 +87,8 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
 pub(super) fn no_method(name: &str) -> Error {
     Error::Unsupported {
         what: format!("{name} of this estimator"),
-        hint: "it has no such method, or one that only Python workers run".to_owned(),
+        hint: "log it with a method that it has, as pyfunc_predict_fn=\"transform\"; if it has this one in Python, \
+               Python workers call it".to_owned(),
     }
 }
 
@@ -181,7 +182,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn unsupported(self, what: impl fmt::Display) -> Error {
         Error::Unsupported {
             what: format!("{what} of scikit-learn's {}", self.name()),
-            hint: "serve the model with Python workers, or log it as ONNX".to_owned(),
+            hint: "serve the model with Python workers".to_owned(),
         }
     }
 

@@ -119,7 +119,7 @@ fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let class = fields.0.class().unwrap_or_default();
     let reader = reader(class).ok_or_else(|| Error::Unsupported {
         what: format!("estimator {class}"),
-        hint: "serve the model with Python workers, or log it as ONNX".to_owned(),
+        hint: "serve the model with Python workers".to_owned(),
     })?;
     (reader.read)(fields, nested)
 }

@@ -56,7 +56,7 @@ pub(crate) fn read_object(bytes: &[u8], file: &str) -> Result<(Heap, Id)> {
     read(bytes).map_err(|refusal| match refusal {
         Refusal::Foreign(what) => Error::Unsupported {
             what: format!("{file}: {what}, and"),
-            hint: "models of your own classes and functions run in Python workers".to_owned(),
+            hint: "Python workers run it, with what requirements.txt and code_paths of the model bring".to_owned(),
         },
         Refusal::Malformed(reason) => Error::Malformed { file: file.to_owned(), reason },
     })
@@ -74,7 +74,7 @@ impl SklearnModel {
             other => {
                 return Err(Error::Unsupported {
                     what: format!("predict_fn {other:?}"),
-                    hint: "predict, predict_proba, predict_log_proba, decision_function and transform are".to_owned(),
+                    hint: "predict, predict_proba, predict_log_proba, decision_function and transform are evaluated here; Python workers call any method".to_owned(),
                 });
             }
         };
@@ -87,7 +87,8 @@ impl SklearnModel {
         if !has_method {
             return Err(Error::Unsupported {
                 what: format!("predict_fn {predict_fn:?} of {}", root.describe()),
-                hint: "the model has no such method, or one that answers no single table"
+                hint: "log it with a method that it has, as pyfunc_predict_fn=\"predict\"; one that answers \
+                       several tables is for Python workers"
                     .to_owned(),
             });
         }

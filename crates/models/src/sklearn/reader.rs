@@ -71,7 +71,7 @@ impl Nested {
         if value.class().is_none() {
             return Err(Error::Unsupported {
                 what: format!("a model that is {}", value.describe()),
-                hint: "a fitted scikit-learn estimator is expected".to_owned(),
+                hint: "write the fitted estimator alone, without what it was kept in".to_owned(),
             });
         }
         if self.depth > DEPTH_MAX {

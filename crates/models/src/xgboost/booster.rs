@@ -50,8 +50,8 @@ impl Booster {
         } else {
             return Err(Error::Unsupported {
                 what: "XGBoost's old binary format".to_owned(),
-                hint: "load it with an XGBoost that still reads it (1.6 to 3.0), and save it again as UBJSON: \
-                       model.save_model(\"model.ubj\")"
+                hint: "load it with an XGBoost of 1.6 to 3.0 (pip install \"xgboost<3.1\"; later ones do not read \
+                       it), and save it again: model.save_model(\"model.ubj\")"
                     .to_owned(),
             });
         };
@@ -138,7 +138,7 @@ impl Booster {
             other => {
                 return Err(Error::Unsupported {
                     what: format!("XGBoost's booster {other:?}"),
-                    hint: "gbtree, dart and gblinear are".to_owned(),
+                    hint: "gbtree, dart and gblinear are evaluated here; serve the model with Python workers".to_owned(),
                 });
             }
         };

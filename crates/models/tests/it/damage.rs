@@ -180,6 +180,40 @@ fn pickles_that_would_run_something_are_refused_by_name() {
     }
 }
 
+/// MLflow can load none of these, so its workers are no way out, and the hint does not name them as one.
+#[test]
+fn what_python_could_not_serve_either_says_what_helps() {
+    for (pickle, named, help) in [
+        (&b"c__main__\nMine\n."[..], "__main__.Mine", "cloudpickle"),
+        (
+            b"\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\ncmine\nModel\n.",
+            "mine.Model",
+            "joblib.load",
+        ),
+        (b"\xfd7zXZ\0", "xz", "without compress="),
+        (b"\x80\x04}.", "dict", "estimator alone"),
+    ] {
+        match refusal("sk_logreg_cloudpickle", "model.pkl", pickle) {
+            Error::Unservable { what, hint } => {
+                assert!(what.contains(named) && hint.contains(help), "{what}: {hint}");
+            }
+            other => panic!("{named}: {other:?}"),
+        }
+    }
+}
+
+/// Which versions of XGBoost read what: by the real ones, 0.90 to 3.2.
+#[test]
+fn old_boosters_are_sent_to_a_version_that_reads_them() {
+    match load_bytes(b"binf\0\0\0?\x03\0\0\0", Format::Xgboost) {
+        Err(Error::Unsupported { what, hint }) => {
+            assert!(what.contains("old binary format"), "{what}");
+            assert!(hint.contains("xgboost<3.1") && hint.contains("1.6 to 3.0"), "{hint}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn sizes_that_files_claim_are_not_believed() {
     for bytes in

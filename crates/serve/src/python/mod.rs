@@ -13,7 +13,6 @@ mod pool;
 mod predictor;
 mod process;
 mod queue;
-mod requirements;
 mod start;
 mod variables;
 

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 use trainyard_base::TemporaryFolder;
 
+use super::environment::Environment;
 use super::exchange::{Answered, Outcome, Question};
 use super::failed::Failed;
 use super::process::{Failure, Launch, Worker, resident_bytes};
@@ -42,8 +43,17 @@ struct Shared {
     restarts: AtomicU64,
     /// Start one after the other: each loads the same files.
     turn: Semaphore,
-    /// What must stay for as long as workers may be started: the model's files, the script.
-    _kept: Vec<Arc<TemporaryFolder>>,
+    _kept: Kept,
+}
+
+/// What must stay for as long as workers may be started.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// The model's files.
+    pub(crate) _fetched: Option<Arc<TemporaryFolder>>,
+    /// The script.
+    pub(crate) _directory: TemporaryFolder,
+    pub(crate) _environment: Option<Environment>,
 }
 
 impl Pool {
@@ -51,7 +61,7 @@ impl Pool {
     pub(crate) async fn start(
         options: &PythonOptions,
         launch: Launch,
-        kept: Vec<Arc<TemporaryFolder>>,
+        kept: Kept,
     ) -> Result<Self, Failure> {
         let first = Worker::start(&launch).await?;
         let shared = Arc::new(Shared {

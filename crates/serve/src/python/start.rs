@@ -9,7 +9,7 @@ use trainyard_base::TemporaryFolder;
 use trainyard_signature::model::MlModel;
 
 use super::environment::{self, Requirements};
-use super::pool::Pool;
+use super::pool::{Kept, Pool};
 use super::process::Launch;
 use super::variables;
 use crate::error::{Error, Result};
@@ -31,16 +31,17 @@ pub(crate) async fn start(
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "Python workers may read this process");
     }
-    let interpreter = if let Some(interpreter) = &options.interpreter {
-        interpreter.clone()
+    let (interpreter, environment) = if let Some(interpreter) = &options.interpreter {
+        (interpreter.clone(), None)
     } else {
         let flavor = mlmodel.flavors.python_function.as_ref();
         let version = flavor.and_then(|flavor| flavor.python_version.as_deref());
-        let interpreter = async {
+        let environment = async {
             let requirements = Requirements::read(folder, version)?;
-            environment::interpreter(&requirements, &options.cache_dir).await
+            Box::pin(environment::environment(&requirements, options)).await
         };
-        interpreter.await.map_err(|reason| Error::Environment { reason })?
+        let environment = environment.await.map_err(|reason| Error::Environment { reason })?;
+        (environment.interpreter.clone(), Some(environment))
     };
     let directory = TemporaryFolder::create("python").map_err(Error::temporary)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -58,7 +59,7 @@ pub(crate) async fn start(
         variables: seen,
     };
     launch.prepare().map_err(|source| Error::Io { path: directory.path().to_owned(), source })?;
-    let kept = fetched.into_iter().chain([Arc::new(directory)]).collect();
+    let kept = Kept { _fetched: fetched, _directory: directory, _environment: environment };
     Pool::start(options, launch, kept)
         .await
         .map_err(|failure| Error::Python { reason: failure.reason, is_final: failure.is_final })

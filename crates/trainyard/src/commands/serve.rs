@@ -176,6 +176,10 @@ pub(super) struct PythonArguments {
     /// Folder where environments are kept [default: ~/.cache/trainyard/python]
     #[arg(long, env = "TRAINYARD_PYTHON_CACHE", value_name = "DIR")]
     python_cache: Option<PathBuf>,
+    /// Size of all environments together, as in 20GiB. Those that no process uses are removed, the longest
+    /// unused ones first, and each after 30 days [default: 20GiB]
+    #[arg(long, env = "TRAINYARD_PYTHON_CACHE_MAX", value_parser = size::parse, value_name = "BYTES")]
+    python_cache_max: Option<u64>,
 }
 
 impl PythonArguments {
@@ -197,6 +201,7 @@ impl PythonArguments {
         if let Some(cache) = &self.python_cache {
             options.cache_dir.clone_from(cache);
         }
+        options.cache_bytes_max = self.python_cache_max.unwrap_or(PythonOptions::CACHE_BYTES_MAX);
         Ok(Some(options))
     }
 }

@@ -1,4 +1,5 @@
-//! `requirements.txt` of a model: packages and their versions, and nothing else.
+//! Packages of a model and their versions, and nothing else: lines of `requirements.txt`, and of lists in
+//! `python_env.yaml` and `conda.yaml`.
 //!
 //! pip also takes options in this file (`--index-url`, `-r /etc/passwd`, `-e .`), URLs and paths. Whoever may
 //! store a model would decide with them where this server downloads programs from and which of its files are
@@ -8,12 +9,13 @@
 /// Requirements of one model: MLflow writes some tens, of everything that is installed some hundreds.
 const LINES_MAX: usize = 10_000;
 
-/// The requirements of a text, one each line, without comments; or what is wrong and in which line.
-pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
+/// The requirements of a text of this file, one each line, without comments: in one spelling, in order, each once. Or
+/// what is wrong and in which line.
+pub(super) fn parse(text: &str, file: &str) -> Result<Vec<String>, String> {
     let mut requirements = Vec::new();
     for (index, line) in text.lines().enumerate() {
         if index >= LINES_MAX {
-            return Err(format!("requirements.txt has more than {LINES_MAX} lines"));
+            return Err(format!("{file} has more than {LINES_MAX} lines"));
         }
         // As pip does it: a comment begins the line, or comes after a space.
         let line = line.split_once(" #").map_or(line, |(line, _)| line).trim();
@@ -22,15 +24,35 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
         }
         if !is_plain(line) {
             return Err(format!(
-                "line {} of requirements.txt is not a package with its versions; options, URLs and \
+                "line {} of {file} is not a package with its versions; options, URLs and \
                  paths are not taken from a model\n\
                  hint: give an interpreter that has what the model needs with --python",
                 index + 1
             ));
         }
-        requirements.push(line.to_owned());
+        requirements.push(spelled(line));
     }
+    requirements.sort();
+    requirements.dedup();
     Ok(requirements)
+}
+
+/// The one spelling of a plain line: `Zope.Interface >= 5` is `zope-interface>=5`.
+fn spelled(line: &str) -> String {
+    let (package, marker) = match line.split_once(';') {
+        Some((package, marker)) => (package, Some(marker.trim())),
+        None => (line, None),
+    };
+    let is_name_char = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let (name, rest) =
+        package.split_at(package.find(|c| !is_name_char(c)).unwrap_or(package.len()));
+    let mut text = name.to_ascii_lowercase().replace(['.', '_'], "-");
+    text.extend(rest.chars().filter(|c| !c.is_whitespace()));
+    if let Some(marker) = marker {
+        text.push_str(" ; ");
+        text.push_str(marker);
+    }
+    text
 }
 
 /// `name[extra,extra] (==1.0, <2) ; python_version > "3.9"`
@@ -105,10 +127,19 @@ mod tests {
         let text = "# made by MLflow\nmlflow==3.17.2\ncloudpickle == 3.1.2\n\nscikit-learn[alldeps]>=1.2,<2  # why\n\
                     torch===2.0.1+cu118\nzope.interface (>=5)\nnumpy~=1.26; python_version < \"3.12\"\n\
                     a.b_c-d !=1.*\nuvloop; sys_platform != 'win32' and (os_name == 'posix')\r\n";
-        let lines = parse(text).unwrap();
-        assert_eq!(lines.len(), 8, "{lines:?}");
-        assert_eq!(lines[0], "mlflow==3.17.2");
-        assert_eq!(lines[2], "scikit-learn[alldeps]>=1.2,<2");
+        let lines = parse(text, "requirements.txt").unwrap();
+        let expected = [
+            "a-b-c-d!=1.*",
+            "cloudpickle==3.1.2",
+            "mlflow==3.17.2",
+            "numpy~=1.26 ; python_version < \"3.12\"",
+            "scikit-learn[alldeps]>=1.2,<2",
+            "torch===2.0.1+cu118",
+            "uvloop ; sys_platform != 'win32' and (os_name == 'posix')",
+            "zope-interface(>=5)",
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(parse("numpy == 1\nNumPy==1\n", "x").unwrap(), ["numpy==1"]);
     }
 
     #[test]
@@ -160,7 +191,8 @@ mod tests {
             "root:x:0:0:root:/root:/bin/bash",
             "x==1.0\u{0}",
         ] {
-            let error = parse(&format!("# a comment\nfine==1.0\n{line}\n")).unwrap_err();
+            let text = format!("# a comment\nfine==1.0\n{line}\n");
+            let error = parse(&text, "requirements.txt").unwrap_err();
             assert!(error.contains("line 3 of requirements.txt"), "{line}: {error}");
             assert!(!error.contains("evil") && !error.contains("root:"), "{error}");
         }
