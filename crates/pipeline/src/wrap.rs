@@ -81,7 +81,10 @@ pub fn wrap(options: &WrapOptions) -> Result<Wrapped> {
     let flavor = options.flavor.or_else(|| by_name(&options.file));
     let flavor = flavor.ok_or_else(|| {
         let what = format!("the name of {} does not say how it is read", options.file.display());
-        Error::predict(what, "say it: --flavor sklearn, xgboost, lightgbm, catboost, onnx or statsmodels")
+        Error::predict(
+            what,
+            "say it: --flavor sklearn, xgboost, lightgbm, catboost, onnx or statsmodels",
+        )
     })?;
     let name = options.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let content = read(&options.file)?;

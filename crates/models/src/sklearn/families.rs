@@ -4,10 +4,10 @@ use super::compose::IMBALANCED_PIPELINE;
 use super::estimator::Fields;
 use super::reader::{Boxed, Nested, Reader};
 use super::{
-    adaboost, bagging, bayes, bisecting, boosters, calibration, catboost, category_encoders, chain, compose,
-    dict_vectorizer, discriminant, dummy, encoders, functions, impute, isotonic, kernel_ridge,
-    knn_imputer, least_squares, linear, multiclass, multioutput, neighbours, network, power,
-    preprocessing, projection, quantiles, search, select, spline, svm, target_encoder, text,
+    adaboost, bagging, bayes, bisecting, boosters, calibration, catboost, category_encoders, chain,
+    compose, dict_vectorizer, discriminant, dummy, encoders, functions, impute, isotonic,
+    kernel_ridge, knn_imputer, least_squares, linear, multiclass, multioutput, neighbours, network,
+    power, preprocessing, projection, quantiles, search, select, spline, svm, target_encoder, text,
     threshold, transformed_target, trees, voting,
 };
 use crate::python::Value;
@@ -95,7 +95,11 @@ const KINDS: &[Kind] = &[
     },
     Kind { name: "selection", package: None, families: &[select::READERS] },
     Kind { name: "text", package: None, families: &[text::READERS] },
-    Kind { name: "others", package: None, families: &[dummy::READERS, boosters::READERS, catboost::READERS] },
+    Kind {
+        name: "others",
+        package: None,
+        families: &[dummy::READERS, boosters::READERS, catboost::READERS],
+    },
 ];
 
 /// The reader of a class, which has its module before its name.

@@ -121,8 +121,10 @@ fn damaged_models_of_all_estimators_are_no_panic() {
     let deadline = number("TRAINYARD_FUZZ_SECONDS")
         .map(|seconds| Instant::now() + std::time::Duration::from_secs(seconds));
     let mut random = SplitMix(number("TRAINYARD_FUZZ_SEED").unwrap_or(1));
-    let corpora: Vec<_> =
-        ["sklearn-1.2.gz", "sklearn-1.7.gz", "catboost-1.1.gz", "packages.gz"].map(corpus).into_iter().collect();
+    let corpora: Vec<_> = ["sklearn-1.2.gz", "sklearn-1.7.gz", "catboost-1.1.gz", "packages.gz"]
+        .map(corpus)
+        .into_iter()
+        .collect();
     let (mut tried, mut refused) = (0_u32, 0_u32);
     loop {
         for (index, bytes) in &corpora {
