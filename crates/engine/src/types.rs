@@ -117,12 +117,14 @@ fn by_values(session: &mut Session<'_>, source: &Source, fields: &[&Field]) -> R
         for ((field, column), counts) in fields.iter().zip(columns).zip(counts.as_chunks::<4>().0) {
             let (expression, data_type, form) = match counts {
                 [0, 0, 0, 0] => (column, DataType::Null, Form::Other),
-                [.., 1..] => (column, DataType::Binary, Form::Other),
+                [.., 1..=u64::MAX] => (column, DataType::Binary, Form::Other),
                 // Its order and equality are those of bytes, whatever the column was declared with.
-                [_, _, 1.., _] => {
+                [_, _, 1..=u64::MAX, _] => {
                     (format!("cast({column} as text) collate binary"), DataType::Utf8, Form::Text)
                 }
-                [_, 1.., ..] => (format!("cast({column} as real)"), DataType::Float64, Form::Float),
+                [_, 1..=u64::MAX, ..] => {
+                    (format!("cast({column} as real)"), DataType::Float64, Form::Float)
+                }
                 _ => (column, DataType::Int64, Form::Ordered),
             };
             shapes.push(Shape { name: field.name().clone(), expression, data_type, form });

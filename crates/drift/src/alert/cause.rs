@@ -79,10 +79,10 @@ mod tests {
         }
     }
 
-    fn told(
-        episodes: &[Episode],
-        before: &[Told],
-    ) -> (Vec<(String, i64, bool, String)>, Vec<Told>) {
+    /// Column, day of the beginning, whether it is the first message, and its text.
+    type Cause = (String, i64, bool, String);
+
+    fn told(episodes: &[Episode], before: &[Told]) -> (Vec<Cause>, Vec<Told>) {
         let news = news(episodes, before, |_| false, |_| true);
         let causes = news.by_cause("1d".parse().unwrap()).into_iter().map(|one| {
             let day = one.began.begins / 86_400_000;

@@ -29,7 +29,7 @@ struct Above {
 
 #[derive(Debug)]
 struct Table {
-    table: CtrTable,
+    of_file: CtrTable,
     ctrs: Vec<Ctr>,
 }
 
@@ -61,19 +61,19 @@ impl Ctrs {
                 combinations.push(Combination::new(file, source)?);
             }
             let Some(combination) = combinations.get_mut(at) else { continue };
-            let is_own = |known: &Table| known.table.source == *source;
+            let is_own = |known: &Table| known.of_file.source == *source;
             let at = if let Some(at) = combination.tables.iter().position(is_own) {
                 at
             } else {
                 let at = tables.iter().position(|table| table.source == *source);
                 let at = at.ok_or_else(|| malformed("a CTR without a table"))?;
                 let table = tables.swap_remove(at);
-                combination.tables.push(Table { table, ctrs: Vec::new() });
+                combination.tables.push(Table { of_file: table, ctrs: Vec::new() });
                 combination.tables.len() - 1
             };
             let Some(table) = combination.tables.get_mut(at) else { continue };
             let is_by_class = matches!(source.kind, CtrKind::Borders | CtrKind::Buckets);
-            if is_by_class && feature.target_border >= table.table.classes {
+            if is_by_class && feature.target_border >= table.of_file.classes {
                 return Err(malformed(format!("a CTR of class {}", feature.target_border)));
             }
             table.ctrs.push(Ctr {
@@ -102,7 +102,7 @@ impl Ctrs {
         let values = values.get_mut(..count).unwrap_or_default();
         for combination in &self.0 {
             combination.hash(rows, first, hashes, values);
-            for Table { table, ctrs } in &combination.tables {
+            for Table { of_file: table, ctrs } in &combination.tables {
                 for (place, hash) in places.iter_mut().zip(&*hashes) {
                     *place = table.places.get(hash).map(|&place| place as usize);
                 }
@@ -118,7 +118,7 @@ impl Ctrs {
 
     pub(super) fn size_bytes(&self) -> usize {
         let tables = self.0.iter().flat_map(|combination| &combination.tables);
-        let bytes = tables.map(|Table { table, .. }| {
+        let bytes = tables.map(|Table { of_file: table, .. }| {
             table.places.capacity() * size_of::<(u64, u32)>() + size_of_val(table.counts.as_slice())
         });
         bytes.sum()

@@ -40,7 +40,8 @@ pub(super) enum Unseen {
 /// An event: a part as it is now.
 #[derive(Serialize)]
 struct Part<'a> {
-    part: &'a str,
+    #[serde(rename = "part")]
+    name: &'a str,
     digest: &'a str,
     html: &'a str,
 }
@@ -119,7 +120,7 @@ fn parts(page: &str) -> impl Iterator<Item = Part<'_>> {
             let (_before, rest) = attributes.split_once(name)?;
             Some(rest.strip_prefix("=\"")?.split_once('"')?.0)
         };
-        Some(Part { part: value("data-part")?, digest: value("data-digest")?, html })
+        Some(Part { name: value("data-part")?, digest: value("data-digest")?, html })
     })
 }
 
