@@ -91,7 +91,7 @@ impl LivePage {
         }
         let mut events = String::new();
         for part in &parts {
-            if self.known.get(part.part).is_some_and(|known| known == part.digest) {
+            if self.known.get(part.name).is_some_and(|known| known == part.digest) {
                 continue;
             }
             // A struct of texts is always JSON.
@@ -99,7 +99,7 @@ impl LivePage {
             events.extend(["data: ", json.as_str(), "\n\n"]);
         }
         self.known =
-            parts.iter().map(|part| (part.part.to_owned(), part.digest.to_owned())).collect();
+            parts.iter().map(|part| (part.name.to_owned(), part.digest.to_owned())).collect();
         // Less than the page in all but odd cases, which are no reason not to send it.
         let _counted = share.resize(events.len() as u64);
         Ok((events, share))
