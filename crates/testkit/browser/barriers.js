@@ -28,34 +28,35 @@ function kindOf(address) {
   // A file of each type, and a folder.
   if (files < parts.length) kind.push(`*.${(parts.at(-1).match(/\.([a-z0-9]+)$/i) || ["", "folder"])[1]}`);
   const keys = [...new Set(url.searchParams.keys())].sort().map((key) => `${key}=*`);
-  return url.origin + kind.join("/") + (keys.length ? `?${keys.join("&")}` : "");
+  return (url.protocol === "file:" ? "file://" : url.origin) + kind.join("/") + (keys.length ? `?${keys.join("&")}` : "");
 }
 
-// In the page: what axe says of it, in short.
+// In the page: what axe says of it, a line a rule with the first place where it is broken.
 async function violations() {
   const result = await window.axe.run(document, { iframes: false, resultTypes: ["violations"] });
-  return result.violations.flatMap((one) => one.nodes.map((node) =>
-    `${one.id}: ${node.html.slice(0, 200)}: ${node.failureSummary.replace(/\s+/g, " ").slice(0, 300)}`));
+  return result.violations.map(({ id, nodes }) =>
+    `${id}, ${nodes.length} times: ${nodes[0].html.slice(0, 200)}: ${nodes[0].failureSummary.replace(/\s+/g, " ").slice(0, 300)}`);
 }
 
 // Where the Tab key leads: on, never back, and to what can be seen to have the focus.
 async function stops(page) {
   const found = [];
-  await page.evaluate(() => { document.activeElement.blur(); window.stop = null; });
+  await page.evaluate(() => { document.activeElement.blur(); window.stop = window.firstStop = null; });
   for (let stop = 0; stop < STOPS; stop += 1) {
     await page.keyboard.press("Tab");
     const trouble = await page.evaluate(() => {
       const now = document.activeElement;
       const before = window.stop;
+      const first = window.firstStop;
       window.stop = now;
+      window.firstStop = first || now;
       // Around, or into a frame, whose stops are its own.
-      if (!now || now === document.body || now === before || now.tagName === "IFRAME") return "end";
+      if (!now || now === document.body || now === before || now === first || now.tagName === "IFRAME") return "end";
       const told = now.outerHTML.slice(0, 120);
       const style = getComputedStyle(now);
       if (style.outlineStyle === "none" || parseFloat(style.outlineWidth) === 0) return `focus that is not seen: ${told}`;
       const isOn = !before || before.compareDocumentPosition(now) & Node.DOCUMENT_POSITION_FOLLOWING;
-      // From the last to the first again.
-      return isOn || now.matches(".skip") ? "" : `the Tab key leads back to ${told}`;
+      return isOn ? "" : `the Tab key leads back to ${told}`;
     });
     if (trouble === "end") break;
     if (trouble) found.push(trouble);
@@ -65,7 +66,12 @@ async function stops(page) {
 
 async function look(visitor, address, found) {
   const { page } = visitor;
-  const status = await visitor.open(address);
+  const status = await visitor.open(address).catch((error) => {
+    // A file to keep, not to look at.
+    if (/ERR_ABORTED/.test(error.message)) return null;
+    throw error;
+  });
+  if (status === null) return [];
   const kind = await page.evaluate(() => document.contentType);
   if (kind !== "text/html") return [];
   const links = await page.$$eval("a[href], iframe[src]", (all) => all.map((one) => one.href || one.src));
@@ -75,6 +81,11 @@ async function look(visitor, address, found) {
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
     for (const width of WIDTHS) {
       await page.setViewport({ width, height: 900 });
+      // What the page does when it gets another width is done.
+      await page.evaluate((wanted) => new Promise((done) => {
+        const look = () => (window.innerWidth === wanted ? requestAnimationFrame(() => done()) : requestAnimationFrame(look));
+        requestAnimationFrame(look);
+      }), width);
       const seen = await page.evaluate(violations);
       found.push(...seen.map((one) => `${address} (${scheme}, ${width}): ${one}`));
     }
@@ -117,7 +128,10 @@ main(async ({ pages, crawl, signIn }) => {
     looked.push(...round);
     pending = [];
     for (const link of crawl ? links.flat() : []) {
-      if (!link.startsWith("http") || !origins.has(new URL(link).origin) || kinds.has(kindOf(link))) continue;
+      const isOwn = link.startsWith("http") && origins.has(new URL(link).origin);
+      // What several choices together make looks as each of them alone.
+      const isPlain = isOwn && new Set(new URL(link).searchParams.keys()).size < 2;
+      if (!isPlain || kinds.has(kindOf(link))) continue;
       kinds.set(kindOf(link), link);
       pending.push(link);
     }

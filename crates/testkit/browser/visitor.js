@@ -13,6 +13,10 @@ const FLAGS = [
 ];
 // Longer than the slowest machine takes for a page; nothing waits as long where all is well.
 const PATIENCE_MS = 60_000;
+// After which a program gives up, whatever it waits for.
+const PROGRAM_MS = 900_000;
+// After which a look at a page is given up, and another is taken.
+const LOOK_MS = 2_000;
 // More stops of the Tab key than a page has.
 const STOPS_MAX = 1_000;
 const HEIGHT = 900;
@@ -25,20 +29,22 @@ function program(engine) {
   return found;
 }
 
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
 // Tries again until there is something, or fails with what was waited for.
 async function until(what, look) {
   const end = Date.now() + PATIENCE_MS;
   for (;;) {
     let trouble = "";
     try {
-      const found = await look();
+      // A page that is left takes what looks at it along, in Firefox without a word.
+      const found = await Promise.race([look(), pause(LOOK_MS)]);
       if (found) return found;
     } catch (error) {
-      // A page that is left takes what looks at it along.
       trouble = `: ${error.message}`;
     }
     if (Date.now() > end) throw new Error(`waited in vain for ${what}${trouble}`);
-    await new Promise((done) => setTimeout(done, 20));
+    await pause(20);
   }
 }
 
@@ -54,6 +60,16 @@ function named({ name, within }) {
   const roots = within ? [...document.querySelectorAll(within)] : [document];
   const all = roots.flatMap((root) => [...root.querySelectorAll(kinds)]).filter(isShown);
   return all.find((one) => nameOf(one) === name) || all.find((one) => nameOf(one).startsWith(name)) || null;
+}
+
+// In the page: where to click on it, once it is in sight. What lies over it would get the click.
+function place(one) {
+  one.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+  const { left, top, width, height } = one.getClientRects()[0];
+  const [x, y] = [left + width / 2, top + height / 2];
+  const hit = document.elementFromPoint(x, y);
+  const isIt = hit && (one.contains(hit) || hit.contains(one));
+  return isIt ? { x, y } : { covering: hit ? hit.outerHTML.slice(0, 120) : "nothing" };
 }
 
 class Browser {
@@ -92,7 +108,8 @@ class Browser {
 
 class Visitor {
   constructor(context, page, keyboard) {
-    Object.assign(this, { context, page, keyboard, clicks: 0, dialogs: [], complaints: [] });
+    Object.assign(this, { context, page, keyboard });
+    this.begin();
     page.on("dialog", (dialog) => {
       this.dialogs.push(dialog.message());
       dialog.dismiss().catch(() => {});
@@ -103,17 +120,22 @@ class Visitor {
     });
   }
 
+  // Counts from nothing.
+  begin() {
+    Object.assign(this, { clicks: 0, dialogs: [], complaints: [] });
+  }
+
   // As somebody who typed the address.
   async open(address) {
     const response = await this.page.goto(address, { waitUntil: "load", timeout: PATIENCE_MS });
     return response ? response.status() : 0;
   }
 
-  // What is called so: a text, or `{ name, within }` where `within` is a selector, or `{ css }`.
+  // What is called so: a text, or `{ name, within }` where `within` is a selector. Nothing here waits within the page for
+  // what comes later: without scripts nothing does.
   async find(what) {
     const wanted = typeof what === "string" ? { name: what } : what;
     return until(`${JSON.stringify(wanted)} on ${this.page.url()}`, async () => {
-      if (wanted.css) return this.page.$(wanted.css);
       return (await this.page.evaluateHandle(named, wanted)).asElement();
     });
   }
@@ -133,10 +155,7 @@ class Visitor {
   async fill(what, text) {
     const field = await this.find(what);
     if (this.keyboard) await this.reach(field);
-    else {
-      await field.click();
-      this.clicks += 1;
-    }
+    else await this.activate(field);
     await this.page.keyboard.down("Control");
     await this.page.keyboard.press("a");
     await this.page.keyboard.up("Control");
@@ -151,7 +170,10 @@ class Visitor {
   async activate(element) {
     this.clicks += 1;
     if (!this.keyboard) {
-      await element.click();
+      // By hand: the driver's own click waits for an observer, which a page without scripts never hears of.
+      const { x, y, covering } = await element.evaluate(place);
+      if (covering) throw new Error(`${covering} lies over it on ${this.page.url()}`);
+      await this.page.mouse.click(x, y);
       return;
     }
     await this.reach(element);
@@ -195,7 +217,9 @@ class Visitor {
 
   // Texts of what a selector finds, in order.
   texts(selector) {
-    return this.page.$$eval(selector, (all) => all.map((one) => one.textContent.trim().replace(/\s+/g, " ")));
+    const read = (wanted) =>
+      [...document.querySelectorAll(wanted)].map((one) => one.textContent.trim().replace(/\s+/g, " "));
+    return this.page.evaluate(read, selector);
   }
 
   close() {
@@ -224,10 +248,12 @@ function main(act) {
     const answer = await act(JSON.parse(fs.readFileSync(0, "utf8") || "null"));
     process.stdout.write(JSON.stringify(answer, null, 1));
   };
-  run().then(() => process.exit(0), (error) => {
+  const fail = (error) => {
     console.error(error);
     process.exit(1);
-  });
+  };
+  setTimeout(() => fail(new Error("a browser does not answer")), PROGRAM_MS).unref();
+  run().then(() => process.exit(0), fail);
 }
 
 module.exports = { Browser, each, main, until };

@@ -86,7 +86,7 @@ async function files(call) {
   const notebook = { cells: [{ cell_type: "code", source: ["print(1)"], outputs: [{ output_type: "stream", text: ["1"] }] }] };
   for (const [name, text] of Object.entries({
     "plots/plot.svg": svg,
-    "report.html": "<!doctype html><html lang='en'><title>Report</title><h1>Report</h1>",
+    "report.html": "<!doctype html><html lang='en'><title>Report</title><main><h1>Report</h1></main>",
     "notes/card.md": "# Card\n\nText with `code`.\n\n```python\nprint(1)\n```\n",
     "notes/list.txt": "one\ntwo\n",
     "tables/rows.csv": "name,value\na,1\nb,2\n",
@@ -94,6 +94,7 @@ async function files(call) {
     "tables/trial.ipynb": JSON.stringify(notebook),
     "weights.bin": "\u0001\u0002",
   })) await call("PUT", `${place}/${name}`, text);
+  return { files: made.run_id, parent: parent.run_id };
 }
 
 // People, what they may do, and what waits for them.
@@ -121,15 +122,14 @@ async function trained(call) {
   const found = await call("GET", `${MLFLOW}/registered-models/alias`, { name: "IrisClassifier", alias: "Production" });
   const { run_id, source } = found.model_version;
   const { run: made } = await call("GET", `${MLFLOW}/runs/get`, { run_id });
-  return { run_id, source, name: made.info.run_name };
+  return { run_id, source, model_id: source.replace("models:/", ""), name: made.info.run_name };
 }
 
 async function seed({ url, team, password }) {
   const call = api(url);
-  const made = await sweep(call);
-  await files(call);
+  const made = { ...await sweep(call), ...await files(call) };
   await call("POST", `${MLFLOW}/webhooks`, {
-    name: "deploy", url: "http://127.0.0.1:1/hook", events: [{ entity: "MODEL_VERSION_ALIAS", action: "CREATED" }],
+    name: "deploy", url: `${url}/hook`, events: [{ entity: "MODEL_VERSION_ALIAS", action: "CREATED" }],
   });
   const admin = api(team, `admin:${password}`);
   await people(admin);

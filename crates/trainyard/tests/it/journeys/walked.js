@@ -57,8 +57,8 @@ const JOURNEYS = {
     const model = `back ${site.name}`;
     await site.call("POST", `${MLFLOW}/registered-models/create`, { name: model });
     for (let version = 1; version <= 2; version += 1) {
-      const { run_id } = site.seeded.trained;
-      await site.call("POST", `${MLFLOW}/model-versions/create`, { name: model, source: site.seeded.trained.source, run_id });
+      const { source, run_id, model_id } = site.seeded.trained;
+      await site.call("POST", `${MLFLOW}/model-versions/create`, { name: model, source, run_id, model_id });
     }
     const alias = { name: model, alias: "Production" };
     await site.call("POST", `${MLFLOW}/registered-models/alias`, { ...alias, version: "2" });
@@ -111,8 +111,9 @@ function same(found, wanted, what) {
 
 async function walk(browser, walk, site, place) {
   const results = [];
+  const visitor = await browser.visitor(walk);
   for (const [at, [journey, go]] of Object.entries(JOURNEYS).entries()) {
-    const visitor = await browser.visitor(walk);
+    visitor.begin();
     const own = { ...site, name: `${place}-${at}` };
     let trouble = null;
     try {
@@ -124,8 +125,8 @@ async function walk(browser, walk, site, place) {
       trouble = error.stack;
     }
     results.push({ ...walk, journey, clicks: visitor.clicks, trouble });
-    await visitor.close();
   }
+  await visitor.close();
   return results;
 }
 
