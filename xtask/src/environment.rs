@@ -1,6 +1,7 @@
-//! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL, a Docker
-//! Engine with a registry, wrk, promtool, Alertmanager, Pebble (a certificate authority that speaks ACME), DuckDB, and what checks GitHub
-//! Actions workflows (act, which runs them, and Helm are among the Python packages).
+//! What the tests need and a bare machine lacks: pinned Python packages, Chromium and Firefox with what drives them and
+//! looks for barriers in pages, PostgreSQL, a Docker Engine with a registry, wrk, promtool, Alertmanager, DuckDB, Pebble (a certificate
+//! authority that speaks ACME), and what checks GitHub Actions workflows (act, which runs them, and Helm are among the
+//! Python packages).
 //!
 //! Everything of ours lands below `target/test-env`; system packages are installed only where we
 //! may (Debian, as root), otherwise the command to run is said.
@@ -27,6 +28,11 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
     std::fs::create_dir_all(&environment)?;
     python(&environment, "python", "requirements")?;
     system_program("chromium", &["chromium", "fonts-dejavu-core"])?;
+    // Elsewhere than on Debian it has its own name.
+    if !is_installed("firefox") {
+        system_program("firefox-esr", &["firefox-esr"])?;
+    }
+    browser_packages(&environment)?;
     system_program("initdb", &["postgresql"])?;
     system_program("wrk", &["wrk"])?;
     system_program("pebble", &["pebble"])?;
@@ -139,6 +145,29 @@ fn npm(folder: &Path, package: &str, version: &str) -> Result<()> {
         .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
         .arg(folder)
         .arg(format!("{package}@{version}")))
+}
+
+/// What drives browsers, and what looks for barriers in pages: the packages of npm that `tests/browser` pins.
+fn browser_packages(environment: &Path) -> Result<()> {
+    let pinned = root().join("tests/browser");
+    let lock = pinned.join("package-lock.json");
+    let wanted = std::fs::read_to_string(&lock).with_context(|| lock.display().to_string())?;
+    let stamp = environment.join("browser.installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    system_program("npm", &["npm"])?;
+    let folder = environment.join("browser");
+    std::fs::create_dir_all(&folder)?;
+    for name in ["package.json", "package-lock.json"] {
+        std::fs::copy(pinned.join(name), folder.join(name))?;
+    }
+    // Packages run nothing of theirs when they are installed.
+    run(Command::new("npm")
+        .args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+        .arg(&folder))?;
+    std::fs::write(&stamp, wanted)?;
+    Ok(())
 }
 
 /// A private virtual environment with the packages of a list in `tests`.

@@ -7,7 +7,7 @@ pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-ur
 
 /// The style sheet. States differ in words, not only in colour.
 pub const STYLE: &str = "\
-:root{color-scheme:light dark}\
+:root{color-scheme:light dark;background:Canvas;color:CanvasText}\
 body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:8vh auto;padding:0 1rem;overflow-wrap:anywhere}\
 table{border-collapse:collapse;width:100%}caption{text-align:left;font-weight:600;padding:1rem 0 .3rem}\
 th,td{text-align:left;padding:.25rem .6rem .25rem 0;border-bottom:1px solid #8884;vertical-align:top}\

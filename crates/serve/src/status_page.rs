@@ -43,7 +43,7 @@ fn document(server: &Server, is_ready: bool) -> Markup {
                         @for (place, endpoint) in server.endpoints.iter().enumerate() { (model(server, place, endpoint)) }
                     }
                     (requests(server))
-                    nav { a href="metrics" { "Metrics" } a href="v2" { "Open Inference" } }
+                    nav aria-label="Server" { a href="metrics" { "Metrics" } a href="v2" { "Open Inference" } }
                     footer { "Trainyard " (env!("CARGO_PKG_VERSION")) }
                 }
             }
@@ -69,7 +69,7 @@ fn model(server: &Server, place: usize, endpoint: &Endpoint) -> Markup {
             td { (text("loaded_at")) }
             td {
                 @if let Some(below) = &below {
-                    nav {
+                    nav aria-label=(endpoint.name) {
                         a href={ (below) "docs" } { "Try it" }
                         a href={ (below) "health" } { "Health" }
                         a href={ (below) "openapi.json" } { "OpenAPI" }

@@ -1,7 +1,8 @@
-//! A real browser for tests of pages: headless Chromium.
+//! Real browsers for tests of pages: headless Chromium by itself, and programs that drive it or Firefox.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Flags without which Chromium calls home, wants a display or a sandbox.
@@ -72,4 +73,39 @@ pub fn screenshot(url: &str, width: u32, height: u32, target: &Path) {
         format!("--screenshot={}", target.display()),
         url.to_owned(),
     ]);
+}
+
+/// Runs a program of node that drives browsers. By their names it finds the packages that `tests/browser` pins, and what
+/// lies in `crates/testkit/browser`. It gets `input` on its standard input; what it writes is returned. Panics with what it
+/// said where it fails.
+pub fn drive(program: &Path, input: &str) -> String {
+    let packages = crate::test_env().join("browser/node_modules");
+    assert!(
+        packages.join("puppeteer-core").is_dir(),
+        "{} is missing\nhint: `cargo xtask test` sets it up",
+        packages.display()
+    );
+    let own = crate::workspace_root().join("crates/testkit/browser");
+    let mut node = Command::new("node")
+        .arg(program)
+        .env("NODE_PATH", format!("{}:{}", packages.display(), own.display()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("node: {error}\nhint: `cargo xtask test` installs it"));
+    if let Some(mut stdin) = node.stdin.take() {
+        // A program that ended before it read says why on its standard error.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = node.wait_with_output().unwrap_or_else(|error| panic!("node: {error}"));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{} ended with {}:\n{said}\n{}",
+        program.display(),
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    said
 }

@@ -53,7 +53,8 @@ pub(crate) async fn pack(response: Response) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let is_secret = std::str::from_utf8(&whole).is_ok_and(|text| text.contains(SECRET));
-    let Some(packed) = Some(&whole).filter(|_| !is_secret).and_then(|whole| gzip(whole).ok())
+    let Some(packed) =
+        Some(&whole).filter(|_| !is_secret).and_then(|whole| gzip(whole, Compression::fast()).ok())
     else {
         return Response::from_parts(parts, Body::from(whole));
     };
@@ -62,8 +63,9 @@ pub(crate) async fn pack(response: Response) -> Response {
     Response::from_parts(parts, Body::from(packed))
 }
 
-fn gzip(text: &[u8]) -> io::Result<Vec<u8>> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+/// A text as gzip.
+pub(crate) fn gzip(text: &[u8], level: Compression) -> io::Result<Vec<u8>> {
+    let mut packed = GzEncoder::new(Vec::new(), level);
     packed.write_all(text)?;
     packed.finish()
 }

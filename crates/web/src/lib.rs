@@ -11,6 +11,7 @@ mod artifact;
 mod artifact_kind;
 mod artifact_owner;
 mod artifact_tree;
+mod assets;
 mod cockpit;
 mod column_choice;
 mod columns;

@@ -5,9 +5,9 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
 use trainyard_mlflow::entities::{RunStatus, Tag};
 
-use crate::format;
 use crate::links::Links;
 use crate::pagination::Asked;
+use crate::{assets, format};
 
 /// What a page is.
 pub(crate) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
@@ -42,9 +42,9 @@ pub(crate) fn layout(
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · Trainyard" }
-                link rel="stylesheet" href=(links.asset("trainyard.css"));
-                link rel="icon" type="image/svg+xml" href=(links.asset("icon.svg"));
-                script src=(links.asset("trainyard.js")) defer {}
+                link rel="stylesheet" href=(links.asset(&assets::STYLE.name));
+                link rel="icon" type="image/svg+xml" href=(links.asset(&assets::ICON.name));
+                script src=(links.asset(&assets::SCRIPT.name)) defer {}
             }
             body data-home=(links.home()) {
                 a.skip href="#main" { "Skip to the content" }

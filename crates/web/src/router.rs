@@ -1,10 +1,10 @@
 //! Which page is where, and what every answer carries.
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use trainyard_mlflow::Tracking;
 
@@ -14,8 +14,8 @@ use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
-    artifact, cockpit, compare, curves, error, experiment, experiments, home, logged_model, metric,
-    models, monitoring, page, relations, run, run_change, runs_csv, search, services, team,
+    artifact, assets, cockpit, compare, curves, error, experiment, experiments, home, logged_model,
+    metric, models, monitoring, page, relations, run, run_change, runs_csv, search, services, team,
     webhooks,
 };
 
@@ -69,43 +69,26 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
         .route("/team/tokens", get(team::show_tokens).post(team::change_tokens))
         .route("/team/approvals", get(team::show_approvals).post(team::decide))
         .route("/team/audit", get(team::show_audit))
-        .route("/assets/trainyard.css", get(style))
-        .route("/assets/trainyard.js", get(script))
-        .route("/assets/icon.svg", get(icon))
+        .route("/assets/{name}", get(asset))
         .fallback(error::no_page)
         .layer(middleware::from_fn_with_state(web.clone(), finish))
         .with_state(web)
 }
 
-async fn style() -> Response {
-    const STYLE: &str = concat!(
-        include_str!("assets/style.css"),
-        include_str!("assets/experiment.css"),
-        include_str!("assets/monitoring.css"),
-        include_str!("assets/run.css"),
-        include_str!("assets/services.css"),
-    );
-    asset("text/css; charset=utf-8", STYLE)
-}
-
-async fn script() -> Response {
-    const SCRIPT: &str = concat!(
-        include_str!("assets/script.js"),
-        include_str!("assets/chart.js"),
-        include_str!("assets/live.js"),
-    );
-    asset("text/javascript; charset=utf-8", SCRIPT)
-}
-
-async fn icon() -> Response {
-    asset("image/svg+xml", include_str!("assets/icon.svg"))
-}
-
-fn asset(content_type: &'static str, text: &'static str) -> Response {
-    // An hour: short enough that a new version of the program shows soon.
-    let headers =
-        [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "public, max-age=3600")];
-    (headers, text).into_response()
+/// A file that pages need. A name of another version leads to that of this one: pages of an older server are open still,
+/// or a server of another version stands beside this one.
+async fn asset(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> error::Result {
+    match assets::find(&name) {
+        Some((asset, true)) => Ok(asset.answer(gzip::is_taken(&headers))),
+        Some((asset, false)) => {
+            Ok(Redirect::temporary(&web.links.asset(&asset.name)).into_response())
+        }
+        None => Err(error::no_page().await),
+    }
 }
 
 /// Nothing from elsewhere, no inline script or style, no foreign frames.

@@ -86,7 +86,7 @@ fn document(state: &State) -> Markup {
                             State::Maintenance(message) => { "Maintenance: " (message) }
                         }
                     }
-                    nav {
+                    nav aria-label="Service" {
                         a href="docs" { "Try it" }
                         a href="openapi.json" { "OpenAPI" }
                         a href="health" { "Health and version" }

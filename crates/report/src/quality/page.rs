@@ -87,7 +87,7 @@ fn section(part: &Part) -> Markup {
 
 fn metrics(part: &Part, quality: &Quality) -> Markup {
     html! {
-        .wide { table {
+        .wide tabindex="0" { table {
             thead { tr {
                 th scope="col" { "Metric" }
                 th scope="col" { "By labels" }
@@ -125,7 +125,7 @@ fn standing(standing: Standing) -> Markup {
 fn expected(all: &[Expected]) -> Markup {
     html! {
         h3 { "Expected without labels" }
-        .wide { table {
+        .wide tabindex="0" { table {
             thead { tr {
                 th scope="col" { "Metric" }
                 th scope="col" { "Expected" }
@@ -156,7 +156,7 @@ fn details(quality: &Quality) -> Markup {
             @if confusion.labels.len() <= CLASSES_MAX {
                 details {
                     summary { "Classes: what was true (rows) and what was said" }
-                    .wide { table {
+                    .wide tabindex="0" { table {
                         thead { tr {
                             th {}
                             @for label in &confusion.labels { th scope="col" { (label) } }
@@ -178,7 +178,7 @@ fn details(quality: &Quality) -> Markup {
         @if !quality.calibration.is_empty() {
             details {
                 summary { "Calibration: how often what is called probable is true" }
-                .wide { table {
+                .wide tabindex="0" { table {
                     thead { tr { th scope="col" { "Said" } th scope="col" { "True" } th scope="col" { "Rows" } } }
                     tbody { @for point in &quality.calibration {
                         tr {
@@ -193,7 +193,7 @@ fn details(quality: &Quality) -> Markup {
         @if !quality.deciles.is_empty() {
             details {
                 summary { "Errors by the size of the prediction" }
-                .wide { table {
+                .wide tabindex="0" { table {
                     thead { tr {
                         th scope="col" { "Mean said" }
                         th scope="col" { "Mean true" }
@@ -231,7 +231,7 @@ fn changed(change: &Change) -> Markup {
                 @if domain.is_told_apart() { ": they differ." } @else { ": they do not differ." }
             }
         }
-        .wide { table {
+        .wide tabindex="0" { table {
             thead { tr {
                 th scope="col" { "Column" }
                 th scope="col" { "More loss expected" }

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::rows::{SessionRow, TokenRow};
 
-const STYLE: &str = ":root{color-scheme:light dark}\
+const STYLE: &str = ":root{color-scheme:light dark;background:Canvas;color:CanvasText}\
     body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:4rem auto;padding:0 1rem}\
     label{display:block;margin:.5rem 0}input{display:block;font:inherit;padding:.3rem}\
     button,a.way{display:inline-block;font:inherit;margin:.5rem .5rem .5rem 0;padding:.3rem 1rem;\

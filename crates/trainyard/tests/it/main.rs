@@ -25,6 +25,7 @@ mod host;
 mod image;
 mod import;
 mod init;
+mod journeys;
 mod log_killed;
 mod login;
 mod monitor;

@@ -35,7 +35,7 @@ fn standing<'a>(part: &'a Value, metric: &str) -> &'a Value {
 
 /// Two thousand predictions in two countries, a holdout on which one in ten is wrong in both, and labels for three
 /// quarters of the predictions: one in ten is wrong in the Netherlands, four in ten in Belgium.
-fn two_countries(folder: &Path) {
+pub(crate) fn two_countries(folder: &Path) {
     let said = |row: usize| if row.is_multiple_of(3) { "yes" } else { "no" };
     let turned = |row: usize| if row.is_multiple_of(3) { "no" } else { "yes" };
     let country = |row: usize| if row.is_multiple_of(2) { "NL" } else { "BE" };

@@ -45,7 +45,7 @@
 
   // What scrolls and has nothing in it to tab to is reached by the keyboard all the same.
   const reach = () => {
-    for (const box of document.querySelectorAll("div.scroll, div.drawing, pre")) {
+    for (const box of document.querySelectorAll("div.scroll, div.drawing, div.wide, pre")) {
       const isCut = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
       if (isCut && !box.querySelector("a, button, input, select, summary")) box.tabIndex = 0;
       else box.removeAttribute("tabindex");

@@ -106,7 +106,7 @@ fn table(web: &Web, asked: &Query, events: &[AuditEvent]) -> Markup {
     let last = shown.last().filter(|_last| events.len() > shown.len());
     html! {
         div.scroll {
-            table {
+            table.told {
                 thead { tr { th.tight { "When (UTC)" } th { "By" } th { "What" } th { "Of" } th { "Before" } th { "After" } } }
                 tbody { @for event in shown { (row(web, event)) } }
             }

@@ -56,7 +56,7 @@ fn people(web: &Web, asked: Asked<'_>, members: &[Member]) -> Markup {
     let rows = asked.rows("people", members);
     html! {
         div.scroll {
-            table {
+            table.told {
                 thead { tr { th { "Name" } th { "Roles" } th.number { "Granted to them alone" } } }
                 tbody {
                     @for member in rows.items {

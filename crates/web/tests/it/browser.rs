@@ -8,7 +8,7 @@ use crate::services::{record, service};
 use crate::site::Site;
 
 /// Serves the site's pages until the test ends.
-async fn serve(site: &Site) -> String {
+pub(crate) async fn serve(site: &Site) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(axum::serve(listener, site.router()).into_future());

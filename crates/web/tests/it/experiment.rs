@@ -8,7 +8,7 @@ use tower::ServiceExt as _;
 use trainyard_mlflow::LogBatch;
 use trainyard_mlflow::entities::{Metric, Tag};
 
-use crate::site::Site;
+use crate::site::{Site, get};
 
 /// Logs params and metrics to a run.
 async fn log(site: &Site, run_id: &str, params: &[(&str, &str)], metrics: &[(&str, f64)]) {
@@ -192,4 +192,41 @@ async fn a_table_is_packed_for_those_who_take_it() {
     assert!(!response.headers().contains_key("content-encoding"));
     let page = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     assert!(String::from_utf8_lossy(&page).contains("name=\"csrf\""));
+}
+
+#[tokio::test]
+async fn files_of_pages_are_kept_for_good_by_names_that_change_with_them() {
+    let site = Site::empty();
+    let page = site.get("/").await;
+    let assets: Vec<String> =
+        page.links().into_iter().filter(|link| link.starts_with("/assets/")).collect();
+    assert_eq!(assets.len(), 3, "{assets:?}");
+    for address in assets {
+        let file = site.get(&address).await;
+        assert_eq!(file.status, StatusCode::OK, "{address}");
+        let kept = file.headers["cache-control"].to_str().unwrap();
+        assert!(kept.contains("immutable") && kept.contains("max-age=31536000"), "{kept}");
+        // One of a page of another version, and as it was before names had digests.
+        let (stem, ending) = address.rsplit_once('.').unwrap();
+        let (stem, _digest) = stem.rsplit_once('-').unwrap();
+        for old in [format!("{stem}-0123456789abcdef.{ending}"), format!("{stem}.{ending}")] {
+            let moved = site.get(&old).await;
+            assert_eq!(moved.status, StatusCode::TEMPORARY_REDIRECT, "{old}");
+            assert_eq!(moved.headers["location"], address.as_str());
+            assert_eq!(moved.headers["cache-control"], "no-cache");
+        }
+    }
+    for none in ["/assets/other.css", "/assets/trainyard-x.css", "/assets/trainyard"] {
+        assert_eq!(site.get(none).await.status, StatusCode::NOT_FOUND, "{none}");
+    }
+    let below = trainyard_web::router_below(site.tracking.clone(), "/team/");
+    let moved = get(below, "/assets/trainyard.css").await;
+    let to = moved.headers["location"].to_str().unwrap();
+    assert!(to.starts_with("/team/assets/trainyard-"), "{to}");
+    // The script is packed once, not at each request.
+    let script = page.links().into_iter().find(|link| link.ends_with(".js")).unwrap();
+    let request = Request::get(script).header("accept-encoding", "gzip");
+    let packed = site.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert_eq!(packed.headers()["vary"], "accept-encoding");
 }

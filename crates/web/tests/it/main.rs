@@ -8,6 +8,7 @@ mod changes;
 mod cockpit;
 mod curves;
 mod experiment;
+mod hostile;
 mod live;
 mod locations;
 mod monitoring;

@@ -67,7 +67,7 @@ impl<'a> WindowParts<'a> {
         html! {
             h2 { "Columns over time" }
             p.why { (first.window.name(length)) " to " (last.window.name(length)) ", the newest on the right: ▲ drifted, · not, blank not tested" }
-            div.wide {
+            div.wide tabindex="0" {
                 table.strip {
                     tr {
                         th scope="row" { "all data" }
@@ -106,7 +106,7 @@ impl<'a> WindowParts<'a> {
     pub fn list(&self) -> Markup {
         html! {
             h2 { "Windows" }
-            div.wide {
+            div.wide tabindex="0" {
                 table.list {
                     tr { th { "window" } th.n { "rows" } th { "verdict" } th { "quality" } th { "drifted" } }
                     @for result in self.shown().iter().rev() {

@@ -58,7 +58,7 @@ fn quality(result: &WindowResult) -> Markup {
     html! {
         @if !measures.is_empty() {
             h2 { "Quality" }
-            div.wide {
+            div.wide tabindex="0" {
                 table.list {
                     tr { th { "metric" } th { "of" } th.n { "value" } th.n { "95 % interval" } th.n { "reference" } th.n { "rows" } }
                     @for one in measures {
@@ -105,7 +105,7 @@ fn columns(result: &WindowResult) -> Markup {
         @if !rows.is_empty() {
             h2 { "Columns" }
             p.why { "Scores are p-values or distances, by the column's test; ▲ is beyond its threshold." }
-            div.wide {
+            div.wide tabindex="0" {
                 table.list {
                     tr { th { "column" } th.n { "drift" } th.n { "against the window before" } th.n { "missing" } th.n { "mean" } }
                     @for (name, column) in rows.iter().take(ROWS_MAX) {
@@ -139,7 +139,7 @@ fn segments(result: &WindowResult) -> Markup {
     html! {
         @if !parts.is_empty() {
             h2 { "Parts of the data" }
-            div.wide {
+            div.wide tabindex="0" {
                 table.list {
                     tr { th { "part" } th { "drifted columns" } }
                     @for (name, one) in parts {

@@ -217,7 +217,7 @@ fn numbers(column: &ColumnDrift) -> Markup {
         }
     }
     html! {
-        .wide {
+        .wide tabindex="0" {
             table.numbers {
                 thead { tr { th scope="col" { "" } th scope="col" { "reference" } th scope="col" { "current" } } }
                 tbody { @for (name, [before, after]) in &rows { tr { td { (name) } td { (before) } td { (after) } } } }

@@ -121,7 +121,7 @@ fn segments(drift: &DatasetDrift) -> Markup {
     html! {
         h2 { "Segments" }
         p.key { "Each with the same part of the reference; p-values of all of them are adjusted together." }
-        .wide {
+        .wide tabindex="0" {
             table {
                 thead { tr {
                     th scope="col" { "Segment" }
@@ -191,7 +191,7 @@ fn table(shown: &[&ColumnDrift], all: usize, detailed: usize) -> Markup {
             label { input type="checkbox"; " only what is not stable" }
             output class="why" {}
         }
-        .wide {
+        .wide tabindex="0" {
             table.columns {
                 thead { tr {
                     th scope="col" data-k="name" { "Column" }
