@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
         let numbers: Vec<u64> = batches
             .iter()
             .filter(|batch| batch.num_rows() > 0)
-            .flat_map(|batch| batch.columns())
+            .flat_map(RecordBatch::columns)
             .map(|column| {
                 let column = self.whole(what, column.as_ref())?;
                 Ok(if column.is_null(0) { 0 } else { column.value(0).max(0) as u64 })

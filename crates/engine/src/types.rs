@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn of(data_type: DataType, metadata: &[(&str, &str)]) -> Shape {
-        let metadata =
+        let metadata: std::collections::HashMap<String, String> =
             metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let field = Field::new("a \"b\"", data_type, true).with_metadata(metadata);
         by_type(Engine::PostgreSql, &field)

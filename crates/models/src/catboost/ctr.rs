@@ -24,7 +24,7 @@ struct Combination {
 struct Above {
     number: usize,
     border: f32,
-    missing_is_above: bool,
+    takes_missing: bool,
 }
 
 #[derive(Debug)]
@@ -137,8 +137,8 @@ impl Combination {
             let (Some(number), Some(known)) = (number, known) else {
                 return Err(malformed(format!("a CTR of feature {index}, which has no borders")));
             };
-            let missing_is_above = known.missing_is_above;
-            Ok(Above { number, border: f32::from_bits(border), missing_is_above })
+            let takes_missing = known.takes_missing;
+            Ok(Above { number, border: f32::from_bits(border), takes_missing })
         };
         Ok(Self {
             categories: categories.collect::<Result<_>>()?,
@@ -162,7 +162,7 @@ impl Combination {
         for above in &self.floats {
             rows.column(above.number, first, values);
             for (hash, x) in hashes.iter_mut().zip(&*values) {
-                let holds = *x > above.border || (x.is_nan() && above.missing_is_above);
+                let holds = *x > above.border || (x.is_nan() && above.takes_missing);
                 *hash = combined(*hash, i64::from(holds));
             }
         }
