@@ -137,7 +137,7 @@ impl Combination {
             let (Some(number), Some(known)) = (number, known) else {
                 return Err(malformed(format!("a CTR of feature {index}, which has no borders")));
             };
-            let takes_missing = known.takes_missing;
+            let takes_missing = known.missing_is_above;
             Ok(Above { number, border: f32::from_bits(border), takes_missing })
         };
         Ok(Self {
