@@ -206,8 +206,8 @@ async fn nothing_that_people_log_runs_on_a_page_or_reaches_anybody() {
 async fn exports_hold_texts_and_no_formulas() {
     let site = Site::empty();
     runs(&site, &Elsewhere::new()).await;
-    let columns: String = (0..TEXTS.len()).map(|at| format!("col=params.p{at}&")).collect();
-    let table = site.get(&format!("/experiments/0/runs.csv?{columns}")).await;
+    let columns: Vec<String> = (0..TEXTS.len()).map(|at| format!("col=params.p{at}")).collect();
+    let table = site.get(&format!("/experiments/0/runs.csv?{}", columns.join("&"))).await;
     let kind = table.headers["content-disposition"].to_str().unwrap();
     assert!(kind.starts_with("attachment"), "{kind}");
     let mut reader = csv::Reader::from_reader(table.text.as_bytes());
