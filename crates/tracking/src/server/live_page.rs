@@ -40,7 +40,8 @@ pub(super) enum Unseen {
 /// An event: a part as it is now.
 #[derive(Serialize)]
 struct Part<'a> {
-    part: &'a str,
+    #[serde(rename = "part")]
+    name: &'a str,
     digest: &'a str,
     html: &'a str,
 }
@@ -90,7 +91,7 @@ impl LivePage {
         }
         let mut events = String::new();
         for part in &parts {
-            if self.known.get(part.part).is_some_and(|known| known == part.digest) {
+            if self.known.get(part.name).is_some_and(|known| known == part.digest) {
                 continue;
             }
             // A struct of texts is always JSON.
@@ -98,7 +99,7 @@ impl LivePage {
             events.extend(["data: ", json.as_str(), "\n\n"]);
         }
         self.known =
-            parts.iter().map(|part| (part.part.to_owned(), part.digest.to_owned())).collect();
+            parts.iter().map(|part| (part.name.to_owned(), part.digest.to_owned())).collect();
         // Less than the page in all but odd cases, which are no reason not to send it.
         let _counted = share.resize(events.len() as u64);
         Ok((events, share))
@@ -119,7 +120,7 @@ fn parts(page: &str) -> impl Iterator<Item = Part<'_>> {
             let (_before, rest) = attributes.split_once(name)?;
             Some(rest.strip_prefix("=\"")?.split_once('"')?.0)
         };
-        Some(Part { part: value("data-part")?, digest: value("data-digest")?, html })
+        Some(Part { name: value("data-part")?, digest: value("data-digest")?, html })
     })
 }
 
