@@ -2,7 +2,6 @@
 
 use super::file::{File, malformed, unsupported};
 use super::labels::Labels;
-use crate::document::Document;
 use crate::{Error, Result};
 
 /// A class of CatBoost's Python package.
@@ -140,7 +139,9 @@ impl Purpose {
                 let deviations = sums.iter_mut().skip(1).step_by(2);
                 deviations.for_each(|x| *x = (2.0 * *x).exp());
             } else {
-                sums.iter_mut().for_each(|x| *x = x.exp());
+                for x in &mut sums {
+                    *x = x.exp();
+                }
             }
         }
         Answer::Values(sums, outputs)
@@ -186,14 +187,20 @@ impl Purpose {
             return (sums.into_iter().flat_map(both).collect(), 2);
         }
         if self.is_several() || self.loss == "MultiClassOneVsAll" {
-            sums.iter_mut().for_each(|x| *x = sigmoid(*x));
+            for x in &mut sums {
+                *x = sigmoid(*x);
+            }
             return (sums, outputs);
         }
         for row in sums.chunks_exact_mut(outputs) {
             let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            row.iter_mut().for_each(|x| *x = (*x - most).exp());
+            for x in row.iter_mut() {
+                *x = (*x - most).exp();
+            }
             let sum: f64 = row.iter().sum();
-            row.iter_mut().for_each(|x| *x /= sum);
+            for x in row.iter_mut() {
+                *x /= sum;
+            }
         }
         (sums, outputs)
     }

@@ -16,7 +16,7 @@ struct Combination {
     categories: Vec<usize>,
     floats: Vec<Above>,
     one_hot: Vec<(usize, i32)>,
-    tables: Vec<Table>,
+    tables: Vec<Counted>,
 }
 
 /// Whether a value is above a border.
@@ -27,8 +27,9 @@ struct Above {
     missing_is_above: bool,
 }
 
+/// A table and the CTRs that are made of it.
 #[derive(Debug)]
-struct Table {
+struct Counted {
     table: CtrTable,
     ctrs: Vec<Ctr>,
 }
@@ -61,14 +62,14 @@ impl Ctrs {
                 combinations.push(Combination::new(file, source)?);
             }
             let Some(combination) = combinations.get_mut(at) else { continue };
-            let is_own = |known: &Table| known.table.source == *source;
+            let is_own = |known: &Counted| known.table.source == *source;
             let at = if let Some(at) = combination.tables.iter().position(is_own) {
                 at
             } else {
                 let at = tables.iter().position(|table| table.source == *source);
                 let at = at.ok_or_else(|| malformed("a CTR without a table"))?;
                 let table = tables.swap_remove(at);
-                combination.tables.push(Table { table, ctrs: Vec::new() });
+                combination.tables.push(Counted { table, ctrs: Vec::new() });
                 combination.tables.len() - 1
             };
             let Some(table) = combination.tables.get_mut(at) else { continue };
@@ -102,7 +103,7 @@ impl Ctrs {
         let values = values.get_mut(..count).unwrap_or_default();
         for combination in &self.0 {
             combination.hash(rows, first, hashes, values);
-            for Table { table, ctrs } in &combination.tables {
+            for Counted { table, ctrs } in &combination.tables {
                 for (place, hash) in places.iter_mut().zip(&*hashes) {
                     *place = table.places.get(hash).map(|&place| place as usize);
                 }
@@ -118,7 +119,7 @@ impl Ctrs {
 
     pub(super) fn size_bytes(&self) -> usize {
         let tables = self.0.iter().flat_map(|combination| &combination.tables);
-        let bytes = tables.map(|Table { table, .. }| {
+        let bytes = tables.map(|Counted { table, .. }| {
             table.places.capacity() * size_of::<(u64, u32)>() + size_of_val(table.counts.as_slice())
         });
         bytes.sum()

@@ -104,7 +104,7 @@ fn symmetric(
     let (mut nodes, mut values) = (Vec::new(), Vec::new());
     for (level, &split) in splits.iter().rev().enumerate() {
         let first = (1_u32 << level) - 1;
-        for node in first..2 * first + 1 {
+        for node in first..=2 * first {
             nodes.push((split_node(split, 2 * node + 1, 2 * node + 2, &ask)?, 0.0));
         }
     }
