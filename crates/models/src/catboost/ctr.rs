@@ -14,14 +14,14 @@ struct Combination {
     source: Source,
     /// Numbers among the categories and float features of rows.
     categories: Vec<usize>,
-    floats: Vec<Above>,
+    floats: Vec<FloatSplit>,
     one_hot: Vec<(usize, i32)>,
     tables: Vec<Counted>,
 }
 
 /// Whether a value is above a border.
 #[derive(Debug)]
-struct Above {
+struct FloatSplit {
     number: usize,
     border: f32,
     missing_is_above: bool,
@@ -139,7 +139,7 @@ impl Combination {
                 return Err(malformed(format!("a CTR of feature {index}, which has no borders")));
             };
             let missing_is_above = known.missing_is_above;
-            Ok(Above { number, border: f32::from_bits(border), missing_is_above })
+            Ok(FloatSplit { number, border: f32::from_bits(border), missing_is_above })
         };
         Ok(Self {
             categories: categories.collect::<Result<_>>()?,
