@@ -14,23 +14,22 @@ struct Combination {
     source: Source,
     /// Numbers among the categories and float features of rows.
     categories: Vec<usize>,
-    floats: Vec<FloatSplit>,
+    floats: Vec<Above>,
     one_hot: Vec<(usize, i32)>,
-    tables: Vec<Counted>,
+    tables: Vec<Table>,
 }
 
 /// Whether a value is above a border.
 #[derive(Debug)]
-struct FloatSplit {
+struct Above {
     number: usize,
     border: f32,
-    missing_is_above: bool,
+    takes_missing: bool,
 }
 
-/// A table and the CTRs that are made of it.
 #[derive(Debug)]
-struct Counted {
-    table: CtrTable,
+struct Table {
+    of_file: CtrTable,
     ctrs: Vec<Ctr>,
 }
 
@@ -62,19 +61,19 @@ impl Ctrs {
                 combinations.push(Combination::new(file, source)?);
             }
             let Some(combination) = combinations.get_mut(at) else { continue };
-            let is_own = |known: &Counted| known.table.source == *source;
+            let is_own = |known: &Table| known.of_file.source == *source;
             let at = if let Some(at) = combination.tables.iter().position(is_own) {
                 at
             } else {
                 let at = tables.iter().position(|table| table.source == *source);
                 let at = at.ok_or_else(|| malformed("a CTR without a table"))?;
                 let table = tables.swap_remove(at);
-                combination.tables.push(Counted { table, ctrs: Vec::new() });
+                combination.tables.push(Table { of_file: table, ctrs: Vec::new() });
                 combination.tables.len() - 1
             };
             let Some(table) = combination.tables.get_mut(at) else { continue };
             let is_by_class = matches!(source.kind, CtrKind::Borders | CtrKind::Buckets);
-            if is_by_class && feature.target_border >= table.table.classes {
+            if is_by_class && feature.target_border >= table.of_file.classes {
                 return Err(malformed(format!("a CTR of class {}", feature.target_border)));
             }
             table.ctrs.push(Ctr {
@@ -103,7 +102,7 @@ impl Ctrs {
         let values = values.get_mut(..count).unwrap_or_default();
         for combination in &self.0 {
             combination.hash(rows, first, hashes, values);
-            for Counted { table, ctrs } in &combination.tables {
+            for Table { of_file: table, ctrs } in &combination.tables {
                 for (place, hash) in places.iter_mut().zip(&*hashes) {
                     *place = table.places.get(hash).map(|&place| place as usize);
                 }
@@ -119,7 +118,7 @@ impl Ctrs {
 
     pub(super) fn size_bytes(&self) -> usize {
         let tables = self.0.iter().flat_map(|combination| &combination.tables);
-        let bytes = tables.map(|Counted { table, .. }| {
+        let bytes = tables.map(|Table { of_file: table, .. }| {
             table.places.capacity() * size_of::<(u64, u32)>() + size_of_val(table.counts.as_slice())
         });
         bytes.sum()
@@ -138,8 +137,8 @@ impl Combination {
             let (Some(number), Some(known)) = (number, known) else {
                 return Err(malformed(format!("a CTR of feature {index}, which has no borders")));
             };
-            let missing_is_above = known.missing_is_above;
-            Ok(FloatSplit { number, border: f32::from_bits(border), missing_is_above })
+            let takes_missing = known.missing_is_above;
+            Ok(Above { number, border: f32::from_bits(border), takes_missing })
         };
         Ok(Self {
             categories: categories.collect::<Result<_>>()?,
@@ -163,7 +162,7 @@ impl Combination {
         for above in &self.floats {
             rows.column(above.number, first, values);
             for (hash, x) in hashes.iter_mut().zip(&*values) {
-                let holds = *x > above.border || (x.is_nan() && above.missing_is_above);
+                let holds = *x > above.border || (x.is_nan() && above.takes_missing);
                 *hash = combined(*hash, i64::from(holds));
             }
         }
