@@ -123,14 +123,24 @@ fn float_feature(feature: &Document) -> Result<FloatFeature> {
 }
 
 fn ctr_feature(ctr: &Document) -> Result<CtrFeature> {
+    let source = source(field(ctr, "elements")?, text(ctr, "ctr_type")?)?;
+    if identified(text(ctr, "identifier")?)? != source {
+        return Err(malformed("the elements of a CTR are not those of its identifier"));
+    }
     Ok(CtrFeature {
-        source: source(field(ctr, "elements")?, text(ctr, "ctr_type")?)?,
+        source,
         target_border: count(ctr, "target_border_idx")?,
         prior: (number(ctr, "prior_numerator")? as f32, number(ctr, "prior_denomerator")? as f32),
         shift: number(ctr, "shift")? as f32,
         scale: number(ctr, "scale")? as f32,
         borders: singles(ctr, "borders")?,
     })
+}
+
+/// What a CTR counts, of the text that stands for it.
+fn identified(identifier: &str) -> Result<Source> {
+    let identifier = parse_json(identifier).map_err(malformed)?;
+    source(field(&identifier, "identifier")?, text(&identifier, "type")?)
 }
 
 /// What a CTR counts. JSON does not say by which cuts of the target.
@@ -311,8 +321,7 @@ fn ctr_tables(data: Option<&Document>) -> Result<Vec<CtrTable>> {
     let mut seen = HashSet::new();
     let mut tables = Vec::new();
     for (key, table) in entries {
-        let identifier = parse_json(key).map_err(malformed)?;
-        let source = source(field(&identifier, "identifier")?, text(&identifier, "type")?)?;
+        let source = identified(key)?;
         if !seen.insert(source.clone()) {
             return Err(malformed("a table of CTRs is there twice"));
         }

@@ -73,7 +73,6 @@ fn samples() -> Vec<Sample> {
     for (name, file) in [
         ("onnx_rf_nozipmap", "model.onnx"),
         ("cb_classifier", "model.cb"),
-        ("cb_json", "model.cb"),
         ("cb_leafwise", "model.cb"),
     ] {
         let folder = models().join(name);

@@ -49,7 +49,8 @@ def main():
     rows.loc[2:5, "rooms"] = 77
     model = cb.CatBoostClassifier(**FEW, cat_features=cats, max_ctr_complexity=2).fit(frame, np.where(target > 1.2, "yes", "no"))
     folder("cb_classifier", model, rows, predict_proba=True)
-    model = cb.CatBoostRegressor(**FEW, cat_features=cats, loss_function="Poisson").fit(frame, np.abs(target))
+    # With combinations of categories and splits.
+    model = cb.CatBoostRegressor(**{**FEW, "iterations": 9, "depth": 4}, cat_features=cats, max_ctr_complexity=4, model_size_reg=0, one_hot_max_size=1, loss_function="Poisson").fit(frame, np.abs(target))
     folder("cb_json", model, rows, format="json", pool=cb.Pool(frame, cat_features=cats))
     numbers = frame[["age", "income", "rooms"]].astype(float)
     model = cb.CatBoostClassifier(**FEW, grow_policy="Lossguide").fit(numbers, np.digitize(target, [0.5, 1.5]))
