@@ -69,6 +69,7 @@ pub use pandas_note::with_pandas_types;
 pub use profile::{Pin, Profile};
 pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_VERSION};
 pub use row_counts::{RowCounts, RowHashes};
+pub use row_names::is_called_row_names;
 pub use rule::{ColumnRule, Pattern};
 pub use side::{NumberSummary, QUANTILES, Scale, Side};
 pub use suppression::Suppressed;

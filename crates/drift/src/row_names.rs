@@ -12,14 +12,18 @@ const NAMES: [&str; 5] = ["index", "level_0", "rownames", "row_names", "row.name
 /// What pandas calls a column without a name, before its number.
 const UNNAMED: &str = "Unnamed: ";
 
-/// Whether the column is called like one of row names, and holds another value in every row.
-pub(crate) fn are_row_names(name: &str, column: &Column) -> bool {
+/// Whether a column of this name is one of row names, if it holds another value in every row.
+pub fn is_called_row_names(name: &str) -> bool {
     let number = name.strip_prefix(UNNAMED);
     let is_unnamed = number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_called_so =
-        name.is_empty() || is_unnamed || NAMES.contains(&name.to_lowercase().as_str());
+    name.is_empty() || is_unnamed || NAMES.contains(&name.to_lowercase().as_str())
+}
+
+/// Whether the column is called like one of row names, and holds another value in every row.
+pub(crate) fn are_row_names(name: &str, column: &Column) -> bool {
     let is_whole = matches!(column.family(), Family::Integer | Family::Unsigned | Family::String);
-    is_called_so && is_whole && column.missing() == 0 && column.distinct() == column.len()
+    let is_whole = is_whole && column.missing() == 0;
+    is_whole && is_called_row_names(name) && column.distinct() == column.len()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dialect::Engine;
 use crate::error::{Error, Result};
+use crate::limits::DRIVER_VARIABLE;
 
 /// Where people put shared libraries.
 const FOLDERS: [&str; 4] =
@@ -55,7 +56,9 @@ pub(crate) fn find(engine: Engine, named: Option<&Path>) -> Result<PathBuf> {
     let Driver { library, package, install } = driver(engine);
     let missing =
         |looked: String| Error::NoDriver { engine: engine.name(), library, looked, install };
-    match named {
+    let variable = std::env::var_os(DRIVER_VARIABLE).filter(|path| !path.is_empty());
+    let named = named.map(Path::to_owned).or(variable.map(PathBuf::from));
+    match named.as_deref() {
         Some(path) if path.is_file() => Ok(path.to_owned()),
         Some(path) => {
             in_folder(path, library, package).ok_or_else(|| missing(path.display().to_string()))

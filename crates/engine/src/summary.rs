@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow_array::NullArray;
-use trainyard_drift::{Column, Profile};
+use trainyard_drift::{Column, Profile, is_called_row_names};
 
 use crate::conditions;
 use crate::error::{Error, Result};
@@ -34,12 +34,14 @@ const VERSION_CHARACTERS_MAX: usize = 60;
 /// What left the engine.
 #[derive(Debug, Clone)]
 pub struct Summary {
-    /// Every column, counted or as quantiles, in the table's order; one of nothing for each that stayed.
+    /// The columns, counted or as quantiles, in the table's order; one of nothing for each that stayed.
     pub profile: Profile,
     /// Columns of which there are [`POINTS`] quantiles.
     pub quantised: Vec<String>,
     /// Columns that stayed in the engine, with the reason.
     pub stayed: Vec<(String, String)>,
+    /// Columns that name or number the rows, of which nothing is here: they say nothing of drift.
+    pub numbering: Vec<String>,
     /// What ran where, in a sentence without a beginning: "was summed up by …".
     pub told: String,
 }
@@ -106,6 +108,14 @@ impl Counts {
         self.distinct.saturating_sub(others)
     }
 
+    /// Whether the column names or numbers so many rows, which then are too many for its values to be counted.
+    fn number_rows(&self, shape: &Shape, rows: u64) -> bool {
+        let is_whole = shape.form == Form::Text || shape.data_type.is_integer();
+        let is_long = self.distinct > POINTS as u64 || self.stays().is_some();
+        let is_another_in_each = self.present == rows && self.distinct == rows;
+        is_whole && is_long && is_another_in_each && is_called_row_names(&shape.name)
+    }
+
     /// Why a column of texts stays where it is.
     fn stays(&self) -> Option<String> {
         if self.length > LABEL_CHARACTERS_MAX {
@@ -138,9 +148,14 @@ fn read(source: &Source, limits: &Limits, running: &Running, until: Instant) -> 
     let (rows, counts) = count(&mut session, source, &relation, &shapes)?;
     let columns = vec![None; shapes.len()];
     let mut table = Table { source, relation, shapes: &shapes, rows, columns };
-    let (mut exact, mut stayed, mut quantised) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut exact, mut quantised) = (Vec::new(), Vec::new());
+    let (mut stayed, mut numbering) = (Vec::new(), Vec::new());
     for (index, (shape, counts)) in shapes.iter().zip(&counts).enumerate() {
         let missing = rows.saturating_sub(counts.present);
+        if counts.number_rows(shape, rows) {
+            numbering.push(shape.name.clone());
+            continue;
+        }
         match (shape.form, counts.stays()) {
             (Form::Other, _) => {
                 let none = arrow_array::new_empty_array(&shape.data_type);
@@ -164,8 +179,9 @@ fn read(source: &Source, limits: &Limits, running: &Running, until: Instant) -> 
     for index in &quantised {
         table.quantiles(&mut session, *index, &counts[*index])?;
     }
-    let names = || shapes.iter().map(|shape| shape.name.clone());
-    let columns: Vec<Column> = table.columns.into_iter().flatten().collect();
+    let columns = shapes.iter().zip(table.columns);
+    let columns = columns.filter_map(|(shape, column)| Some((shape.name.clone(), column?)));
+    let profile = Profile::from_columns(rows, columns.collect());
     let told = format!(
         "was summed up by {} at {}, in {} statements: {rows} rows, {} columns",
         shown_version(engine.name(), &version),
@@ -174,9 +190,10 @@ fn read(source: &Source, limits: &Limits, running: &Running, until: Instant) -> 
         shapes.len()
     );
     Ok(Summary {
-        profile: Profile::from_columns(rows, names().zip(columns).collect()),
+        profile,
         quantised: quantised.iter().map(|index| shapes[*index].name.clone()).collect(),
         stayed,
+        numbering,
         told,
     })
 }
@@ -355,6 +372,21 @@ mod tests {
         assert!(Counts { length: 1001, ..counts(2) }.stays().is_some());
         assert!(Counts { present: 300, ..counts(151) }.stays().unwrap().contains("free text"));
         assert_eq!(Counts { present: 100, ..counts(100) }.stays(), None);
+    }
+
+    #[test]
+    fn row_numbers_are_known_by_name_and_values() {
+        let shape = |name: &str| Shape {
+            name: name.to_owned(),
+            expression: String::new(),
+            data_type: arrow_schema::DataType::Int64,
+            form: Form::Ordered,
+        };
+        let all = counts(100_000);
+        assert!(all.number_rows(&shape("index"), 100_000));
+        assert!(!all.number_rows(&shape("id"), 100_000));
+        assert!(!all.number_rows(&shape("index"), 100_001));
+        assert!(!counts(99_999).number_rows(&shape("index"), 100_000));
     }
 
     #[test]

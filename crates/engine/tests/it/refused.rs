@@ -20,6 +20,10 @@ fn free_text_and_many_labels_stay() {
     assert_eq!(stayed, ["free", "many", "long"]);
     assert_eq!(summary.profile.column("label").unwrap().distinct(), 90);
     assert_eq!(summary.profile.column("free").unwrap().distinct(), 0);
+    let numbered =
+        held.summary("query=select \"label\", row_number() over () as index from t").unwrap();
+    assert_eq!(numbered.numbering, ["index"]);
+    assert!(numbered.profile.column("index").is_none());
 }
 
 #[test]

@@ -76,7 +76,9 @@ pub(super) fn plan(sides: &Sides, options: &Options) -> Plan {
     {
         options = profile.pinned(&options);
     }
-    let names = column_names(before, after, &options);
+    let mut names = column_names(before, after, &options);
+    let engines = || [reference, current].into_iter().filter_map(Data::engine);
+    names.retain(|name| !engines().any(|engine| engine.numbers_rows(name)));
     Plan { options, names, left_out, is_log }
 }
 

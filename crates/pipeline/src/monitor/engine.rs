@@ -11,6 +11,7 @@ use crate::{Error, Result};
 pub(super) struct InEngine {
     quantised: Vec<String>,
     stayed: Vec<(String, String)>,
+    numbering: Vec<String>,
     told: String,
 }
 
@@ -21,14 +22,14 @@ pub(super) fn open(
     allow_no_rows: bool,
 ) -> Result<(Profile, InEngine)> {
     let source = Source::parse(source)?;
-    let Summary { profile, quantised, stayed, told } = summarize(&source, limits)?;
+    let Summary { profile, quantised, stayed, numbering, told } = summarize(&source, limits)?;
     if profile.rows() == 0 && !allow_no_rows {
         return Err(Error::Missing {
             what: format!("{} has no rows", source.shown()),
             hint: "check what fills it, or the conditions of the query".to_owned(),
         });
     }
-    Ok((profile, InEngine { quantised, stayed, told }))
+    Ok((profile, InEngine { quantised, stayed, numbering, told }))
 }
 
 /// A source as it may be shown: of an engine its table, of others what holds no key.
@@ -58,17 +59,30 @@ impl InEngine {
         self.quantised.iter().any(|column| column == name)
     }
 
+    /// Whether a column names or numbers the rows, so that there is nothing to compare.
+    pub(super) fn numbers_rows(&self, name: &str) -> bool {
+        self.numbering.iter().any(|column| column == name)
+    }
+
     /// What ran where, and how exact it is, of a side with this name.
     pub(super) fn told(&self, side: &str) -> String {
-        let told = format!("{side} {}", self.told);
-        if self.quantised.is_empty() {
-            return told;
+        let mut told = format!("{side} {}", self.told);
+        let names = |names: &[String]| {
+            names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+        };
+        if !self.quantised.is_empty() {
+            let columns = names(&self.quantised);
+            told = format!(
+                "{told}; {POINTS} quantiles stand for {columns} (a rank is wrong by 1 in {POINTS} at most)"
+            );
         }
-        let names: Vec<String> = self.quantised.iter().map(|name| format!("{name:?}")).collect();
-        format!(
-            "{told}; {POINTS} quantiles stand for {} (a rank is wrong by 1 in {POINTS} at most)",
-            names.join(", ")
-        )
+        if !self.numbering.is_empty() {
+            told = format!(
+                "{told}; without {}, by name and values those of rows",
+                names(&self.numbering)
+            );
+        }
+        told
     }
 }
 

@@ -130,7 +130,7 @@ impl MonitorJob {
         Self {
             project: Some(project.clone()),
             tracking: Some(tracking.clone()),
-            settings: project.config.monitor.clone(),
+            settings: project.config.monitor.clone().sides_in_engine(),
             names_sides: false,
             is_segment: false,
             is_of_windows: false,

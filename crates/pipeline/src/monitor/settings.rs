@@ -554,8 +554,12 @@ impl Settings {
 
     /// A source with the engine that it leaves out.
     pub(super) fn in_engine(&self, source: &str) -> String {
-        let engine = self.engine.as_deref().filter(|engine| !engine.is_empty());
-        engine.map_or_else(|| source.to_owned(), |engine| Source::within(engine, source))
+        // What runs without flags, as `run --watch`, has the variable all the same.
+        let engine = self.engine.clone().or_else(|| std::env::var("TRAINYARD_ENGINE").ok());
+        match engine.filter(|engine| !engine.is_empty()) {
+            Some(engine) => Source::within(&engine, source),
+            None => source.to_owned(),
+        }
     }
 
     /// Both sides with the engine that they leave out.
