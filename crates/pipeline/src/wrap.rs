@@ -136,6 +136,7 @@ fn by_name(file: &Path) -> Option<FileFlavor> {
         "ubj" | "json" => FileFlavor::Xgboost,
         "txt" => FileFlavor::Lightgbm,
         "onnx" => FileFlavor::Onnx,
+        "statsmodels" => FileFlavor::Statsmodels,
         _ => return None,
     })
 }

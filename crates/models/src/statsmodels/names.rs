@@ -24,10 +24,10 @@ pub(super) struct NamedLevel {
 /// # Errors
 ///
 /// The part of the name that is not known.
-pub(super) fn factors<'n>(
-    name: &'n str,
+pub(super) fn factors(
+    name: &str,
     mut is_level: impl FnMut(&str, &str) -> Result<bool, String>,
-) -> Result<Vec<NamedFactor<'n>>, String> {
+) -> Result<Vec<NamedFactor<'_>>, String> {
     if name == "Intercept" {
         return Ok(Vec::new());
     }
