@@ -51,9 +51,10 @@ impl Dtype {
             ('b', 0 | 1) => (Kind::Bool, 1),
             ('U', 0..=1_000_000) => (Kind::Text, count * 4),
             ('S' | 'a', 0..=1_000_000) => (Kind::Bytes, count),
-            ('V', 0..=1_000_000) => (Kind::Struct(Vec::new()), count),
             // Times and complex numbers may lie beside a model, in its rows of training; nothing reads them.
-            ('M' | 'm', 8) | ('c', 8 | 16) => (Kind::Struct(Vec::new()), count),
+            ('V', 0..=1_000_000) | ('M' | 'm', 8) | ('c', 8 | 16) => {
+                (Kind::Struct(Vec::new()), count)
+            }
             ('O', _) => (Kind::Object, 8),
             _ => return Err(bad().into()),
         };

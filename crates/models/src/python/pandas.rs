@@ -148,7 +148,9 @@ fn object(value: Value<'_>, texts: &mut Texts) -> Option<Cell> {
     match value.node() {
         Node::None => Some(Cell::Missing),
         // pandas.NA
-        Node::Global(name) if name.ends_with(".NA") => Some(Cell::Missing),
+        Node::Global(name) if name.rsplit_once('.').is_some_and(|(_, last)| last == "NA") => {
+            Some(Cell::Missing)
+        }
         Node::Object(object) if object.class.ends_with(".NAType") => Some(Cell::Missing),
         _ => value.float().map(|x| if x.is_nan() { Cell::Missing } else { Cell::Number(x) }),
     }

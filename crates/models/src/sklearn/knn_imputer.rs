@@ -254,7 +254,9 @@ impl Estimator for KnnImputer {
         let mut x = x.matrix()?.into_owned();
         let is_single = x.is_single;
         // Marks beside numbers are of their type.
-        indicators.iter_mut().for_each(|marks| marks.is_single = is_single);
+        if let Some(marks) = &mut indicators {
+            marks.is_single = is_single;
+        }
         x.check_width(self.samples.columns)?;
         let valid = self.valid();
         for (number, row) in x.each_row_mut().enumerate() {
@@ -271,7 +273,9 @@ impl Estimator for KnnImputer {
                 }
             }
             if is_single {
-                row.iter_mut().for_each(|x| *x = single(*x));
+                for x in row.iter_mut() {
+                    *x = single(*x);
+                }
             }
         }
         if !self.keep_empty && valid.contains(&false) {

@@ -92,7 +92,9 @@ impl Expression {
             Self::Each(name, of) => {
                 let function = named(name).ok_or_else(|| format!("np.{name} is not known"))?;
                 let mut values = of.numbers(rows, column)?;
-                values.iter_mut().for_each(|x| *x = function(*x));
+                for x in &mut values {
+                    *x = function(*x);
+                }
                 Cells::Numbers(values)
             }
             Self::Arithmetic(sign, left, right) => {
