@@ -143,6 +143,7 @@ fn by_name(file: &Path) -> Option<FileFlavor> {
         "txt" => FileFlavor::Lightgbm,
         "cbm" => FileFlavor::Catboost,
         "onnx" => FileFlavor::Onnx,
+        "statsmodels" => FileFlavor::Statsmodels,
         _ => return None,
     })
 }

@@ -26,6 +26,7 @@ warnings.filterwarnings("ignore")
 RNG = np.random.default_rng(0)
 MODELS = []
 BYTES = bytearray()
+LONG = True
 # One model of so many.
 EVERY = 4
 SEEN = 0
