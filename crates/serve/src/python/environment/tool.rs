@@ -158,7 +158,7 @@ impl Workshop<'_> {
         let began = Instant::now();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let ended = async {
-            let (_, _, status) = tokio::join!(said.read(stdout), said.read(stderr), child.wait());
+            let ((), (), status) = tokio::join!(said.read(stdout), said.read(stderr), child.wait());
             status
         };
         tokio::pin!(ended);
