@@ -68,16 +68,13 @@ impl Requirements {
                 );
             }
         };
-        let (python, build) = match named {
-            Some(file) => {
-                let lines = file.build_dependencies.join("\n");
-                (Some(file.python), requirements::parse(&lines, PYTHON_ENV)?)
-            }
-            None => {
-                let before = BUILD_BEFORE.map(str::to_owned).to_vec();
-                let build = if conda.build.is_empty() { before } else { conda.build };
-                (conda.python.or_else(|| python_version.map(ToOwned::to_owned)), build)
-            }
+        let (python, build) = if let Some(file) = named {
+            let lines = file.build_dependencies.join("\n");
+            (Some(file.python), requirements::parse(&lines, PYTHON_ENV)?)
+        } else {
+            let before = BUILD_BEFORE.map(str::to_owned).to_vec();
+            let build = if conda.build.is_empty() { before } else { conda.build };
+            (conda.python.or_else(|| python_version.map(ToOwned::to_owned)), build)
         };
         let Some(python) = python else {
             return Err("the model does not say which Python it needs\n\
