@@ -209,12 +209,8 @@ async fn find_uv(workshop: &Workshop<'_>) -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    folders.extend(
-        ["VIRTUAL_ENV", "CONDA_PREFIX"]
-            .into_iter()
-            .filter_map(variable)
-            .map(|folder| folder.join("bin")),
-    );
+    let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(variable);
+    folders.extend(active.map(|folder| folder.join("bin")));
     if let Some(home) = variable("HOME") {
         folders.extend([home.join(".local/bin"), home.join(".cargo/bin")]);
     }

@@ -49,10 +49,8 @@ impl Requirements {
         let list = read(folder, LIST)?;
         let list = list.map(|text| requirements::parse(&text, LIST)).transpose()?;
         let named = read(folder, PYTHON_ENV)?.map(|yaml| python_env(&yaml)).transpose()?;
-        let of_conda = match (&list, &named) {
-            (Some(_), Some(_)) => None,
-            _ => read(folder, conda::FILE)?,
-        };
+        let is_told = list.is_some() && named.is_some();
+        let of_conda = if is_told { None } else { read(folder, conda::FILE)? };
         // What is in the other files is not asked of this one.
         let conda = match of_conda.map(|text| Conda::parse(&text)) {
             Some(Err(reason)) if list.is_none() => return Err(reason),
