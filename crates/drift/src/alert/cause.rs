@@ -80,10 +80,10 @@ mod tests {
         }
     }
 
-    fn told(
-        episodes: &[Episode],
-        before: &[Told],
-    ) -> (Vec<(String, i64, bool, String)>, Vec<Told>) {
+    /// The column of a cause, the day with which it began, whether it is the first, and what is said.
+    type Said = (String, i64, bool, String);
+
+    fn told(episodes: &[Episode], before: &[Told]) -> (Vec<Said>, Vec<Told>) {
         let news = news(episodes, before, |_| false, |_| true);
         let causes = news.by_cause("1d".parse().unwrap()).into_iter().map(|one| {
             let day = one.began.begins / 86_400_000;
