@@ -80,10 +80,10 @@ mod tests {
         }
     }
 
-    /// The column of a cause, the day with which it began, whether it is the first, and what is said.
-    type Said = (String, i64, bool, String);
+    /// Column, day of the beginning, whether it is the first message, and its text.
+    type Cause = (String, i64, bool, String);
 
-    fn told(episodes: &[Episode], before: &[Told]) -> (Vec<Said>, Vec<Told>) {
+    fn told(episodes: &[Episode], before: &[Told]) -> (Vec<Cause>, Vec<Told>) {
         let news = news(episodes, before, |_| false, |_| true);
         let causes = news.by_cause("1d".parse().unwrap()).into_iter().map(|one| {
             let day = one.began.begins / 86_400_000;

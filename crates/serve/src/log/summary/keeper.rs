@@ -442,7 +442,7 @@ mod tests {
         let good = std::fs::read(&path).unwrap();
         for length in [0, 12, 40, good.len() - 1] {
             std::fs::write(&path, &good[..length]).unwrap();
-            let LogSummaries { parts, doubts } = summaries(folder.path());
+            let LogSummaries { parts, doubts, .. } = summaries(folder.path());
             assert_eq!(parts.iter().map(|part| part.begins_ms).collect::<Vec<_>>(), [3 * HOUR_MS]);
             let (hour, why) = doubts.first_key_value().unwrap();
             assert_eq!((doubts.len(), *hour), (1, 0));

@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn many_parts_are_one_with_the_rank_error_of_one_step_more() {
         let hour = |hour: i64| -> Vec<f64> {
-            (0..1000).map(|row| (row * 7919 % 1009) as f64 + hour as f64).collect()
+            (0..1000).map(|row| f64::from(row * 7919 % 1009) + hour as f64).collect()
         };
         let label = vec!["a".to_owned(); 1000];
         let parts: Vec<Part> = (0..24).map(|number| part(&hour(number), &label)).collect();

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use trainyard_base::file::{Access, UNFINISHED, remove_if_left, replace};
 
-use super::file::{HOUR_MS, Named, files, folder, open};
+use super::file::{HOUR_MS, LogSummary, Named, files, folder, open};
 use crate::options::LogOptions;
 
 /// Files that are kept, the newest: two years of hours. Of a log that has a limit they take at most such a part of it.
@@ -90,9 +90,7 @@ pub(super) fn remove_old(log: &LogOptions, oldest: Option<SystemTime>) -> io::Re
 /// When the last hour ends that a file may have rows of.
 fn last_row_ms(file: &Named) -> i64 {
     match open(&file.path) {
-        Ok(Some(kept)) => {
-            kept.parts.iter().map(|part| part.ends_ms()).fold(file.ends_ms(), i64::max)
-        }
+        Ok(Some(kept)) => kept.parts.iter().map(LogSummary::ends_ms).fold(file.ends_ms(), i64::max),
         // Nobody knows.
         _ => file.ends_ms().saturating_add(HOUR_MS),
     }
