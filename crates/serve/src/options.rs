@@ -236,7 +236,7 @@ impl LogOptions {
             queue_max: 8192,
             bytes_max: None,
             commits: false,
-            // Two years of hours with 25 columns, two weeks of those with a thousand.
+            // Decades of 25 columns, half a year of a thousand.
             summaries_bytes_max: 1 << 30,
             summaries_age_max: None,
             summaries_days_after: Some(Duration::from_hours(7 * 24)),

@@ -35,11 +35,12 @@ impl News {
         let new: BTreeSet<_> = self.began.iter().map(|one| (&one.rule, &one.series)).collect();
         let is_known = |told: &&Told| !new.contains(&(&told.rule, &told.series));
         let known: Vec<Told> = self.told.iter().filter(is_known).cloned().collect();
-        let (known, over) = (stories(&known), stories(&self.over));
+        let (known, over, all) = (stories(&known), stories(&self.over), stories(&self.told));
         let of = |(name, news): (Option<&str>, Self)| {
             let before = known.get(&name).into_iter().chain(over.get(&name)).min().copied();
-            let episodes = || news.began.iter().chain(&news.passed);
-            let first = episodes().map(|one| one.began).min();
+            // What goes on is called so by all that follows; what has passed is not told of again.
+            let first = all.get(&name).copied();
+            let first = first.or_else(|| news.passed.iter().map(|one| one.began).min());
             Some(CauseNews {
                 column: name.map(str::to_owned),
                 began: before.or(first)?,
@@ -113,6 +114,17 @@ mod tests {
         let (next, _) = told(&[again], &known);
         let x = next.iter().find(|one| one.0 == "x").unwrap();
         assert_eq!((x.1, x.2), (9, true));
+    }
+
+    #[test]
+    fn what_passed_before_does_not_change_the_name_of_what_goes_on() {
+        let passed = episode("missing_share", "x", 1, Some(2));
+        let (first, known) = told(&[passed.clone(), episode("drift_score", "x", 3, None)], &[]);
+        assert_eq!((first.len(), first[0].1, first[0].2), (1, 3, true));
+        let (last, _) = told(&[episode("drift_score", "x", 3, Some(4))], &known);
+        assert_eq!((last[0].1, last[0].2), (3, false));
+        let (alone, _) = told(&[passed], &[]);
+        assert_eq!((alone[0].1, alone[0].2), (1, true));
     }
 
     #[test]

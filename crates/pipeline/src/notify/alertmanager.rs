@@ -238,7 +238,7 @@ fn labels(
             ("model", model),
             ("rule", rule),
             ("about", about.name()),
-            ("metric", metric),
+            ("metric", metric.as_str()),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );

@@ -48,13 +48,13 @@ where
 /// A client for receivers. It follows nobody elsewhere: what is told, and the secrets beside it, are for the address that
 /// the project names.
 pub(super) fn client(authorities: Vec<Certificate>) -> Result<Client, String> {
-    Client::builder()
+    let builder = Client::builder()
         .timeout(TIMEOUT)
         .redirect(redirect::Policy::none())
-        .tls_certs_merge(authorities)
-        .user_agent(concat!("trainyard/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| error.without_url().to_string())
+        .user_agent(concat!("trainyard/", env!("CARGO_PKG_VERSION")));
+    let builder =
+        if authorities.is_empty() { builder } else { builder.tls_certs_merge(authorities) };
+    builder.build().map_err(|error| error.without_url().to_string())
 }
 
 /// The text of a file of certificates, relative to the project's folder.

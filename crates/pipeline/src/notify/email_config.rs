@@ -93,7 +93,7 @@ impl Email {
 
 /// An address, with a name or without.
 pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
-    text.parse().map_err(|error| format!("{text:?} is no mail address: {error}"))
+    text.parse::<Mailbox>().map_err(|error| format!("{text:?} is no mail address: {error}"))
 }
 
 #[cfg(test)]

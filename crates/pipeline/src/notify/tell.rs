@@ -1,7 +1,5 @@
 //! Tells all whom a project names. Nobody who does not listen fails the pipeline: what cannot be delivered is logged.
 
-use futures::join;
-
 use super::happened::Happened;
 use super::{alertmanager, email, slack, webhook};
 use crate::Project;
@@ -21,7 +19,7 @@ pub(crate) async fn tell(project: &Project, happened: &Happened) -> bool {
     if !config.on.contains(&happened.wanted_as()) {
         return true;
     }
-    let (webhook, slack, email, alertmanager) = join!(
+    let (webhook, slack, email, alertmanager) = tokio::join!(
         webhook::tell(config, model, happened),
         slack::tell(config, model, happened),
         email::tell(project, happened),

@@ -5,6 +5,7 @@
 //! which is replaced as a whole: so rows are in it or not, and never twice, whoever is killed in between. A file of a day
 //! takes the place of those of its hours: one of these whose segments are in it, too, was merged, and is nothing any more.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
@@ -200,7 +201,7 @@ pub(super) fn day_of(at_ms: i64) -> i64 {
 }
 
 /// A file of summaries, by its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
     /// When the hour or day begins that its segments were begun in.
     pub(super) begins_ms: i64,
@@ -229,7 +230,7 @@ impl Named {
     }
 }
 
-/// All files of a log, the oldest first.
+/// All files of a log, the oldest first, and a day before what came late to it.
 pub(super) fn files(log: &Path) -> io::Result<Vec<Named>> {
     let entries = match std::fs::read_dir(folder(log)) {
         Ok(entries) => entries,
@@ -240,7 +241,7 @@ pub(super) fn files(log: &Path) -> io::Result<Vec<Named>> {
     for entry in entries {
         files.extend(Named::of(entry?.path()));
     }
-    files.sort_unstable();
+    files.sort_unstable_by_key(|file: &Named| (file.begins_ms, Reverse(file.length_ms)));
     Ok(files)
 }
 

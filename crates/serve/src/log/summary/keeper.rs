@@ -566,6 +566,36 @@ mod tests {
     }
 
     #[test]
+    fn a_day_that_lost_its_first_hours_stays_and_is_known_to_be_partial() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let (mut keeper, week_later) = (keeper(dir), 8 * 1440);
+        for hour in [0, 1, 5] {
+            segment(dir, hour * 60, "1");
+        }
+        let bytes = || -> u64 {
+            let files = file::files(dir).unwrap();
+            files.iter().map(|file| std::fs::metadata(&file.path).unwrap().len()).sum()
+        };
+        look(&keeper, week_later - 5);
+        keeper.log.summaries_bytes_max = bytes() - 1;
+        look(&keeper, week_later - 5);
+        assert_eq!(rows(dir).iter().map(|row| row.0).collect::<Vec<_>>(), [1, 5]);
+        look(&keeper, week_later);
+        let day = [(0, "1".to_owned(), 240)];
+        assert_eq!(rows(dir), day);
+        assert_eq!(summaries(dir).whole_from_ms, Some(HOUR_MS));
+        // It goes as a whole, with what came late to it.
+        segment(dir, 9 * 1440, "1");
+        look(&keeper, 9 * 1440 + 600);
+        assert_eq!(rows(dir).len(), 2);
+        keeper.log.summaries_bytes_max = 1;
+        look(&keeper, 9 * 1440 + 600);
+        assert_eq!(rows(dir), [(9 * 24, "1".to_owned(), 120)]);
+        assert_eq!(summaries(dir).whole_from_ms, Some(24 * HOUR_MS));
+    }
+
+    #[test]
     fn summaries_have_an_age_by_time_that_was_seen_to_pass() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();

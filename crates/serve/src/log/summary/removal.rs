@@ -67,7 +67,7 @@ pub(super) fn remove_old(log: &LogOptions, oldest: Option<SystemTime>) -> io::Re
     {
         let is_over = kept.len() > KEPT_MAX || bytes > most;
         // What came late to a day that is gone goes with it.
-        let is_gone = first.begins_ms < begins_ms;
+        let is_gone = first.ends_ms() <= begins_ms;
         if !is_over && !is_gone && first.ends_ms() > oldest_ms {
             break;
         }
