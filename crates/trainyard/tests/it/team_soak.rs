@@ -241,8 +241,8 @@ fn a_team_loses_nothing_and_every_change_of_it_is_written_down() {
     let _provider = provider(config.path(), of_provider);
     let mut server = Server::new(of_provider);
     let url = server.url();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all();
-    let runtime = { runtime }.build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let admin = Member::new(&url, "admin", PASSWORD);
     let (hook, told) = receiver();
     let (experiment, people) = runtime.block_on(make_team(&admin, &hook));
