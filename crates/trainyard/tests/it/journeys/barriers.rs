@@ -87,7 +87,7 @@ pub(super) fn found(site: &Site) -> Vec<String> {
 }
 
 fn barriers(input: &Value) -> Value {
-    drive(workspace_root().join("crates/testkit/browser/barriers.js"), input)
+    drive(&workspace_root().join("crates/testkit/browser/barriers.js"), input)
 }
 
 /// Files that people open without a server: one report of each kind.

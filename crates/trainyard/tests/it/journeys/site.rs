@@ -67,7 +67,7 @@ impl Site {
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         let wanted = json!({ "url": url(port), "team": url(team_port), "password": PASSWORD });
         Self {
-            seeded: drive(own("seed.js"), &wanted),
+            seeded: drive(&own("seed.js"), &wanted),
             url: url(port),
             team: url(team_port),
             gateway: gateway.as_str().unwrap().to_owned(),
