@@ -5,7 +5,7 @@ mod barriers;
 mod site;
 mod walked;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use site::Site;
@@ -24,8 +24,8 @@ fn questions_are_answered_in_few_clicks_and_nobody_is_kept_out() {
 }
 
 /// Runs a program that drives browsers, and reads its answer.
-fn drive(program: PathBuf, input: &Value) -> Value {
-    let said = browser::drive(&program, &input.to_string());
+fn drive(program: &Path, input: &Value) -> Value {
+    let said = browser::drive(program, &input.to_string());
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 

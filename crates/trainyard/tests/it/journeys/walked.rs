@@ -43,7 +43,7 @@ fn walks() -> Vec<Value> {
 pub(super) fn otherwise(site: &Site) -> Vec<String> {
     let walks = walks();
     let input = json!({ "url": site.url, "seeded": site.seeded, "walks": walks });
-    let walked = drive(own("walked.js"), &input);
+    let walked = drive(&own("walked.js"), &input);
     let walked = walked.as_array().unwrap();
     assert_eq!(walked.len(), walks.len() * JOURNEYS.len(), "{walked:?}");
     let mut otherwise = Vec::new();
