@@ -6,9 +6,9 @@ const path = require("path");
 const puppeteer = require("puppeteer-core");
 
 const PROGRAMS = { chrome: ["chromium"], firefox: ["firefox-esr", "firefox"] };
-// Without them Chromium calls home, wants a display or a sandbox.
+// Without them Chromium calls home, wants a display, a sandbox, or more shared memory than a container has.
 const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
 ];
 // Longer than the slowest machine takes for a page; nothing waits as long where all is well.

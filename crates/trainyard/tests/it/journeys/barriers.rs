@@ -39,6 +39,11 @@ const KINDS: [&str; 22] = [
 const KINDS_OF_PEOPLE: [&str; 5] =
     ["/account", "/team/roles/*", "/team/tokens", "/team/users/*", "/team/approvals"];
 
+/// A page with a barrier of each kind: where there is something, it is found.
+const BROKEN: &str = "<!doctype html><html lang=\"en\"><head><title>Broken</title><style>a { outline: none }</style></head>\
+    <body><main><h1>Broken</h1><a href=\"#x\">one</a> <input><p style=\"color: #999\">soft</p>\
+    <div style=\"width: 900px\">wide</div></main></body></html>";
+
 /// What stands between somebody and a page.
 pub(super) fn found(site: &Site) -> Vec<String> {
     let mut findings = Vec::new();
@@ -82,8 +87,19 @@ pub(super) fn found(site: &Site) -> Vec<String> {
     alone.extend(of(&site.gateway, &["/", "/docs"]));
     alone.extend(of(&site.instance, &["/", "/docs", "/docs#explain"]));
     alone.extend(reports(site));
+    assert_broken_is_found(site);
     look(&json!({ "pages": alone }), &[], "");
     findings
+}
+
+fn assert_broken_is_found(site: &Site) {
+    let broken = site.project.file("broken.html");
+    std::fs::write(&broken, BROKEN).unwrap();
+    let found = barriers(&json!({ "pages": [format!("file://{}", broken.display())] }));
+    let found = found["findings"].to_string();
+    for kind in ["color-contrast", "label, ", "wider than a screen", "focus that is not seen"] {
+        assert!(found.contains(kind), "{kind}: {found}");
+    }
 }
 
 fn barriers(input: &Value) -> Value {
@@ -95,7 +111,7 @@ fn reports(site: &Site) -> Vec<String> {
     let project = &site.project;
     let sides = ["--reference", "data/train.csv", "--current", "data/production_logs.csv"];
     let in_parts = ["--segment", "species", "--output", "reports/parts.html", "--no-log"];
-    let monitor = [&["monitor"], sides.as_slice(), in_parts.as_slice()].concat();
+    let monitor = [["monitor"].as_slice(), sides.as_slice(), in_parts.as_slice()].concat();
     stdout_of(&project.run(&monitor), 0);
     let labelled = project.file("labelled");
     std::fs::create_dir(&labelled).unwrap();

@@ -50,10 +50,10 @@ impl Site {
         stdout_of(&project.run(&["promote"]), 3);
         write_windows(&project);
         let sides = ["--reference", "data/train.csv", "--current"];
-        ok(&[&["monitor"], sides.as_slice(), &["data/production_logs.csv"]].concat());
+        ok(&[["monitor"].as_slice(), sides.as_slice(), &["data/production_logs.csv"]].concat());
         let window = ["--window", "1d", "--time-column", "time"];
         let sides = ["--reference", "reference.csv", "--current", "current.csv"];
-        ok(&[&["monitor"], sides.as_slice(), window.as_slice()].concat());
+        ok(&[["monitor"].as_slice(), sides.as_slice(), window.as_slice()].concat());
         let told: Value = serde_json::from_str(&ok(&["deploy", "status", "--json"])).unwrap();
         let address = |value: &Value| format!("http://{}", value.as_str().unwrap());
         let (gateway, instance) = (told["url"].clone(), address(&told["instances"][0]["address"]));
