@@ -18,11 +18,13 @@ function kindOf(address) {
   const parts = url.pathname.split("/");
   const isId = (part) => /^[0-9]+$|^[0-9a-f]{32}$|^m-[0-9a-f]{32}$/.test(part);
   const below = (name) => parts.indexOf(name) >= 0 ? parts.indexOf(name) + 1 : parts.length;
-  const named = new Set(["models", "users", "metrics"].map(below));
-  const files = Math.min(below("files"), below("raw"));
-  const kind = parts.slice(0, files).map((part, at) => isId(part) || named.has(at) && part ? "*" : part);
+  const named = new Set(["models", "users"].map(below));
+  // Names of files and of metrics have slashes in them.
+  const [files, metrics] = [Math.min(below("files"), below("raw")), below("metrics")];
+  const kind = parts.slice(0, Math.min(files, metrics)).map((part, at) => isId(part) || named.has(at) && part ? "*" : part);
   // A file of each type, and a folder.
   if (files < parts.length) kind.push(`*.${(parts.at(-1).match(/\.([a-z0-9]+)$/i) || ["", "folder"])[1]}`);
+  if (metrics < parts.length) kind.push("*");
   const keys = [...new Set(url.searchParams.keys())].sort().map((key) => `${key}=*`);
   return (url.protocol === "file:" ? "file://" : url.origin) + kind.join("/") + (keys.length ? `?${keys.join("&")}` : "");
 }

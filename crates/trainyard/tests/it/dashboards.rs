@@ -43,7 +43,7 @@ fn documented() -> BTreeMap<String, (String, String)> {
     let page = std::fs::read_to_string(workspace_root().join("docs/metrics.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| `trainyard_"));
     rows.map(|row| {
-        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let [name, kind, _labels, what] = cells[..] else { panic!("not four cells: {row}") };
         (name.trim_matches('`').to_owned(), (kind.to_owned(), what.to_owned()))
     })

@@ -42,7 +42,8 @@ impl Server {
              url = 'http://127.0.0.1:{of_provider}'\nclient_id = 'trainyard'\n"
         );
         std::fs::write(folder.path().join("oidc.toml"), oidc).unwrap();
-        let settings = "[mlflow]\ndefault_permission = EDIT\nadmin_username = admin\n";
+        let settings = "[mlflow]\ndatabase_uri = sqlite:///basic_auth.db\n\
+                        default_permission = EDIT\nadmin_username = admin\n";
         std::fs::write(folder.path().join("basic_auth.ini"), settings).unwrap();
         let mut server = Self { folder, port, process: None };
         server.start();
