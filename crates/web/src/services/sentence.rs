@@ -5,7 +5,7 @@ use trainyard_base::service::{
     GatewayMode, InstanceRecord, InstanceRole, ServiceState, Teller, Traffic,
 };
 
-use super::recorded::{Heard, Service};
+use super::recorded::{Heard, OfModel, Service};
 use crate::format;
 use crate::site::Web;
 
@@ -26,7 +26,16 @@ pub(super) fn word(state: ServiceState) -> &'static str {
 
 /// The state for a table, by what was heard.
 pub(super) fn state(service: &Service, now: i64) -> &'static str {
-    if service.is_heard(now) { word(service.record.state) } else { "not known" }
+    let record = &service.record;
+    match (record.state, record.mode) {
+        _ if !service.is_heard(now) => "not known",
+        // Whatever is ready to serve, nobody is served.
+        (ServiceState::Serving | ServiceState::Degraded, GatewayMode::Paused) => "paused",
+        (ServiceState::Serving | ServiceState::Degraded, GatewayMode::Maintenance) => {
+            "closed for maintenance"
+        }
+        (state, _) => word(state),
+    }
 }
 
 /// How it is, and why that is not better.
@@ -118,8 +127,10 @@ pub(super) fn versions(instances: &[InstanceRecord]) -> Vec<&str> {
 }
 
 /// What a model's sentence says of its services.
-pub(crate) fn in_a_cockpit(web: &Web, services: &[Service], now: i64) -> Markup {
+pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, now: i64) -> Markup {
+    let services = &of.services;
     html! {
+        @if services.is_empty() && of.has_more { ", its services cannot be read now" }
         @for service in services.iter().take(NAMED_MAX) {
             ", " a href=(web.links.service(&service.run_id)) {
                 @if services.len() > 1 { "on " (format::short(&service.record.host, 60)) " " }
@@ -127,7 +138,10 @@ pub(crate) fn in_a_cockpit(web: &Web, services: &[Service], now: i64) -> Markup 
             }
         }
         @if services.len() > NAMED_MAX {
-            " and " a href=(web.links.services()) { (services.len() - NAMED_MAX) " more services" }
+            " and " a href=(web.links.services()) {
+                @if !of.has_more { (services.len() - NAMED_MAX) " " }
+                "more services"
+            }
         }
     }
 }
@@ -136,6 +150,9 @@ fn in_short(service: &Service, now: i64) -> String {
     let record = &service.record;
     if !service.is_heard(now) {
         return format!("service last heard of {}", format::ago(record.at_ms, now));
+    }
+    if matches!(record.mode, GatewayMode::Paused | GatewayMode::Maintenance) {
+        return format!("service {}", state(service, now));
     }
     let (well, all) = well_of_all(&record.instances);
     match (record.state, &record.minute) {
@@ -228,6 +245,15 @@ mod tests {
             "2 instances, 312 requests/min, 1.0 % errors, p99 4.0 ms"
         );
         assert_eq!(in_short(&serving, NOW + 3_600_000), "service last heard of 1 h ago");
+        for (mode, told) in
+            [(GatewayMode::Paused, "paused"), (GatewayMode::Maintenance, "closed for maintenance")]
+        {
+            let closed = service(ServiceRecord { mode, ..record(ServiceState::Serving) });
+            assert_eq!(state(&closed, NOW), told);
+            assert_eq!(in_short(&closed, NOW), format!("service {told}"));
+            let down = service(ServiceRecord { mode, ..record(ServiceState::Down) });
+            assert_eq!(state(&down, NOW), "down");
+        }
         let degraded = in_short(&service(record(ServiceState::Degraded)), NOW);
         assert!(degraded.starts_with("1 of 2 instances, 312"), "{degraded}");
         assert_eq!(in_short(&service(record(ServiceState::Down)), NOW), "service down");
