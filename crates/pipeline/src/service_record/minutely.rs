@@ -81,7 +81,10 @@ pub(crate) async fn each_minute(project: &Project, tracking: &Tracking) {
     let mut minutely = Minutely::new(Teller::Watch, Arc::default());
     loop {
         let supervisor = trainyard_deploy::supervisor(&service(project));
-        if !supervisor.is_ok_and(|seen| seen.is_some()) {
+        if supervisor.is_ok_and(|seen| seen.is_some()) {
+            // It tells meanwhile: what is known here is not to take the place of that.
+            minutely = Minutely::new(Teller::Watch, Arc::default());
+        } else {
             let open = std::future::ready(Some(tracking.clone()));
             Box::pin(minutely.record(project, open)).await;
         }
