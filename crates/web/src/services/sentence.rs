@@ -60,7 +60,7 @@ pub(super) fn sentence(service: &Service, now: i64) -> String {
         (Heard::LongAgo, Teller::Up | Teller::Watch) => {
             return format!(
                 "Not known: last heard of {ago}, when it was {was}. Its host, its supervisor or the way from there \
-                 to here is down."
+                 to here is down, or its host's clock is behind."
             );
         }
     }
