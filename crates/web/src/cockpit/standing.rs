@@ -51,7 +51,7 @@ impl Standing<'_> {
                 a href=(web.links.version(&version.name, &version.version)) { "version " (version.version) }
                 (self.since())
                 @if let Some(reason) = refused { ", but its release was refused: " (format::short(reason, 200)) }
-                (services::in_a_cockpit(web, self.services, self.now))
+                (services::in_a_cockpit(web, self.services, &version.version, self.now))
                 "; "
                 (self.data(web, look))
                 (self.quality(version))

@@ -126,8 +126,8 @@ pub(super) fn versions(instances: &[InstanceRecord]) -> Vec<&str> {
     versions
 }
 
-/// What a model's sentence says of its services.
-pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, now: i64) -> Markup {
+/// What a model's sentence says of its services, where `production` is the version that they should serve.
+pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, production: &str, now: i64) -> Markup {
     let services = &of.services;
     html! {
         @if services.is_empty() && of.has_more { ", its services cannot be read now" }
@@ -135,6 +135,7 @@ pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, now: i64) -> Markup {
             ", " a href=(web.links.service(&service.run_id)) {
                 @if services.len() > 1 { "on " (format::short(&service.record.host, 60)) " " }
                 (in_short(service, now))
+                @if let Some(other) = other_versions(service, production, now) { " (" (other) ")" }
             }
         }
         @if services.len() > NAMED_MAX {
@@ -144,6 +145,14 @@ pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, now: i64) -> Markup {
             }
         }
     }
+}
+
+/// What it serves, where that is not `production` alone: the alias was moved, and the service has not followed yet or
+/// does not.
+fn other_versions(service: &Service, production: &str, now: i64) -> Option<String> {
+    let versions = versions(&service.record.instances);
+    let is_other = versions.iter().any(|version| *version != production);
+    (is_other && service.is_heard(now)).then(|| format!("version {}", versions.join(", ")))
 }
 
 fn in_short(service: &Service, now: i64) -> String {
@@ -245,6 +254,9 @@ mod tests {
             "2 instances, 312 requests/min, 1.0 % errors, p99 4.0 ms"
         );
         assert_eq!(in_short(&serving, NOW + 3_600_000), "service last heard of 1 h ago");
+        assert_eq!(other_versions(&serving, "7", NOW), None);
+        assert_eq!(other_versions(&serving, "8", NOW).as_deref(), Some("version 7"));
+        assert_eq!(other_versions(&serving, "8", NOW + 3_600_000), None);
         for (mode, told) in
             [(GatewayMode::Paused, "paused"), (GatewayMode::Maintenance, "closed for maintenance")]
         {
