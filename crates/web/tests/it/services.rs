@@ -18,7 +18,7 @@ use crate::site::{NASTY, Page, Site, send};
 
 const MINUTE: i64 = 60_000;
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     chrono::Utc::now().timestamp_millis()
 }
 
