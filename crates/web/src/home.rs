@@ -6,7 +6,7 @@ use std::slice;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use futures::future::{join_all, join3, try_join_all};
+use futures::future::{join, join_all, join3, try_join_all};
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Experiment, ModelVersion, RegisteredModel, Run, ViewType};
 use trainyard_mlflow::{
@@ -223,13 +223,8 @@ async fn production(web: &Web, now: i64) -> Markup {
             Some((model, alias.version.as_str()))
         })
         .collect();
-    // Nothing of a service is said where they cannot be read; the page of services says why.
-    let services = services::read_all(web).await.map(|(all, _has_more)| all).unwrap_or_default();
-    let states = serving.iter().take(MODELS_SHOWN).map(|&(model, version)| {
-        let own = services.iter().filter(|service| service.model == model.name);
-        let service = services::health_of(own, now);
-        state(web, model, version, service)
-    });
+    let states =
+        serving.iter().take(MODELS_SHOWN).map(|&(model, version)| state(web, model, version, now));
     let states = join_all(states).await;
     html! {
         @if serving.is_empty() { p.soft { "No version of a model has the alias " (PRODUCTION) "." } } @else {
@@ -253,12 +248,7 @@ async fn production(web: &Web, now: i64) -> Markup {
 }
 
 /// The dot of a model, and what its data was found to be.
-async fn state(
-    web: &Web,
-    model: &RegisteredModel,
-    version: &str,
-    service: Option<Health>,
-) -> Markup {
+async fn state(web: &Web, model: &RegisteredModel, version: &str, now: i64) -> Markup {
     let id = VersionId { name: &model.name, version };
     let version = match web.tracking.model_versions.get(id).await {
         Ok(version) => version,
@@ -267,10 +257,11 @@ async fn state(
             ModelVersion::default()
         }
     };
-    let records = Records::last_look(web, &model.name, &version).await;
+    let last_look = Records::last_look(web, &model.name, &version);
+    let (records, services) = join(last_look, services::read_of(web, &model.name)).await;
     let look = records.looks.first();
     html! {
-        (Health::of(&version, look).and(service).dot())
+        (Health::of(&version, look).and(services.health(now)).dot())
         @if let Some(verdict) = records.verdict() { a href=(web.links.monitoring(&model.name)) { "data " (verdict) } }
         @else { span.soft { "no look at its data" } }
     }

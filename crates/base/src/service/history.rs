@@ -43,7 +43,9 @@ impl History {
         let first = hour.saturating_mul(60);
         let of_hour = || self.minutes.within(first, first.saturating_add(60)).map(|(_, row)| row);
         let traffic = Traffic::sum(of_hour().map(|row| &row.traffic));
-        Row { minutes: of_hour().map(|row| row.minutes).sum(), traffic }
+        // Tags are people's: they may say anything.
+        let minutes = of_hour().map(|row| row.minutes).fold(0, u64::saturating_add);
+        Row { minutes, traffic }
     }
 
     /// Takes what another knows and this one does not.
@@ -133,6 +135,19 @@ mod tests {
         assert_eq!(hours(&fresh), [(0, 60, 600), (60, 32, 314)]);
         history.told();
         assert!(history.untold().is_empty());
+    }
+
+    #[test]
+    fn numbers_of_people_are_added_whatever_they_are() {
+        let most = u64::MAX;
+        let row =
+            |minute: i64| format!("[{minute},{most},{most},[{most},0,0,0],{most},{most},{most}]");
+        let text = format!("{{\"slot\":0,\"rows\":[{},{}]}}", row(0), row(1));
+        let mut history =
+            History::read([("trainyard.service.minutes.00", text.as_str())].into_iter());
+        history.note(2 * MINUTE_MS, traffic(1));
+        let hours: Vec<u64> = history.hours(0, i64::MAX).map(|(_, row)| row.minutes).collect();
+        assert_eq!(hours, [most]);
     }
 
     #[test]

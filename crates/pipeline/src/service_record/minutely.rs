@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use chrono::Utc;
 use trainyard_base::service::{MINUTE_MS, Teller};
+use trainyard_deploy::Error as DeployError;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::secrets::hide;
 
 use super::news::News;
 use super::recorder::Recorder;
 use crate::service::service;
-use crate::{Project, Result};
+use crate::{Error, Project, Result};
 
 /// Whoever records a service for as long as it is looked after.
 #[derive(Debug)]
@@ -50,7 +51,11 @@ impl Minutely {
         project: &Project,
         open: impl Future<Output = Option<Tracking>>,
     ) -> Result<()> {
-        let record = self.recorder.look(project).await?;
+        let record = match self.recorder.look(project).await {
+            // Before the first release there is nothing to tell, and nothing that serves.
+            Err(Error::Deploy(DeployError::NotDeployed { .. })) => return Ok(()),
+            record => record?,
+        };
         match open.await {
             Some(tracking) => {
                 self.recorder.tell(project, &tracking, &record, self.news.text()).await
@@ -81,7 +86,10 @@ pub(crate) async fn each_minute(project: &Project, tracking: &Tracking) {
     let mut minutely = Minutely::new(Teller::Watch, Arc::default());
     loop {
         let supervisor = trainyard_deploy::supervisor(&service(project));
-        if !supervisor.is_ok_and(|seen| seen.is_some()) {
+        if supervisor.is_ok_and(|seen| seen.is_some()) {
+            // It tells meanwhile: what is known here is not to take the place of that.
+            minutely = Minutely::new(Teller::Watch, Arc::default());
+        } else {
             let open = std::future::ready(Some(tracking.clone()));
             Box::pin(minutely.record(project, open)).await;
         }
@@ -92,6 +100,17 @@ pub(crate) async fn each_minute(project: &Project, tracking: &Tracking) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn where_nothing_was_deployed_there_is_no_trouble() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[model]\nname = \"Churn\"\n[train]\ndata = \"a.csv\"\ntarget = \"y\"\n";
+        std::fs::write(folder.path().join(crate::FILE_NAME), text).unwrap();
+        let project = Project::open(folder.path(), None).unwrap();
+        let mut minutely = Minutely::new(Teller::Watch, Arc::default());
+        Box::pin(minutely.record(&project, std::future::ready(None))).await;
+        assert_eq!(minutely.trouble, None);
+    }
 
     #[test]
     fn each_minute_has_a_record() {

@@ -101,6 +101,8 @@ impl Up {
     pub async fn run(self, reloads: watch::Receiver<()>) -> Result<()> {
         let Self { options, open, projects, supervisions } = self;
         let mut tasks = JoinSet::new();
+        // Its end, which is a mistake of the program, is no reason to end the others: pages say that nobody knows.
+        let mut records = JoinSet::new();
         let mut followed = Vec::with_capacity(projects.len());
         for Kept { project, told, news } in &projects {
             let registry = Arc::new(Registry::new(Arc::clone(&open)));
@@ -108,7 +110,7 @@ impl Up {
                 Keeping::new(project.subscribe(), Arc::clone(&registry), Arc::clone(told));
             tasks.spawn(keeping.run());
             let registered = Arc::clone(&registry);
-            tasks.spawn(recording::run(project.subscribe(), registered, Arc::clone(news)));
+            records.spawn(recording::run(project.subscribe(), registered, Arc::clone(news)));
             let (program, by_hand) = (options.program.clone(), options.is_by_hand);
             let told = Arc::clone(told);
             let following = Following::new(program, by_hand, project.subscribe(), registry, told);

@@ -1,8 +1,8 @@
 //! Pages that change by themselves: the same address, asked for as a stream of events.
 //!
-//! A stream is the page asked for again and again on this side: after each change that is stored, its own handler draws
-//! it for the same person, with the cookies that they came with, and what differs of its live parts is sent. So nobody
-//! is sent anything that they would not get by a reload, and who is not let in any more gets nothing.
+//! A stream is the page asked for again and again on this side: after each change that is stored, and each minute, its
+//! own handler draws it for the same person, with the cookies that they came with, and what differs of its live parts is
+//! sent. So nobody is sent anything that they would not get by a reload, and who is not let in any more gets nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -40,6 +40,11 @@ const PERIOD: Duration = Duration::from_millis(500);
 const PACE: Duration = Duration::from_secs(1);
 /// The most that a page that takes long to draw is left alone for.
 const PACE_MAX: Duration = Duration::from_secs(30);
+/// A page is drawn anew after so long also where nothing was written: it may say how long ago something was, and what fell
+/// silent writes nothing.
+const ANEW: Duration = Duration::from_mins(1);
+/// The end of a stream whose page could not be drawn for so long: whoever looks at it is not to take it for one of now.
+const UNSEEN_MAX: Duration = Duration::from_mins(2);
 /// A page is left alone for so many times as long as a look at it took, waiting for a turn included: whoever watches
 /// takes what is left over.
 const REST: u32 = 20;
@@ -107,6 +112,7 @@ impl Live {
             origin: Origin::current(),
             page: LivePage::of(pages, &request),
             seen: 0,
+            looked: now,
             spoke: now,
             wake: now,
             first: None,
@@ -145,6 +151,8 @@ struct Stream {
     page: LivePage,
     /// The count of changes before the last look.
     seen: u64,
+    /// When the page was seen last.
+    looked: Instant,
     /// When something was sent last.
     spoke: Instant,
     /// When to ask for changes next.
@@ -179,20 +187,20 @@ impl Stream {
             sleep_until(self.wake).await;
             self.wake = Instant::now() + PERIOD;
             let count = self.live.changes.count().await;
-            let is_changed = count != self.seen;
+            let is_due = count != self.seen || self.looked.elapsed() >= ANEW;
             let is_silent = self.spoke.elapsed() >= SILENCE_MAX;
-            if !is_changed && !is_silent {
+            if !is_due && !is_silent {
                 continue;
             }
             if !self.is_let_in().await {
                 return None;
             }
-            if is_changed {
+            if is_due {
                 match self.look(count).await {
                     Ok(events) if events.is_empty() => {}
                     Ok(events) => return Some(events),
-                    Err(Unseen::NotNow(_answer)) => {}
-                    Err(Unseen::Over(_answer)) => return None,
+                    Err(Unseen::NotNow(_answer)) if self.looked.elapsed() < UNSEEN_MAX => {}
+                    Err(Unseen::NotNow(_answer) | Unseen::Over(_answer)) => return None,
                 }
             }
             if is_silent {
@@ -221,11 +229,71 @@ impl Stream {
         let rest = now.duration_since(began).saturating_mul(REST);
         self.wake = now + rest.clamp(PACE, PACE_MAX);
         let (events, share) = drawn?;
-        self.seen = count;
+        (self.seen, self.looked) = (count, now);
         if !events.is_empty() {
             self.spoke = now;
             self.share = Some(share);
         }
         Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::routing::get;
+    use futures::{Stream, StreamExt as _};
+
+    use super::*;
+
+    /// What is sent of a page to somebody who has all of it, where nothing is written; `answer` is the page's at each
+    /// look.
+    async fn sent(answer: fn(usize) -> (StatusCode, String)) -> impl Stream<Item = String> {
+        let looks = Arc::new(AtomicUsize::new(0));
+        let draw = move || {
+            let (status, page) = answer(looks.fetch_add(1, Ordering::Relaxed));
+            std::future::ready((status, [(header::CONTENT_TYPE, "text/html")], page))
+        };
+        let pages = Router::new().route("/", get(draw));
+        let options = ServerOptions::default();
+        let changes = Changes::of(Vec::new());
+        let live = Arc::new(Live::new(changes, &options, CancellationToken::new()));
+        let request = Request::get("/")
+            .header(header::ACCEPT, MEDIA_TYPE)
+            .header(live_parts::HEADER, "state=0")
+            .body(Body::empty())
+            .unwrap();
+        let (parts, body) = request.into_parts();
+        let checked = checked(&parts).unwrap();
+        let answer = live.answer(pages, Request::from_parts(parts, body), checked).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let text =
+            |bytes: Result<Bytes, axum::Error>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+        answer.into_body().into_data_stream().map(text)
+    }
+
+    fn page(state: usize) -> String {
+        format!("<live-part data-part=\"state\" data-digest=\"{state}\">{state}</live-part>")
+    }
+
+    /// Of frames that come, more than enough for some minutes.
+    const FRAMES_MAX: usize = 100;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fell_silent_is_seen_although_nothing_is_written() {
+        let sent = sent(|look| (StatusCode::OK, page(look))).await;
+        let told = sent.take(FRAMES_MAX).any(|frame| std::future::ready(frame.contains("data: ")));
+        assert!(told.await, "the page is drawn anew by itself");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_cannot_be_drawn_is_not_taken_for_one_of_now() {
+        let sent = sent(|look| match look {
+            0 => (StatusCode::OK, page(0)),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
+        });
+        let frames = sent.await.take(FRAMES_MAX).count().await;
+        assert!(frames < FRAMES_MAX, "the stream ends");
     }
 }

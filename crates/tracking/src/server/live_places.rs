@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use trainyard_net::subscriber;
+
 use super::actor::Actor;
 use crate::metrics::METRICS;
 
@@ -19,14 +21,14 @@ const OF_ONE_MAX: usize = 32;
 pub(super) enum Person {
     /// Somebody who signed in.
     Named(String),
-    /// Whoever asks from there.
+    /// Whoever asks from there: an address of IPv4, a /64 of IPv6, as nobody has one address of it alone.
     At(IpAddr),
 }
 
 impl Person {
     pub(super) fn of(actor: &Actor, address: IpAddr) -> Self {
         match actor.name.as_str() {
-            "" => Self::At(address.to_canonical()),
+            "" => Self::At(subscriber(address)),
             name => Self::Named(name.to_owned()),
         }
     }
@@ -88,6 +90,19 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+
+    #[test]
+    fn whoever_has_many_addresses_is_one_person() {
+        let at = |address: &str| Person::of(&Actor::anonymous(), address.parse().unwrap());
+        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:2"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
+        assert_eq!(at("::ffff:10.0.0.1"), at("10.0.0.1"));
+        assert_ne!(at("10.0.0.1"), at("10.0.0.2"));
+        assert_eq!(
+            Person::of(&Actor::user("ada"), Ipv4Addr::LOCALHOST.into()),
+            Person::Named("ada".to_owned())
+        );
+    }
 
     #[test]
     fn nobody_takes_all_places_and_all_take_no_more_than_there_are() {

@@ -142,11 +142,13 @@
       const known = parts().map((part) => part.dataset.part + "=" + part.dataset.digest).join(",");
       const headers = { accept: "text/event-stream", "trainyard-parts": known };
       const answer = await fetch(location.href, { headers, signal: own.signal, cache: "no-store", redirect: "manual" });
-      if ((answer.headers.get("content-type") || "").startsWith("text/event-stream")) {
+      const kind = answer.headers.get("content-type") || "";
+      if (kind.startsWith("text/event-stream")) {
         say("This page changes by itself.");
         await read(answer.body);
       } else if (answer.status >= 500) {
-        why = (await answer.text()).slice(0, 200);
+        // A sentence of ours. A page of errors, ours or a proxy's, is none.
+        if (kind.startsWith("text/plain")) why = (await answer.text()).slice(0, 200);
       } else {
         // Not for whoever looks any more, or of a server whose pages stay as they are.
         isOver = true;

@@ -33,7 +33,8 @@ pub(super) fn approvals(web: &Web, forms: Forms<'_>, requests: &[ApprovalRequest
         @if !requests.is_empty() {
             h2 #approvals { "Waiting for approval" }
             @for request in requests {
-                div.box {
+                // While somebody writes why, another one may decide: what is written for one request is for no other.
+                div.box id={ "approval-" (request.alias) "-" (request.version) } {
                     p {
                         strong { (request.alias) } " to "
                         a href=(web.links.version(&request.model, &request.version)) { "version " (request.version) }

@@ -43,15 +43,12 @@ impl Health {
         }
     }
 
-    /// The worse of this and of what is known of its service, if anything is.
+    /// The worse of this and of what is known of its service, if anything is. A record of a service makes nothing
+    /// better: it may serve another version, and whoever may make an experiment may write one.
     pub(crate) fn and(self, service: Option<Self>) -> Self {
-        let Some(service) = service else { return self };
-        match (self, service) {
-            (Self::Bad, _) | (_, Self::Bad) => Self::Bad,
-            (Self::Warning, _) | (_, Self::Warning) => Self::Warning,
-            (_, Self::Unknown) => Self::Unknown,
-            // That it serves is known, whatever is not written down of its release.
-            (Self::Good | Self::Unknown, Self::Good) => Self::Good,
+        match service {
+            Some(service) if service.rank() < self.rank() => service,
+            _ => self,
         }
     }
 
@@ -100,7 +97,8 @@ mod tests {
             (Good, None, Good),
             (Unknown, None, Unknown),
             (Good, Some(Good), Good),
-            (Unknown, Some(Good), Good),
+            // It serves, but it is not written down that this version was released.
+            (Unknown, Some(Good), Unknown),
             // A service that fell silent.
             (Good, Some(Unknown), Unknown),
             (Bad, Some(Unknown), Bad),

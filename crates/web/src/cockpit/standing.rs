@@ -7,7 +7,7 @@ use trainyard_mlflow::entities::{AliasAt, ModelVersion, Run, Tag};
 use super::health::Health;
 use super::records::Records;
 use crate::format;
-use crate::services::{self, Service};
+use crate::services::{self, OfModel};
 use crate::site::Web;
 
 /// The alias of what users get.
@@ -23,7 +23,7 @@ pub(crate) struct Standing<'a> {
     pub(crate) moved: Option<&'a AliasAt>,
     pub(crate) records: &'a Records,
     /// What serves it, where hosts say so.
-    pub(crate) services: &'a [Service],
+    pub(crate) services: &'a OfModel,
     /// Requests for approval that are open.
     pub(crate) waiting: usize,
     pub(crate) now: i64,
@@ -41,7 +41,7 @@ impl Standing<'_> {
             };
         };
         let look = self.records.looks.first();
-        let service = services::health_of(self.services, self.now);
+        let service = self.services.health(self.now);
         let tag = |key: &str| Tag::find(&version.tags, key);
         let refused = tag("trainyard.refused").filter(|_| tag(tags::STATE) != Some("released"));
         html! {
@@ -51,7 +51,7 @@ impl Standing<'_> {
                 a href=(web.links.version(&version.name, &version.version)) { "version " (version.version) }
                 (self.since())
                 @if let Some(reason) = refused { ", but its release was refused: " (format::short(reason, 200)) }
-                (services::in_a_cockpit(web, self.services, self.now))
+                (services::in_a_cockpit(web, self.services, &version.version, self.now))
                 "; "
                 (self.data(web, look))
                 (self.quality(version))

@@ -55,7 +55,8 @@ fn row(web: &Web, service: &Service, now: i64) -> Markup {
     // What went through a while ago says nothing of now.
     let minute = record.minute.filter(|_| service.is_heard(now));
     let (well, all) = well_of_all(&record.instances);
-    let restarts: u64 = record.instances.iter().map(|one| one.restarts).sum();
+    let restarts = record.instances.iter().map(|one| one.restarts);
+    let restarts = restarts.fold(0, u64::saturating_add);
     html! {
         tr {
             td {

@@ -10,6 +10,6 @@ mod recorded;
 mod sentence;
 mod show;
 
-pub(crate) use recorded::{Service, health_of, read_all, read_of};
+pub(crate) use recorded::{OfModel, read_of};
 pub(crate) use sentence::in_a_cockpit;
 pub(crate) use show::{list, show};

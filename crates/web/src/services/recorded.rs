@@ -8,7 +8,7 @@ use trainyard_base::words::{
     SERVICE_EXPERIMENTS, model_of_service_experiment, service_experiment, tags,
 };
 use trainyard_mlflow::entities::{Experiment, LifecycleStage, Run, Tag, ViewType};
-use trainyard_mlflow::{Error, Result, SearchExperiments, SearchRuns};
+use trainyard_mlflow::{Error, ErrorCode, Result, SearchExperiments, SearchRuns};
 
 use crate::cockpit::Health;
 use crate::site::Web;
@@ -29,6 +29,25 @@ pub(crate) struct Service {
     pub(crate) run_id: String,
     pub(crate) record: ServiceRecord,
     tags: Vec<Tag>,
+}
+
+/// The services of a model that whoever asks may see.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfModel {
+    pub(crate) services: Vec<Service>,
+    /// There are others, or may be, of which nothing is known here.
+    pub(crate) has_more: bool,
+}
+
+impl OfModel {
+    /// What they say of their model; none where they say nothing.
+    pub(crate) fn health(&self, now: i64) -> Option<Health> {
+        match health_of(&self.services, now) {
+            // One of the others may be worse.
+            Some(Health::Good) | None if self.has_more => Some(Health::Unknown),
+            known => known,
+        }
+    }
 }
 
 /// Whether what is recorded is about now.
@@ -94,11 +113,8 @@ impl Service {
 
 /// What services say of their model, the worst of them; none where they say nothing: where nothing is to serve, or
 /// only commands told, of which nobody hears more.
-pub(crate) fn health_of<'a>(
-    services: impl IntoIterator<Item = &'a Service>,
-    now: i64,
-) -> Option<Health> {
-    let says = |service: &'a Service| match (service.heard(now), service.record.by) {
+fn health_of(services: &[Service], now: i64) -> Option<Health> {
+    let says = |service: &Service| match (service.heard(now), service.record.by) {
         (Heard::Lately, _) => {
             let is_meant_to = !matches!(
                 service.record.state,
@@ -111,11 +127,11 @@ pub(crate) fn health_of<'a>(
             (service.record.state != ServiceState::Stopped).then_some(Health::Unknown)
         }
     };
-    services.into_iter().filter_map(says).min_by_key(|health| health.rank())
+    services.iter().filter_map(says).min_by_key(|health| health.rank())
 }
 
 /// Those that whoever asks may see, of all models, and whether there are more.
-pub(crate) async fn read_all(web: &Web) -> Result<(Vec<Service>, bool)> {
+pub(super) async fn read_all(web: &Web) -> Result<(Vec<Service>, bool)> {
     let search = SearchExperiments {
         view_type: ViewType::ActiveOnly,
         filter: format!("name LIKE '{SERVICE_EXPERIMENTS}'"),
@@ -131,19 +147,21 @@ pub(crate) async fn read_all(web: &Web) -> Result<(Vec<Service>, bool)> {
 }
 
 /// Those of a model; none where they are not for whoever asks.
-pub(crate) async fn read_of(web: &Web, model: &str) -> Vec<Service> {
+pub(crate) async fn read_of(web: &Web, model: &str) -> OfModel {
     let found = match web.tracking.experiments.get_by_name(&service_experiment(model)).await {
         Ok(found) if found.lifecycle_stage == LifecycleStage::Active => {
             read(web, &[found], OF_MODEL_MAX).await
         }
-        Ok(_deleted) => return Vec::new(),
+        Ok(_deleted) => return OfModel::default(),
         Err(error) => Err(error),
     };
     match found {
-        Ok((services, _has_more)) => services,
+        Ok((services, has_more)) => OfModel { services, has_more },
         Err(error) => {
             tracing::debug!(%error, "no services of a model are shown");
-            Vec::new()
+            // What cannot be read is no news, but for what is not there or not for whoever asks.
+            let is_none = error.is_not_found() || error.code() == ErrorCode::PermissionDenied;
+            OfModel { services: Vec::new(), has_more: !is_none }
         }
     }
 }
@@ -239,5 +257,22 @@ pub(super) mod tests {
         }
         let worst = [of(Down, Teller::Watch, now), of(Serving, Teller::Up, old)];
         assert_eq!(all(&worst), Some(Health::Bad));
+    }
+
+    #[test]
+    fn one_that_is_not_read_may_be_worse() {
+        use ServiceState::{Down, Serving, Stopped};
+        let now = 1_000_000_000_000;
+        for (state, known, health) in [
+            (Serving, Some(Health::Good), Some(Health::Unknown)),
+            (Stopped, None, Some(Health::Unknown)),
+            (Down, Some(Health::Bad), Some(Health::Bad)),
+        ] {
+            let services = vec![of(state, Teller::Up, now)];
+            let mut all = OfModel { services, has_more: false };
+            assert_eq!(all.health(now), known, "{state:?}");
+            all.has_more = true;
+            assert_eq!(all.health(now), health, "{state:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use trainyard_base::service::{
     GatewayMode, InstanceRecord, InstanceRole, ServiceState, Teller, Traffic,
 };
 
-use super::recorded::{Heard, Service};
+use super::recorded::{Heard, OfModel, Service};
 use crate::format;
 use crate::site::Web;
 
@@ -26,7 +26,16 @@ pub(super) fn word(state: ServiceState) -> &'static str {
 
 /// The state for a table, by what was heard.
 pub(super) fn state(service: &Service, now: i64) -> &'static str {
-    if service.is_heard(now) { word(service.record.state) } else { "not known" }
+    let record = &service.record;
+    match (record.state, record.mode) {
+        _ if !service.is_heard(now) => "not known",
+        // Whatever is ready to serve, nobody is served.
+        (ServiceState::Serving | ServiceState::Degraded, GatewayMode::Paused) => "paused",
+        (ServiceState::Serving | ServiceState::Degraded, GatewayMode::Maintenance) => {
+            "closed for maintenance"
+        }
+        (state, _) => word(state),
+    }
 }
 
 /// How it is, and why that is not better.
@@ -51,7 +60,7 @@ pub(super) fn sentence(service: &Service, now: i64) -> String {
         (Heard::LongAgo, Teller::Up | Teller::Watch) => {
             return format!(
                 "Not known: last heard of {ago}, when it was {was}. Its host, its supervisor or the way from there \
-                 to here is down."
+                 to here is down, or its host's clock is behind."
             );
         }
     }
@@ -117,25 +126,42 @@ pub(super) fn versions(instances: &[InstanceRecord]) -> Vec<&str> {
     versions
 }
 
-/// What a model's sentence says of its services.
-pub(crate) fn in_a_cockpit(web: &Web, services: &[Service], now: i64) -> Markup {
+/// What a model's sentence says of its services, where `production` is the version that they should serve.
+pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, production: &str, now: i64) -> Markup {
+    let services = &of.services;
     html! {
+        @if services.is_empty() && of.has_more { ", its services cannot be read now" }
         @for service in services.iter().take(NAMED_MAX) {
             ", " a href=(web.links.service(&service.run_id)) {
                 @if services.len() > 1 { "on " (format::short(&service.record.host, 60)) " " }
                 (in_short(service, now))
+                @if let Some(other) = other_versions(service, production, now) { " (" (other) ")" }
             }
         }
         @if services.len() > NAMED_MAX {
-            " and " a href=(web.links.services()) { (services.len() - NAMED_MAX) " more services" }
+            " and " a href=(web.links.services()) {
+                @if !of.has_more { (services.len() - NAMED_MAX) " " }
+                "more services"
+            }
         }
     }
+}
+
+/// What it serves, where that is not `production` alone: the alias was moved, and the service has not followed yet or
+/// does not.
+fn other_versions(service: &Service, production: &str, now: i64) -> Option<String> {
+    let versions = versions(&service.record.instances);
+    let is_other = versions.iter().any(|version| *version != production);
+    (is_other && service.is_heard(now)).then(|| format!("version {}", versions.join(", ")))
 }
 
 fn in_short(service: &Service, now: i64) -> String {
     let record = &service.record;
     if !service.is_heard(now) {
         return format!("service last heard of {}", format::ago(record.at_ms, now));
+    }
+    if matches!(record.mode, GatewayMode::Paused | GatewayMode::Maintenance) {
+        return format!("service {}", state(service, now));
     }
     let (well, all) = well_of_all(&record.instances);
     match (record.state, &record.minute) {
@@ -228,6 +254,18 @@ mod tests {
             "2 instances, 312 requests/min, 1.0 % errors, p99 4.0 ms"
         );
         assert_eq!(in_short(&serving, NOW + 3_600_000), "service last heard of 1 h ago");
+        assert_eq!(other_versions(&serving, "7", NOW), None);
+        assert_eq!(other_versions(&serving, "8", NOW).as_deref(), Some("version 7"));
+        assert_eq!(other_versions(&serving, "8", NOW + 3_600_000), None);
+        for (mode, told) in
+            [(GatewayMode::Paused, "paused"), (GatewayMode::Maintenance, "closed for maintenance")]
+        {
+            let closed = service(ServiceRecord { mode, ..record(ServiceState::Serving) });
+            assert_eq!(state(&closed, NOW), told);
+            assert_eq!(in_short(&closed, NOW), format!("service {told}"));
+            let down = service(ServiceRecord { mode, ..record(ServiceState::Down) });
+            assert_eq!(state(&down, NOW), "down");
+        }
         let degraded = in_short(&service(record(ServiceState::Degraded)), NOW);
         assert!(degraded.starts_with("1 of 2 instances, 312"), "{degraded}");
         assert_eq!(in_short(&service(record(ServiceState::Down)), NOW), "service down");

@@ -11,6 +11,7 @@ use super::list::table;
 use super::recorded::{Service, read_all, read_one};
 use crate::cockpit::Records;
 use crate::error::Result;
+use crate::live;
 use crate::page::{self, Section};
 use crate::site::Web;
 
@@ -33,11 +34,11 @@ pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> 
         [service] => Some(sections(&web, service, &asked, now).await),
         _ => None,
     };
-    let body = html! {
-        h1 { "Services" }
+    let content = html! {
         (table(&web, &mut services, has_more, now))
         @if let Some(sections) = only { (sections) }
     };
+    let body = html! { h1 { "Services" } (live::part("services", &content)) };
     Ok(respond(&web, "Services", &[], &body))
 }
 
@@ -52,7 +53,7 @@ pub(crate) async fn show(
     let sections = sections(&web, &service, &asked, now).await;
     let body = html! {
         h1 { (service.model) " " small { "service on " (service.record.host) } }
-        (sections)
+        (live::part("service", &sections))
     };
     let trail = [(web.links.services(), "Services".to_owned())];
     Ok(respond(&web, &format!("Service {}", service.model), &trail, &body))

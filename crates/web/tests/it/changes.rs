@@ -295,6 +295,8 @@ async fn pages_do_what_whoever_asks_may_do_and_a_protected_alias_waits() {
         [("action", "approve"), ("alias", "Live"), ("version", "1"), ("reason", "looked at")];
     let page = ada.get("/models/Iris").await.text;
     assert!(page.contains("Waiting for approval") && page.contains("asked by ada"), "{page}");
+    // By this a page that changes by itself tells one request from another.
+    assert!(page.contains("id=\"approval-Live-1\""), "{page}");
     assert_eq!(ada.submit("/models/Iris", &approval).await.status, StatusCode::FORBIDDEN);
     led_to(&bob.submit("/models/Iris", &approval).await);
     led_to(&ada.submit("/models/Iris/versions/1", &alias).await);

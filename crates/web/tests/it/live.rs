@@ -23,6 +23,7 @@ use trainyard_tracking::server::actor::acting_as;
 use trainyard_tracking::server::{Actor, Opened, ServerOptions, serve_once_opened};
 
 use crate::changes::{ADA, PASSWORD, READER, token};
+use crate::services::{now, record, service};
 use crate::site::Site;
 
 /// The end of every wait: what takes as long does not come.
@@ -189,6 +190,7 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
     let site = Site::empty();
     let run = site.nasty_run().await;
     site.nasty_model(&run, "Iris").await;
+    let service = service(&site, "/Iris_service", &record(now())).await;
     let server = Server::of(&site).await;
     let experiment = site.tracking.runs.get(&run).await.unwrap().info.experiment_id;
     for (path, parts) in [
@@ -199,6 +201,9 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
         (format!("/runs/{run}/metrics/loss/a%20b"), vec!["values"]),
         ("/models/Iris".to_owned(), vec!["state", "history"]),
         ("/models/Iris/monitoring".to_owned(), vec!["windows"]),
+        // What was green a while ago is not to look so for as long as the page is open.
+        ("/services".to_owned(), vec!["services"]),
+        (format!("/services/{service}"), vec!["service"]),
     ] {
         let whole = site.get(&path).await.text;
         assert_eq!(whole.matches("<live-part ").count(), parts.len(), "{path}: {whole}");

@@ -18,7 +18,7 @@ use crate::site::{NASTY, Page, Site, send};
 
 const MINUTE: i64 = 60_000;
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     chrono::Utc::now().timestamp_millis()
 }
 
@@ -236,19 +236,30 @@ async fn runs_that_are_no_services_are_none() {
 #[tokio::test]
 async fn a_page_has_so_many_services() {
     let site = Site::empty();
+    let mut down = record(now());
+    down.state = ServiceState::Down;
+    service(&site, "/Iris_service", &down).await;
     let mut fine = record(now());
     fine.instances.truncate(1);
-    for _ in 0..101 {
-        let done = Some(RunStatus::Finished);
-        let run_id = run(&site.tracking, "/Iris_service", &[], &[], &[], done).await;
-        let tag = Tag::new("trainyard.service", fine.tag());
-        site.tracking.runs.set_tag(&run_id, tag).await.unwrap();
-    }
+    let newer = async |experiment: &str, count: usize| {
+        for _ in 0..count {
+            let done = Some(RunStatus::Finished);
+            let run_id = run(&site.tracking, experiment, &[], &[], &[], done).await;
+            let tag = Tag::new("trainyard.service", fine.tag());
+            site.tracking.runs.set_tag(&run_id, tag).await.unwrap();
+        }
+    };
+    newer("/Other_service", 101).await;
     let page = site.get("/services").await;
     holds(&page, &["The newest 100 are shown."]);
-    assert_eq!(page.text.matches(">Iris</a>").count(), 100, "{}", page.text);
+    assert_eq!(page.text.matches(">Other</a>").count(), 100, "{}", page.text);
+    // However many others there are, a model's own are known.
     recorded(&site).await;
-    holds(&site.get("/models/Iris").await, &["7 more services"]);
+    holds(&site.get("/").await, &["dot bad"]);
+    newer("/Iris_service", 4).await;
+    holds(&site.get("/models/Iris").await, &["2 more services"]);
+    newer("/Iris_service", 10).await;
+    holds(&site.get("/models/Iris").await, &[">more services</a>"]);
 }
 
 #[tokio::test]
