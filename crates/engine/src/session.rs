@@ -13,6 +13,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 
+use crate::dialect::Engine;
 use crate::error::{Error, Result};
 use crate::library;
 use crate::limits::{ANSWER_BYTES_MAX, Limits};
@@ -49,9 +50,15 @@ impl<'a> Session<'a> {
         let mut driver = load(AdbcVersion::V110)
             .or_else(|_older| load(AdbcVersion::V100))
             .map_err(|error| Error::Driver { path: path.clone(), reason: error.message })?;
-        let failed = |error: adbc_core::error::Error| Error::Connect {
-            place: source.place().to_owned(),
-            reason: first_line(&source.without_secrets(&error.message)),
+        let no_entry = |reason: String| Error::Connect { place: source.place().to_owned(), reason };
+        // Its driver says that there is no memory.
+        if engine == Engine::Sqlite
+            && let Err(error) = std::fs::metadata(source.address())
+        {
+            return Err(no_entry(error.to_string()));
+        }
+        let failed = |error: adbc_core::error::Error| {
+            no_entry(first_line(&source.without_secrets(&error.message)))
         };
         let database =
             driver.new_database_with_opts(engine.options(source.address())).map_err(failed)?;
@@ -153,6 +160,10 @@ impl<'a> Session<'a> {
         for batch in reader {
             let batch = batch.map_err(|error| failed(error.to_string()))?;
             rows += batch.num_rows() as u64;
+            // What a driver hands over is not looked at elsewhere, and SQLite keeps any bytes as text.
+            for column in batch.columns() {
+                column.to_data().validate_full().map_err(|error| failed(error.to_string()))?;
+            }
             bytes += batch.get_array_memory_size();
             // An answer to what changes nothing may come as rows without columns.
             if rows > rows_max && batch.num_columns() > 0 {
