@@ -16,7 +16,7 @@ use arrow_schema::{DataType, SchemaRef};
 use crate::dialect::Engine;
 use crate::error::{Error, Result};
 use crate::library;
-use crate::limits::{ANSWER_BYTES_MAX, Limits};
+use crate::limits::{ANSWER_BYTES_MAX, ANSWERS_BYTES_MAX, Limits};
 use crate::source::Source;
 
 /// What stops the statement that runs, for whoever watches the time.
@@ -32,6 +32,8 @@ pub(crate) struct Session<'a> {
     time: Duration,
     /// Statements that were run.
     pub(crate) statements: usize,
+    /// Bytes that they answered.
+    bytes: usize,
 }
 
 impl<'a> Session<'a> {
@@ -68,7 +70,8 @@ impl<'a> Session<'a> {
             connection.set_option(OptionConnection::AutoCommit, no).map_err(failed)?;
         }
         let (running, time) = (Arc::clone(running), limits.time);
-        let mut session = Self { source, connection, running, until, time, statements: 0 };
+        let mut session =
+            Self { source, connection, running, until, time, statements: 0, bytes: 0 };
         let left = until.saturating_duration_since(Instant::now());
         for statement in engine.begin(left.as_millis()) {
             session.rows("its rows as they are now", &statement, 0)?;
@@ -174,6 +177,15 @@ impl<'a> Session<'a> {
             }
             if bytes > ANSWER_BYTES_MAX {
                 return Err(self.answer(what, format!("more than {ANSWER_BYTES_MAX} bytes")));
+            }
+            self.bytes += batch.get_array_memory_size();
+            if self.bytes > ANSWERS_BYTES_MAX {
+                return Err(Error::TooLarge {
+                    place: source.shown(),
+                    found: self.bytes as u64,
+                    what: "bytes of labels and quantiles",
+                    most: ANSWERS_BYTES_MAX as u64,
+                });
             }
             batches.push(batch);
         }
