@@ -53,6 +53,10 @@ fn driver(engine: Engine) -> Driver {
 
 /// The library that the user named, or that lies in the folder that they named, or one from the usual places.
 pub(crate) fn find(engine: Engine, named: Option<&Path>) -> Result<PathBuf> {
+    // It has a C library, and drivers bring another one: DuckDB's ends the process.
+    if cfg!(target_feature = "crt-static") {
+        return Err(Error::Static { engine: engine.name() });
+    }
     let Driver { library, package, install } = driver(engine);
     let missing =
         |looked: String| Error::NoDriver { engine: engine.name(), library, looked, install };
