@@ -19,6 +19,9 @@ use crate::library;
 use crate::limits::{ANSWER_BYTES_MAX, ANSWERS_BYTES_MAX, Limits};
 use crate::source::Source;
 
+/// Characters of what a driver says that are shown.
+const REASON_CHARACTERS_MAX: usize = 400;
+
 /// What stops the statement that runs, for whoever watches the time.
 pub(crate) type Running = Arc<Mutex<Option<Box<dyn CancelHandle>>>>;
 
@@ -198,7 +201,22 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What a driver says in the first place; what follows quotes the statement.
+/// What a driver says in the first place; what follows quotes the statement. It may quote a value, of any length.
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
+    let line = text.lines().next().unwrap_or_default().trim();
+    match line.char_indices().nth(REASON_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_driver_says_is_short() {
+        assert_eq!(first_line(" no table t\nLINE 1: select"), "no table t");
+        assert_eq!(first_line(&"ü".repeat(5000)).chars().count(), REASON_CHARACTERS_MAX + 1);
+    }
 }
