@@ -9,14 +9,32 @@ use crate::shape::{Form, Shape};
 
 /// What stands after `where`. `None` where a time has no form that engines read.
 pub(crate) fn sql(engine: Engine, predicate: &Predicate, shapes: &[Shape]) -> Option<String> {
+    let kept = kept(engine, predicate, shapes)?;
+    let Predicate::All(parts) = predicate else { return Some(kept) };
+    let bare = parts.iter().filter_map(|part| bare(engine, part, shapes));
+    Some(bare.chain([kept]).collect::<Vec<_>>().join(" and "))
+}
+
+/// A bound of times, held to the column as it is stored: engines look into partitions and indices for nothing else.
+fn bare(engine: Engine, part: &Predicate, shapes: &[Shape]) -> Option<String> {
+    let Predicate::Compares { column, operator, values } = part else { return None };
+    let [value @ Value::Moment(_)] = values.as_slice() else { return None };
+    let shape = of(shapes, column)?;
+    let expression = format!("s.{}", engine.quoted(column));
+    let is_other = expression != shape.expression;
+    let stored = Shape { expression, ..shape.clone() };
+    is_other.then(|| comparison(engine, &stored, *operator, value))?
+}
+
+fn kept(engine: Engine, predicate: &Predicate, shapes: &[Shape]) -> Option<String> {
     let all = |parts: &[Predicate], word: &str| -> Option<String> {
-        let parts = parts.iter().map(|part| sql(engine, part, shapes));
+        let parts = parts.iter().map(|part| kept(engine, part, shapes));
         Some(format!("({})", parts.collect::<Option<Vec<_>>>()?.join(word)))
     };
     match predicate {
         Predicate::All(parts) => all(parts, " and "),
         Predicate::Any(parts) => all(parts, " or "),
-        Predicate::Not(inner) => Some(format!("not {}", sql(engine, inner, shapes)?)),
+        Predicate::Not(inner) => Some(format!("not {}", kept(engine, inner, shapes)?)),
         Predicate::IsNull(column) => Some(format!("({} is null)", of(shapes, column)?.expression)),
         Predicate::Compares { column, operator, values } => {
             let shape = of(shapes, column)?;
@@ -75,7 +93,7 @@ fn comparison(engine: Engine, shape: &Shape, operator: Operator, value: &Value) 
             is_plain.then(|| format!("{column} {sign} {moment}"))?
         }
         Value::Text(text) => {
-            format!("{} {sign} {}", engine.in_bytes(column), engine.text(text)?)
+            format!("{column} {sign} {}", engine.text(text)?)
         }
     })
 }
@@ -98,8 +116,8 @@ mod tests {
     #[test]
     fn a_value_never_ends_its_quotes() {
         for (engine, expected) in [
-            (Engine::DuckDb, "(cast(s.\"t\" as varchar) = 'a'' or \\'';--')"),
-            (Engine::PostgreSql, "(s.\"t\" collate \"C\" = E'a'' or \\\\'';--')"),
+            (Engine::DuckDb, "(s.\"t\" = 'a'' or \\'';--')"),
+            (Engine::PostgreSql, "(s.\"t\" = E'a'' or \\\\'';--')"),
             (Engine::Spark, "(s.\"t\" = 'a\\' or \\\\\\';--')"),
             (Engine::Sqlite, "(s.\"t\" = 'a'' or \\'';--')"),
         ] {
@@ -147,5 +165,21 @@ mod tests {
             "(s.\"day\" < timestamp_ntz '1970-01-01 00:00:00.000000')"
         );
         assert_eq!(sql(Engine::DuckDb, &before("day", i64::MAX), &shapes), None);
+    }
+
+    #[test]
+    fn a_bound_is_held_to_the_column_itself_too() {
+        let expression = "case when isfinite(s.\"day\") then s.\"day\" end".to_owned();
+        let finite = Shape { expression, ..shape("day", DataType::Date32, Form::Ordered) };
+        let window = Predicate::All(vec![Predicate::Compares {
+            column: "day".to_owned(),
+            operator: Operator::Less,
+            values: vec![Value::Moment(0)],
+        }]);
+        assert_eq!(
+            sql(Engine::PostgreSql, &window, &[finite]).unwrap(),
+            "s.\"day\" < timestamp '1970-01-01 00:00:00.000000' and ((case when isfinite(s.\"day\") then s.\"day\" end \
+             < timestamp '1970-01-01 00:00:00.000000'))"
+        );
     }
 }

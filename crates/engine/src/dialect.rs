@@ -126,13 +126,14 @@ impl Engine {
         })
     }
 
-    /// A column of text in the order of its bytes.
+    /// A column as text whose order and equality are those of its bytes, whatever it was declared with: an enumeration
+    /// has another order and no length, and to some collations `a` is `A`.
     pub(crate) fn in_bytes(self, column: &str) -> String {
         match self {
-            // An enumeration has the order in which it was declared.
-            Self::DuckDb => format!("cast({column} as varchar)"),
-            Self::PostgreSql => format!("{column} collate \"C\""),
-            Self::Spark | Self::Sqlite => column.to_owned(),
+            Self::DuckDb => format!("cast({column} as varchar) collate c"),
+            Self::PostgreSql => format!("cast({column} as text) collate \"C\""),
+            Self::Spark => column.to_owned(),
+            Self::Sqlite => format!("cast({column} as text) collate binary"),
         }
     }
 

@@ -25,6 +25,12 @@ pub enum Error {
     /// A condition on rows is wrong.
     #[error(transparent)]
     Condition(#[from] trainyard_data::Error),
+    /// This program loads no libraries.
+    #[error("this program is static, and cannot load the ADBC driver of {engine}")]
+    Static {
+        /// The engine's name.
+        engine: &'static str,
+    },
     /// The driver is not there.
     #[error("{engine} needs its ADBC driver, and {library} is not in {looked}")]
     NoDriver {
@@ -113,6 +119,9 @@ impl Advise for Error {
                 "name a table (ENGINE?table=schema.name) or a query, which comes last (ENGINE?query=select …)",
             ),
             Self::Condition(error) => error.advice(),
+            Self::Static { .. } => Advice::environment(
+                "take a dynamic program: …-x86_64-linux-glibc.gz of a release, or one built here (`trainyard help install`)",
+            ),
             Self::NoDriver { install, .. } => Advice::environment(format!(
                 "{install}; or name the library or its folder: --engine-driver PATH, {DRIVER_VARIABLE}"
             )),

@@ -53,13 +53,18 @@ fn driver(engine: Engine) -> Driver {
 
 /// The library that the user named, or that lies in the folder that they named, or one from the usual places.
 pub(crate) fn find(engine: Engine, named: Option<&Path>) -> Result<PathBuf> {
+    // It has a C library, and drivers bring another one: DuckDB's ends the process.
+    if cfg!(target_feature = "crt-static") {
+        return Err(Error::Static { engine: engine.name() });
+    }
     let Driver { library, package, install } = driver(engine);
     let missing =
         |looked: String| Error::NoDriver { engine: engine.name(), library, looked, install };
     let variable = std::env::var_os(DRIVER_VARIABLE).filter(|path| !path.is_empty());
     let named = named.map(Path::to_owned).or(variable.map(PathBuf::from));
     match named.as_deref() {
-        Some(path) if path.is_file() => Ok(path.to_owned()),
+        // A name without a folder would be looked for elsewhere than here.
+        Some(path) if path.is_file() => Ok(Path::new(".").join(path)),
         Some(path) => {
             in_folder(path, library, package).ok_or_else(|| missing(path.display().to_string()))
         }
@@ -135,6 +140,8 @@ mod tests {
         for named in [&library, &of_driver, &packages] {
             assert_eq!(find(Engine::Sqlite, Some(named)).unwrap(), library);
         }
+        let here = Path::new("Cargo.toml");
+        assert_eq!(find(Engine::Sqlite, Some(here)).unwrap(), Path::new("./Cargo.toml"));
         assert_eq!(
             usual_folders(&|name| (name == "PATH").then(|| ":bin".into()))[0],
             Path::new(FOLDERS[0])

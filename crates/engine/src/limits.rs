@@ -30,6 +30,9 @@ pub(crate) const ANSWER_ROWS: u64 = 2 * POINTS as u64;
 /// Bytes of one answer: as many labels of the greatest length.
 pub(crate) const ANSWER_BYTES_MAX: usize = 256 << 20;
 
+/// Bytes of all answers about a table: more than the quantiles of [`COLUMNS_MAX`] columns.
+pub(crate) const ANSWERS_BYTES_MAX: usize = 1 << 30;
+
 /// How an engine is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

@@ -13,10 +13,14 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 
+use crate::dialect::Engine;
 use crate::error::{Error, Result};
 use crate::library;
-use crate::limits::{ANSWER_BYTES_MAX, Limits};
+use crate::limits::{ANSWER_BYTES_MAX, ANSWERS_BYTES_MAX, Limits};
 use crate::source::Source;
+
+/// Characters of what a driver says that are shown.
+const REASON_CHARACTERS_MAX: usize = 400;
 
 /// What stops the statement that runs, for whoever watches the time.
 pub(crate) type Running = Arc<Mutex<Option<Box<dyn CancelHandle>>>>;
@@ -31,6 +35,8 @@ pub(crate) struct Session<'a> {
     time: Duration,
     /// Statements that were run.
     pub(crate) statements: usize,
+    /// Bytes that they answered.
+    bytes: usize,
 }
 
 impl<'a> Session<'a> {
@@ -49,9 +55,15 @@ impl<'a> Session<'a> {
         let mut driver = load(AdbcVersion::V110)
             .or_else(|_older| load(AdbcVersion::V100))
             .map_err(|error| Error::Driver { path: path.clone(), reason: error.message })?;
-        let failed = |error: adbc_core::error::Error| Error::Connect {
-            place: source.place().to_owned(),
-            reason: first_line(&source.without_secrets(&error.message)),
+        let no_entry = |reason: String| Error::Connect { place: source.place().to_owned(), reason };
+        // Its driver says that there is no memory.
+        if engine == Engine::Sqlite
+            && let Err(error) = std::fs::metadata(source.address())
+        {
+            return Err(no_entry(error.to_string()));
+        }
+        let failed = |error: adbc_core::error::Error| {
+            no_entry(first_line(&source.without_secrets(&error.message)))
         };
         let database =
             driver.new_database_with_opts(engine.options(source.address())).map_err(failed)?;
@@ -61,7 +73,8 @@ impl<'a> Session<'a> {
             connection.set_option(OptionConnection::AutoCommit, no).map_err(failed)?;
         }
         let (running, time) = (Arc::clone(running), limits.time);
-        let mut session = Self { source, connection, running, until, time, statements: 0 };
+        let mut session =
+            Self { source, connection, running, until, time, statements: 0, bytes: 0 };
         let left = until.saturating_duration_since(Instant::now());
         for statement in engine.begin(left.as_millis()) {
             session.rows("its rows as they are now", &statement, 0)?;
@@ -153,6 +166,10 @@ impl<'a> Session<'a> {
         for batch in reader {
             let batch = batch.map_err(|error| failed(error.to_string()))?;
             rows += batch.num_rows() as u64;
+            // What a driver hands over is not looked at elsewhere, and SQLite keeps any bytes as text.
+            for column in batch.columns() {
+                column.to_data().validate_full().map_err(|error| failed(error.to_string()))?;
+            }
             bytes += batch.get_array_memory_size();
             // An answer to what changes nothing may come as rows without columns.
             if rows > rows_max && batch.num_columns() > 0 {
@@ -163,6 +180,15 @@ impl<'a> Session<'a> {
             }
             if bytes > ANSWER_BYTES_MAX {
                 return Err(self.answer(what, format!("more than {ANSWER_BYTES_MAX} bytes")));
+            }
+            self.bytes += batch.get_array_memory_size();
+            if self.bytes > ANSWERS_BYTES_MAX {
+                return Err(Error::TooLarge {
+                    place: source.shown(),
+                    found: self.bytes as u64,
+                    what: "bytes of labels and quantiles",
+                    most: ANSWERS_BYTES_MAX as u64,
+                });
             }
             batches.push(batch);
         }
@@ -175,7 +201,22 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What a driver says in the first place; what follows quotes the statement.
+/// What a driver says in the first place; what follows quotes the statement. It may quote a value, of any length.
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
+    let line = text.lines().next().unwrap_or_default().trim();
+    match line.char_indices().nth(REASON_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_driver_says_is_short() {
+        assert_eq!(first_line(" no table t\nLINE 1: select"), "no table t");
+        assert_eq!(first_line(&"ü".repeat(5000)).chars().count(), REASON_CHARACTERS_MAX + 1);
+    }
 }

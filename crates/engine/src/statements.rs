@@ -60,21 +60,12 @@ pub(crate) fn counts(engine: Engine, relation: &str, shapes: &[&Shape]) -> Strin
             nan.unwrap_or_else(zero),
             low.unwrap_or_else(zero),
             high.unwrap_or_else(zero),
-            if shape.form == Form::Text { length(engine, &column) } else { zero() },
+            if shape.form == Form::Text { format!("max(length({column}))") } else { zero() },
         ]);
     }
     let named: Vec<String> =
         parts.iter().enumerate().map(|(index, part)| format!("{part} as n{index}")).collect();
     format!("select {} from {}", named.join(", "), columns(relation, shapes))
-}
-
-/// The characters of the longest text.
-fn length(engine: Engine, column: &str) -> String {
-    // Of an enumeration DuckDB knows no length.
-    match engine {
-        Engine::DuckDb => format!("max(length(cast({column} as varchar)))"),
-        Engine::PostgreSql | Engine::Spark | Engine::Sqlite => format!("max(length({column}))"),
-    }
 }
 
 /// How often each value of each column stands: a row for each, with 0 in `g0`, `g1`, … for the column that it is of.

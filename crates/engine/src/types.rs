@@ -58,9 +58,18 @@ fn by_type(engine: Engine, field: &Field) -> Shape {
                 ),
             };
         }
-        // It has no order and is not equal to itself.
-        Some("json" | "jsonb") => {
-            return shape(format!("cast({column} as text)"), DataType::Utf8, Form::Text);
+        // JSON has no order and is not equal to itself, and of the other the driver gives bytes.
+        Some("json" | "jsonb" | "citext") => {
+            return shape(engine.in_bytes(&column), DataType::Utf8, Form::Text);
+        }
+        // As text it would lose the blanks at its end.
+        Some("bpchar") => {
+            return shape(format!("{column} collate \"C\""), DataType::Utf8, Form::Text);
+        }
+        // Its driver writes hundredths, or whatever the currency has.
+        Some("money") => {
+            let number = format!("cast(cast({column} as numeric) as double precision)");
+            return shape(number, DataType::Float64, Form::Float);
         }
         _ => {}
     }
@@ -76,10 +85,10 @@ fn by_type(engine: Engine, field: &Field) -> Shape {
             shape(finite, data_type, Form::Ordered)
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-            shape(column, data_type, Form::Text)
+            shape(engine.in_bytes(&column), data_type, Form::Text)
         }
         DataType::Dictionary(_, values) if values.is_string() => {
-            shape(column, data_type, Form::Text)
+            shape(engine.in_bytes(&column), data_type, Form::Text)
         }
         DataType::Boolean
         | DataType::Date32
@@ -118,9 +127,8 @@ fn by_values(session: &mut Session<'_>, source: &Source, fields: &[&Field]) -> R
             let (expression, data_type, form) = match counts {
                 [0, 0, 0, 0] => (column, DataType::Null, Form::Other),
                 [.., 1..=u64::MAX] => (column, DataType::Binary, Form::Other),
-                // Its order and equality are those of bytes, whatever the column was declared with.
                 [_, _, 1..=u64::MAX, _] => {
-                    (format!("cast({column} as text) collate binary"), DataType::Utf8, Form::Text)
+                    (source.engine().in_bytes(&column), DataType::Utf8, Form::Text)
                 }
                 [_, 1..=u64::MAX, ..] => {
                     (format!("cast({column} as real)"), DataType::Float64, Form::Float)
@@ -155,7 +163,10 @@ mod tests {
         assert_eq!((any.data_type, any.form), (DataType::Float64, Form::Float));
         assert_eq!(numeric("65536004").data_type, DataType::Float64);
         let json = of(DataType::Utf8, &[("POSTGRESQL:type", "jsonb")]);
-        assert_eq!(json.expression, "cast(s.\"a \"\"b\"\"\" as text)");
+        assert_eq!(json.expression, "cast(s.\"a \"\"b\"\"\" as text) collate \"C\"");
+        assert_eq!(of(DataType::Int64, &[("POSTGRESQL:type", "money")]).form, Form::Float);
+        let padded = of(DataType::Utf8, &[("POSTGRESQL:type", "bpchar")]);
+        assert_eq!(padded.expression, "s.\"a \"\"b\"\"\" collate \"C\"");
         assert_eq!(of(DataType::Int32, &[]).form, Form::Ordered);
         assert_eq!(of(DataType::FixedSizeBinary(16), &[]).form, Form::Other);
         assert!(of(DataType::Date32, &[]).expression.starts_with("case when isfinite("));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use trainyard_base::TemporaryFolder;
 use trainyard_data::{ReadOptions, Table};
+use trainyard_engine::Source;
 use trainyard_mlflow::Tracking;
 use trainyard_tracking::{Lending, OpenOptions, Shared};
 use trainyard_train::{Holdout, TrainConfig};
@@ -150,7 +151,7 @@ impl Project {
 
     /// A source as one reads it from anywhere: paths are relative to the project, URIs are not.
     pub(crate) fn source(&self, source: &str) -> String {
-        if source.contains(":/") || source == trainyard_data::STDIN {
+        if source.contains(":/") || source == trainyard_data::STDIN || Source::is_one(source) {
             return source.to_owned();
         }
         self.path(source).to_string_lossy().into_owned()
@@ -194,6 +195,18 @@ fn absolute_sqlite(uri: &str, folder: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_paths_are_relative_to_the_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[model]\nname = \"Churn\"\n[train]\ncommand = \"true\"\n";
+        std::fs::write(folder.path().join("trainyard.toml"), text).unwrap();
+        let project = Project::open(folder.path(), None).unwrap();
+        for source in ["?table=t", "duckdb://a.db?table=t", "s3://b/a.csv", "-"] {
+            assert_eq!(project.source(source), source);
+        }
+        assert!(Path::new(&project.source("a.csv")).is_absolute());
+    }
 
     #[test]
     fn relative_databases_belong_to_the_project() {

@@ -42,8 +42,11 @@ pub(crate) fn all() -> String {
 
 /// What is in it. Nothing is left out by a flag of the build; what a static program cannot do is said.
 fn features(is_static: bool) -> String {
-    let runtime =
-        if is_static { "no ONNX Runtime (it is static)" } else { "ONNX Runtime where it is" };
+    let runtime = if is_static {
+        "no ONNX Runtime, no drivers of engines (it is static)"
+    } else {
+        "ONNX Runtime and drivers of engines where they are"
+    };
     format!(
         "SQLite, PostgreSQL, S3, Google Cloud Storage, Azure, Docker, ACME, TLS by ring, {runtime}"
     )

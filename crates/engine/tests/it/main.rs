@@ -8,6 +8,7 @@
 
 mod conditions;
 mod engines;
+mod labels;
 mod refused;
 mod same_report;
 mod spark;

@@ -114,6 +114,11 @@ fn what_is_not_there_is_named_without_secrets() {
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     assert!(error.hint().is_some());
 
+    let gone_file = Source::parse("sqlite:///nowhere/a.db?table=t").unwrap();
+    let limits = Limits { driver: Some(packaged_driver("adbc_driver_sqlite")), ..limits };
+    let error = summarize(&gone_file, &limits).unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
+
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("libduckdb.so");
     std::fs::write(&text, "no library").unwrap();

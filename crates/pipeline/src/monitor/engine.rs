@@ -1,7 +1,8 @@
 //! A side that lies in an engine: what left it, and what is said of that.
 
+use tokio::sync::oneshot;
 use trainyard_drift::{Finding, FindingKind, Profile, Severity};
-use trainyard_engine::{Limits, POINTS, Source, Summary, summarize};
+use trainyard_engine::{Error as EngineError, Limits, POINTS, Source, Summary, summarize};
 use trainyard_mlflow::uri::without_credentials;
 
 use crate::{Error, Result};
@@ -15,14 +16,29 @@ pub(super) struct InEngine {
     told: String,
 }
 
-/// Sums up a table in its engine; no rows are an error unless they may be none.
-pub(super) fn open(
+/// Sums up a table in its engine; no rows are an error unless they may be none. That may take an hour, in which whoever
+/// waits goes on with other things, and stops when it is told to.
+pub(super) async fn open(
     source: &str,
-    limits: &Limits,
+    limits: Limits,
     allow_no_rows: bool,
 ) -> Result<(Profile, InEngine)> {
     let source = Source::parse(source)?;
-    let Summary { profile, quantised, stayed, numbering, told } = summarize(&source, limits)?;
+    let (done, answer) = oneshot::channel();
+    let asked = source.clone();
+    // A thread of the runtime would be waited for when it ends.
+    std::thread::Builder::new()
+        .name("engine side".to_owned())
+        .spawn(move || {
+            let _nobody = done.send(summarize(&asked, &limits));
+        })
+        .map_err(EngineError::from)?;
+    let summary = answer.await.map_err(|_| EngineError::Answer {
+        place: source.place().to_owned(),
+        what: "a table".to_owned(),
+        reason: "its thread panicked".to_owned(),
+    })?;
+    let Summary { profile, quantised, stayed, numbering, told } = summary?;
     if profile.rows() == 0 && !allow_no_rows {
         return Err(Error::Missing {
             what: format!("{} has no rows", source.shown()),
@@ -90,4 +106,27 @@ impl InEngine {
 pub(super) fn finding(engine: Option<&InEngine>, side: &str) -> Option<Finding> {
     let message = engine?.told(side);
     Some(Finding { kind: FindingKind::ReadAs, severity: Severity::Note, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use trainyard_testkit::engines::packaged_driver;
+
+    use super::*;
+
+    /// An engine may take an hour, and a program be told to stop meanwhile.
+    #[tokio::test]
+    async fn others_go_on_while_an_engine_is_asked() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let source = format!("postgresql://{}/db?table=t", silent.local_addr().unwrap());
+        let driver = Some(packaged_driver("adbc_driver_postgresql"));
+        let limits = Limits { driver, ..Limits::default() };
+        tokio::select! {
+            biased;
+            answer = open(&source, limits, false) => panic!("it answered: {answer:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
 }

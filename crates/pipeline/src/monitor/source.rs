@@ -104,11 +104,8 @@ impl Reading {
 }
 
 impl Data {
-    /// Reads a file, folder or pattern, or a profile, or has an engine sum up its table.
+    /// Reads a file, folder or pattern, or a profile.
     pub(crate) fn open(source: &str, reading: &Reading) -> Result<Self> {
-        if Source::is_one(source) {
-            return Self::in_engine(source, reading);
-        }
         if is_profile(source) {
             if reading.rows != RowFilter::default() {
                 return Err(Error::Missing {
@@ -146,10 +143,10 @@ impl Data {
         Ok(Self { _log: log_reading, ..columns.into() })
     }
 
-    fn in_engine(source: &str, reading: &Reading) -> Result<Self> {
+    async fn in_engine(source: &str, reading: &Reading) -> Result<Self> {
         let (columns, rows) = (reading.columns.clone(), reading.rows.clone());
         let limits = Limits { columns, rows, ..reading.engine.clone() };
-        let (profile, engine) = engine::open(source, &limits, reading.allow_no_rows)?;
+        let (profile, engine) = engine::open(source, limits, reading.allow_no_rows).await?;
         Ok(Self { engine: Some(engine), ..profile.into() })
     }
 
@@ -330,8 +327,12 @@ impl From<Profile> for Data {
     }
 }
 
-/// Reads what [`Data::open`] reads, also from an object store; `state` is where temporary files go.
+/// Reads what [`Data::open`] reads, also from an object store, or has an engine sum up its table; `state` is where
+/// temporary files go.
 pub(crate) async fn open(source: &str, state: &Path, reading: &Reading) -> Result<Data> {
+    if Source::is_one(source) {
+        return Data::in_engine(source, reading).await;
+    }
     if !remote::is_remote(source) {
         return Data::open(source, reading);
     }

@@ -112,6 +112,10 @@ fn a_binary_is_checked_before_it_is_run() {
     stdout_of(&shell(folder.path(), &bin, &line_of_it), 0);
     let said = stdout_of(&shell(folder.path(), &bin, "trainyard --version --verbose"), 0);
     assert!(said.contains(VERSION) && said.contains("static"), "{said}");
+    let engine = "trainyard monitor --reference 'duckdb://?query=select 1' --current -";
+    let error = shell(folder.path(), &bin, engine).stderr;
+    let error = String::from_utf8_lossy(&error);
+    assert!(error.contains("this program is static"), "{error}");
     does_the_job(&bin.join("trainyard"));
     // The way back is the way: the program is replaced, also while it runs.
     stdout_of(&shell(folder.path(), &bin, &line_of_it), 0);

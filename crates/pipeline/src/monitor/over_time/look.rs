@@ -294,6 +294,9 @@ impl MonitorJob {
     fn settings_hash(&self, sides: &Sides) -> String {
         let decisive = Settings {
             current: None,
+            engine: None,
+            engine_driver: None,
+            engine_timeout: None,
             since: None,
             until: None,
             window: None,
