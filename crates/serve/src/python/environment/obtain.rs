@@ -1,8 +1,10 @@
 //! From what a model wants to an interpreter that has it: one that is there, or one that is made now.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use trainyard_base::TemporaryFolder;
 
@@ -20,15 +22,38 @@ use crate::python::variables::{self, Variables};
 /// Installing scikit-learn and friends over a slow line takes minutes, not longer.
 const MAKING_TIMEOUT: Duration = Duration::from_mins(20);
 
+/// How often it is noted that an environment is in use: whoever is killed after months has used it yesterday, and it is
+/// there at the next start.
+const NOTED_EVERY: Duration = Duration::from_hours(24);
+
 /// An environment that stays for as long as this value does.
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) interpreter: PathBuf,
-    lock: Lock,
+    lock: Arc<Lock>,
+    noting: JoinHandle<()>,
+}
+
+impl Environment {
+    fn new(interpreter: PathBuf, lock: Lock) -> Self {
+        lock.touch();
+        let lock = Arc::new(lock);
+        // It is not held for the sake of the note.
+        let held = Arc::downgrade(&lock);
+        let noting = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(NOTED_EVERY).await;
+                let Some(lock) = held.upgrade() else { return };
+                lock.touch();
+            }
+        });
+        Self { interpreter, lock, noting }
+    }
 }
 
 impl Drop for Environment {
     fn drop(&mut self) {
+        self.noting.abort();
         self.lock.touch();
     }
 }
@@ -96,8 +121,7 @@ async fn existing(cache: &Cache, digest: &str) -> std::io::Result<Option<Environ
     if cache.whole(digest).as_ref() != Some(&entry) {
         return Ok(None);
     }
-    lock.touch();
-    Ok(Some(Environment { interpreter: cache.python(&entry.environment), lock }))
+    Ok(Some(Environment::new(cache.python(&entry.environment), lock)))
 }
 
 /// Makes the environment of a digest, whose lock is held alone.
@@ -186,4 +210,28 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_used_for_months_was_used_yesterday() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let lock = Lock::try_take(&path, Hold::Shared).unwrap().unwrap();
+        let environment = Environment::new(folder.path().join("bin/python"), lock);
+        let file = File::open(&path).unwrap();
+        let long_ago = SystemTime::now() - 40 * NOTED_EVERY;
+        file.set_modified(long_ago).unwrap();
+        tokio::time::sleep(NOTED_EVERY + Duration::from_secs(1)).await;
+        assert!(file.metadata().unwrap().modified().unwrap() > long_ago + NOTED_EVERY);
+        // The lock goes with the environment, at once.
+        drop(environment);
+        assert!(Lock::try_take(&path, Hold::Alone).unwrap().is_some());
+    }
 }

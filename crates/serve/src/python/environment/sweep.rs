@@ -25,7 +25,12 @@ pub(super) fn sweep(cache: &Cache, bytes_max: Option<u64>) -> Result<()> {
     let mut whole = Vec::new();
     for name in folders {
         let is_whole = cache.entry(&name).is_some_and(|entry| entry.environment == name);
-        if !is_whole {
+        if !is_whole && cache.adopt(&name)? {
+            // From now on it is as old as any other: nobody knows who uses it.
+            if let Some(lock) = Lock::try_take(&cache.lock(&name), Hold::Shared)? {
+                lock.touch();
+            }
+        } else if !is_whole {
             remove(cache, &name, "it is half-made")?;
             continue;
         }
@@ -162,6 +167,25 @@ mod tests {
         drop(lock);
         sweep(&cache, Some(1)).unwrap();
         assert!(names(&cache).is_empty());
+    }
+
+    #[test]
+    fn what_servers_of_an_earlier_version_may_run_from_stays_for_as_long_as_what_is_unused() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let name = "a".repeat(32);
+        std::fs::create_dir_all(cache.place(&name)).unwrap();
+        std::fs::write(cache.place(&name).join(".trainyard-complete"), "mlflow\n").unwrap();
+        // It was made long ago.
+        let lock = std::fs::File::create(cache.lock(&name)).unwrap();
+        lock.set_modified(SystemTime::now() - DAY * 40).unwrap();
+        for _ in 0..2 {
+            sweep(&cache, None).unwrap();
+            assert_eq!(names(&cache), ["a"]);
+        }
+        lock.set_modified(SystemTime::now() - DAY * 40).unwrap();
+        sweep(&cache, None).unwrap();
+        assert!(names(&cache).is_empty() && !cache.place(&name).exists());
     }
 
     #[test]
