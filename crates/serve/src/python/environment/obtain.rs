@@ -1,15 +1,17 @@
 //! From what a model wants to an interpreter that has it: one that is there, or one that is made now.
 
+use std::iter::successors;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use trainyard_base::TemporaryFolder;
 
 use super::build::{self, Tool};
-use super::cache::{Cache, Entry};
+use super::cache::{Cache, DIGITS, Entry};
 use super::contents;
 use super::lock::{Hold, Lock};
 use super::share::{self, Shared};
@@ -21,6 +23,9 @@ use crate::python::variables::{self, Variables};
 
 /// Installing scikit-learn and friends over a slow line takes minutes, not longer.
 const MAKING_TIMEOUT: Duration = Duration::from_mins(20);
+
+/// Environments of the same packages that are in use at the same time, each where its Python is.
+const PYTHONS_MAX: usize = 4;
 
 /// How often it is noted that an environment is in use: whoever is killed after months has used it yesterday, and it is
 /// there at the next start.
@@ -84,9 +89,10 @@ pub(super) async fn obtain(
     tools: &Tools,
 ) -> Result<Environment, String> {
     let broken = |error: std::io::Error| format!("{}: {error}", cache.folder().display());
-    let digest = requirements.digest();
+    let wanted = requirements.digest();
     let mut was_made = false;
     loop {
+        let digest = name_of(cache, &wanted).map_err(broken)?;
         if let Some(environment) = existing(cache, &digest).await.map_err(broken)? {
             // How large all are is looked at when one has come.
             tidy(cache, was_made.then_some(bytes_max)).await;
@@ -99,6 +105,29 @@ pub(super) async fn obtain(
             was_made = true;
         }
     }
+}
+
+/// The name under which an environment is, or is to be made. One whose Python is not there may be in use in another
+/// container, where it is: that one stays, and nobody waits for its end.
+fn name_of(cache: &Cache, wanted: &str) -> std::io::Result<String> {
+    let further = |name: &String| {
+        let digest = hex::encode(Sha256::digest(name));
+        digest.get(..DIGITS).map(str::to_owned)
+    };
+    let names: Vec<String> =
+        successors(Some(wanted.to_owned()), further).take(PYTHONS_MAX).collect();
+    if let Some(whole) = names.iter().find(|name| cache.whole(name).is_some()) {
+        return Ok(whole.clone());
+    }
+    for name in &names {
+        // One without an entry is being made, or will be.
+        let is_free = cache.entry(name).is_none()
+            || Lock::try_take(&cache.lock(name), Hold::Alone)?.is_some();
+        if is_free {
+            return Ok(name.clone());
+        }
+    }
+    Ok(wanted.to_owned())
 }
 
 /// Removes what nobody uses. If others enter an environment at the moment, they do it when they have.
@@ -218,6 +247,31 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+
+    #[test]
+    fn what_is_used_where_its_python_is_keeps_nobody_from_making_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let wanted = "a".repeat(DIGITS);
+        let name = || name_of(&cache, &wanted).unwrap();
+        assert_eq!(name(), wanted);
+        // Made in a container with another Python.
+        let make = |name: &str| {
+            std::fs::create_dir_all(cache.place(name).join("bin")).unwrap();
+            cache.put(name, &Entry { environment: name.to_owned(), holds: String::new() }).unwrap();
+        };
+        make(&wanted);
+        assert_eq!(name(), wanted, "nobody uses it: it is made anew");
+        let used = Lock::try_take(&cache.lock(&wanted), Hold::Shared).unwrap().unwrap();
+        let other = name();
+        assert!(other != wanted && other.len() == DIGITS, "{other}");
+        make(&other);
+        std::fs::write(cache.python(&other), "").unwrap();
+        drop(used);
+        assert_eq!(name(), other, "one that is there is made by nobody");
+        std::fs::write(cache.python(&wanted), "").unwrap();
+        assert_eq!(name(), wanted);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_used_for_months_was_used_yesterday() {
