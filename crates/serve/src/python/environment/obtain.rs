@@ -94,8 +94,11 @@ pub(super) async fn obtain(
     loop {
         let digest = name_of(cache, &wanted).map_err(broken)?;
         if let Some(environment) = existing(cache, &digest).await.map_err(broken)? {
-            // How large all are is looked at when one has come.
-            tidy(cache, was_made.then_some(bytes_max)).await;
+            // Only when one has come: who starts without a network, after a month off or with a wrong clock, finds all that
+            // was there.
+            if was_made {
+                tidy(cache, bytes_max).await;
+            }
             return Ok(environment);
         }
         let lock = Lock::take(&cache.lock(&digest), Hold::Alone).await.map_err(broken)?;
@@ -131,7 +134,7 @@ fn name_of(cache: &Cache, wanted: &str) -> std::io::Result<String> {
 }
 
 /// Removes what nobody uses. If others enter an environment at the moment, they do it when they have.
-async fn tidy(cache: &Cache, bytes_max: Option<u64>) {
+async fn tidy(cache: &Cache, bytes_max: u64) {
     let cache = cache.clone();
     let swept = blocking(move || match cache.try_index_lock()? {
         Some(_index) => sweep(&cache, bytes_max),
