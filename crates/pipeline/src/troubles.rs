@@ -1,8 +1,8 @@
-//! What is wrong while nobody watches a terminal: told once, not at every look.
+//! What is wrong while nobody watches a terminal: told once, not at every look. What nobody heard is told at the next.
 
 use trainyard_deploy::State;
 
-use crate::notify::{Happened, Occasion, Trouble, notify, repeat};
+use crate::notify::{Happened, Occasion, Trouble, repeat, tell};
 use crate::service::service;
 use crate::{Error, Project};
 
@@ -31,31 +31,40 @@ impl Troubles {
         // Where some of several instances serve, clients are served.
         let is_down = status.state() == State::Down;
         let outage = status.outage().filter(|_| is_down);
-        let news = news(&mut self.outage, outage.map(Trouble::new));
-        tell(project, news, Occasion::Outage, Happened::Outage).await;
+        let outage = outage.map(Trouble::new);
+        say(project, &mut self.outage, outage, Occasion::Outage, Happened::Outage).await;
     }
 
     /// Tells if drift could not be looked for.
     pub(crate) async fn looked(&mut self, project: &Project, failure: Option<&Error>) {
         let failure = failure.map(|error| Trouble::new(error.message()));
-        let news = news(&mut self.monitor, failure);
-        tell(project, news, Occasion::MonitorFailed, Happened::MonitorFailed).await;
+        let (from, of) = (Occasion::MonitorFailed, Happened::MonitorFailed);
+        say(project, &mut self.monitor, failure, from, of).await;
     }
 }
 
-async fn tell(
+/// Tells what is seen to be wrong now, if that is news.
+async fn say(
     project: &Project,
-    news: Option<News>,
+    known: &mut Option<Trouble>,
+    now: Option<Trouble>,
     from: Occasion,
     of: impl Fn(Trouble) -> Happened,
 ) {
-    match news {
-        Some(News::Is(trouble)) => notify(project, &[of(trouble)]).await,
-        Some(News::Still(trouble)) => repeat(project, &of(trouble)).await,
-        Some(News::Over(Trouble { since, .. })) => {
-            notify(project, &[Happened::Recovered { from, since }]).await;
+    let before = known.clone();
+    let has_heard = match news(known, now) {
+        Some(News::Is(trouble)) => tell(project, &of(trouble)).await,
+        Some(News::Still(trouble)) => {
+            repeat(project, &of(trouble)).await;
+            true
         }
-        None => {}
+        Some(News::Over(Trouble { since, .. })) => {
+            tell(project, &Happened::Recovered { from, since }).await
+        }
+        None => true,
+    };
+    if !has_heard {
+        *known = before;
     }
 }
 
@@ -75,6 +84,26 @@ fn news(before: &mut Option<Trouble>, now: Option<Trouble>) -> Option<News> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::test_mail::mailing;
+
+    #[tokio::test]
+    async fn what_nobody_heard_is_told_at_the_next_look() {
+        const AWAY: &str = "554 not here";
+        let folder = tempfile::tempdir().unwrap();
+        let (project, mut mails) = mailing(folder.path(), &[AWAY, "220 here", AWAY]).await;
+        let mut troubles = Troubles::default();
+        let failure = Error::Settings("no such column".to_owned());
+        for _look in 0..3 {
+            troubles.looked(&project, Some(&failure)).await;
+        }
+        for _look in 0..3 {
+            troubles.looked(&project, None).await;
+        }
+        let (first, last) = (mails.recv().await.unwrap(), mails.recv().await.unwrap());
+        assert!(first.contains("could not be looked for") && !first.contains("In-Reply-To"));
+        assert!(last.contains("looked for again") && last.contains("In-Reply-To"), "{last}");
+        assert!(mails.try_recv().is_err(), "each is told once");
+    }
 
     #[test]
     fn what_goes_on_is_told_once_and_so_is_that_it_is_over() {

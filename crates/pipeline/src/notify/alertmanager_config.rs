@@ -57,7 +57,8 @@ impl Alertmanager {
             return Err("url has a password in it; write `user` and `password_file`".to_owned());
         }
         let host = url.host_str().unwrap_or_default();
-        if !["http", "https"].contains(&url.scheme()) || url.query().is_some() {
+        let is_more = url.query().is_some() || url.fragment().is_some();
+        if !["http", "https"].contains(&url.scheme()) || is_more {
             return Err(format!("url = {:?}: an http:// or https:// URL is wanted", self.url));
         }
         if is_metadata_host(host) {
@@ -126,6 +127,7 @@ mod tests {
         for (text, expected) in [
             ("url = \"https://me:hunter2@h\"", "password in it"),
             ("url = \"ftp://h\"", "https://"),
+            ("url = \"https://h/#/alerts\"", "https://"),
             ("url = \"http://169.254.169.254\"", "no Alertmanager"),
             ("url = \"http://h\"\ntoken_env = \"T\"", "over http"),
             ("url = \"https://h\"\ntoken_env = \"a token\"", "environment variable"),

@@ -1,5 +1,6 @@
 //! `[notify.email]`: a mail server, and who gets mail.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use lettre::message::Mailbox;
@@ -62,9 +63,13 @@ impl Email {
 
     /// Rules that span keys.
     pub(super) fn check(&self) -> Result<(), String> {
-        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
-        if self.server.is_empty() || !self.server.bytes().all(is_host) {
-            return Err(format!("server = {:?}: the name of a host is wanted", self.server));
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        let is_name = !self.server.is_empty() && self.server.bytes().all(is_host);
+        if !is_name && self.server.parse::<Ipv6Addr>().is_err() {
+            return Err(format!(
+                "server = {:?}: the name of a host is wanted, and its port in `port`",
+                self.server
+            ));
         }
         if is_metadata_host(&self.server) {
             return Err(format!("server = {:?} is no mail server", self.server));
@@ -115,6 +120,7 @@ mod tests {
         assert_eq!(port("encryption = \"tls\""), 465);
         assert_eq!(port("encryption = \"none\""), 25);
         assert_eq!(port("port = 2525"), 2525);
+        assert!(checked(&GOOD.replace("mail.example.org", "::1")).is_ok());
     }
 
     #[test]
@@ -136,6 +142,7 @@ mod tests {
             ("[\"team@example.org\"]", "[]", "1 to 50"),
             ("mail.example.org", "169.254.169.254", "no mail server"),
             ("mail.example.org", "smtp://x", "name of a host"),
+            ("mail.example.org", "mail.example.org:25", "its port in `port`"),
         ] {
             let error = checked(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.contains(expected), "{to}: {error}");

@@ -13,6 +13,9 @@ pub(super) fn link(project: &Project) -> Option<String> {
 /// What is told of a model over time.
 fn page(server: &str, model: &str) -> Option<String> {
     let mut url = Url::parse(server).ok()?;
+    // The server's address may have one, whose password is hidden; whoever looks signs in as himself.
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
     url.path_segments_mut().ok()?.pop_if_empty().extend(["models", model, "monitoring"]);
     Some(url.into())
 }
@@ -25,6 +28,7 @@ mod tests {
     fn a_model_has_a_page_of_its_own() {
         let of = |server: &str| page(server, "My model?").unwrap();
         assert_eq!(of("https://h:5000/"), "https://h:5000/models/My%20model%3F/monitoring");
+        assert_eq!(of("https://***@h"), "https://h/models/My%20model%3F/monitoring");
         assert_eq!(of("https://h/mlflow"), "https://h/mlflow/models/My%20model%3F/monitoring");
         assert_eq!(page("no url", "m"), None);
     }

@@ -12,6 +12,8 @@ mod link;
 mod slack;
 mod smtp;
 mod tell;
+#[cfg(test)]
+pub(crate) mod test_mail;
 mod webhook;
 
 pub use alertmanager_config::Alertmanager;

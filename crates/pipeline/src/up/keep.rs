@@ -2,9 +2,10 @@
 //! live is rolled back, as long as there is one to go back to. People hear of one cause once, however many replicas end of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use trainyard_deploy::{Keeper, ReleaseEvent, Standing};
 
@@ -14,7 +15,7 @@ use super::registry::Registry;
 use super::said::{Once, Said, Told};
 use crate::Project;
 use crate::labels::version_of;
-use crate::notify::{Happened, Occasion, Trouble, notify, repeat};
+use crate::notify::{Happened, Occasion, Trouble, repeat, tell};
 use crate::service::service;
 
 /// Time between two looks at processes: what a user waits in vain at most before anything is done about it.
@@ -26,7 +27,8 @@ const ENGINE_PAUSE: Duration = Duration::from_secs(1);
 /// How long users may not be served before those who are named in `[notify]` hear of it: a new start takes less.
 const OUTAGE_AFTER: Duration = Duration::from_secs(10);
 
-/// How often an outage is said to an Alertmanager, which forgets what goes on when it is started again.
+/// How often an outage is said to an Alertmanager, which forgets what goes on when it is started again, and to all as long
+/// as nobody heard of it.
 const SAID_EVERY: Duration = Duration::from_mins(5);
 
 /// One project that is kept up.
@@ -40,7 +42,11 @@ pub(super) struct Keeping {
     serving: Option<String>,
     down: Option<Down>,
     trouble: Once,
+    turn: Turn,
 }
+
+/// Whose turn it is to tell others.
+type Turn = Arc<Mutex<()>>;
 
 /// Users are not served.
 struct Down {
@@ -48,6 +54,8 @@ struct Down {
     /// The same for whoever is told.
     trouble: Trouble,
     is_told: bool,
+    /// Whether somebody heard what was told last.
+    is_heard: Arc<AtomicBool>,
     /// When it was said last.
     said: Instant,
 }
@@ -55,15 +63,23 @@ struct Down {
 impl Down {
     fn new(reason: &str) -> Self {
         let now = Instant::now();
-        Self { since: now, trouble: Trouble::new(reason), is_told: false, said: now }
+        let (trouble, is_heard) = (Trouble::new(reason), Arc::default());
+        Self { since: now, trouble, is_told: false, is_heard, said: now }
     }
 
-    /// What is told, with this reason.
-    fn told(&mut self, reason: String) -> Happened {
+    /// Tells it, with this reason.
+    fn tell(&mut self, turn: &Turn, project: &Arc<Project>, reason: String) {
         self.trouble.is_known = self.is_told;
         self.is_told = true;
         self.trouble.reason = reason;
-        Happened::Outage(self.trouble.clone())
+        self.is_heard = Arc::default();
+        self.say(turn, project);
+    }
+
+    /// Says it once more.
+    fn say(&mut self, turn: &Turn, project: &Arc<Project>) {
+        self.said = Instant::now();
+        tell_aside(turn, project, Happened::Outage(self.trouble.clone()), &self.is_heard);
     }
 }
 
@@ -82,6 +98,7 @@ impl Keeping {
             serving: None,
             down: None,
             trouble: Once::default(),
+            turn: Turn::default(),
         }
     }
 
@@ -193,14 +210,16 @@ impl Keeping {
                 }
                 if standing.outage().is_some() {
                     // That users are not served is the same piece of news.
-                    self.down.get_or_insert_with(|| Down::new(&reason)).told(reason)
-                } else {
-                    Happened::Outage(Trouble::new(reason))
+                    let down = self.down.get_or_insert_with(|| Down::new(&reason));
+                    down.tell(&self.turn, project, reason);
+                    self.paces.concluded(&found.id);
+                    return;
                 }
+                Happened::Outage(Trouble::new(reason))
             }
         };
         self.paces.concluded(&found.id);
-        notify_aside(project, happened);
+        tell_aside(&self.turn, project, happened, &Arc::default());
     }
 
     /// Tells when users are not served, and when they are again.
@@ -211,7 +230,8 @@ impl Keeping {
                 let seconds = down.since.elapsed().as_secs();
                 self.tell(&Said::note(model, format!("it serves again after {seconds} s")));
                 let (from, since) = (Occasion::Outage, down.trouble.since);
-                notify_aside(project, Happened::Recovered { from, since });
+                let over = Happened::Recovered { from, since };
+                tell_aside(&self.turn, project, over, &Arc::default());
             }
             let is_news = standing.current.is_some() && self.serving != standing.current;
             if let Some(id) = standing.current.as_ref().filter(|_| is_news) {
@@ -224,17 +244,15 @@ impl Keeping {
         self.serving = None;
         let down = self.down.get_or_insert_with(|| Down::new(&reason));
         if down.is_told && down.said.elapsed() >= SAID_EVERY {
-            down.said = Instant::now();
-            repeat_aside(project, Happened::Outage(down.trouble.clone()));
+            down.say(&self.turn, project);
         }
         // What becomes of a way back is told, too.
         let is_told = down.is_told || self.going_back.is_under_way();
         if is_told || down.since.elapsed() < OUTAGE_AFTER {
             return;
         }
-        let happened = down.told(reason.clone());
+        down.tell(&self.turn, project, reason.clone());
         self.tell(&Said::trouble(model, format!("users are not served: {reason}")));
-        notify_aside(project, happened);
     }
 
     fn tell(&self, said: &Said) {
@@ -249,27 +267,50 @@ impl Keeping {
     }
 }
 
-/// Tells others, whom nobody waits for: users come first.
-fn notify_aside(project: &Arc<Project>, happened: Happened) {
-    let project = Arc::clone(project);
-    tokio::spawn(async move { notify(&project, &[happened]).await });
-}
-
-/// The same to those who forget what they do not hear again.
-fn repeat_aside(project: &Arc<Project>, happened: Happened) {
-    let project = Arc::clone(project);
-    tokio::spawn(async move { repeat(&project, &happened).await });
+/// Tells others, whom nobody waits for: users come first. One after the other: an outage that comes after its own end would
+/// go on for whoever is told. What was heard is only said once more to those who forget it.
+fn tell_aside(turn: &Turn, project: &Arc<Project>, happened: Happened, is_heard: &Arc<AtomicBool>) {
+    let (turn, project, is_heard) = (Arc::clone(turn), Arc::clone(project), Arc::clone(is_heard));
+    tokio::spawn(async move {
+        let _turn = turn.lock().await;
+        if is_heard.load(Ordering::Relaxed) {
+            repeat(&project, &happened).await;
+        } else if tell(&project, &happened).await {
+            is_heard.store(true, Ordering::Relaxed);
+        }
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Mutex;
+    use std::sync::Mutex as StdMutex;
 
     use trainyard_deploy::{Condition, Ills, Post};
 
     use super::super::registry::opener;
     use super::*;
+    use crate::notify::test_mail::mailing;
+
+    #[tokio::test]
+    async fn an_outage_is_told_before_its_end_and_once_more_when_nobody_heard() {
+        let folder = tempfile::tempdir().unwrap();
+        let (project, mut mails) =
+            mailing(folder.path(), &["554 not here", "421 later", "220 here"]).await;
+        let (project, turn) = (Arc::new(project), Turn::default());
+        let mut down = Down::new("exit code 1");
+        down.tell(&turn, &project, "exit code 1".to_owned());
+        // The first is not heard, the second with the next try, and the third time there is nothing new.
+        down.say(&turn, &project);
+        down.say(&turn, &project);
+        let since = down.trouble.since.clone();
+        let over = Happened::Recovered { from: Occasion::Outage, since };
+        tell_aside(&turn, &project, over, &Arc::default());
+        let (first, last) = (mails.recv().await.unwrap(), mails.recv().await.unwrap());
+        assert!(first.contains("does not serve") && !first.contains("In-Reply-To"), "{first}");
+        assert!(last.contains("the outage is over") && last.contains("In-Reply-To"), "{last}");
+        assert!(mails.try_recv().is_err());
+    }
 
     #[tokio::test]
     async fn a_registry_that_is_silent_holds_up_no_look_and_replicas_are_one_cause() {
@@ -279,7 +320,7 @@ mod tests {
         let project = Arc::new(Project::open(folder.path(), None).unwrap());
         let (_sender, projects) = watch::channel(Arc::clone(&project));
         let registry = Arc::new(Registry::new(opener(|_project| std::future::pending())));
-        let lines = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::new(StdMutex::new(Vec::new()));
         let told: Told = {
             let lines = Arc::clone(&lines);
             Arc::new(move |said: &Said| lines.lock().unwrap().push(said.text.clone()))

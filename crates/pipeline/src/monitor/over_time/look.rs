@@ -292,31 +292,8 @@ impl MonitorJob {
 
     /// What decides of what is found, as a hash: when it changes, windows are looked at anew.
     fn settings_hash(&self, sides: &Sides) -> String {
-        let decisive = Settings {
-            current: None,
-            engine: None,
-            engine_driver: None,
-            engine_timeout: None,
-            since: None,
-            until: None,
-            window: None,
-            history: None,
-            from_summaries: false,
-            alerts: None,
-            silences: Vec::new(),
-            labels: None,
-            on: None,
-            target: None,
-            labelled_reference: None,
-            memory: None,
-            prometheus: None,
-            fail_on: Vec::new(),
-            fail_on_drift: false,
-            report: None,
-            requests: None,
-            ..self.settings.clone()
-        };
-        let text = format!("{decisive:?} {} {}", sides.meta.reference, sides.reference.rows());
+        let decisive = decisive(&self.settings);
+        let text = format!("{decisive} {} {}", sides.meta.reference, sides.reference.rows());
         let mut hash = hex::encode(Sha256::digest(text));
         hash.truncate(HASH_CHARS);
         hash
@@ -371,6 +348,38 @@ impl OverTime {
     pub fn last_closed(&self) -> Option<&WindowResult> {
         self.history.windows.iter().rev().map(|kept| &kept.result).find(|result| !result.is_open)
     }
+}
+
+/// What of the settings decides, in words.
+fn decisive(settings: &Settings) -> String {
+    let decisive = Settings {
+        current: None,
+        engine_driver: None,
+        engine_timeout: None,
+        since: None,
+        until: None,
+        window: None,
+        history: None,
+        from_summaries: false,
+        alerts: None,
+        silences: Vec::new(),
+        labels: None,
+        on: None,
+        target: None,
+        labelled_reference: None,
+        memory: None,
+        prometheus: None,
+        fail_on: Vec::new(),
+        fail_on_drift: false,
+        report: None,
+        requests: None,
+        ..settings.clone()
+    };
+    // What earlier versions did not have, and is not said, decides nothing: with it all windows would be looked at anew,
+    // and rows that are gone as their summaries have them.
+    format!("{decisive:?}")
+        .replace("engine: None, ", "")
+        .replace("engine_driver: None, engine_timeout: None, ", "")
 }
 
 /// Which windows are looked at now.
@@ -431,5 +440,22 @@ impl Span {
             WindowLength::Time(_) => window.ends > self.until,
             WindowLength::Rows(length) => rows < length,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_earlier_versions_did_not_have_and_nobody_says_decides_nothing() {
+        let usual = decisive(&Settings::default());
+        assert!(usual.starts_with("Settings { reference: None, current: None, columns: None, "));
+        let engine_timeout = Some(Duration::from_secs(1));
+        assert_eq!(decisive(&Settings { engine_timeout, ..Settings::default() }), usual);
+        let engine = Some("spark://here".to_owned());
+        assert_ne!(decisive(&Settings { engine, ..Settings::default() }), usual);
     }
 }

@@ -26,24 +26,30 @@ pub(super) struct Partial {
 impl Partial {
     /// What summaries say of windows of this length, of a log of which these rows are there.
     pub(super) fn of(summaries: &Summaries, hours: &Hours, length: WindowLength) -> Self {
+        let Summaries { since, until, whole_from, rows_from, .. } = *summaries;
+        let has_ended = |ends: i64| until.is_none_or(|until| ends <= until);
         let mut cut = BTreeMap::new();
         for (block, rows) in &summaries.cut {
             let there: u64 = hours.range(block.begins..block.ends).map(|(_, rows)| rows).sum();
-            if there >= *rows {
+            let is_read = since.is_none_or(|since| since <= block.begins) && has_ended(block.ends);
+            // Rows that were not asked for are not gone: the oldest are removed first.
+            let is_there =
+                if is_read { there >= *rows } else { are_there(rows_from, block.begins) };
+            if is_there {
                 continue;
             }
             let what = if block.ends - block.begins > LogSummary::HOUR_MS { "day" } else { "hour" };
-            let why = format!(
-                "{} of {rows} rows of a {what} are gone, of which one summary is kept",
-                rows - there
-            );
+            let gone = match rows.checked_sub(there).filter(|_| is_read) {
+                Some(gone) => format!("{gone} of {rows} rows"),
+                None => "rows".to_owned(),
+            };
+            let why = format!("{gone} of a {what} are gone, of which one summary is kept");
             let mut window = length.window_of(block.begins);
-            while window.begins < block.ends {
+            while window.begins < block.ends && has_ended(window.ends) {
                 cut.entry(window).or_insert_with(|| why.clone());
                 window = length.window_of(window.ends);
             }
         }
-        let Summaries { whole_from, rows_from, .. } = *summaries;
         Self { cut, whole_from, rows_from }
     }
 
@@ -57,13 +63,17 @@ impl Partial {
         if let Some(why) = self.cut.get(&window) {
             return Some(why.clone());
         }
-        // A segment may have rows of the hour before the one that it was begun in.
-        let are_rows_there = !is_of_summaries
-            && self.rows_from.is_some_and(|from| from + LogSummary::HOUR_MS <= window.begins);
+        let are_rows_there = !is_of_summaries && are_there(self.rows_from, window.begins);
         let is_gone = self.whole_from.is_some_and(|from| window.begins < from);
         (is_gone && !are_rows_there)
             .then(|| "it began before the oldest summaries and rows that are kept".to_owned())
     }
+}
+
+/// Whether all rows from a moment on are there, of a log whose oldest segment was begun then.
+fn are_there(rows_from: Option<i64>, begins: i64) -> bool {
+    // A segment may have rows of the hour before the one that it was begun in.
+    rows_from.is_some_and(|from| from.saturating_add(LogSummary::HOUR_MS) <= begins)
 }
 
 #[cfg(test)]
@@ -103,6 +113,26 @@ mod tests {
         );
         let all = Partial::of(&summaries, &Hours::new(), length("12h"));
         assert_eq!(all.cut().len(), 4);
+    }
+
+    #[test]
+    fn rows_that_nobody_asked_for_are_not_gone_and_what_has_not_ended_is_not_told() {
+        let cut = || BTreeMap::from([(days(1, 2), 240)]);
+        // Of the day the rows of twelve hours are read.
+        let hours: Hours = (30..42).map(|hour| (hour * HOUR, 10)).collect();
+        let found = |since: Option<i64>, until: Option<i64>, rows_from: Option<i64>| {
+            let summaries =
+                Summaries { cut: cut(), since, until, rows_from, ..Summaries::default() };
+            let partial = Partial::of(&summaries, &hours, length("6h"));
+            partial.cut().iter().map(|window| window.begins / HOUR).collect::<Vec<_>>()
+        };
+        let (since, until) = (Some(30 * HOUR), Some(42 * HOUR));
+        assert!(found(since, None, Some(0)).is_empty() && found(None, until, Some(0)).is_empty());
+        assert!(found(since, until, Some(23 * HOUR)).is_empty());
+        // The oldest rows are of that day: some may be gone.
+        assert_eq!(found(None, until, Some(30 * HOUR)), [24, 30, 36]);
+        assert_eq!(found(since, None, None), [24, 30, 36, 42]);
+        assert_eq!(found(None, None, Some(0)), [24, 30, 36, 42]);
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub(super) struct Summaries {
     pub(super) windows: BTreeMap<Window, Summed>,
     /// Hours and days that lie in several windows, and how many rows each had.
     pub(super) cut: BTreeMap<Window, u64>,
+    /// The stretch of time whose rows are read (milliseconds since 1970).
+    pub(super) since: Option<i64>,
+    pub(super) until: Option<i64>,
     /// Summaries of what was before are gone, all or some (milliseconds since 1970).
     pub(super) whole_from: Option<i64>,
     /// When the oldest rows came that are there; none where none are, or none are read.
@@ -107,7 +110,7 @@ impl MonitorJob {
         let begun = since.map_or(i64::MIN, |since| since.saturating_sub(BEGUN_BEFORE_MS))..until;
         // Nobody would know of which windows rows are gone.
         let all = LogSummaries::read(&log, begun).map_err(|source| Error::io(log, source))?;
-        let mut summaries = by_window(all, length, until);
+        let mut summaries = Summaries { since, ..by_window(all, length, until) };
         if is_asked {
             summaries.rows_from = None;
         }
@@ -132,6 +135,7 @@ fn none(is_asked: bool) -> Result<Summaries> {
 /// The windows that summaries lie in, as far as they are whole before `until`, and those summaries that lie in several.
 pub(super) fn by_window(all: LogSummaries, length: WindowLength, until: i64) -> Summaries {
     let mut summaries = Summaries {
+        until: Some(until),
         whole_from: all.whole_from_ms,
         rows_from: all.rows_from_ms,
         ..Summaries::default()
@@ -151,11 +155,14 @@ pub(super) fn by_window(all: LogSummaries, length: WindowLength, until: i64) -> 
             summed.doubt = Some(why.clone());
         }
     }
-    for part in all.parts.into_iter().filter(|part| part.ends_ms() <= until) {
+    for part in all.parts {
         let window = length.window_of(part.begins_ms);
         if part.ends_ms() > window.ends {
             let whole = Window { begins: part.begins_ms, ends: part.ends_ms() };
             *summaries.cut.entry(whole).or_default() += part.rows;
+            continue;
+        }
+        if part.ends_ms() > until {
             continue;
         }
         let summed = summaries.windows.entry(window).or_insert_with(Summed::new);

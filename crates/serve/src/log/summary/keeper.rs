@@ -185,6 +185,10 @@ impl Keeper {
                     tracing::warn!(day, %error, "a day of summaries is not merged now");
                 }
             }
+            let rest = started.elapsed() * REST;
+            if stopped.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
         }
         Ok(LOOK_EVERY)
     }

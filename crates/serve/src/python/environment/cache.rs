@@ -22,6 +22,9 @@ const ENTRY_BYTES_MAX: u64 = 4096;
 
 const INDEX: &str = "index.lock";
 
+/// What an earlier version wrote last into an environment, and went by.
+const COMPLETE: &str = ".trainyard-complete";
+
 /// How long others may compare, link and remove, and how often it is looked whether they are done.
 const INDEX_PATIENCE: Duration = Duration::from_mins(10);
 const INDEX_PAUSE: Duration = Duration::from_millis(20);
@@ -111,6 +114,16 @@ impl Cache {
         file::replace(&self.entry_path(digest), &bytes, Access::Usual)
     }
 
+    /// Enters an environment of an earlier version, whose servers run from it without a lock; whether it is one. Nobody
+    /// asks for it by its name, which such a version made otherwise.
+    pub(super) fn adopt(&self, name: &str) -> Result<bool> {
+        if !self.place(name).join(COMPLETE).is_file() {
+            return Ok(false);
+        }
+        self.put(name, &Entry { environment: name.to_owned(), holds: String::new() })?;
+        Ok(true)
+    }
+
     /// Removes the entry of a digest, durably; nothing is there any more if there was none.
     pub(super) fn forget(&self, digest: &str) -> Result<()> {
         match std::fs::remove_file(self.entry_path(digest)) {
@@ -119,8 +132,9 @@ impl Cache {
         }
     }
 
-    /// Removes an environment, its entry first: what is left half is not taken for whole.
+    /// Removes an environment, first what says that it is whole: what is left half is not taken for it.
     pub(super) fn remove(&self, name: &str) -> Result<()> {
+        let _of_before = std::fs::remove_file(self.place(name).join(COMPLETE));
         self.forget(name)?;
         match std::fs::remove_dir_all(self.place(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

@@ -1,13 +1,17 @@
 //! From what a model wants to an interpreter that has it: one that is there, or one that is made now.
 
+use std::iter::successors;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use trainyard_base::TemporaryFolder;
 
 use super::build::{self, Tool};
-use super::cache::{Cache, Entry};
+use super::cache::{Cache, DIGITS, Entry};
 use super::contents;
 use super::lock::{Hold, Lock};
 use super::share::{self, Shared};
@@ -20,15 +24,41 @@ use crate::python::variables::{self, Variables};
 /// Installing scikit-learn and friends over a slow line takes minutes, not longer.
 const MAKING_TIMEOUT: Duration = Duration::from_mins(20);
 
+/// Environments of the same packages that are in use at the same time, each where its Python is.
+const PYTHONS_MAX: usize = 4;
+
+/// How often it is noted that an environment is in use: whoever is killed after months has used it yesterday, and it is
+/// there at the next start.
+const NOTED_EVERY: Duration = Duration::from_hours(24);
+
 /// An environment that stays for as long as this value does.
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) interpreter: PathBuf,
-    lock: Lock,
+    lock: Arc<Lock>,
+    noting: JoinHandle<()>,
+}
+
+impl Environment {
+    fn new(interpreter: PathBuf, lock: Lock) -> Self {
+        lock.touch();
+        let lock = Arc::new(lock);
+        // It is not held for the sake of the note.
+        let held = Arc::downgrade(&lock);
+        let noting = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(NOTED_EVERY).await;
+                let Some(lock) = held.upgrade() else { return };
+                lock.touch();
+            }
+        });
+        Self { interpreter, lock, noting }
+    }
 }
 
 impl Drop for Environment {
     fn drop(&mut self) {
+        self.noting.abort();
         self.lock.touch();
     }
 }
@@ -59,12 +89,16 @@ pub(super) async fn obtain(
     tools: &Tools,
 ) -> Result<Environment, String> {
     let broken = |error: std::io::Error| format!("{}: {error}", cache.folder().display());
-    let digest = requirements.digest();
+    let wanted = requirements.digest();
     let mut was_made = false;
     loop {
+        let digest = name_of(cache, &wanted).map_err(broken)?;
         if let Some(environment) = existing(cache, &digest).await.map_err(broken)? {
-            // How large all are is looked at when one has come.
-            tidy(cache, was_made.then_some(bytes_max)).await;
+            // Only when one has come: who starts without a network, after a month off or with a wrong clock, finds all that
+            // was there.
+            if was_made {
+                tidy(cache, bytes_max).await;
+            }
             return Ok(environment);
         }
         let lock = Lock::take(&cache.lock(&digest), Hold::Alone).await.map_err(broken)?;
@@ -76,8 +110,31 @@ pub(super) async fn obtain(
     }
 }
 
+/// The name under which an environment is, or is to be made. One whose Python is not there may be in use in another
+/// container, where it is: that one stays, and nobody waits for its end.
+fn name_of(cache: &Cache, wanted: &str) -> std::io::Result<String> {
+    let further = |name: &String| {
+        let digest = hex::encode(Sha256::digest(name));
+        digest.get(..DIGITS).map(str::to_owned)
+    };
+    let names: Vec<String> =
+        successors(Some(wanted.to_owned()), further).take(PYTHONS_MAX).collect();
+    if let Some(whole) = names.iter().find(|name| cache.whole(name).is_some()) {
+        return Ok(whole.clone());
+    }
+    for name in &names {
+        // One without an entry is being made, or will be.
+        let is_free = cache.entry(name).is_none()
+            || Lock::try_take(&cache.lock(name), Hold::Alone)?.is_some();
+        if is_free {
+            return Ok(name.clone());
+        }
+    }
+    Ok(wanted.to_owned())
+}
+
 /// Removes what nobody uses. If others enter an environment at the moment, they do it when they have.
-async fn tidy(cache: &Cache, bytes_max: Option<u64>) {
+async fn tidy(cache: &Cache, bytes_max: u64) {
     let cache = cache.clone();
     let swept = blocking(move || match cache.try_index_lock()? {
         Some(_index) => sweep(&cache, bytes_max),
@@ -96,8 +153,7 @@ async fn existing(cache: &Cache, digest: &str) -> std::io::Result<Option<Environ
     if cache.whole(digest).as_ref() != Some(&entry) {
         return Ok(None);
     }
-    lock.touch();
-    Ok(Some(Environment { interpreter: cache.python(&entry.environment), lock }))
+    Ok(Some(Environment::new(cache.python(&entry.environment), lock)))
 }
 
 /// Makes the environment of a digest, whose lock is held alone.
@@ -186,4 +242,53 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_is_used_where_its_python_is_keeps_nobody_from_making_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let wanted = "a".repeat(DIGITS);
+        let name = || name_of(&cache, &wanted).unwrap();
+        assert_eq!(name(), wanted);
+        // Made in a container with another Python.
+        let make = |name: &str| {
+            std::fs::create_dir_all(cache.place(name).join("bin")).unwrap();
+            cache.put(name, &Entry { environment: name.to_owned(), holds: String::new() }).unwrap();
+        };
+        make(&wanted);
+        assert_eq!(name(), wanted, "nobody uses it: it is made anew");
+        let used = Lock::try_take(&cache.lock(&wanted), Hold::Shared).unwrap().unwrap();
+        let other = name();
+        assert!(other != wanted && other.len() == DIGITS, "{other}");
+        make(&other);
+        std::fs::write(cache.python(&other), "").unwrap();
+        drop(used);
+        assert_eq!(name(), other, "one that is there is made by nobody");
+        std::fs::write(cache.python(&wanted), "").unwrap();
+        assert_eq!(name(), wanted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_used_for_months_was_used_yesterday() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let lock = Lock::try_take(&path, Hold::Shared).unwrap().unwrap();
+        let environment = Environment::new(folder.path().join("bin/python"), lock);
+        let file = File::open(&path).unwrap();
+        let long_ago = SystemTime::now() - 40 * NOTED_EVERY;
+        file.set_modified(long_ago).unwrap();
+        tokio::time::sleep(NOTED_EVERY + Duration::from_secs(1)).await;
+        assert!(file.metadata().unwrap().modified().unwrap() > long_ago + NOTED_EVERY);
+        // The lock goes with the environment, at once.
+        drop(environment);
+        assert!(Lock::try_take(&path, Hold::Alone).unwrap().is_some());
+    }
 }

@@ -17,15 +17,20 @@ const UNUSED_MAX: Duration = Duration::from_hours(24 * 30);
 /// Files that were counted already: those that several environments share count once.
 type Counted = HashSet<(u64, u64)>;
 
-/// Removes what is too old, what was left half-made, and what is too much beyond `bytes_max`, if that is looked at: all
-/// files are. The index must be locked.
-pub(super) fn sweep(cache: &Cache, bytes_max: Option<u64>) -> Result<()> {
+/// Removes what is too old, what was left half-made, and what is too much beyond `bytes_max`, for which all files are
+/// looked at. The index must be locked.
+pub(super) fn sweep(cache: &Cache, bytes_max: u64) -> Result<()> {
     let now = SystemTime::now();
     let (_, folders) = cache.names()?;
     let mut whole = Vec::new();
     for name in folders {
         let is_whole = cache.entry(&name).is_some_and(|entry| entry.environment == name);
-        if !is_whole {
+        if !is_whole && cache.adopt(&name)? {
+            // From now on it is as old as any other: nobody knows who uses it.
+            if let Some(lock) = Lock::try_take(&cache.lock(&name), Hold::Shared)? {
+                lock.touch();
+            }
+        } else if !is_whole {
             remove(cache, &name, "it is half-made")?;
             continue;
         }
@@ -40,7 +45,6 @@ pub(super) fn sweep(cache: &Cache, bytes_max: Option<u64>) -> Result<()> {
         if is_old && remove(cache, &name, "nobody has used it for long")? {
             continue;
         }
-        let Some(bytes_max) = bytes_max else { continue };
         let own = measure(&cache.place(&name), &mut counted);
         let is_too_much = bytes.saturating_add(own) > bytes_max;
         if is_too_much && remove(cache, &name, "all together are too large")? {
@@ -49,8 +53,7 @@ pub(super) fn sweep(cache: &Cache, bytes_max: Option<u64>) -> Result<()> {
         bytes = bytes.saturating_add(own);
     }
     let wheels = cache.folder().join(WHEELS);
-    let is_too_much = |most| bytes.saturating_add(measure(&wheels, &mut counted)) > most;
-    if bytes_max.is_some_and(is_too_much) {
+    if bytes.saturating_add(measure(&wheels, &mut counted)) > bytes_max {
         remove_wheels(cache, &wheels)?;
     }
     // Others asked for the same as one that is gone now.
@@ -146,22 +149,41 @@ mod tests {
         std::fs::create_dir_all(cache.place(&"0".repeat(32)).join("lib")).unwrap();
         std::fs::create_dir_all(cache.folder().join("notes")).unwrap();
         let lock = Lock::try_take(&cache.lock(&used), Hold::Shared).unwrap().unwrap();
-        sweep(&cache, Some(100 * MIB)).unwrap();
+        sweep(&cache, 100 * MIB).unwrap();
         assert_eq!(names(&cache), ["b", "c", "d", "e"]);
         assert!(cache.entry(&other).is_none() && cache.folder().join("notes").is_dir());
         // The longest unused one goes first, but for what is used.
-        sweep(&cache, Some(5 * MIB)).unwrap();
+        sweep(&cache, 5 * MIB).unwrap();
         assert_eq!(names(&cache), ["b", "d", "e"]);
         std::fs::create_dir_all(cache.folder().join(WHEELS)).unwrap();
         std::fs::write(cache.folder().join("wheels/w"), vec![1; 2 << 20]).unwrap();
-        sweep(&cache, Some(5 * MIB)).unwrap();
+        sweep(&cache, 5 * MIB).unwrap();
         assert!(!cache.folder().join(WHEELS).exists());
         assert_eq!(names(&cache), ["b", "d", "e"]);
-        sweep(&cache, Some(1)).unwrap();
+        sweep(&cache, 1).unwrap();
         assert_eq!(names(&cache), ["b"]);
         drop(lock);
-        sweep(&cache, Some(1)).unwrap();
+        sweep(&cache, 1).unwrap();
         assert!(names(&cache).is_empty());
+    }
+
+    #[test]
+    fn what_servers_of_an_earlier_version_may_run_from_stays_for_as_long_as_what_is_unused() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let name = "a".repeat(32);
+        std::fs::create_dir_all(cache.place(&name)).unwrap();
+        std::fs::write(cache.place(&name).join(".trainyard-complete"), "mlflow\n").unwrap();
+        // It was made long ago.
+        let lock = std::fs::File::create(cache.lock(&name)).unwrap();
+        lock.set_modified(SystemTime::now() - DAY * 40).unwrap();
+        for _ in 0..2 {
+            sweep(&cache, u64::MAX).unwrap();
+            assert_eq!(names(&cache), ["a"]);
+        }
+        lock.set_modified(SystemTime::now() - DAY * 40).unwrap();
+        sweep(&cache, u64::MAX).unwrap();
+        assert!(names(&cache).is_empty() && !cache.place(&name).exists());
     }
 
     #[test]
@@ -172,7 +194,7 @@ mod tests {
         let two = environment(&cache, 'b', 1, 1);
         std::fs::hard_link(cache.place(&one).join("library"), cache.place(&two).join("big"))
             .unwrap();
-        sweep(&cache, Some(5 << 20)).unwrap();
+        sweep(&cache, 5 << 20).unwrap();
         assert_eq!(names(&cache), ["a", "b"]);
     }
 }

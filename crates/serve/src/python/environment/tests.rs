@@ -113,9 +113,12 @@ async fn an_environment_is_made_once_by_either_tool() {
         assert_eq!(one.interpreter, other.interpreter);
         assert_eq!(says(&one, "import ours, pyarrow; print(ours.VALUE + pyarrow.VALUE)"), "14");
         let made = folder_of(&one).metadata().unwrap().ino();
-        // What is there needs no tool.
+        // What is there needs no tool, and whoever makes nothing removes nothing.
         let none = Tool::Uv("/no/such/uv".into());
+        let left = place.cache.place(&"0".repeat(32));
+        std::fs::create_dir(&left).unwrap();
         let again = place.obtain(none, &first).await.unwrap();
+        assert!(left.is_dir());
         assert_eq!(folder_of(&again).metadata().unwrap().ino(), made);
         // Nobody removes what is used.
         let lock = Lock::try_take(&folder_of(&one).with_extension("lock"), Hold::Alone);
@@ -131,6 +134,7 @@ async fn an_environment_is_made_once_by_either_tool() {
         let more = wanted(&[], &["other==1.0", "ours==1.0"]);
         let larger = place.obtain(tool.clone(), &more).await.unwrap();
         assert_ne!(larger.interpreter, one.interpreter);
+        assert!(!left.exists());
         let file =
             |environment| PathBuf::from(says(environment, "import ours; print(ours.__file__)"));
         let inode = |path: &Path| path.metadata().unwrap().ino();

@@ -197,7 +197,10 @@ impl Said {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&bytes);
         let start = text.floor_char_boundary(text.len().saturating_sub(OUTPUT_BYTES_MAX));
-        text.get(start..).unwrap_or_default().trim().to_owned()
+        let end = text.get(start..).unwrap_or_default();
+        // The rest of a line may be that of an address, in which nobody would see a password any more.
+        let whole = if start == 0 { 0 } else { end.find(['\n', '\r']).unwrap_or(end.len()) };
+        end.get(whole..).unwrap_or_default().trim().to_owned()
     }
 
     fn last_line(&self) -> String {
@@ -322,6 +325,17 @@ mod tests {
             assert!(began.elapsed() < Duration::from_mins(1), "it still holds the lock");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_off_begins_with_a_whole_line() {
+        let said = Said::default();
+        let long = format!("https://me:s3cret@host/{}\nlast\n", "x".repeat(OUTPUT_BYTES_MAX - 16));
+        said.read(Some(long.as_bytes())).await;
+        assert_eq!(said.text(), "last");
+        let short = Said::default();
+        short.read(Some("one\ntwo\n".as_bytes())).await;
+        assert_eq!((short.text().as_str(), short.last_line().as_str()), ("one\ntwo", "two"));
     }
 
     #[test]

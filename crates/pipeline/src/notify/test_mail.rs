@@ -1,0 +1,59 @@
+//! A mail server for tests, without encryption, and a project that mails to it.
+
+use std::path::Path;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::Project;
+
+/// A project in this folder, and the mails that it sends: to a server that greets with these, one after the other, and well
+/// from then on. `421` is that it may be better later, `554` that it will not.
+pub(crate) async fn mailing(
+    folder: &Path,
+    greetings: &'static [&'static str],
+) -> (Project, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = format!(
+        "[model]\nname = \"Iris\"\n[train]\ndata = \"a.csv\"\ntarget = \"y\"\n[notify.email]\nserver = \"127.0.0.1\"\n\
+         port = {port}\nencryption = \"none\"\nfrom = \"ty@example.org\"\nto = [\"me@example.org\"]\n"
+    );
+    std::fs::write(folder.join(crate::FILE_NAME), text).unwrap();
+    let project = Project::open(folder, None).unwrap();
+    let (sender, mails) = unbounded_channel();
+    tokio::spawn(async move {
+        let mut greetings = greetings.iter();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut answer = *greetings.next().unwrap_or(&"220 here");
+            let mut mail: Option<String> = None;
+            loop {
+                // Who goes without a word has got the answer, too.
+                let _is_there = stream.write_all(format!("{answer}\r\n").as_bytes()).await;
+                let mut line = String::new();
+                while let Some(text) = &mut mail {
+                    line.clear();
+                    if stream.read_line(&mut line).await.unwrap_or(0) == 0 || line == ".\r\n" {
+                        break;
+                    }
+                    text.push_str(&line);
+                }
+                if let Some(text) = mail.take() {
+                    sender.send(text).unwrap();
+                    answer = "250 taken";
+                    continue;
+                }
+                if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                    break;
+                }
+                let is_mail = line.starts_with("DATA");
+                mail = is_mail.then(String::new);
+                answer = if is_mail { "354 go on" } else { "250 well" };
+            }
+        }
+    });
+    (project, mails)
+}
