@@ -137,6 +137,40 @@ mod tests {
         assert_eq!(drift, DRIFT);
     }
 
+    /// A step of somebody else's, and one that installs what somebody else wrote, has no secret that it could take along.
+    #[test]
+    fn only_steps_that_speak_to_the_server_have_its_secrets() {
+        let python = python(Packages::Unknown);
+        let ours = ["trainyard train ", "trainyard promote ", "deploy ", "monitor ", "retrain "];
+        for by_ssh in [false, true] {
+            let workflows = Workflows {
+                inside: "",
+                python: Some(&python),
+                prefix: "",
+                install_from: None,
+                by_ssh,
+            };
+            for (name, text) in workflows.files() {
+                let (head, jobs) = text.split_once("\njobs:\n").unwrap();
+                let settings = head.lines().filter(|line| !line.starts_with('#'));
+                assert!(!settings.collect::<String>().contains("secrets."), "{name}: {head}");
+                let steps: Vec<&str> = jobs.split("\n      - ").collect();
+                let signed_in = steps.iter().filter(|step| step.contains("outputs.token"));
+                assert_eq!(signed_in.count(), if name == "drift.yaml" { 1 } else { 4 }, "{text}");
+                for step in steps {
+                    let speaks = ours.iter().any(|verb| step.contains(verb));
+                    let is_login = step.starts_with("id: login\n");
+                    let has_account = step.contains("secrets.MLFLOW_TRACKING_PASSWORD");
+                    assert_eq!(has_account, speaks && !is_login, "{name}: {step}");
+                    assert_eq!(step.contains("secrets."), speaks || is_login, "{name}: {step}");
+                    if is_login {
+                        assert!(step.contains("${TRAINYARD_AUDIENCE:+"), "{name}: {step}");
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn below_the_root_every_path_is_below_it() {
         let python = python(Packages::Requirements("requirements.txt"));
