@@ -183,15 +183,17 @@ fn said(
     }
     let lacks = "ModuleNotFoundError: No module named ";
     let module = last_lines.iter().rev().find_map(|line| line.strip_prefix(lacks))?;
-    let module =
-        module.trim_matches(['\'', '"']).split('.').next().filter(|name| is_plain(name))?;
+    let module = module.trim_matches(['\'', '"']);
+    if !module.split('.').all(is_plain) {
+        return None;
+    }
     // What lies in the project is installed by nobody.
     for (place, path) in [("", "."), ("src/", "src")] {
-        let own = folder.join(format!("{place}{module}"));
-        if own.is_dir() || own.with_extension("py").is_file() {
+        let own = |end: &str| folder.join(format!("{place}{module}{end}"));
+        if own("").is_dir() || own(".py").is_file() {
+            let line = format!("PYTHONPATH={path} {command}");
             return Some(format!(
-                "{place}{module} is the project's own: write command = {:?} under [train]",
-                format!("PYTHONPATH={path} {command}")
+                "{place}{module} is the project's own: write command = {line:?} under [train]"
             ));
         }
     }
@@ -243,7 +245,7 @@ mod tests {
     }
 
     fn lacks(folder: &Path, command: &str, active: Option<&Path>) -> String {
-        let lines = ["Traceback", "ModuleNotFoundError: No module named 'xgboost.sklearn'"];
+        let lines = ["Traceback", "ModuleNotFoundError: No module named 'xgboost'"];
         said(command, folder, &lines.map(str::to_owned), active).unwrap()
     }
 
@@ -330,6 +332,11 @@ mod tests {
         assert!(said.contains("-n NAME ") && !said.contains("; id"), "{said}");
         let lines = ["ModuleNotFoundError: No module named 'a$(id)'".to_owned()];
         assert_eq!(super::said("python a.py", place.path(), &lines, None), None);
+        // Of a package that is there a part is not.
+        std::fs::create_dir(place.path().join("xgboost")).unwrap();
+        let lines = ["ModuleNotFoundError: No module named 'xgboost.sklearn'".to_owned()];
+        let said = super::said("python a.py", place.path(), &lines, None).unwrap();
+        assert!(said.starts_with("the Python that ran has no \"xgboost.sklearn\"; "), "{said}");
     }
 
     #[test]

@@ -92,6 +92,8 @@ mod tests {
             assert!(name.contains(':') && digest.len() == 64, "{image}");
             assert!(digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{image}");
         }
+        let updates = std::fs::read_to_string(root().join(".github/dependabot.yml")).unwrap();
+        assert!(updates.contains("  - package-ecosystem: docker\n    directory: /\n"), "{updates}");
         let other = from(&on_python(&text, "localhost/python"));
         let changed = images.iter().zip(&other).filter(|(before, after)| before != after);
         let changed: Vec<&String> = changed.map(|(_, after)| after).collect();

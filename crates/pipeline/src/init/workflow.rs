@@ -164,7 +164,7 @@ mod tests {
                     assert_eq!(has_account, speaks && !is_login, "{name}: {step}");
                     assert_eq!(step.contains("secrets."), speaks || is_login, "{name}: {step}");
                     if is_login {
-                        assert!(step.contains("${TRAINYARD_AUDIENCE:+"), "{name}: {step}");
+                        assert!(step.contains("--audience=$TRAINYARD_AUDIENCE"), "{name}: {step}");
                     }
                 }
             }
