@@ -103,7 +103,7 @@ impl Workflows<'_> {
         let list = match python.packages {
             Packages::Requirements(list) => Some(list),
             Packages::Pyproject => Some("pyproject.toml"),
-            Packages::Uv | Packages::Unknown => None,
+            Packages::Uv | Packages::Poetry | Packages::Unknown => None,
         };
         let cache = list
             .map(|list| {

@@ -260,7 +260,7 @@ fn a_repository_whose_environment_nobody_has_activated() {
 }
 
 #[test]
-fn a_part_of_a_repository_and_one_of_uv() {
+fn a_part_of_a_repository_and_ones_of_uv_and_poetry() {
     let place = Place {
         project: "models/churn".to_owned(),
         ..Place::new(&[
@@ -286,6 +286,16 @@ fn a_part_of_a_repository_and_one_of_uv() {
         pipeline.contains("uv sync --frozen")
             && pipeline.contains("python-version-file: \"pyproject.toml\"")
     );
+
+    let place = Place::new(&[
+        ("train.py", "import mlflow\n"),
+        ("poetry.lock", ""),
+        ("pyproject.toml", "[tool.poetry]\npackage-mode = false\n"),
+    ]);
+    place.init(&[]);
+    assert!(place.read("trainyard.toml").contains("command = \"poetry run python train.py\""));
+    let pipeline = place.read(".github/workflows/pipeline.yaml");
+    assert!(pipeline.contains(" && poetry install --no-interaction\n"), "{pipeline}");
 }
 
 #[test]
