@@ -14,8 +14,6 @@
 # `--target python` around a dynamic binary has Python and ONNX Runtime beside it, for models that need them
 # (`--python-workers`, docs/models.md). `cargo xtask release` builds both.
 
-ARG PYTHON_IMAGE=python:3.13-slim-trixie
-
 FROM scratch AS base
 # In a container every address is the container's: who reaches it is said by the ports that are published.
 # Freed memory goes back to the system after 100 ms instead of a second: a third less after a load.
@@ -40,7 +38,8 @@ COPY trainyard ca-certificates.crt /
 COPY --chown=65534:65534 data /data
 WORKDIR /data
 
-FROM ${PYTHON_IMAGE} AS python
+# Images of others are pinned to digests, in these lines: Dependabot reads no arguments, and proposes newer ones here.
+FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS python
 # Workers make an environment of what a model's requirements.txt names; uv makes it in seconds.
 RUN python3 -m pip install --no-cache-dir onnxruntime==1.32.0 uv==0.13.9 \
     && ln -s "$(find / -xdev -name 'libonnxruntime.so.*' | head -n 1)" /usr/local/lib/libonnxruntime.so
@@ -63,7 +62,7 @@ LABEL org.opencontainers.image.title="trainyard" \
       org.opencontainers.image.description="Model server, pipeline and MLflow-compatible tracking, with Python and ONNX Runtime" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates g++ \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src

@@ -10,6 +10,7 @@
 #                          that of two of them none has the other's files
 #   TRAINYARD_HOST_KEYS    the host's public keys, as known_hosts has them: no other host is spoken to
 #   TRAINYARD_SSH_KEY      the private key to sign in with
+#   TRAINYARD_HOST_PASSES  names of more variables that a verb has there, with blanks between them: SERVE_TOKEN AWS_REGION
 #
 # Keys are texts, or paths of files (from the root on): CIs have both.
 #
@@ -71,6 +72,17 @@ variables() {
   echo 'export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$HOME/.local/bin:$PATH"'
 }
 
+# Refuses names that no variable has. The key is for the way there, and stays here.
+check_passes() {
+  set -f # a name is no pattern of files
+  for name in ${TRAINYARD_HOST_PASSES:-}; do
+    case "$name" in
+      [0-9]* | *[!A-Za-z0-9_]* | TRAINYARD_SSH_KEY | PATH) fail "TRAINYARD_HOST_PASSES: $name is not passed on" ;;
+    esac
+    if [ -z "$(printenv "$name")" ]; then echo "::warning::$name of TRAINYARD_HOST_PASSES is not set here" >&2; fi
+  done
+}
+
 inside="$(git rev-parse --show-prefix)"
 folder="$(word "$TRAINYARD_HOST_FOLDER/${inside%/}")"
 case "${1:-}" in
@@ -83,8 +95,10 @@ case "${1:-}" in
     there ;;
   run)
     shift
+    check_passes
+    # shellcheck disable=SC2086
     variables MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN \
-      GITHUB_ACTOR GITLAB_USER_LOGIN > "$work/script" # who releases is who started the job
+      GITHUB_ACTOR GITLAB_USER_LOGIN ${TRAINYARD_HOST_PASSES:-} > "$work/script" # who releases is who started the job
     echo "cd $folder" >> "$work/script"
     line="exec trainyard"
     before=""

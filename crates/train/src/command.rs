@@ -21,6 +21,7 @@ use trainyard_mlflow::{CreateModelVersion, CreateRun, SearchModelVersions, Track
 
 use crate::last_words::LastWords;
 use crate::progress::{OnProgress, Progress};
+use crate::python_environment::way_on;
 use crate::run::{Context, Outcome, end_failed_run, end_run, experiment, now, register};
 use crate::{Error, Result};
 
@@ -139,10 +140,12 @@ async fn execute(
     if status.success() {
         return Ok(());
     }
+    let last_lines = last_words.quoted();
     Err(Error::CommandFailed {
         command: config.command.clone(),
         status: describe(status),
-        last_lines: last_words.quoted(),
+        way_on: way_on(&config.command, &config.folder, &last_lines),
+        last_lines,
     })
 }
 

@@ -304,6 +304,8 @@ pub enum Error {
         command: String,
         /// Exit code or signal.
         status: String,
+        /// What is to be done, where its last lines say that a package or a program is not there.
+        way_on: Option<String>,
         /// Its last lines.
         last_lines: Vec<String>,
     },
@@ -423,8 +425,8 @@ impl Advise for Error {
             }
             Self::BadParameter { .. } => return Fault::Input.into(),
             // The project's own program is not this one: it may have failed for any reason.
-            Self::CommandFailed { last_lines, .. } if !last_lines.is_empty() => {
-                return Advice::environment(last_words(last_lines));
+            Self::CommandFailed { last_lines, way_on, .. } if !last_lines.is_empty() => {
+                return Advice::environment(last_words(way_on.as_deref(), last_lines));
             }
             Self::CommandLoggedNoModel { .. } => {
                 return Advice::environment(
@@ -453,13 +455,8 @@ impl Advise for Error {
 
 /// What a program said before it failed. That a package is not there is mostly said of the wrong Python: whoever has just
 /// begun has an environment with the packages, and not in this shell.
-fn last_words(lines: &[String]) -> String {
-    let lacks_package = lines.iter().any(|line| line.starts_with("ModuleNotFoundError: "));
-    let way_on = if lacks_package {
-        "activate the environment that has the package, or have train.command name its Python; "
-    } else {
-        ""
-    };
+fn last_words(way_on: Option<&str>, lines: &[String]) -> String {
+    let way_on = way_on.map(|way_on| format!("{way_on}; ")).unwrap_or_default();
     format!("{way_on}its last lines were:\n{}", lines.join("\n"))
 }
 
@@ -473,21 +470,5 @@ impl Error {
     /// An I/O error on `path`.
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), source }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_package_that_is_not_there_is_a_matter_of_the_environment() {
-        let words = |lines: &[&str]| {
-            last_words(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
-        };
-        let lacking = words(&["Traceback", "ModuleNotFoundError: No module named 'mlflow'"]);
-        assert!(lacking.contains("activate the environment"), "{lacking}");
-        assert!(lacking.ends_with("No module named 'mlflow'"), "{lacking}");
-        assert!(words(&["ValueError: no"]).starts_with("its last lines were:\n"));
     }
 }

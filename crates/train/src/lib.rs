@@ -34,6 +34,7 @@ mod parameters;
 mod preview;
 mod progress;
 mod proof;
+mod python_environment;
 mod random_split;
 mod run;
 mod split;
@@ -66,6 +67,7 @@ pub use parameters::{
 };
 pub use preview::{Preview, preview};
 pub use progress::{OnProgress, Progress};
+pub use python_environment::PythonEnvironment;
 pub use run::{Outcome, experiment, train};
 pub use split::{Split, assign, split};
 pub use survey::{ColumnSurvey, Content, survey};

@@ -30,14 +30,16 @@ pub(super) fn pack(
     let version = env!("CARGO_PKG_VERSION");
     let variant = if stage == "python" { "-python" } else { "" };
     let tag = format!("localhost/trainyard:{version}{variant}-{processor}");
-    let mut build = Command::new("docker");
-    build.args(["build", "--quiet", "--target", stage, "--tag", &tag, "--file"]);
-    build.arg(root().join("Dockerfile"));
-    build.args(["--label", &format!("org.opencontainers.image.version={version}")]);
-    // By its digest, where whoever releases has looked that up.
+    let mut dockerfile = root().join("Dockerfile");
+    // Where the one that it is pinned to cannot be had.
     if let Some(base) = std::env::var("PYTHON_IMAGE").ok().filter(|base| !base.is_empty()) {
-        build.args(["--build-arg", &format!("PYTHON_IMAGE={base}")]);
+        let text = on_python(&std::fs::read_to_string(&dockerfile)?, &base);
+        dockerfile = work.join("Dockerfile");
+        std::fs::write(&dockerfile, text)?;
     }
+    let mut build = Command::new("docker");
+    build.args(["build", "--quiet", "--target", stage, "--tag", &tag, "--file"]).arg(dockerfile);
+    build.args(["--label", &format!("org.opencontainers.image.version={version}")]);
     // Only newer builders know it, and builders without a plug-in know no other processor.
     if processor != own_processor() {
         build.args(["--platform", &format!("linux/{processor}")]);
@@ -52,11 +54,50 @@ pub(super) fn pack(
     Ok(true)
 }
 
+/// The Dockerfile with another image in the place of the one of Python that it is pinned to.
+fn on_python(dockerfile: &str, base: &str) -> String {
+    let line = |line: &str| {
+        let is_python = line.starts_with("FROM python:");
+        if is_python { format!("FROM {base} AS python\n") } else { format!("{line}\n") }
+    };
+    dockerfile.lines().map(line).collect()
+}
+
 /// This machine's, as images call it.
 fn own_processor() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_others_are_pinned_and_only_that_of_python_is_another() {
+        let text = std::fs::read_to_string(root().join("Dockerfile")).unwrap();
+        let from = |text: &str| -> Vec<String> {
+            let images = text.lines().filter_map(|line| line.strip_prefix("FROM "));
+            images.filter_map(|rest| rest.split(' ').next()).map(str::to_owned).collect()
+        };
+        let of_others = |image: &&String| !matches!(image.as_str(), "scratch" | "base");
+        let images = from(&text);
+        let pinned: Vec<&String> = images.iter().filter(of_others).collect();
+        assert_eq!(pinned.len(), 2, "{images:?}");
+        for image in pinned {
+            let (name, digest) = image.split_once("@sha256:").unwrap_or((image.as_str(), ""));
+            assert!(name.contains(':') && digest.len() == 64, "{image}");
+            assert!(digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{image}");
+        }
+        let updates = std::fs::read_to_string(root().join(".github/dependabot.yml")).unwrap();
+        assert!(updates.contains("  - package-ecosystem: docker\n    directory: /\n"), "{updates}");
+        let other = from(&on_python(&text, "localhost/python"));
+        let changed = images.iter().zip(&other).filter(|(before, after)| before != after);
+        let changed: Vec<&String> = changed.map(|(_, after)| after).collect();
+        assert_eq!(changed, ["localhost/python"]);
+        assert!(on_python(&text, "localhost/python").contains("FROM localhost/python AS python\n"));
     }
 }

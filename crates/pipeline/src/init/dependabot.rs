@@ -12,7 +12,7 @@ pub(super) const NAMES: [&str; 2] = ["dependabot.yml", "dependabot.yaml"];
 pub(super) fn text(inside: &str, python: Option<&Python>) -> String {
     let ecosystem = match python.map(|python| &python.packages) {
         Some(Packages::Uv) => "uv",
-        Some(Packages::Requirements(_) | Packages::Pyproject) => "pip",
+        Some(Packages::Poetry | Packages::Requirements(_) | Packages::Pyproject) => "pip",
         Some(Packages::Unknown) | None => return ACTIONS.to_owned(),
     };
     let folder = quoted(&format!("/{}", inside.trim_end_matches('/')));

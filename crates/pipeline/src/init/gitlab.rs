@@ -11,6 +11,9 @@ const JOBS: &str = include_str!("../../templates/gitlab.yml");
 /// Where lines that set Python up stand in the template.
 const PYTHON_MARK: &str = "    # <python>\n";
 
+/// The first of the variables that all jobs have.
+const VARIABLES: &str = "    TRAINYARD_AUDIENCE: ";
+
 /// Paths of artifacts, which are no matter of the working folder.
 const ARTIFACTS: [&str; 5] =
     ["train.json", "version.env", "gate.md", "deploy.md", "reports/drift.html"];
@@ -61,12 +64,10 @@ pub(super) fn jobs(
     }
     if let Some(source) = install_from {
         let variables = source.write_into(
-            "  variables:\n    TRAINYARD_SOURCE: ${{ vars.TRAINYARD_SOURCE }}\n    TRAINYARD_REVISION: ${{ vars.TRAINYARD_REVISION }}\n",
+            "    TRAINYARD_SOURCE: ${{ vars.TRAINYARD_SOURCE }}\n    TRAINYARD_REVISION: ${{ vars.TRAINYARD_REVISION }}\n",
         );
-        text = text.replace(
-            "  image: \"python:3.12\"\n",
-            &format!("  image: \"python:3.12\"\n{variables}"),
-        );
+        // A second key of the name would hide the first.
+        text = text.replace(VARIABLES, &format!("{variables}{VARIABLES}"));
     }
     text
 }
@@ -91,7 +92,8 @@ mod tests {
             "    - python -m pip install -r requirements.txt\n",
             "    paths: [\"models/churn/gate.md\"]\n",
             "      dotenv: \"models/churn/version.env\"\n",
-            "    TRAINYARD_SOURCE: \"/opt/trainyard\"\n",
+            "  variables:\n    TRAINYARD_SOURCE: \"/opt/trainyard\"\n    TRAINYARD_REVISION: \"\"\n    TRAINYARD_AUDIENCE: $",
+            "  environment:\n    name: production/monitor\n    action: verify",
             "\n.models-churn-trainyard:\n",
             "\nmodels-churn-gate:\n  extends: .models-churn-trainyard\n",
             "  needs: [models-churn-train, models-churn-gate]\n",

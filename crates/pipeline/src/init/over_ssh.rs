@@ -12,7 +12,9 @@ const LINES: [(&str, &str); 10] = [
     (
         "#   Runners: the host that serves, with the label \"production\"\n",
         "#   The host that serves is spoken to by SSH (.github/trainyard-host.sh says how):\n\
-         #   Variables: TRAINYARD_SSH_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS\n\
+         #   Variables: TRAINYARD_SSH_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS, and TRAINYARD_HOST_PASSES for what\n\
+         #            verbs read there beside MLFLOW_TRACKING_*; a secret of these names is written into the steps of the\n\
+         #            host as well: SERVE_TOKEN: ${{ secrets.SERVE_TOKEN }}\n\
          #   Secrets: TRAINYARD_SSH_KEY\n",
     ),
     ("    # The host that serves, registered as a self-hosted runner with this label.\n", ""),
@@ -21,7 +23,8 @@ const LINES: [(&str, &str); 10] = [
         "    runs-on: ubuntu-24.04\n    env:\n      \
          TRAINYARD_SSH_HOST: ${{ vars.TRAINYARD_SSH_HOST }}\n      \
          TRAINYARD_HOST_FOLDER: ${{ vars.TRAINYARD_HOST_FOLDER }}\n      \
-         TRAINYARD_HOST_KEYS: ${{ vars.TRAINYARD_HOST_KEYS }}\n",
+         TRAINYARD_HOST_KEYS: ${{ vars.TRAINYARD_HOST_KEYS }}\n      \
+         TRAINYARD_HOST_PASSES: ${{ vars.TRAINYARD_HOST_PASSES }}\n",
     ),
     // What is built of sources is built on the host, too.
     ("    timeout-minutes: 30\n", "    timeout-minutes: 120\n"),
@@ -37,9 +40,9 @@ const LINES: [(&str, &str); 10] = [
         "          TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n",
     ),
     (
-        "      # Right after a deployment there may be nothing to compare yet: that is no failure.\n      - run: |\n",
+        "      # Right after a deployment there may be nothing to compare yet: that is no failure.\n      - env:\n",
         "      # Right after a deployment there may be nothing to compare yet: that is no failure.\n      - env:\n          \
-         TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n        run: |\n",
+         TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n",
     ),
     (
         "          trainyard deploy --version \"$VERSION\" --summary deploy.md || code=$?\n",
@@ -59,9 +62,9 @@ const LINES: [(&str, &str); 10] = [
 /// The look at night, which is of one template alone.
 const LOOK: [(&str, &str); 2] = [
     (
-        "      - id: look\n        run: |\n",
+        "      - id: look\n        env:\n",
         "      - id: look\n        env:\n          \
-         TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n        run: |\n",
+         TRAINYARD_SSH_KEY: ${{ secrets.TRAINYARD_SSH_KEY }}\n",
     ),
     (
         "          trainyard retrain --check --json --summary drift.md > look.json || code=$?\n",
@@ -76,7 +79,8 @@ const PARTS: [(&str, &str); 5] = [
     (
         "#   Runners: the host that serves, a shell runner with the tag \"production\"\n",
         "#   The host that serves is spoken to by SSH (.gitlab/trainyard-host.sh says how):\n\
-         #   CI/CD variables: TRAINYARD_SSH_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS, TRAINYARD_SSH_KEY (protected, of type File)\n",
+         #   CI/CD variables: TRAINYARD_SSH_HOST, TRAINYARD_HOST_FOLDER, TRAINYARD_HOST_KEYS, TRAINYARD_SSH_KEY (protected, of\n\
+         #   type File, with the scope production*), and TRAINYARD_HOST_PASSES for what verbs read there beside MLFLOW_TRACKING_*\n",
     ),
     ("  tags: [production]\n", ""),
     (

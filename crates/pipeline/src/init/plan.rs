@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use trainyard_train::PythonEnvironment;
+
 use super::data::{LOOK_BYTES_MAX, Learnable};
 use super::folder::{Folder, read_text};
 use super::project_file::{ProjectFile, USUAL_DATA, quoted, script, slug};
@@ -122,6 +124,9 @@ impl Scaffold {
         plan.ignore(&folder)?;
         // Only where a program trains is Python set up.
         let is_python = settings.command.as_deref().is_some_and(is_python);
+        if let Some(command) = settings.command.as_deref().filter(|_| is_python) {
+            plan.environment(&folder, command);
+        }
         let python = is_python.then_some(&python);
         let install_from = options.install_from.as_ref();
         let ci = options.ci.unwrap_or_else(|| usual_ci(&folder));
@@ -195,6 +200,16 @@ impl Scaffold {
             self.make(folder.path.join(path), script(&file))?;
         }
         self.make(folder.path.join(FILE_NAME), file.text())
+    }
+
+    /// Says what a program of Python lacks where nobody has activated the environment of its packages.
+    fn environment(&mut self, folder: &Folder, command: &str) {
+        let Some(found) = PythonEnvironment::look(&folder.path) else { return };
+        let active = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+        let Some(before) = found.before(command, active.as_deref()) else { return };
+        // Packages of a list may be where they are found.
+        let place = if found.is_installed() { &mut self.missing } else { &mut self.found };
+        place.push(before);
     }
 
     /// The image that serves. Where there is a Dockerfile, ours stands beside it with a list of its own, which engines

@@ -19,6 +19,9 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 /// What installs the packages of `uv.lock`. Another release is no matter of chance: it runs beside the workflow's secrets.
 const UV: &str = "uv==0.13.9";
 
+/// The same for `poetry.lock`.
+const POETRY: &str = "poetry==2.5.1";
+
 /// What a program that trains is given where nothing says what it needs: those that the tests have, not tomorrow's.
 const USUAL: &str = "mlflow==3.17.2 scikit-learn==1.9.1 pandas==3.0.6";
 
@@ -30,6 +33,8 @@ const METRICS_MAX: usize = 5;
 pub(super) enum Packages {
     /// `uv.lock`: uv installs exactly these.
     Uv,
+    /// `poetry.lock`, likewise.
+    Poetry,
     /// A list for pip.
     Requirements(&'static str),
     /// `pyproject.toml` alone.
@@ -65,6 +70,8 @@ impl Python {
     pub(super) fn look(folder: &Folder) -> Self {
         let packages = if folder.has("uv.lock") {
             Packages::Uv
+        } else if folder.has("poetry.lock") {
+            Packages::Poetry
         } else if let Some(list) =
             ["requirements.txt", "requirements-train.txt"].into_iter().find(|name| folder.has(name))
         {
@@ -91,6 +98,9 @@ impl Python {
     pub(super) fn install(&self) -> String {
         match self.packages {
             Packages::Uv => format!("python -m pip install {UV} && uv sync --frozen"),
+            Packages::Poetry => {
+                format!("python -m pip install {POETRY} && poetry install --no-interaction")
+            }
             Packages::Requirements(list) => format!("python -m pip install -r {list}"),
             Packages::Pyproject => "python -m pip install .".to_owned(),
             Packages::Unknown => format!("python -m pip install {USUAL}"),
@@ -101,6 +111,7 @@ impl Python {
     pub(super) fn command(&self, script: &str) -> String {
         match self.packages {
             Packages::Uv => format!("uv run --frozen python {script}"),
+            Packages::Poetry => format!("poetry run python {script}"),
             _ => format!("python3 {script}"),
         }
     }
@@ -162,6 +173,11 @@ mod tests {
         assert_eq!((script.metrics, script.reads_its_part), (vec!["auc".to_owned()], false));
         assert_eq!(python.packages, Packages::Requirements("requirements.txt"));
         assert_eq!(python.command(script.path), "python3 src/train.py");
+
+        std::fs::write(place.path().join("poetry.lock"), "").unwrap();
+        let python = Python::look(&Folder::look(place.path()).unwrap());
+        assert_eq!(python.command("a.py"), "poetry run python a.py");
+        assert!(python.install().ends_with(" && poetry install --no-interaction"));
 
         std::fs::write(place.path().join("uv.lock"), "").unwrap();
         std::fs::write(place.path().join("src/train.py"), "print('no tracking')\n").unwrap();

@@ -103,7 +103,7 @@ impl Workflows<'_> {
         let list = match python.packages {
             Packages::Requirements(list) => Some(list),
             Packages::Pyproject => Some("pyproject.toml"),
-            Packages::Uv | Packages::Unknown => None,
+            Packages::Uv | Packages::Poetry | Packages::Unknown => None,
         };
         let cache = list
             .map(|list| {
@@ -135,6 +135,40 @@ mod tests {
         assert_eq!((name.as_str(), pipeline.contains("<python>")), ("pipeline.yaml", false));
         assert_eq!(pipeline, PIPELINE.replace(PYTHON_MARK, ""));
         assert_eq!(drift, DRIFT);
+    }
+
+    /// A step of somebody else's, and one that installs what somebody else wrote, has no secret that it could take along.
+    #[test]
+    fn only_steps_that_speak_to_the_server_have_its_secrets() {
+        let python = python(Packages::Unknown);
+        let ours = ["trainyard train ", "trainyard promote ", "deploy ", "monitor ", "retrain "];
+        for by_ssh in [false, true] {
+            let workflows = Workflows {
+                inside: "",
+                python: Some(&python),
+                prefix: "",
+                install_from: None,
+                by_ssh,
+            };
+            for (name, text) in workflows.files() {
+                let (head, jobs) = text.split_once("\njobs:\n").unwrap();
+                let settings = head.lines().filter(|line| !line.starts_with('#'));
+                assert!(!settings.collect::<String>().contains("secrets."), "{name}: {head}");
+                let steps: Vec<&str> = jobs.split("\n      - ").collect();
+                let signed_in = steps.iter().filter(|step| step.contains("outputs.token"));
+                assert_eq!(signed_in.count(), if name == "drift.yaml" { 1 } else { 4 }, "{text}");
+                for step in steps {
+                    let speaks = ours.iter().any(|verb| step.contains(verb));
+                    let is_login = step.starts_with("id: login\n");
+                    let has_account = step.contains("secrets.MLFLOW_TRACKING_PASSWORD");
+                    assert_eq!(has_account, speaks && !is_login, "{name}: {step}");
+                    assert_eq!(step.contains("secrets."), speaks || is_login, "{name}: {step}");
+                    if is_login {
+                        assert!(step.contains("--audience=$TRAINYARD_AUDIENCE"), "{name}: {step}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ exec env -i PATH="$PATH" HOME="$HOME" sh -c "$last"
 /// Says what it was asked, where and by whom; fails as the gate does.
 const TRAINYARD: &str = r#"#!/bin/sh
 echo "$* in $(pwd) by $MLFLOW_TRACKING_TOKEN for $GITHUB_ACTOR"
+if [ -n "${SERVE_TOKEN:-}" ]; then echo "with $SERVE_TOKEN and ${AWS_REGION:-nothing more}"; fi
 if [ -e deploy.md ]; then echo "an old summary"; fi
 if [ "$1" = deploy ]; then echo "released" > deploy.md; fi
 exit 3
@@ -146,6 +147,37 @@ fn a_release_happens_on_the_host_and_is_told_here() {
 }
 
 #[test]
+fn what_a_verb_reads_there_is_named_and_is_no_word_of_a_command_line() {
+    let place = Place::new();
+    stdout_of(&place.ask(&["send"], &[]), 0);
+    let secrets = [("SERVE_TOKEN", "s3rve 'it' $HOME\n"), ("AWS_REGION", "eu-1")];
+    let run = |passes: &str| {
+        let mut variables = vec![("TRAINYARD_HOST_PASSES", passes)];
+        variables.extend(secrets);
+        place.ask(&["run", "monitor"], &variables)
+    };
+    assert!(!stdout_of(&run(""), 3).contains("s3rve"), "nobody named it");
+    let said = stdout_of(&run("SERVE_TOKEN"), 3);
+    assert!(said.ends_with("\nwith s3rve 'it' $HOME and nothing more\n"), "{said}");
+    let said = stdout_of(&run(" SERVE_TOKEN  AWS_REGION\nAWS_PROFILE"), 3);
+    assert!(said.ends_with("and eu-1\n"), "{said}");
+    let asked = run("SERVE_TOKEN AWS_PROFILE");
+    let error = String::from_utf8_lossy(&asked.stderr);
+    assert!(error.contains("AWS_PROFILE of TRAINYARD_HOST_PASSES is not set here"), "{error}");
+    let words = read(&place.path("words"));
+    assert!(!words.contains("s3rve"), "{words}");
+    // The key of the host is for the way there, and no name is more than a name.
+    std::fs::remove_file(place.path("words")).unwrap();
+    for name in ["TRAINYARD_SSH_KEY", "A=$(id)", "a;id", "1A", "*"] {
+        let output = run(name);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains("TRAINYARD_HOST_PASSES: "), "{name}: {error}");
+        assert!(!place.path("words").exists(), "{name}: the host was asked");
+    }
+}
+
+#[test]
 fn without_a_host_nothing_is_asked() {
     let place = Place::new();
     for (name, value) in [
@@ -190,7 +222,7 @@ fn no_verb_reads_what_is_said_of_the_host() {
     let script = read(&template("trainyard-host.sh"));
     let names = script.lines().filter_map(|line| line.strip_prefix("#   TRAINYARD_"));
     let names: Vec<&str> = names.filter_map(|rest| rest.split(' ').next()).collect();
-    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!(names.len(), 5, "{names:?}");
     let reference = stdout_of(&trainyard().args(["help", "reference"]).output().unwrap(), 0);
     assert!(reference.contains("[env: TRAINYARD_PORT]"), "{reference}");
     for name in names {

@@ -224,8 +224,43 @@ fn a_python_repository_with_docker_and_workflows() {
     assert!(place.read(".gitignore").contains("/mlflow.db*"));
 }
 
+/// A script of somebody whose packages are not in the Python that is found first.
 #[test]
-fn a_part_of_a_repository_and_one_of_uv() {
+fn a_repository_whose_environment_nobody_has_activated() {
+    let place = Place::new(&[
+        (".git/HEAD", "ref: refs/heads/main\n"),
+        ("train.py", "import package_that_nobody_has, mlflow\n"),
+        ("requirements.txt", "mlflow\n"),
+    ]);
+    let said = place.init(&[]);
+    assert!(said.contains("found: requirements.txt lists the packages: "), "{said}");
+    let failed = || {
+        let output = place.run();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let error = failed();
+    for part in [
+        "has no \"package_that_nobody_has\"",
+        "-m pip install -r requirements.txt` once",
+        "write command = \".venv/bin/python train.py\" under [train]",
+    ] {
+        assert!(error.contains(part), "{part} is not in\n{error}");
+    }
+    // It is there, and not the one that ran.
+    place.write(".venv/bin/python", "");
+    let error = failed();
+    assert!(error.contains("`. .venv/bin/activate` first, or write"), "{error}");
+    let again = place.verb("init", &[]);
+    let again = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.contains("the packages are in .venv, which is not active"), "{again}");
+    let toml = place.read("trainyard.toml");
+    place.write("trainyard.toml", &toml.replace("python3 train.py", "uv-of-nobody run train.py"));
+    assert!(failed().contains("uv-of-nobody is not there, or not on PATH"), "{}", failed());
+}
+
+#[test]
+fn a_part_of_a_repository_and_ones_of_uv_and_poetry() {
     let place = Place {
         project: "models/churn".to_owned(),
         ..Place::new(&[
@@ -251,6 +286,16 @@ fn a_part_of_a_repository_and_one_of_uv() {
         pipeline.contains("uv sync --frozen")
             && pipeline.contains("python-version-file: \"pyproject.toml\"")
     );
+
+    let place = Place::new(&[
+        ("train.py", "import mlflow\n"),
+        ("poetry.lock", ""),
+        ("pyproject.toml", "[tool.poetry]\npackage-mode = false\n"),
+    ]);
+    place.init(&[]);
+    assert!(place.read("trainyard.toml").contains("command = \"poetry run python train.py\""));
+    let pipeline = place.read(".github/workflows/pipeline.yaml");
+    assert!(pipeline.contains(" && poetry install --no-interaction\n"), "{pipeline}");
 }
 
 #[test]
