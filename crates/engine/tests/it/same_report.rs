@@ -89,7 +89,7 @@ fn duckdb_gives_the_report_of_its_rows() {
     ];
     assert_eq!(
         quantised(&engine[0]),
-        ["Continuous", "continuous with gaps", "id", "moment in a zone"]
+        ["Continuous", "continuous with gaps", "id", "moment", "moment in a zone", "clock"]
     );
     assert!(engine[0].stayed.is_empty(), "{:?}", engine[0].stayed);
     assert!(engine[0].told.starts_with("was summed up by DuckDB v"), "{}", engine[0].told);
@@ -111,7 +111,7 @@ fn postgresql_gives_the_report_of_its_rows() {
     ];
     assert_eq!(
         quantised(&engine[1]),
-        ["Continuous", "continuous with gaps", "id", "moment in a zone"]
+        ["Continuous", "continuous with gaps", "id", "moment in a zone", "clock"]
     );
     assert!(engine[0].told.contains("PostgreSQL "), "{}", engine[0].told);
     same_reports(&engine, &days);
