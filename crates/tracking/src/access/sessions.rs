@@ -62,7 +62,7 @@ impl Sessions {
     pub(crate) async fn open(&self, username: &str, address: IpAddr, hours: i64) -> Result<String> {
         let secret = secret();
         let (name, digest) = (username.to_owned(), token::digest(&secret));
-        let address = address.to_canonical().to_string();
+        let address = address.to_string();
         let opened = self.directory.write(move |connection| {
             let now = now_millis();
             connection
