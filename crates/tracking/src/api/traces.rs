@@ -259,8 +259,9 @@ async fn spans_or_attachment(
         let message = "Request must include the \"request_id\" query parameter.";
         return Err(Error::api(ErrorCode::BadRequest, message).into());
     };
+    let attachment = asked.path.as_deref().map(ArtifactPath::from_request).transpose()?;
     let info = match traces(&api)?.get(&id, true).await {
-        Ok(trace) if asked.path.is_none() => return Ok(spans_file(&trace.spans)),
+        Ok(trace) if attachment.is_none() => return Ok(spans_file(&trace.spans)),
         Ok(trace) => trace.info,
         // Its spans are a file, or it is not there.
         Err(error) if error.is_not_found() => match traces(&api)?.get_info(&id).await {
@@ -270,8 +271,8 @@ async fn spans_or_attachment(
         Err(error) => return Err(error.into()),
     };
     let files_of_trace = KeyValue::find(&info.tags, "mlflow.artifactLocation").unwrap_or_default();
-    let path = match asked.path {
-        Some(path) => format!("attachments/{}", ArtifactPath::from_request(&path)?.as_str()),
+    let path = match attachment {
+        Some(path) => format!("attachments/{}", path.as_str()),
         None => DATA_FILE.to_owned(),
     };
     files::send(&*api.tracking.artifacts, files_of_trace, &path, &headers).await

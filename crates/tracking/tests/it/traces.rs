@@ -254,6 +254,8 @@ fn searches_and_changes_say_what_is_wrong() {
     );
     let together = correlation("status = 'OK'", "status = 'OK'");
     assert_eq!((&together["npmi"], &together["npmi_smoothed"]), (&json!(1.0), &json!(1.0)));
+    let outside = "/ajax-api/3.0/mlflow/get-trace-artifact?request_id=tr-9&path=..%2Fx";
+    assert_eq!(get(&server.url, outside).status, 400, "whether there is such a trace or not");
     let none = post(&server.url, "/api/3.0/mlflow/datasets/search", &json!({"max_results": 0}));
     assert_eq!(none.status, 400, "{}", none.text());
     let tags = format!("{TRACES}/{ID}/tags");
