@@ -27,9 +27,7 @@ pub(crate) enum Verdict {
     Unavailable(String),
 }
 
-/// Where a request comes from, in the form of [`Origin::address`]: one address is never counted as two.
-///
-/// [`Origin::address`]: crate::origin::Origin::address
+/// Where a request comes from. An address of IPv4 is never one of IPv6, or it would be counted as two.
 pub(crate) fn address(request: &Parts) -> IpAddr {
     let peer = request.extensions.get::<Peer>();
     peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip().to_canonical())
