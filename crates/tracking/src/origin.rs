@@ -26,6 +26,7 @@ pub(crate) struct Origin {
 impl Origin {
     /// A request.
     pub(crate) fn of_request(actor: Actor, address: Option<IpAddr>, id: HeaderValue) -> Self {
+        let address = address.map(|address| address.to_canonical());
         Self { actor: Some(actor), address, request_id: Some(id) }
     }
 
@@ -78,8 +79,9 @@ impl Origin {
         self.actor.as_ref()?.token.as_deref()
     }
 
-    pub(crate) fn address(&self) -> Option<String> {
-        self.address.map(|address| address.to_canonical().to_string())
+    /// Where it came from; an address of IPv4 is never written as one of IPv6.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     pub(crate) fn request_id(&self) -> Option<&str> {
@@ -113,7 +115,7 @@ mod tests {
             .scope(async {
                 let origin = Origin::current();
                 assert_eq!((origin.who(), origin.kind()), ("ada", "user"));
-                assert_eq!(origin.address().as_deref(), Some("10.0.0.7"));
+                assert_eq!(origin.address(), "10.0.0.7".parse().ok());
                 assert_eq!(origin.request_id(), Some("r1"));
             })
             .await;

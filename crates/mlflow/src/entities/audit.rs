@@ -94,6 +94,9 @@ pub struct ApprovalRequest {
     pub needed: i64,
     #[serde(default)]
     pub approvals: Vec<Approval>,
+    /// Whether the model is a prompt; told in lists of what waits, where who may see and decide depends on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_prompt: bool,
 }
 
 impl ApprovalRequest {

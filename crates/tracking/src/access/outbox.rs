@@ -3,18 +3,21 @@
 //! The log is in another database than the users, mostly, and no transaction spans both. So a change is written down
 //! here, in the transaction that makes it, and taken into the log from here, each once
 //! ([`audit_taken`](crate::store::audit_taken)); it goes from here when it is there. A server that is killed between leaves it
-//! to the next one.
+//! to the next one. Where no log ever takes them (`trainyard user` alone, a server whose log is elsewhere) the oldest are
+//! let go of, and what is left says so.
 
 use trainyard_mlflow::entities::AuditEvent;
 
 use crate::error::{Error, Result};
 use crate::origin::Origin;
 use crate::store::audit::Change;
-use crate::store::audit_taken::Waiting;
+use crate::store::audit_taken::{USERS, Waiting};
 use crate::store::database::Connection;
 
 /// Changes that are taken in one step: others who write wait for less than a second.
 const STEP: i64 = 1000;
+/// Changes that wait for a log. A team that is made by scripts is some ten thousand; these are some 50 MB.
+const WAITING_MAX: i64 = 100_000;
 
 /// Gives the database a name by which the log knows it, once.
 pub(crate) fn name(connection: &mut dyn Connection) -> Result<()> {
@@ -35,14 +38,38 @@ pub(crate) fn put(
         let sql = "UPDATE trainyard_changes_made SET made = made + 1 WHERE id = 1 RETURNING made";
         let number = connection.first(sql, &[], |row| row.need_int(0))?;
         let number = number.ok_or_else(|| Error::database("trainyard_changes_made has no row"))?;
-        let event = serde_json::to_string(&storable(change.event(origin)))
-            .map_err(|error| Error::database(format!("a change is no JSON: {error}")))?;
-        connection.execute(
-            "INSERT INTO trainyard_changes (number, event) VALUES (?1, ?2)",
-            &[number.into(), event.into()],
-        )?;
+        insert(connection, number, change.event(origin))?;
+        make_room(connection, number)?;
     }
     Ok(())
+}
+
+fn insert(connection: &mut dyn Connection, number: i64, event: AuditEvent) -> Result<()> {
+    let event = serde_json::to_string(&storable(event))
+        .map_err(|error| Error::database(format!("a change is no JSON: {error}")))?;
+    connection.execute(
+        "INSERT INTO trainyard_changes (number, event) VALUES (?1, ?2)",
+        &[number.into(), event.into()],
+    )?;
+    Ok(())
+}
+
+/// Lets go of the oldest once too many wait. The last of them becomes an event that says so, for a log that takes them
+/// up later.
+fn make_room(connection: &mut dyn Connection, last: i64) -> Result<()> {
+    let sql = "SELECT number FROM trainyard_changes ORDER BY number LIMIT 1";
+    let Some(first) = connection.first(sql, &[], |row| row.need_int(0))? else { return Ok(()) };
+    if last - first < WAITING_MAX {
+        return Ok(());
+    }
+    let through = first + STEP;
+    remove(connection, through)?;
+    let said = format!(
+        "more than {WAITING_MAX} changes of users waited for an audit log: what was changed before, up to number \
+         {through}, is not kept"
+    );
+    let told = Change::new("users.gap", USERS.to_owned()).after(said);
+    insert(connection, through, told.event(&Origin::local()))
 }
 
 /// The event as every database can hold it: one that the log cannot take would keep all that follow from it, and in

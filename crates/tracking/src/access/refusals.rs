@@ -26,7 +26,6 @@ impl Refusals {
     pub(crate) fn count(&self, address: IpAddr) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.all += 1;
-        let address = address.to_canonical();
         let has_place = counted.by_address.len() < ADDRESSES_MAX;
         if has_place || counted.by_address.contains_key(&address) {
             *counted.by_address.entry(address).or_default() += 1;

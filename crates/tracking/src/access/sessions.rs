@@ -3,9 +3,11 @@
 //! Each request looks it up, so that one that was ended is over at once, on every server over the same database.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
+use trainyard_base::leaky_bucket::{Buckets, Rule};
 use trainyard_mlflow::Result;
 
 use super::directory::Directory;
@@ -20,6 +22,9 @@ use crate::store::now_millis;
 
 /// Sessions of one user; the oldest goes for another one. A person has a few browsers.
 const OF_USER_MAX: i64 = 20;
+/// Sessions that one user may begin: each is a line of the audit log, so a script that signs in without end would fill
+/// it. A suite of tests signs in a few dozen times.
+const BEGUN: Rule = Rule { max: 60, period: Duration::from_secs(30) };
 /// What begins each secret.
 const MARK: &str = "session_";
 const MILLIS_OF_HOUR: i64 = 60 * 60 * 1000;
@@ -48,21 +53,32 @@ pub(crate) fn secret() -> String {
 }
 
 /// Sessions of pages.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
     directory: Arc<Directory>,
+    /// By user.
+    begun: Mutex<Buckets<String>>,
 }
 
 impl Sessions {
     pub(crate) fn new(directory: Arc<Directory>) -> Self {
-        Self { directory }
+        Self { directory, begun: Mutex::new(Buckets::new(BEGUN)) }
+    }
+
+    /// Counts one more that somebody begins; `Err` is how long they have to wait for it.
+    pub(crate) fn may_begin(&self, username: &str) -> std::result::Result<(), Duration> {
+        let (name, now) = (username.to_owned(), Instant::now());
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.check(&name, now)?;
+        begun.add(name, now);
+        Ok(())
     }
 
     /// Signs somebody in for so many hours; returns the secret of their browser.
     pub(crate) async fn open(&self, username: &str, address: IpAddr, hours: i64) -> Result<String> {
         let secret = secret();
         let (name, digest) = (username.to_owned(), token::digest(&secret));
-        let address = address.to_canonical().to_string();
+        let address = address.to_string();
         let opened = self.directory.write(move |connection| {
             let now = now_millis();
             connection
@@ -140,9 +156,11 @@ impl Sessions {
         let name = username.to_owned();
         let ended = self.directory.write(move |connection| {
             let ended = end_all(connection, &name)?;
-            let change =
-                Change::of_user("session.end_all", &name).before(format!("{ended} sessions"));
-            Ok((ended, vec![change]))
+            // To end none changes nothing.
+            let change = (ended > 0).then(|| {
+                Change::of_user("session.end_all", &name).before(format!("{ended} sessions"))
+            });
+            Ok((ended, change.into_iter().collect()))
         });
         ended.await
     }

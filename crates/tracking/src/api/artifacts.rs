@@ -189,7 +189,7 @@ async fn list_of_model(
     Ok(Listing { root_uri, files }.answer())
 }
 
-message! { struct FileOfModel { artifact_file_path: String [Required] } }
+message! { struct FileOfModel { artifact_file_path: String } }
 
 async fn file_of_model(
     State(api): State<Api>,
@@ -197,6 +197,10 @@ async fn file_of_model(
     Query(asked): Query<FileOfModel>,
     headers: HeaderMap,
 ) -> Result {
+    if asked.artifact_file_path.is_empty() {
+        let message = "Request must include the \"artifact_file_path\" query parameter.";
+        return Err(Error::api(ErrorCode::BadRequest, message).into());
+    }
     let path = ArtifactPath::from_request(&asked.artifact_file_path)?;
     let root_uri = api.tracking.logged_models.get(&model_id).await?.info.artifact_uri;
     files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), &headers).await

@@ -50,15 +50,23 @@ field_type!(
     value => known(value.as_ref(), LOGGED_MODEL_STATUSES).unwrap_or_default()
 );
 
+/// The value that is meant, where a number that none has is refused; only names that nobody knows count as unset.
+fn known_number<T: Copy>(
+    name: &str,
+    value: Option<Value>,
+    values: &Values<T>,
+) -> Result<Option<T>> {
+    match (known(value.as_ref(), values), value) {
+        (None, Some(value)) if value.is_number() => Err(invalid_value(name, &value)),
+        (found, _) => Ok(found),
+    }
+}
+
 impl FieldType for Option<RunStatus> {
     const KIND: Kind = Kind::Enum;
 
-    /// A number that no status has is refused; only names that nobody knows count as unset.
     fn read(name: &str, value: Option<Value>) -> Result<Self> {
-        match (known(value.as_ref(), RUN_STATUSES), value) {
-            (None, Some(value)) if value.is_number() => Err(invalid_value(name, &value)),
-            (status, _) => Ok(status),
-        }
+        known_number(name, value, RUN_STATUSES)
     }
 }
 
@@ -93,7 +101,13 @@ field_type!(Option<Action>, Enum, value => known(value.as_ref(), WEBHOOK_ACTIONS
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WebhookStatus(pub(super) Option<bool>);
 
-field_type!(WebhookStatus, Enum, value => Self(known(value.as_ref(), WEBHOOK_STATUSES)));
+impl FieldType for WebhookStatus {
+    const KIND: Kind = Kind::Enum;
+
+    fn read(name: &str, value: Option<Value>) -> Result<Self> {
+        known_number(name, value, WEBHOOK_STATUSES).map(Self)
+    }
+}
 
 /// The name of a value of an enum whose values are checked where they are used; empty for a number.
 #[derive(Debug)]

@@ -71,7 +71,11 @@ struct Body<'a> {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let code = self.error.code();
+        // Whoever opens files finds none there; a request names a wrong one, as upstream has it.
+        let code = match self.detail() {
+            Some(Detail::Directory) => ErrorCode::InvalidParameterValue,
+            _ => self.error.code(),
+        };
         let status = self.status.unwrap_or_else(|| {
             StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
         });

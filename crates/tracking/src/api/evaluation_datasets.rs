@@ -132,6 +132,11 @@ message! {
 }
 
 async fn search(State(api): State<Api>, Fields(asked, ..): Fields<Search>) -> Result {
+    if asked.max_results == Some(0) {
+        return invalid!(
+            "Invalid value 0 for parameter 'max_results' supplied. It must be a positive integer"
+        );
+    }
     let search = SearchEvaluationDatasets {
         experiment_ids: asked.experiment_ids,
         filter: asked.filter_string,

@@ -169,18 +169,27 @@ async fn correlate(State(api): State<Api>, Fields(asked, ..): Fields<Correlate>)
     let counts = traces(&api)?.count_both(asked.experiment_ids, filters, asked.base_filter).await?;
     let [total, first, second, both] =
         [counts.total, counts.first, counts.second, counts.both].map(|count| count as f64);
-    let number = |npmi: Option<f64>| npmi.map_or_else(|| Value::from("NaN"), Value::from);
-    // Jeffreys' prior: half a trace more in each of the four cells.
-    let smoothed = npmi([total + 2.0, first + 1.0, second + 1.0, both + 0.5]);
-    let smoothed = smoothed.filter(|_npmi| counts.first > 0 && counts.second > 0);
-    Ok(json(&json!({
-        "npmi": number(npmi([total, first, second, both])),
-        "npmi_smoothed": number(smoothed),
-        "filter1_count": counts.first,
-        "filter2_count": counts.second,
-        "joint_count": counts.both,
-        "total_count": counts.total,
-    })))
+    Ok(json(&CorrelationWire {
+        npmi: npmi([total, first, second, both]),
+        npmi_smoothed: smoothed_npmi([total, first, second, both]),
+        filter1_count: counts.first,
+        filter2_count: counts.second,
+        joint_count: counts.both,
+        total_count: counts.total,
+    }))
+}
+
+/// How two filters go together. What is undefined is left out: clients read that as NaN.
+#[derive(Serialize)]
+struct CorrelationWire {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    npmi: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    npmi_smoothed: Option<f64>,
+    filter1_count: i64,
+    filter2_count: i64,
+    joint_count: i64,
+    total_count: i64,
 }
 
 /// Normalised pointwise mutual information: from -1 (never together) to 1 (always). None if it is undefined.
@@ -194,8 +203,19 @@ fn npmi([total, first, second, both]: [f64; 4]) -> Option<f64> {
     if both == total {
         return Some(1.0);
     }
-    let information = (both * total / (first * second)).ln();
-    Some((information / -(both / total).ln()).clamp(-1.0, 1.0))
+    // Sums of logarithms, as upstream's: the last digits are the same, too.
+    let information = (both.ln() + total.ln()) - (first.ln() + second.ln());
+    Some((information / -(both.ln() - total.ln())).clamp(-1.0, 1.0))
+}
+
+/// The same by Jeffreys' prior, half a trace more in each of the four cells; what is everywhere is together in all of
+/// them as before.
+fn smoothed_npmi([total, first, second, both]: [f64; 4]) -> Option<f64> {
+    let plain = npmi([total, first, second, both])?;
+    if both == total {
+        return Some(plain);
+    }
+    npmi([total + 2.0, first + 1.0, second + 1.0, both + 0.5])
 }
 
 message! { pub(super) struct SetTag { key: String [Required], value: String } }
@@ -239,8 +259,9 @@ async fn spans_or_attachment(
         let message = "Request must include the \"request_id\" query parameter.";
         return Err(Error::api(ErrorCode::BadRequest, message).into());
     };
+    let attachment = asked.path.as_deref().map(ArtifactPath::from_request).transpose()?;
     let info = match traces(&api)?.get(&id, true).await {
-        Ok(trace) if asked.path.is_none() => return Ok(spans_file(&trace.spans)),
+        Ok(trace) if attachment.is_none() => return Ok(spans_file(&trace.spans)),
         Ok(trace) => trace.info,
         // Its spans are a file, or it is not there.
         Err(error) if error.is_not_found() => match traces(&api)?.get_info(&id).await {
@@ -250,8 +271,8 @@ async fn spans_or_attachment(
         Err(error) => return Err(error.into()),
     };
     let files_of_trace = KeyValue::find(&info.tags, "mlflow.artifactLocation").unwrap_or_default();
-    let path = match asked.path {
-        Some(path) => format!("attachments/{}", ArtifactPath::from_request(&path)?.as_str()),
+    let path = match attachment {
+        Some(path) => format!("attachments/{}", path.as_str()),
         None => DATA_FILE.to_owned(),
     };
     files::send(&*api.tracking.artifacts, files_of_trace, &path, &headers).await
@@ -272,10 +293,18 @@ mod tests {
 
     #[test]
     fn correlations_are_upstreams() {
+        let smoothed = smoothed_npmi([3.0, 1.0, 1.0, 0.0]).unwrap();
         assert_eq!(npmi([3.0, 1.0, 1.0, 0.0]), Some(-1.0));
-        let smoothed = npmi([5.0, 2.0, 2.0, 0.5]).unwrap();
         assert!((smoothed - -0.204_119_982_655_924_8).abs() < 1e-9, "{smoothed}");
-        assert_eq!(npmi([3.0, 0.0, 1.0, 0.0]), None);
-        assert_eq!(npmi([3.0, 3.0, 3.0, 3.0]), Some(1.0));
+        for undefined in [[3.0, 0.0, 1.0, 0.0], [0.0; 4]] {
+            assert_eq!((npmi(undefined), smoothed_npmi(undefined)), (None, None));
+        }
+        // Both filters hold for everything: smoothing takes nothing from that.
+        assert_eq!(npmi([3.0; 4]), Some(1.0));
+        assert_eq!(smoothed_npmi([3.0; 4]), Some(1.0));
+        // Answers of `mlflow server` 3.17.2.
+        assert_eq!(npmi([6.0, 4.0, 4.0, 3.0]), Some(0.169_925_001_442_312_3));
+        assert_eq!(npmi([6.0, 4.0, 4.0, 4.0]), Some(0.999_999_999_999_999_4));
+        assert_eq!(smoothed_npmi([6.0, 2.0, 2.0, 1.0]), Some(0.171_855_509_242_725_08));
     }
 }

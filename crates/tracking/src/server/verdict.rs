@@ -27,10 +27,10 @@ pub(crate) enum Verdict {
     Unavailable(String),
 }
 
-/// Where a request comes from.
+/// Where a request comes from. An address of IPv4 is never one of IPv6, or it would be counted as two.
 pub(crate) fn address(request: &Parts) -> IpAddr {
     let peer = request.extensions.get::<Peer>();
-    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip())
+    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip().to_canonical())
 }
 
 /// The sender, or the answer they get instead; `verdict` is none if no credentials were sent.
@@ -75,4 +75,19 @@ fn unauthenticated(why: &str) -> Response {
     let bearer = HeaderValue::from_static(r#"Bearer realm="trainyard""#);
     headers.append(header::WWW_AUTHENTICATE, bearer);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_form() {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(Peer("[::ffff:10.0.0.7]:9".parse().unwrap()));
+        let (parts, ()) = request.into_parts();
+        assert_eq!(address(&parts).to_string(), "10.0.0.7");
+    }
 }

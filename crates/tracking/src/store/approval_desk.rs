@@ -102,6 +102,7 @@ impl Desk {
                 reason: row.need_text(2)?,
                 needed: self.governance.needed(&target.wanted.alias).unwrap_or_default(),
                 approvals: Vec::new(),
+                is_prompt: false,
             };
             Ok((request, row.need_int(3)?))
         })?;

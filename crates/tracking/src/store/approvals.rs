@@ -13,6 +13,7 @@ use super::sql_store::SqlStore;
 use crate::error::Result;
 use crate::governance::Governance;
 use crate::origin::Origin;
+use crate::search::registered_models::IS_PROMPT;
 
 /// Requests of one list at most.
 const REQUESTS_MAX: usize = 1000;
@@ -75,9 +76,11 @@ fn list(
          AND v.current_stage <> 'Deleted_Internal' {of_model} \
          ORDER BY place, r.requested_at DESC, r.model, r.alias, r.version LIMIT {REQUESTS_MAX})"
     );
+    // Who may decide depends on what the model is: it comes with them, so that nobody looks it up for each.
     let sql = format!(
-        "{listed} SELECT model, alias, CAST(version AS TEXT), requester, requested_at, reason FROM listed \
-         ORDER BY place, requested_at DESC, model, alias, version"
+        "{listed} SELECT l.model, l.alias, CAST(l.version AS TEXT), l.requester, l.requested_at, l.reason, t.value \
+         FROM listed l LEFT JOIN registered_model_tags t ON t.workspace = ?1 AND t.name = l.model \
+         AND t.\"key\" = '{IS_PROMPT}' ORDER BY l.place, l.requested_at DESC, l.model, l.alias, l.version"
     );
     let mut requests = connection.rows(&sql, &values, |row| {
         let alias = row.need_text(1)?;
@@ -90,6 +93,7 @@ fn list(
             requested_at: row.need_int(4)?,
             reason: row.need_text(5)?,
             approvals: Vec::new(),
+            is_prompt: row.text_or_empty(6)?.eq_ignore_ascii_case("true"),
         })
     })?;
     let sql = format!(

@@ -106,7 +106,7 @@ impl Change {
             who: origin.who().to_owned(),
             kind: origin.kind().to_owned(),
             token: origin.token().map(str::to_owned),
-            address: origin.address(),
+            address: origin.address().map(|address| address.to_string()),
             request_id: origin.request_id().map(str::to_owned),
             ..AuditEvent::default()
         }

@@ -174,10 +174,8 @@ impl Token {
 
     fn decode(token: &str) -> Result<Self> {
         let bytes = page::decode(token)?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let text = String::from_utf8_lossy(&bytes);
-            Error::invalid(format!("Invalid page token: {text}. {error}")).into()
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::invalid(format!("Invalid page token: {token}. {error}")).into())
     }
 
     /// Refuses a token that was made for another request.

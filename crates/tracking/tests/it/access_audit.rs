@@ -246,6 +246,31 @@ fn what_a_kill_leaves_comes_once_and_what_is_missing_is_told() {
 }
 
 #[test]
+fn what_no_log_takes_does_not_grow_without_end() {
+    let place = Place::new();
+    let users = place.users();
+    // The administrator waits, and then, as far as numbers say, as many as may.
+    let many = "UPDATE trainyard_changes_made SET made = 100000";
+    place.users_database().execute_batch(many).unwrap();
+    place.runtime.block_on(users.create_user("ada", None, false)).unwrap();
+    let numbers: Vec<i64> = {
+        let database = place.users_database();
+        let sql = "SELECT number FROM trainyard_changes ORDER BY number";
+        let mut statement = database.prepare(sql).unwrap();
+        let found = statement.query_map([], |row| row.get(0)).unwrap();
+        found.map(Result::unwrap).collect()
+    };
+    assert_eq!(numbers, [1001, 100_001], "the oldest went, and what is left says so");
+    drop(users);
+    let (_control, tracking) = place.start();
+    assert_eq!(place.count(&tracking, "user.create", "user:ada"), 1);
+    let events = place.events(&tracking);
+    let told = |event: &&AuditEvent| event.action == "users.gap";
+    let said: Vec<String> = events.iter().filter(told).filter_map(|e| e.after.clone()).collect();
+    assert!(said.iter().any(|said| said.contains("waited for an audit log")), "{said:?}");
+}
+
+#[test]
 fn two_servers_over_one_postgres_write_each_change_down_once() {
     let postgres = PostgresServer::start();
     let database = postgres.database("team");

@@ -154,22 +154,39 @@ fn somebody_comes_back_from_a_provider_signed_in_and_nobody_in_their_place() {
     assert_eq!(ada.get(&callback).status, 403);
 }
 
+/// Signs somebody in by the form.
+fn enter(browser: &mut Browser<'_>, username: &str, password: &str) -> Answer {
+    let page = browser.get("/sign-in?next=//evil.example.com").text();
+    let csrf = hidden(&page, "csrf");
+    let next = hidden(&page, "next");
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("next", next.as_str()),
+        ("username", username),
+        ("password", password),
+    ];
+    browser.post("/sign-in", &fields)
+}
+
+#[test]
+fn nobody_signs_in_without_end() {
+    let team = people(&Provider::start());
+    team.create_user("bob");
+    team.create_user("eve");
+    let mut eve = Browser::new(&team);
+    let statuses: Vec<u16> = (0..100).map(|_| enter(&mut eve, "eve", PASSWORD).status).collect();
+    assert!(statuses.iter().take(60).all(|status| *status == 303), "{statuses:?}");
+    assert!(statuses.contains(&429), "{statuses:?}");
+    // Others are not kept out, and what eve has goes on.
+    assert_eq!(enter(&mut Browser::new(&team), "bob", PASSWORD).status, 303);
+    assert_eq!(eve.get(CURRENT).json()["user"]["username"], "eve");
+}
+
 #[test]
 fn a_session_is_its_browsers_alone_until_it_is_ended() {
     let team = people(&Provider::start());
     team.create_user("bob");
-    let sign_in = |browser: &mut Browser<'_>, password: &str| {
-        let page = browser.get("/sign-in?next=//evil.example.com").text();
-        let csrf = hidden(&page, "csrf");
-        let next = hidden(&page, "next");
-        let fields = [
-            ("csrf", csrf.as_str()),
-            ("next", next.as_str()),
-            ("username", "bob"),
-            ("password", password),
-        ];
-        browser.post("/sign-in", &fields)
-    };
+    let sign_in = |browser: &mut Browser<'_>, password: &str| enter(browser, "bob", password);
     let mut bob = Browser::new(&team);
     let fields = [("csrf", "x"), ("username", "bob"), ("password", PASSWORD)];
     assert_eq!(bob.post("/sign-in", &fields).status, 403, "a form of another site");

@@ -263,6 +263,7 @@ fn artifacts_can_be_left_to_others() {
 #[test]
 fn files_of_runs_models_and_versions_are_found_by_owner() {
     let server = Served::start();
+    let wrong = |code: &str| (400_u16, json!(code));
     let (run_id, root) = new_run(&server);
     let upload_by = |name: &str| {
         format!("/ajax-api/2.0/mlflow/upload-artifact?{name}={run_id}&path=plots/a.png")
@@ -279,6 +280,11 @@ fn files_of_runs_models_and_versions_are_found_by_owner() {
     let upload = upload_by("run_uuid");
     let file = get(&server.url, &format!("/get-artifact?run_id={run_id}&path=plots/a.png"));
     assert_eq!((file.text().as_str(), file.header("content-type")), ("png", Some("image/png")));
+    let folder = get(&server.url, &format!("/get-artifact?run_id={run_id}&path=plots"));
+    assert_eq!(
+        (folder.status, folder.json()["error_code"].clone()),
+        wrong("INVALID_PARAMETER_VALUE")
+    );
     let too_large = vec![0_u8; (10 << 20) + 1];
     let refused = send(
         &server.url,
@@ -303,6 +309,8 @@ fn files_of_runs_models_and_versions_are_found_by_owner() {
         "/ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files?artifact_file_path=MLmodel"
     );
     assert_eq!(get(&server.url, &path).text(), "flavors: {}");
+    let unnamed = get(&server.url, path.split('?').next().unwrap());
+    assert_eq!((unnamed.status, unnamed.json()["error_code"].clone()), wrong("BAD_REQUEST"));
 
     post(&server.url, &format!("{API}/registered-models/create"), &json!({"name": "reg"}));
     let version = json!({"name": "reg", "source": format!("{root}/plots"), "run_id": run_id});

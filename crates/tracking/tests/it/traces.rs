@@ -242,6 +242,22 @@ fn searches_and_changes_say_what_is_wrong() {
         assert_eq!(answer.status, 400, "{filter}");
         assert!(answer.text().contains(part), "{filter}: {}", answer.text());
     }
+    // What never happens goes with nothing, and the numbers are left out; what always does goes with itself.
+    let correlation = |first: &str, second: &str| {
+        let body =
+            json!({"experiment_ids": ["0"], "filter_string1": first, "filter_string2": second});
+        post(&server.url, &format!("{TRACES}/calculate-filter-correlation"), &body).json()
+    };
+    assert_eq!(
+        correlation("status = 'ERROR'", "status = 'OK'"),
+        json!({"filter1_count": 0, "filter2_count": 1, "joint_count": 0, "total_count": 1})
+    );
+    let together = correlation("status = 'OK'", "status = 'OK'");
+    assert_eq!((&together["npmi"], &together["npmi_smoothed"]), (&json!(1.0), &json!(1.0)));
+    let outside = "/ajax-api/3.0/mlflow/get-trace-artifact?request_id=tr-9&path=..%2Fx";
+    assert_eq!(get(&server.url, outside).status, 400, "whether there is such a trace or not");
+    let none = post(&server.url, "/api/3.0/mlflow/datasets/search", &json!({"max_results": 0}));
+    assert_eq!(none.status, 400, "{}", none.text());
     let tags = format!("{TRACES}/{ID}/tags");
     let patch = |path: &str, body: &Value| {
         let body = body.to_string();

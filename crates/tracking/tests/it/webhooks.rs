@@ -333,6 +333,7 @@ fn requests_that_are_wrong_get_upstreams_answers() {
             "Invalid action 'deleted' for entity 'registered_model'. Valid actions are: ['created']",
         ),
         ("events", json!([{"entity": "MODEL_VERSION"}]), "An event has an entity and an action"),
+        ("status", json!(3), "Invalid value 3 for parameter 'status' supplied"),
         ("secret", json!("s"), "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"),
         ("description", json!("x".repeat(1001)), "Webhook description has more than 1000"),
     ] {

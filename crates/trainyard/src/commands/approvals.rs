@@ -150,6 +150,7 @@ mod tests {
             reason: "less drift".to_owned(),
             needed: 2,
             approvals: vec![Approval { who: "bob".to_owned(), ..Approval::default() }],
+            is_prompt: false,
         };
         assert_eq!(
             line(&request),

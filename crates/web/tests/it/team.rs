@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
-use trainyard_mlflow::{Result, WebhookLog, WebhookStanding};
+use trainyard_mlflow::entities::Tag;
+use trainyard_mlflow::{AliasMove, Result, WebhookLog, WebhookStanding};
 use trainyard_tracking::access::{AccessConfig, AccessControl};
 use trainyard_tracking::server::{ServerOptions, app};
 use trainyard_tracking::{Governance, OpenOptions};
@@ -247,6 +248,38 @@ async fn a_token_is_shown_once_and_does_no_more_than_its_scope() {
         assert!(!page.text.contains("engine 0") && !page.text.contains("engine 2"));
     }
     assert_eq!(reader.get("/").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_waits_of_a_prompt_is_for_those_who_may_move_aliases_of_prompts() {
+    let server = Server::start().await;
+    let run = server.site.nasty_run().await;
+    let tracking = &server.site.tracking;
+    for model in ["Greeting", "Iris"] {
+        server.site.nasty_model(&run, model).await;
+        if model == "Greeting" {
+            let is_prompt = Tag::new("mlflow.prompt.is_prompt", "true");
+            tracking.registered_models.set_tag(model, is_prompt).await.unwrap();
+        }
+        let [model, alias, version] = [model, "Live", "1"].map(str::to_owned);
+        let wanted = AliasMove { model, alias, version };
+        tracking.approvals.request(wanted, "").await.unwrap();
+    }
+    let (mut ada, mut reader) = (server.browser(ADA), server.browser(READER));
+    // To grant on models of the name says nothing of the prompt.
+    for (kind, waits) in [("registered_model", false), ("prompt", true)] {
+        let grant =
+            [("action", "grant"), ("kind", kind), ("id", "Greeting"), ("permission", "EDIT")];
+        led_to(&ada.submit("/team/users/reader", &grant).await);
+        let page = reader.get("/team/approvals").await.text;
+        assert_eq!(page.contains("Approve Live of Greeting to version 1"), waits, "{kind}: {page}");
+        assert!(!page.contains("Live of Iris"), "{page}");
+        assert_eq!(
+            reader.get("/").await.text.contains("1 approval waits for you"),
+            waits,
+            "{kind}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use trainyard_mlflow::entities::{ApprovalRequest, AuditEvent, RegistryAt};
 use trainyard_mlflow::{AliasMove, Approvals, Audit, Result, SearchAudit};
 
-use super::guard::Guarded;
+use super::guard::{Family, Guarded};
 use crate::access::permission::Action;
 use crate::access::rights::denied;
 
@@ -13,6 +13,22 @@ impl Guarded {
     fn everything(&self) -> Result<()> {
         if self.sees_everything()? { Ok(()) } else { Err(denied()) }
     }
+}
+
+/// Those that `check` does not refuse.
+fn allowed(
+    requests: Vec<ApprovalRequest>,
+    check: impl Fn(&ApprovalRequest) -> Result<()>,
+) -> Result<Vec<ApprovalRequest>> {
+    let mut shown = Vec::new();
+    for request in requests {
+        match check(&request) {
+            Ok(()) => shown.push(request),
+            Err(error) if error.code() == denied().code() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(shown)
 }
 
 #[async_trait]
@@ -38,28 +54,21 @@ impl Approvals for Guarded {
             self.versions(model, Action::Read).await?;
             return self.inner.approvals.list(Some(model)).await;
         }
-        let mut shown = Vec::new();
-        for request in self.inner.approvals.list(None).await? {
-            match self.versions(&request.model, Action::Read).await {
-                Ok(_family) => shown.push(request),
-                Err(error) if error.code() == denied().code() => {}
-                Err(error) => return Err(error),
-            }
+        let requests = self.inner.approvals.list(None).await?;
+        if self.sees_everything()? {
+            return Ok(requests);
         }
-        Ok(shown)
+        allowed(requests, |request| {
+            let family = Family::of_prompt(request.is_prompt);
+            self.versions_of(family, &request.model, Action::Read)
+        })
     }
 
     async fn waiting(&self) -> Result<Vec<ApprovalRequest>> {
-        let mut shown = Vec::new();
-        for request in self.inner.approvals.waiting().await? {
-            match self.alias(&request.model, &request.alias, Action::Update).await {
-                Ok(()) => shown.push(request),
-                // Not theirs, or gone meanwhile.
-                Err(error) if error.code() == denied().code() || error.is_not_found() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(shown)
+        allowed(self.inner.approvals.waiting().await?, |request| {
+            let family = Family::of_prompt(request.is_prompt);
+            self.alias_of(family, &request.model, &request.alias, Action::Update)
+        })
     }
 
     async fn request(&self, wanted: AliasMove, reason: &str) -> Result<ApprovalRequest> {

@@ -69,6 +69,11 @@ impl Family {
             .iter()
             .rfind(|tag| tag.key == PROMPT)
             .is_some_and(|tag| tag.value.eq_ignore_ascii_case("true"));
+        Self::of_prompt(is_prompt)
+    }
+
+    /// That of a prompt, or of any other model.
+    pub(super) fn of_prompt(is_prompt: bool) -> Self {
         if is_prompt {
             Self { model: Kind::Prompt, version: Kind::PromptVersion }
         } else {
@@ -219,12 +224,17 @@ impl Guarded {
             return self.any_model(name, action);
         }
         let family = self.family(name).await.map_err(hidden)?;
+        self.versions_of(family, name, action)?;
+        Ok(family)
+    }
+
+    /// The same of a model that was looked at.
+    pub(super) fn versions_of(&self, family: Family, name: &str, action: Action) -> Result<()> {
         let version = if action == Action::Read {
             on(family.version, ANY, Action::NotDenied)
         } else {
             within(family.version, action, (family.model, name))
         };
-        self.directory.require(&[on(family.model, name, Action::Read), version])?;
-        Ok(family)
+        self.directory.require(&[on(family.model, name, Action::Read), version])
     }
 }

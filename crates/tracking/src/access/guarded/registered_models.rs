@@ -34,6 +34,17 @@ impl Guarded {
     pub(super) async fn alias(&self, model: &str, alias: &str, action: Action) -> Result<()> {
         let family = self.family(model).await;
         let family = family.map_err(|error| self.missing_model(model, action, error))?;
+        self.alias_of(family, model, alias, action)
+    }
+
+    /// The same of a model that was looked at.
+    pub(super) fn alias_of(
+        &self,
+        family: Family,
+        model: &str,
+        alias: &str,
+        action: Action,
+    ) -> Result<()> {
         let otherwise = [
             on(family.model, model, action),
             within(family.version, Action::Read, (family.model, model)),

@@ -98,6 +98,11 @@ pub(super) async fn enter(State(users): State<Users>, request: Request) -> Respo
 /// Opens a session, and sends the browser on.
 async fn signed_in(users: &Users, parts: &Parts, name: &str, next: &str) -> Response {
     let sign_in = &users.sign_in;
+    if let Err(wait) = sign_in.sessions.may_begin(name) {
+        users.directory.refusals.count(address(parts));
+        let problem = format!("too many sign-ins; try again in {} s", wait.as_secs() + 1);
+        return pages::refused(StatusCode::TOO_MANY_REQUESTS, &sign_in.prefix, &problem);
+    }
     let hours = sign_in.oidc.as_ref().map_or(SESSION_HOURS, |oidc| oidc.session_hours);
     let is_safe = is_secure(&parts.headers, sign_in.oidc.as_ref());
     match sign_in.sessions.open(name, address(parts), hours).await {

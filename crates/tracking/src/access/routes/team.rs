@@ -1,7 +1,7 @@
 //! The API of users for pages: what a page asks goes to the API's own handler, so that everything is checked, refused and
 //! written down in one place.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -151,8 +151,7 @@ impl Team for Users {
             "current_password": current,
         }));
         // Wrong ones are counted by address.
-        let address = Origin::current().address().and_then(|address| address.parse().ok());
-        let from = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let from = Origin::current().address().unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let this = self.clone();
         let replaced = async move { Box::pin(users::replace_password(&this, from, &asked)).await };
         done(Box::pin(replaced)).await
