@@ -349,9 +349,8 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_told_from_one_that_found_no_file() {
         let place = repository(&[]);
-        let said = |command: &str, line: &str| {
-            super::said(command, place.path(), &[line.to_owned()], None)
-        };
+        let said =
+            |command: &str, line: &str| said(command, place.path(), &[line.to_owned()], None);
         let python = said("python a.py", "sh: 1: python: not found").unwrap();
         assert!(python.contains("write python3"), "{python}");
         let uv = said("A=1 uv run a.py", "sh: line 1: uv: command not found").unwrap();

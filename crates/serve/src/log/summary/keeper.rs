@@ -140,6 +140,18 @@ impl Keeper {
     /// Removes what is old, and summarises the oldest hour that is due, or merges the oldest day; returns when to look again.
     fn look(&self, now: SystemTime, stopped: &Receiver<()>) -> io::Result<Duration> {
         let Uncovered { hours, newest } = self.uncovered()?;
+        let bytes: u64 = hours.values().flatten().map(|open| open.bytes).sum();
+        let is_much = self
+            .log
+            .retention
+            .bytes_max
+            .is_some_and(|most| bytes.saturating_mul(HURRY_OF_BYTES) > most);
+        let due = hours.iter().filter(|(hour, open)| is_much || self.is_due(**hour, open, now));
+        let due: Vec<i64> = due.map(|(hour, _)| *hour).collect();
+        // Nothing is put into a log that has no summaries and gets none.
+        if due.is_empty() && !file::folder(&self.log.dir).try_exists()? {
+            return Ok(LOOK_EVERY);
+        }
         // Else another server does it.
         let Some(_alone) = alone(&self.log.dir)? else { return Ok(LOOK_EVERY) };
         let believed = self.believed(newest, now);
@@ -149,14 +161,7 @@ impl Keeper {
         if self.quota.take(0).is_err() {
             return Ok(LOOK_EVERY);
         }
-        let bytes: u64 = hours.values().flatten().map(|open| open.bytes).sum();
-        let is_much = self
-            .log
-            .retention
-            .bytes_max
-            .is_some_and(|most| bytes.saturating_mul(HURRY_OF_BYTES) > most);
-        let due = hours.iter().filter(|(hour, open)| is_much || self.is_due(**hour, open, now));
-        for hour in due.map(|(hour, _)| *hour) {
+        for hour in due {
             let started = Instant::now();
             match self.cover(hour, stopped) {
                 Ok(is_done) => {
