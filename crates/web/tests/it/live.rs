@@ -219,7 +219,7 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
     let missing = format!("/runs/{run}/metrics/none");
     for (path, status) in [
         ("/compare", "204"),
-        ("/assets/trainyard.css", "204"),
+        ("/assets/trainyard.css", "307"),
         (file.as_str(), "204"),
         (missing.as_str(), "404"),
         ("/experiments/0?q=metrics.a+%3E+%27x%27", "400"),

@@ -278,8 +278,11 @@ async fn nobody_sees_services_that_are_not_theirs() {
     let control = Box::pin(AccessControl::open(&config)).await.unwrap();
     control.create_user("reader", Some(PASSWORD.to_owned()), false).await.unwrap();
     let tracking = control.guard(site.tracking.clone());
-    let options =
-        ServerOptions { authorize: Some(control.authorize()), ..ServerOptions::default() };
+    let options = ServerOptions {
+        authorize: Some(control.authorize()),
+        more_routes: control.routes(),
+        ..ServerOptions::default()
+    };
     let beside = Beside { team: Some(control.team()), ..Beside::default() };
     let pages = trainyard_web::router_with(tracking.clone(), "", beside);
     let router = app(tracking, &options, pages).unwrap();
