@@ -103,6 +103,10 @@ def pipelines():
             save(f"{name}.{end}", fitted, rows, ("cloudpickle",), tolerance)
     columns = ColumnTransformer([("t", ce.TargetEncoder(), ["town"]), ("o", ce.OneHotEncoder(), ["plan"]), ("n", StandardScaler(), ["share", "age"])])
     save("columns", make_pipeline(columns, LogisticRegression()).fit(frame, y), rows, KINDS)
+    # Beside a column of text a later step picks columns by the names that an encoder gives them.
+    for number, (names, town) in enumerate([(False, "town_2"), (True, "town_York")]):
+        picked = ColumnTransformer([("kept", StandardScaler(), [town, "share"])])
+        save(f"picked_{number}", make_pipeline(ce.OneHotEncoder(cols=["town"], use_cat_names=names), picked, LogisticRegression()).fit(frame, y), rows, ("cloudpickle",))
     two = make_pipeline(ce.CountEncoder(cols=["plan"]), ce.LeaveOneOutEncoder(cols=["town"]), GradientBoostingClassifier(n_estimators=4))
     save("two_encoders", two.fit(frame, y), rows, KINDS)
     save("search", GridSearchCV(make_pipeline(ce.TargetEncoder(), LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}, cv=2).fit(frame, y), rows, KINDS)
