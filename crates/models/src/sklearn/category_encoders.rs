@@ -264,7 +264,11 @@ fn numbered(fields: Fields<'_>, name: Value<'_>, is_one_hot: bool) -> Result<Enc
     let encoder = Fields(fields.value("ordinal_encoder")?);
     let numbers = Numbers::read(encoder, name)?;
     let (rows, names) = rows(fields, of_column(fields, "mapping", name)?)?;
-    let width = names.len();
+    let (categories, width) = (numbers.by_category.len(), names.len());
+    if categories.checked_mul(width).is_none_or(|cells| cells > CELLS_MAX) {
+        let what = format!("{categories} categories of {width} numbers each");
+        return Err(unsupported(fields, &what));
+    }
     let refuses = fields.text("handle_unknown", "value") == "error";
     Ok(numbers.table(names, |number| {
         let number = if is_one_hot && number.is_nan() { MISSING } else { number };

@@ -126,6 +126,11 @@ def refused():
             print(f"not made: {what}: {error}"[:160], file=sys.stderr)
             continue
         folder(f"refused_{at}", "model.pkl", content, {"sklearn": {"code": None, "pickled_model": "model.pkl"}}, "predict", given.iloc[:1], what, 0)
+    # A file of some kilobytes whose table has a million columns of no rows.
+    given = pd.DataFrame({"town": [f"t{at}" for at in range(100)], "share": RNG.random(100)})
+    wide = make_pipeline(ce.OneHotEncoder(cols=["town"]), LogisticRegression()).fit(given, given["share"] > 0.5)
+    wide[0].mapping[0]["mapping"] = pd.DataFrame(np.empty((0, 1_000_000)))
+    folder("refused_wide", "model.pkl", cloudpickle.dumps(wide), {"sklearn": {"code": None, "pickled_model": "model.pkl"}}, "predict", given.iloc[:1], "categories of 1000000 numbers", 0)
     # Unseen and missing categories that Python refuses, row by row.
     for name, maker in {**TABLES, **TARGETS}.items():
         frame = table()
