@@ -105,8 +105,7 @@ impl Expression {
             Self::Compare(sign, left, right) => {
                 let left = cells(left.values(rows, column)?);
                 let right = cells(right.values(rows, column)?);
-                let is_text = |cell: &Cell| matches!(cell, Cell::Text(_));
-                if !matches!(*sign, "==" | "!=") && left.iter().chain(&right).any(is_text) {
+                if !matches!(*sign, "==" | "!=") && left.iter().chain(&right).any(Cell::is_text) {
                     return Err(format!(
                         "column {:?} holds text where the formula asks which number is larger",
                         self.columns().first().copied().unwrap_or_default()
