@@ -15,7 +15,7 @@ use arrow_schema::{DataType, Field};
 use super::city::category;
 use super::file::File;
 use crate::any::{Cell, is_json};
-use crate::input::{Cells, Input};
+use crate::input::{Cells, Input, are_places};
 use crate::{Error, Result};
 
 /// Rows that are walked together: their bytes and sums stay in the nearest cache.
@@ -104,7 +104,7 @@ impl Columns {
     /// their number.
     fn find(&self, given: &[&str]) -> Result<(Vec<usize>, Vec<usize>)> {
         let every = || self.floats.iter().chain(&self.categories);
-        let is_array = is_array(given);
+        let is_array = are_places(given.iter().copied());
         let is_at = |place: &Place| given.get(place.column).is_some_and(|name| *name == place.name);
         let is_named = !is_array && every().all(|place| !place.name.is_empty());
         if is_named && !every().all(is_at) {
@@ -227,13 +227,6 @@ impl Columns {
             origins: floats,
         })
     }
-}
-
-/// Whether columns are those of an array, which have no names but their places. Names may be numbers as well.
-fn is_array(given: &[&str]) -> bool {
-    let is_its_place =
-        |(at, name): (usize, &&str)| name.is_empty() || name.parse::<usize>() == Ok(at);
-    given.iter().enumerate().all(is_its_place)
 }
 
 impl Rows<'_> {
