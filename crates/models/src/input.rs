@@ -42,6 +42,12 @@ pub(crate) fn is_place(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether columns are those of an array, which have no names but their places. Names may be numbers as well.
+pub(crate) fn are_places<'n>(names: impl IntoIterator<Item = &'n str>) -> bool {
+    let mut each = names.into_iter().enumerate();
+    each.all(|(at, name)| name.is_empty() || name.parse::<usize>() == Ok(at))
+}
+
 /// Refuses an input that is not as wide as the model.
 pub(crate) fn check_width(given: usize, taken: usize) -> Result<()> {
     if given == taken {
@@ -149,7 +155,7 @@ impl<'a> Input<'a> {
     ) -> Result<Cow<'b, RecordBatch>> {
         let schema = batch.schema_ref();
         let given = || schema.fields().iter().map(|field| field.name());
-        if given().eq(names) || given().any(|name| is_place(name)) || has_lists(batch) {
+        if given().eq(names) || are_places(given().map(String::as_str)) || has_lists(batch) {
             return Ok(Cow::Borrowed(batch));
         }
         let places: Option<Vec<usize>> =
@@ -508,5 +514,30 @@ impl Cells {
                 Self::Numbers(cells.into_iter().map(number).collect())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Float64Array;
+
+    use super::*;
+
+    #[test]
+    fn columns_that_are_named_by_numbers_are_arranged_by_name() {
+        let fitted = ["2021".to_owned(), "2020".to_owned()];
+        let arranged = |names: [&str; 2]| {
+            let column = |x: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![x])) };
+            let columns = names.into_iter().zip([column(1.0), column(2.0)]);
+            let batch = RecordBatch::try_from_iter(columns).unwrap();
+            let arranged = Input::arranged(&batch, &fitted).unwrap();
+            Input::new(arranged.as_ref()).rows_f64().unwrap()
+        };
+        assert_eq!(arranged(["2021", "2020"]), [1.0, 2.0]);
+        assert_eq!(arranged(["2020", "2021"]), [2.0, 1.0]);
+        // An array has places, not names.
+        assert_eq!(arranged(["0", "1"]), [1.0, 2.0]);
     }
 }

@@ -360,6 +360,14 @@ mod tests {
         let flavor = MlModel::read(&out).unwrap().flavors.catboost.unwrap();
         assert_eq!(flavor.model_type.as_deref(), Some("CatBoostClassifier"));
         assert_eq!(flavor.save_format.as_deref(), Some("cbm"));
+
+        // No Python reads an empty file either.
+        let file = place.path().join("empty.cbm");
+        std::fs::write(&file, "").unwrap();
+        let out = place.path().join("none");
+        let refused = wrap(&WrapOptions { file, ..options("", &out) }).unwrap_err();
+        assert!(format!("{refused:?}").contains("it is empty"), "{refused:?}");
+        assert!(!out.exists());
     }
 
     /// A pickle says by its first class whether it is an estimator.

@@ -52,6 +52,9 @@ impl Booster {
         if bytes.starts_with(binary::MAGIC) {
             return Self::new(binary::read(bytes)?);
         }
+        if bytes.is_empty() {
+            return Err(malformed("it is empty"));
+        }
         if bytes.first() != Some(&b'{') {
             return Err(Error::Unsupported {
                 what: "a CatBoost model that is neither cbm nor JSON".to_owned(),

@@ -12,6 +12,10 @@ const OUTPUTS_MAX: usize = 100_000;
 /// Levels of a symmetric tree, as CatBoost limits them.
 pub(super) const LEVELS_MAX: usize = 16;
 
+/// Borders and values that splits may ask for: CatBoost keeps those that are asked for alone, and a model has fewer splits.
+/// Many features may name one list in a file, which here each has for itself.
+const ASKED_MAX: usize = 1 << 22;
+
 /// A refusal of a damaged file.
 pub(super) fn malformed(reason: impl fmt::Display) -> Error {
     Error::Malformed { file: "the CatBoost model".to_owned(), reason: reason.to_string() }
@@ -198,6 +202,13 @@ impl File {
         if numbers.chain(&self.trees.leaves).any(|x| x.is_nan()) {
             return Err(malformed("a value is not a number"));
         }
+        let of_floats = self.floats.iter().map(|feature| feature.borders.len());
+        let of_categories = self.one_hot.iter().map(|feature| feature.values.len());
+        let of_ctrs = self.ctrs.iter().map(|ctr| ctr.borders.len());
+        let asked: usize = of_floats.chain(of_categories).chain(of_ctrs).sum();
+        if asked > ASKED_MAX {
+            return Err(malformed(format!("{asked} borders; it may have {ASKED_MAX}")));
+        }
         let borders = self.floats.iter().map(|feature| &feature.borders);
         for borders in borders.chain(self.ctrs.iter().map(|ctr| &ctr.borders)) {
             // Not a number is in no order.
@@ -275,5 +286,35 @@ impl Trees {
             return Err(malformed(format!("{} weights of {leaves} leaves", self.weights.len())));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borders_are_limited_in_sum() {
+        let float = |index: usize| FloatFeature {
+            index,
+            column: index,
+            name: String::new(),
+            borders: (0..u16::MAX).map(f32::from).collect(),
+            missing_is_above: false,
+        };
+        let file = |features: usize| File {
+            floats: (0..features).map(float).collect(),
+            categories: Vec::new(),
+            one_hot: Vec::new(),
+            ctrs: Vec::new(),
+            tables: Vec::new(),
+            trees: Trees::default(),
+            scale: 1.0,
+            bias: vec![0.0],
+            info: Vec::new(),
+        };
+        assert!(file(64).check().is_ok());
+        let refused = file(65).check().unwrap_err().to_string();
+        assert!(refused.contains("borders"), "{refused}");
     }
 }

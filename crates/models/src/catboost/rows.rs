@@ -15,7 +15,7 @@ use arrow_schema::{DataType, Field};
 use super::city::category;
 use super::file::File;
 use crate::any::{Cell, is_json};
-use crate::input::{Cells, Input, is_place};
+use crate::input::{Cells, Input, are_places};
 use crate::{Error, Result};
 
 /// Rows that are walked together: their bytes and sums stay in the nearest cache.
@@ -104,7 +104,7 @@ impl Columns {
     /// their number.
     fn find(&self, given: &[&str]) -> Result<(Vec<usize>, Vec<usize>)> {
         let every = || self.floats.iter().chain(&self.categories);
-        let is_array = given.iter().all(|name| is_place(name));
+        let is_array = are_places(given.iter().copied());
         let is_at = |place: &Place| given.get(place.column).is_some_and(|name| *name == place.name);
         let is_named = !is_array && every().all(|place| !place.name.is_empty());
         if is_named && !every().all(is_at) {
@@ -329,5 +329,26 @@ fn cell_hash(name: &str, cell: &Cell) -> Result<i32> {
             Ok(written(&mut String::new(), *x as i64))
         }
         Cell::Number(x) => Err(no_category(name, x)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_may_be_numbers() {
+        let place = |(column, name): (usize, &str)| Place { column, name: name.to_owned() };
+        let columns = Columns {
+            floats: [(0, "2"), (1, "0"), (2, "1")].into_iter().map(place).collect(),
+            categories: Vec::new(),
+            has_categories: false,
+        };
+        let find = |given: &[&str]| columns.find(given).unwrap().0;
+        assert_eq!(find(&["2", "0", "1"]), [0, 1, 2]);
+        assert_eq!(find(&["1", "0", "2"]), [2, 1, 0]);
+        // An array has places, not names.
+        assert_eq!(find(&["0", "1", "2"]), [0, 1, 2]);
+        assert!(columns.find(&["2", "1", "3"]).is_err());
     }
 }

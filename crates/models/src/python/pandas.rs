@@ -286,8 +286,8 @@ pub(crate) struct Frame<'a> {
     /// Names of the columns; numbers for those without.
     pub(crate) columns: Vec<Cell>,
     rows: Value<'a>,
-    /// Values of a block, and the places of its columns.
-    blocks: Vec<(Value<'a>, Vec<usize>)>,
+    /// By column: the values of its block, and which of that block's it is.
+    placed: Vec<Option<(Value<'a>, usize)>>,
 }
 
 impl<'a> Frame<'a> {
@@ -306,9 +306,17 @@ impl<'a> Frame<'a> {
             let step = usize::try_from(step).ok().filter(|&step| step > 0)?;
             Some((start..stop.min(columns.len())).step_by(step).collect())
         };
-        let blocks = manager.blocks.iter().map(|(values, at)| Some((*values, places(*at)?)));
-        let blocks = blocks.collect::<Option<_>>()?;
-        Some(Self { columns, rows: *rows, blocks })
+        let mut placed = vec![None; columns.len()];
+        // Each column is in one block.
+        let mut left = columns.len();
+        for (values, at) in &manager.blocks {
+            let places = places(*at)?;
+            left = left.checked_sub(places.len())?;
+            for (row, place) in places.into_iter().enumerate() {
+                *placed.get_mut(place)? = Some((*values, row));
+            }
+        }
+        Some(Self { columns, rows: *rows, placed })
     }
 
     /// The index of the rows.
@@ -318,11 +326,7 @@ impl<'a> Frame<'a> {
 
     /// A column by its place.
     pub(crate) fn column(&self, at: usize) -> Option<Values> {
-        let mut blocks = self.blocks.iter();
-        let (values, row) = blocks.find_map(|(values, places)| {
-            let row = places.iter().position(|&place| place == at)?;
-            Some((*values, row))
-        })?;
+        let (values, row) = self.placed.get(at).copied().flatten()?;
         // Blocks of NumPy's types hold their columns one after the other.
         let Some(array) = values.array() else { return Values::read(values) };
         match array.shape.as_slice() {

@@ -49,8 +49,8 @@ struct Encoder(Vec<Option<Encoded>>);
 /// The table of one column.
 #[derive(Debug)]
 struct Encoded {
-    /// Numbers that a category becomes.
-    width: usize,
+    /// Names of the columns that it becomes, by which later steps may pick them; empty for its own.
+    names: Vec<String>,
     by_category: HashMap<Key, Vec<f64>>,
     /// Whether categories are texts.
     has_text: bool,
@@ -165,11 +165,11 @@ fn series(fields: Fields<'_>, value: Value<'_>) -> Result<Vec<(Key, f64)>> {
     Ok(each.map(|(category, value)| (key(category), number(value))).collect())
 }
 
-/// The rows of a table by what they are for, and how wide they are.
-fn rows(fields: Fields<'_>, value: Value<'_>) -> Result<(HashMap<Key, Vec<f64>>, usize)> {
+/// The rows of a table by what they are for, and the names of its columns.
+fn rows(fields: Fields<'_>, value: Value<'_>) -> Result<(HashMap<Key, Vec<f64>>, Vec<String>)> {
     if value.class().is_some_and(|class| class.ends_with(".Series")) {
         let rows = series(fields, value)?.into_iter().map(|(key, x)| (key, vec![x]));
-        return Ok((rows.collect(), 1));
+        return Ok((rows.collect(), own_name()));
     }
     let refused = || unsupported(fields, "a table of another type");
     let frame = pandas::Frame::read(value).ok_or_else(refused)?;
@@ -186,7 +186,16 @@ fn rows(fields: Fields<'_>, value: Value<'_>) -> Result<(HashMap<Key, Vec<f64>>,
             row.push(number(cell));
         }
     }
-    Ok((index.cells.iter().map(key).zip(rows).collect(), width))
+    let names = frame.columns.iter().enumerate().map(|(at, name)| match name {
+        Cell::Text(name) => name.clone(),
+        Cell::Number(_) | Cell::Missing => at.to_string(),
+    });
+    Ok((index.cells.iter().map(key).zip(rows).collect(), names.collect()))
+}
+
+/// Of an encoder that makes one column of one.
+fn own_name() -> Vec<String> {
+    vec![String::new()]
 }
 
 /// The number of each category; of others none where these are refused.
@@ -221,7 +230,7 @@ impl Numbers {
     }
 
     /// The table in which `row` says what a number becomes.
-    fn table(&self, width: usize, row: impl Fn(f64) -> Rule) -> Encoded {
+    fn table(&self, names: Vec<String>, row: impl Fn(f64) -> Rule) -> Encoded {
         let row = |number: f64| row(self.shown(number));
         let unknown = self.unknown.map_or(Rule::Refused, &row);
         let mut missing = unknown.clone();
@@ -236,13 +245,13 @@ impl Numbers {
             }
         }
         let has_text = has_text(by_category.keys());
-        Encoded { width, by_category, has_text, unknown, missing }
+        Encoded { names, by_category, has_text, unknown, missing }
     }
 }
 
 /// `OrdinalEncoder`: the numbers themselves.
 fn ordinal(fields: Fields<'_>, name: Value<'_>) -> Result<Encoded> {
-    Ok(Numbers::read(fields, name)?.table(1, |number| Rule::Becomes(vec![number])))
+    Ok(Numbers::read(fields, name)?.table(own_name(), |number| Rule::Becomes(vec![number])))
 }
 
 /// Encoders with a table by number.
@@ -254,9 +263,14 @@ fn by_number(fields: Fields<'_>, name: Value<'_>) -> Result<Encoded> {
 fn numbered(fields: Fields<'_>, name: Value<'_>, is_one_hot: bool) -> Result<Encoded> {
     let encoder = Fields(fields.value("ordinal_encoder")?);
     let numbers = Numbers::read(encoder, name)?;
-    let (rows, width) = rows(fields, of_column(fields, "mapping", name)?)?;
+    let (rows, names) = rows(fields, of_column(fields, "mapping", name)?)?;
+    let (categories, width) = (numbers.by_category.len(), names.len());
+    if categories.checked_mul(width).is_none_or(|cells| cells > CELLS_MAX) {
+        let what = format!("{categories} categories of {width} numbers each");
+        return Err(unsupported(fields, &what));
+    }
     let refuses = fields.text("handle_unknown", "value") == "error";
-    Ok(numbers.table(width, |number| {
+    Ok(numbers.table(names, |number| {
         let number = if is_one_hot && number.is_nan() { MISSING } else { number };
         if refuses && number == UNKNOWN {
             return Rule::Refused;
@@ -307,7 +321,8 @@ fn means(fields: Fields<'_>, name: Value<'_>) -> Result<Encoded> {
         missing = Rule::Becomes(seen);
     }
     let has_text = has_text(by_category.keys());
-    Ok(Encoded { width: 1, by_category, has_text, unknown: rule("handle_unknown")?, missing })
+    let unknown = rule("handle_unknown")?;
+    Ok(Encoded { names: own_name(), by_category, has_text, unknown, missing })
 }
 
 /// `CountEncoder`: how often training had a category.
@@ -335,15 +350,21 @@ fn counts(fields: Fields<'_>, name: Value<'_>) -> Result<Encoded> {
         }
     }
     let has_text = has_text(by_category.keys());
-    Ok(Encoded { width: 1, by_category, has_text, unknown: other, missing })
+    Ok(Encoded { names: own_name(), by_category, has_text, unknown: other, missing })
 }
 
 impl Encoded {
+    /// Numbers that a category becomes.
+    fn width(&self) -> usize {
+        self.names.len()
+    }
+
     /// Bytes held, roughly.
     fn size_bytes(&self) -> usize {
         let text = |key: &Key| if let Key::Text(text) = key { text.len() } else { 0 };
-        let each = size_of::<Key>() + size_of::<Vec<f64>>() + self.width * size_of::<f64>();
-        self.by_category.len() * each + self.by_category.keys().map(text).sum::<usize>()
+        let each = size_of::<Key>() + size_of::<Vec<f64>>() + self.width() * size_of::<f64>();
+        let names: usize = self.names.iter().map(|name| size_of::<String>() + name.len()).sum();
+        names + self.by_category.len() * each + self.by_category.keys().map(text).sum::<usize>()
     }
 
     /// The columns that one becomes.
@@ -352,7 +373,7 @@ impl Encoded {
         if self.has_text {
             check_texts(x, at, &given)?;
         }
-        let mut columns: Vec<Vec<f64>> = vec![Vec::new(); self.width];
+        let mut columns: Vec<Vec<f64>> = vec![Vec::new(); self.width()];
         for (row, key) in keys(&given).iter().enumerate() {
             let rule = if *key == Key::Missing { &self.missing } else { &self.unknown };
             let values = match (self.by_category.get(key), rule) {
@@ -377,7 +398,7 @@ impl Estimator for Encoder {
     fn transform(&self, x: Table) -> Result<Table> {
         x.check_width(self.0.len())?;
         let rows = x.rows();
-        let widths = self.0.iter().map(|encoded| encoded.as_ref().map_or(1, |e| e.width));
+        let widths = self.0.iter().map(|encoded| encoded.as_ref().map_or(1, Encoded::width));
         Matrix::cells(rows, widths.sum())?;
         let mut frame = Frame::new(rows);
         for (at, encoded) in self.0.iter().enumerate() {
@@ -386,9 +407,9 @@ impl Estimator for Encoder {
                 frame.push(name, x.column(at)?, x.is_single_column(at));
                 continue;
             };
-            for (part, column) in encoded.columns(&x, at)?.into_iter().enumerate() {
-                let name = if encoded.width == 1 { name.clone() } else { format!("{name}_{part}") };
-                frame.push(name, Column::Numbers(column), false);
+            for (own, column) in encoded.names.iter().zip(encoded.columns(&x, at)?) {
+                let name = if own.is_empty() { &name } else { own };
+                frame.push(name.clone(), Column::Numbers(column), false);
             }
         }
         Table::beside(vec![Table::Frame(frame)], rows)
@@ -397,7 +418,7 @@ impl Estimator for Encoder {
     fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
         let each = self.0.iter().enumerate();
         let columns = each.flat_map(|(at, encoded)| {
-            std::iter::repeat_n(at, encoded.as_ref().map_or(1, |encoded| encoded.width))
+            std::iter::repeat_n(at, encoded.as_ref().map_or(1, Encoded::width))
         });
         Some(Ok(columns.collect()))
     }

@@ -106,8 +106,8 @@ const KINDS: &[Kind] = &[
 pub(super) fn reader(class: &str) -> Option<&'static Reader> {
     let package = class.split('.').next().unwrap_or_default();
     // Of imbalanced-learn its pipeline, which predicts as scikit-learn's does.
-    let is_usual =
-        matches!(package, "sklearn" | "xgboost" | "lightgbm") || class == IMBALANCED_PIPELINE;
+    let is_usual = matches!(package, "sklearn" | "xgboost" | "lightgbm" | "catboost")
+        || class == IMBALANCED_PIPELINE;
     let name = class.rsplit('.').next().unwrap_or_default();
     let kinds = KINDS.iter().filter(|kind| kind.package.map_or(is_usual, |of| of == package));
     let mut readers = kinds.flat_map(|kind| kind.families).copied().flatten();
@@ -157,5 +157,26 @@ impl Kind {
             (!names.is_empty()).then(|| names.join(", ") + &note)
         });
         entries.collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reader;
+
+    #[test]
+    fn classes_are_those_of_their_packages() {
+        for class in [
+            "sklearn.pipeline.Pipeline",
+            "xgboost.sklearn.XGBClassifier",
+            "lightgbm.sklearn.LGBMRegressor",
+            "catboost.core.CatBoostClassifier",
+            "category_encoders.ordinal.OrdinalEncoder",
+        ] {
+            assert!(reader(class).is_some(), "{class}");
+        }
+        for class in ["mine.Pipeline", "category_encoders.Pipeline", "catboost.core.Pool"] {
+            assert!(reader(class).is_none(), "{class}");
+        }
     }
 }

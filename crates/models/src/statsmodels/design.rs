@@ -293,6 +293,7 @@ impl Levels {
         for cell in &values.cells {
             let key = match cell {
                 Cell::Missing => continue,
+                Cell::Text(text) if is_nan(text) => continue,
                 Cell::Number(x) => Key::number(*x),
                 Cell::Text(text) => Key::text(Some(text)),
             };
@@ -350,7 +351,12 @@ impl Factor {
         let mut places = Vec::with_capacity(rows);
         for (row, key) in keys(&values).iter().enumerate() {
             let place = levels.places.get(key).copied();
-            if place.is_none() && *key != Key::Missing {
+            let is_missing = match key {
+                Key::Missing => true,
+                Key::Text(text) => is_nan(text),
+                Key::Number(_) => false,
+            };
+            if place.is_none() && !is_missing {
                 return Err(format!(
                     "{}, row {row}: a level that the model does not know",
                     self.code
@@ -407,6 +413,12 @@ fn text(cell: &Cell) -> Option<&str> {
     }
 }
 
+/// Whether a text is one that Python reads as no number: patsy takes it for a missing value, also where others are towns.
+fn is_nan(text: &str) -> bool {
+    let text = text.trim();
+    text.strip_prefix(['+', '-']).unwrap_or(text).eq_ignore_ascii_case("nan")
+}
+
 /// The first numbers of a column.
 fn numbers(values: Values, count: usize) -> Vec<f64> {
     let number = |cell| if let Cell::Number(x) = cell { x } else { f64::NAN };
@@ -424,5 +436,20 @@ pub(super) fn unsupported(what: &str) -> Error {
     Error::Unsupported {
         what: format!("a formula of statsmodels with {what}"),
         hint: hint.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_nan;
+
+    #[test]
+    fn texts_that_are_no_number_are_missing() {
+        for text in ["nan", "NaN", " -nan\n"] {
+            assert!(is_nan(text), "{text:?}");
+        }
+        for text in ["", "None", "NA", "nano", "--nan", "inf"] {
+            assert!(!is_nan(text), "{text:?}");
+        }
     }
 }

@@ -105,6 +105,12 @@ impl Expression {
             Self::Compare(sign, left, right) => {
                 let left = cells(left.values(rows, column)?);
                 let right = cells(right.values(rows, column)?);
+                if !matches!(*sign, "==" | "!=") && left.iter().chain(&right).any(Cell::is_text) {
+                    return Err(format!(
+                        "column {:?} holds text where the formula asks which number is larger",
+                        self.columns().first().copied().unwrap_or_default()
+                    ));
+                }
                 let each = left.iter().zip(&right);
                 Cells::Numbers(
                     each.map(|(x, y)| f64::from(u8::from(compare(sign, x, y)))).collect(),
@@ -375,6 +381,19 @@ mod tests {
         assert_eq!(value("I(hole == 'York')"), 0.0);
         assert_eq!(value("I(hole != 'York')"), 1.0);
         assert_eq!(value("C(x, Treatment(reference=1))"), 3.0);
+    }
+
+    #[test]
+    fn texts_are_neither_larger_nor_smaller() {
+        let column =
+            |_: &str| -> Result<Cells, String> { Ok(Cells::Text(vec![Some("40".to_owned())])) };
+        let asked = |text: &str| Expression::parse_factor(text).unwrap().numbers(1, &column);
+        for text in ["I(age > 30)", "I(30 < age)", "I(age <= 'b')"] {
+            let refused = asked(text).unwrap_err();
+            assert!(refused.contains("\"age\""), "{text}: {refused}");
+        }
+        assert_eq!(asked("I(age == 40)"), Ok(vec![0.0]));
+        assert_eq!(asked("I(age == '40')"), Ok(vec![1.0]));
     }
 
     #[test]

@@ -103,6 +103,10 @@ def pipelines():
             save(f"{name}.{end}", fitted, rows, ("cloudpickle",), tolerance)
     columns = ColumnTransformer([("t", ce.TargetEncoder(), ["town"]), ("o", ce.OneHotEncoder(), ["plan"]), ("n", StandardScaler(), ["share", "age"])])
     save("columns", make_pipeline(columns, LogisticRegression()).fit(frame, y), rows, KINDS)
+    # Beside a column of text a later step picks columns by the names that an encoder gives them.
+    for number, (names, town) in enumerate([(False, "town_2"), (True, "town_York")]):
+        picked = ColumnTransformer([("kept", StandardScaler(), [town, "share"])])
+        save(f"picked_{number}", make_pipeline(ce.OneHotEncoder(cols=["town"], use_cat_names=names), picked, LogisticRegression()).fit(frame, y), rows, ("cloudpickle",))
     two = make_pipeline(ce.CountEncoder(cols=["plan"]), ce.LeaveOneOutEncoder(cols=["town"]), GradientBoostingClassifier(n_estimators=4))
     save("two_encoders", two.fit(frame, y), rows, KINDS)
     save("search", GridSearchCV(make_pipeline(ce.TargetEncoder(), LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}, cv=2).fit(frame, y), rows, KINDS)
@@ -122,6 +126,11 @@ def refused():
             print(f"not made: {what}: {error}"[:160], file=sys.stderr)
             continue
         folder(f"refused_{at}", "model.pkl", content, {"sklearn": {"code": None, "pickled_model": "model.pkl"}}, "predict", given.iloc[:1], what, 0)
+    # A file of some kilobytes whose table has a million columns of no rows.
+    given = pd.DataFrame({"town": [f"t{at}" for at in range(100)], "share": RNG.random(100)})
+    wide = make_pipeline(ce.OneHotEncoder(cols=["town"]), LogisticRegression()).fit(given, given["share"] > 0.5)
+    wide[0].mapping[0]["mapping"] = pd.DataFrame(np.empty((0, 1_000_000)))
+    folder("refused_wide", "model.pkl", cloudpickle.dumps(wide), {"sklearn": {"code": None, "pickled_model": "model.pkl"}}, "predict", given.iloc[:1], "categories of 1000000 numbers", 0)
     # Unseen and missing categories that Python refuses, row by row.
     for name, maker in {**TABLES, **TARGETS}.items():
         frame = table()

@@ -98,6 +98,9 @@ def by_formula(frame):
     holes.loc[[9, 50], "y"] = np.nan
     holes.loc[11, "town"] = None
     keep("formula_holes", lambda: smf.ols("y ~ x + town", holes).fit(), rows)
+    # To patsy a text "nan" is a missing value: it is no level, and rows with it answer nothing.
+    nan = lambda rows, k: rows.assign(town=rows["town"].astype(object).where(rows["k"] != k, "nan"))
+    keep("formula_nan", lambda: smf.ols("y ~ x + town", nan(frame, 1)).fit(), nan(rows, 2))
     keep("formula_subset", lambda: smf.ols("y ~ x + town", frame, subset=frame["k"] > 0).fit(), rows)
     odd = frame.assign(town=frame["town"].astype(object))
     keep("formula_objects", lambda: smf.ols("y ~ x + town", odd).fit(), rows)
