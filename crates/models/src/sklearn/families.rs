@@ -106,8 +106,8 @@ const KINDS: &[Kind] = &[
 pub(super) fn reader(class: &str) -> Option<&'static Reader> {
     let package = class.split('.').next().unwrap_or_default();
     // Of imbalanced-learn its pipeline, which predicts as scikit-learn's does.
-    let is_usual =
-        matches!(package, "sklearn" | "xgboost" | "lightgbm") || class == IMBALANCED_PIPELINE;
+    let is_usual = matches!(package, "sklearn" | "xgboost" | "lightgbm" | "catboost")
+        || class == IMBALANCED_PIPELINE;
     let name = class.rsplit('.').next().unwrap_or_default();
     let kinds = KINDS.iter().filter(|kind| kind.package.map_or(is_usual, |of| of == package));
     let mut readers = kinds.flat_map(|kind| kind.families).copied().flatten();
