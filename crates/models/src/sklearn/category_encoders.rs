@@ -21,10 +21,7 @@ pub(super) const READERS: &[Reader] = &[
         read(fields, |fields, name| numbered(fields, name, true))
     }),
     Reader::new("BinaryEncoder BaseNEncoder GrayEncoder", |fields, _| read(fields, by_number)),
-    Reader::new(
-        "HelmertEncoder SumEncoder BackwardDifferenceEncoder PolynomialEncoder",
-        |fields, _| read(fields, by_number),
-    ),
+    Reader::new(CONTRASTS, |fields, _| read(fields, by_number)),
     Reader::new(
         "TargetEncoder JamesSteinEncoder MEstimateEncoder WOEEncoder GLMMEncoder QuantileEncoder",
         |fields, _| read(fields, by_number),
@@ -32,6 +29,8 @@ pub(super) const READERS: &[Reader] = &[
     Reader::new("LeaveOneOutEncoder CatBoostEncoder", |fields, _| read(fields, means)),
     Reader::new("CountEncoder", |fields, _| read(fields, counts)),
 ];
+
+const CONTRASTS: &str = "HelmertEncoder SumEncoder BackwardDifferenceEncoder PolynomialEncoder";
 
 /// Number of a category that training had not.
 const UNKNOWN: f64 = -1.0;
@@ -42,9 +41,17 @@ const MISSING: f64 = -2.0;
 /// Values of all categories of all columns; one-hot columns of many categories are the largest.
 const CELLS_MAX: usize = 1 << 26;
 
-/// An encoder: what becomes of each column.
+/// An encoder.
 #[derive(Debug)]
-struct Encoder(Vec<Option<Encoded>>);
+struct Encoder {
+    /// What becomes of each column.
+    columns: Vec<Option<Encoded>>,
+    /// Whether a column of ones comes first: contrasts of version 2.6 have it.
+    has_intercept: bool,
+}
+
+/// The name of that column.
+const INTERCEPT: &str = "intercept";
 
 /// The table of one column.
 #[derive(Debug)]
@@ -111,7 +118,56 @@ fn read(
         }
         *slot = Some(encoded);
     }
-    Ok(Box::new(Encoder(columns)))
+    let has_intercept = has_intercept(fields, &inputs, width(&columns))?;
+    Ok(Box::new(Encoder { columns, has_intercept }))
+}
+
+/// Columns that these become.
+fn width(columns: &[Option<Encoded>]) -> usize {
+    columns.iter().map(|encoded| encoded.as_ref().map_or(1, |encoded| encoded.width)).sum()
+}
+
+/// Whether contrasts answer a column of ones before the `width` columns of their tables.
+fn has_intercept(fields: Fields<'_>, inputs: &[Option<Cell>], width: usize) -> Result<bool> {
+    if !CONTRASTS.split(' ').any(|class| class == fields.name()) {
+        return Ok(false);
+    }
+    let outputs = names_out(fields)
+        .ok_or_else(|| unsupported(fields, "a file without the names of its columns"))?;
+    let is_first = outputs.first().is_some_and(|name| name == INTERCEPT);
+    if outputs.len() == width {
+        return Ok(false);
+    }
+    if !is_first || outputs.len() != width + 1 {
+        return Err(fields.malformed(format!("{} names of {width} columns", outputs.len())));
+    }
+    // The ones would take its place.
+    if inputs.contains(&Some(Cell::Text(INTERCEPT.to_owned()))) {
+        return Err(unsupported(fields, "a column of the name \"intercept\""));
+    }
+    Ok(true)
+}
+
+/// Names of the columns that an encoder answers.
+fn names_out(fields: Fields<'_>) -> Option<Vec<String>> {
+    let name = |value| match cell(value)? {
+        Cell::Text(text) => Some(text),
+        Cell::Number(at) => Some(at.to_string()),
+        Cell::Missing => None,
+    };
+    fields.optional("feature_names_out_")?.items()?.into_iter().map(name).collect()
+}
+
+/// Names of the columns of the data frame that `transform` answers, where it is one: of an encoder, or of a pipeline
+/// that ends with it.
+pub(super) fn frame_names(value: Value<'_>) -> Option<Vec<String>> {
+    let fields = Fields(value);
+    if fields.name() == "Pipeline" {
+        let last = value.get("steps")?.items()?.pop()?.items()?.pop()?;
+        return frame_names(last);
+    }
+    let is_ours = value.class()?.starts_with("category_encoders.");
+    (is_ours && fields.flag("return_df", true)).then(|| names_out(fields)).flatten()
 }
 
 fn unsupported(fields: Fields<'_>, what: &str) -> Error {
@@ -396,12 +452,14 @@ impl Encoded {
 
 impl Estimator for Encoder {
     fn transform(&self, x: Table) -> Result<Table> {
-        x.check_width(self.0.len())?;
+        x.check_width(self.columns.len())?;
         let rows = x.rows();
-        let widths = self.0.iter().map(|encoded| encoded.as_ref().map_or(1, Encoded::width));
-        Matrix::cells(rows, widths.sum())?;
+        Matrix::cells(rows, width(&self.columns) + usize::from(self.has_intercept))?;
         let mut frame = Frame::new(rows);
-        for (at, encoded) in self.0.iter().enumerate() {
+        if self.has_intercept {
+            frame.push(INTERCEPT.to_owned(), Column::Numbers(vec![1.0; rows]), false);
+        }
+        for (at, encoded) in self.columns.iter().enumerate() {
             let name = x.name(at);
             let Some(encoded) = encoded else {
                 frame.push(name, x.column(at)?, x.is_single_column(at));
@@ -416,7 +474,11 @@ impl Estimator for Encoder {
     }
 
     fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
-        let each = self.0.iter().enumerate();
+        // Ones are made of no column.
+        if self.has_intercept {
+            return None;
+        }
+        let each = self.columns.iter().enumerate();
         let columns = each.flat_map(|(at, encoded)| {
             std::iter::repeat_n(at, encoded.as_ref().map_or(1, Encoded::width))
         });
@@ -428,6 +490,6 @@ impl Estimator for Encoder {
     }
 
     fn size_bytes(&self) -> usize {
-        self.0.iter().flatten().map(Encoded::size_bytes).sum()
+        self.columns.iter().flatten().map(Encoded::size_bytes).sum()
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow_schema::DataType;
 
 pub(crate) use super::matrix::Matrix;
@@ -221,6 +221,31 @@ impl Table {
             .flat_map(|row| columns.iter().map(move |column| column.get(row).cloned().flatten()))
             .collect();
         Some(Prediction::Matrix { values: Arc::new(values), width: columns.len() })
+    }
+
+    /// The columns one by one under these names: a data frame in Python.
+    pub(crate) fn named(&self, names: &[String]) -> Result<Prediction> {
+        if self.width() != names.len() {
+            let given = (names.len(), self.width());
+            return Err(Error::Input(format!(
+                "{} names for an answer of {} columns",
+                given.0, given.1
+            )));
+        }
+        let column = |(at, name): (usize, &String)| {
+            let values: ArrayRef = match self.column(at)? {
+                Column::Numbers(values) => Arc::new(Float64Array::from(values)),
+                Column::Text(values) => Arc::new(StringArray::from(values)),
+                Column::Mixed(_) => {
+                    return Err(Error::Input(format!(
+                        "column {name:?} holds texts beside numbers, and is part of the answer"
+                    )));
+                }
+                Column::Other(kind) => return Err(unusable(name, &kind)),
+            };
+            Ok((name.clone(), Prediction::Column(values)))
+        };
+        Ok(Prediction::Named(names.iter().enumerate().map(column).collect::<Result<_>>()?))
     }
 
     /// One column of numbers or text, copied out.

@@ -89,7 +89,13 @@ impl Estimator for Each {
             x.check_numbers(Missing::Refused)?;
         }
         if let Table::Frame(frame) = &x {
-            let each = frame.columns.iter().zip(&frame.names).zip(&frame.singles);
+            // What is checked is one array, of 32 bits where all columns are.
+            let singles = if self.validate {
+                vec![x.is_single(); frame.singles.len()]
+            } else {
+                frame.singles.clone()
+            };
+            let each = frame.columns.iter().zip(&frame.names).zip(&singles);
             let columns = each.map(|((column, name), &is_single)| match column {
                 Column::Numbers(values) => {
                     Ok(Column::Numbers(values.iter().map(|&x| self.value(x, is_single)).collect()))
@@ -103,7 +109,7 @@ impl Estimator for Each {
                 rows: frame.rows,
                 names: frame.names.clone(),
                 columns,
-                singles: frame.singles.clone(),
+                singles,
             }));
         }
         let mut matrix = x.matrix()?.into_owned();

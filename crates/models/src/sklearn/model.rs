@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 
+use super::category_encoders::frame_names;
 use super::data::{Matrix, Output, Table, matrix_prediction};
 use super::estimator::{Estimator, Fields};
 use super::families::{load, reader};
@@ -21,6 +22,8 @@ pub(crate) struct SklearnModel {
     method: Method,
     /// Names of the columns that it was fitted to, if they had names.
     names: Option<Vec<String>>,
+    /// Names of the columns of what `transform` answers, where that is a data frame.
+    frame: Option<Vec<String>>,
     /// What it is; of a search, what that found.
     class: String,
 }
@@ -94,7 +97,8 @@ impl SklearnModel {
         }
         let class = Fields(found(root)).name().to_owned();
         check_method(&*estimator, method, &class)?;
-        Ok(Self { estimator, method, names: fitted_names(root), class })
+        let frame = frame_names(root);
+        Ok(Self { estimator, method, names: fitted_names(root), frame, class })
     }
 
     /// The rows with their columns in the order of training.
@@ -145,6 +149,9 @@ impl Predictor for SklearnModel {
             }
             Method::Transform => {
                 let answers = self.estimator.transform(x)?;
+                if let Some(names) = &self.frame {
+                    return answers.named(names);
+                }
                 match answers.all_text() {
                     Some(text) => Ok(text),
                     None => Ok(matrix_prediction(answers.matrix()?.into_owned())),

@@ -31,7 +31,14 @@ impl Select {
         if self.finite {
             x.check_numbers(Missing::Refused)?;
         }
-        x.select(&self.columns)
+        let mut kept = x.select(&self.columns)?;
+        // They are columns of the array of all, which is of 32 bits where all of them are.
+        if let Table::Frame(frame) = &mut kept
+            && !x.is_single()
+        {
+            frame.singles.fill(false);
+        }
+        Ok(kept)
     }
 
     fn model(&self) -> Result<&dyn Estimator> {
@@ -180,9 +187,9 @@ fn best(fields: Fields<'_>, scores: &[f64]) -> Result<Vec<bool>> {
         Some("all") => scores.len(),
         _ => fields.count("k")?,
     };
-    // A stable ascending sort whose last k are kept, so of equals the later ones.
+    // A stable ascending sort whose last k are kept, so of equals the later ones; the two zeros are equal.
     let mut order: Vec<usize> = (0..scores.len()).collect();
-    let score = |at: usize| scores.get(at).copied().unwrap_or(f64::MIN);
+    let score = |at: usize| scores.get(at).copied().unwrap_or(f64::MIN) + 0.0;
     order.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
     let mut keep = vec![false; scores.len()];
     for &at in order.iter().rev().take(k) {

@@ -7,9 +7,10 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 
 use super::design::{Design, unsupported};
 use super::mean::Mean;
+use crate::any::Cell;
 use crate::input::{Cells, Input, check_width};
 use crate::python::Value;
-use crate::python::pandas::Frame;
+use crate::python::pandas::{Frame, Series};
 use crate::sklearn::read_object;
 use crate::{Error, Prediction, Predictor, Result};
 
@@ -55,11 +56,9 @@ impl StatsmodelsModel {
         };
         let model = results.get("model").ok_or_else(|| malformed("no model in it"))?;
         let kind = kind(model)?;
-        let params = results.get("params").and_then(Value::array);
-        let params = params.ok_or_else(|| malformed("params is no array"))?;
-        let numbers = params.elements.to_f64().ok_or_else(|| malformed("params are no numbers"))?;
+        let (shape, numbers) = params(results).map_err(malformed)?;
         let is_several = matches!(kind, Kind::Plain(Response::Classes));
-        let mut equations = match params.shape.as_slice() {
+        let mut equations = match shape.as_slice() {
             [_] if !is_several => vec![numbers],
             [rows, equations]
                 if is_several
@@ -133,6 +132,21 @@ impl StatsmodelsModel {
     fn width(&self) -> usize {
         self.equations.first().map_or(0, Vec::len)
     }
+}
+
+/// The parameters, row-major, and their shape: an array, or a series where the fit was given a series as offset.
+fn params(results: Value<'_>) -> Result<(Vec<usize>, Vec<f64>), &'static str> {
+    const NO_NUMBERS: &str = "params are no numbers";
+    let params = results.get("params").ok_or("no params in it")?;
+    if let Some(array) = params.array() {
+        let numbers = array.elements.to_f64().ok_or(NO_NUMBERS)?;
+        return Ok((array.shape.clone(), numbers));
+    }
+    let series = Series::read(params).ok_or("params is no array")?;
+    let number = |cell: &Cell| if let Cell::Number(x) = cell { Some(*x) } else { None };
+    let numbers: Option<Vec<f64>> = series.values.cells.iter().map(number).collect();
+    let numbers = numbers.ok_or(NO_NUMBERS)?;
+    Ok((vec![numbers.len()], numbers))
 }
 
 fn shorten(equations: &mut [Vec<f64>], length: impl Fn(usize) -> Option<usize>) {

@@ -190,6 +190,19 @@ pub(crate) fn difference(
                 .collect();
             compare(&cells(values), &flat.iter().collect::<Vec<_>>(), tolerance)
         }
+        // A data frame, of which the rows were kept.
+        Prediction::Named(outputs) if expected.is_array() => {
+            let rows = expected.as_array().ok_or("expected no list")?;
+            if rows.iter().any(|row| row.as_array().map(Vec::len) != Some(outputs.len())) {
+                return Err(format!("{} columns where {expected:.80} is expected", outputs.len()));
+            }
+            for (at, (name, output)) in outputs.iter().enumerate() {
+                let column = rows.iter().map(|row| row[at].clone()).collect();
+                difference(output, &column, tolerance)
+                    .map_err(|error| format!("{name}: {error}"))?;
+            }
+            Ok(())
+        }
         Prediction::Named(outputs) => {
             let ties = ties(expected);
             for (name, output) in outputs {
