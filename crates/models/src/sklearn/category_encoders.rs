@@ -124,7 +124,7 @@ fn read(
 
 /// Columns that these become.
 fn width(columns: &[Option<Encoded>]) -> usize {
-    columns.iter().map(|encoded| encoded.as_ref().map_or(1, |encoded| encoded.width)).sum()
+    columns.iter().map(|encoded| encoded.as_ref().map_or(1, Encoded::width)).sum()
 }
 
 /// Whether contrasts answer a column of ones before the `width` columns of their tables.
