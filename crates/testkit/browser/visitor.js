@@ -17,6 +17,8 @@ const PATIENCE_MS = 60_000;
 const PROGRAM_MS = 900_000;
 // After which a look at a page is given up, and another is taken.
 const LOOK_MS = 2_000;
+// After which somebody clicks once more.
+const AGAIN_MS = 10000;
 // More stops of the Tab key than a page has.
 const STOPS_MAX = 1_000;
 const HEIGHT = 900;
@@ -143,7 +145,15 @@ class Visitor {
   // A click that leads to another page, or to this one again.
   async follow(what) {
     const element = await this.find(what);
-    await this.leave(`the page behind ${JSON.stringify(what)}`, () => this.activate(element));
+    const isLink = await element.evaluate((one) => one.matches("a[href]"));
+    const again = isLink && !this.keyboard ? () => this.clickAgain(what) : null;
+    await this.leave(`the page behind ${JSON.stringify(what)}`, () => this.activate(element), again);
+  }
+
+  // As somebody does under whose finger the page moved: it is the same click.
+  async clickAgain(what) {
+    const { x, y, covering } = await (await this.find(what)).evaluate(place);
+    if (!covering) await this.page.mouse.click(x, y);
   }
 
   // A click that stays.
@@ -198,11 +208,19 @@ class Visitor {
     if (!isSeen) throw new Error(`it cannot be seen what has the focus on ${this.page.url()}`);
   }
 
-  // Does something that leads to another page, and waits until that is there.
-  async leave(what, act) {
+  // Does something that leads to another page, and waits until that is there; `again` is done where it does not come.
+  async leave(what, act, again) {
     await this.page.evaluate(() => { window.isLeft = true; });
     await act();
-    await until(what, () => this.page.evaluate(() => !window.isLeft && document.readyState === "complete"));
+    let next = Date.now() + AGAIN_MS;
+    await until(what, async () => {
+      if (await this.page.evaluate(() => !window.isLeft && document.readyState === "complete")) return true;
+      if (again && Date.now() > next) {
+        next = Date.now() + AGAIN_MS;
+        await again();
+      }
+      return false;
+    });
   }
 
   // All that can be read on the page.
