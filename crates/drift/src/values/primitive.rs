@@ -108,7 +108,7 @@ pub(super) fn integers<T: ArrowPrimitiveType>(
                 *count += 1;
             }
         });
-        let runs = counts.into_iter().zip(low..).filter(|(count, _)| *count > 0);
+        let runs = counts.into_iter().zip(low..=high).filter(|(count, _)| *count > 0);
         Sorted::from_runs(runs.map(|(count, value)| (value, count)))
     } else {
         let mut values = Vec::with_capacity(size);

@@ -55,11 +55,24 @@ impl Lock {
 
     /// Takes it as soon as others let go.
     pub(super) async fn take(path: &Path, hold: Hold) -> Result<Self> {
+        let taken = Self::take_unless(path, hold, || false).await?;
+        taken.ok_or_else(|| Error::from(ErrorKind::WouldBlock))
+    }
+
+    /// The same; none as soon as it is not needed any more.
+    pub(super) async fn take_unless(
+        path: &Path,
+        hold: Hold,
+        is_needless: impl Fn() -> bool,
+    ) -> Result<Option<Self>> {
         let began = Instant::now();
         let mut said = began;
         loop {
             if let Some(lock) = Self::try_take(path, hold)? {
-                return Ok(lock);
+                return Ok(Some(lock));
+            }
+            if is_needless() {
+                return Ok(None);
             }
             if began.elapsed() > PATIENCE {
                 let seconds = PATIENCE.as_secs();

@@ -101,7 +101,10 @@ pub(super) async fn obtain(
             }
             return Ok(environment);
         }
-        let lock = Lock::take(&cache.lock(&digest), Hold::Alone).await.map_err(broken)?;
+        // Who waits for another that makes it, waits no longer than that: it is in use from then on.
+        let is_made = || cache.whole(&digest).is_some();
+        let lock = Lock::take_unless(&cache.lock(&digest), Hold::Alone, is_made).await;
+        let Some(lock) = lock.map_err(broken)? else { continue };
         // Another may have made it, while this waited.
         if cache.whole(&digest).is_none() {
             make(cache, &digest, requirements, lock, tools).await?;
