@@ -197,7 +197,7 @@ pub(super) fn day_path(log: &Path, day_ms: i64) -> PathBuf {
 
 /// The day that a moment lies in.
 pub(super) fn day_of(at_ms: i64) -> i64 {
-    at_ms - at_ms.rem_euclid(DAY_MS)
+    at_ms.saturating_sub(at_ms.rem_euclid(DAY_MS))
 }
 
 /// A file of summaries, by its name.
