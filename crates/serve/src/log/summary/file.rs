@@ -273,6 +273,9 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Kept>> {
     let mut at = start.len() as u64 + length;
     let mut parts = Vec::with_capacity(head.parts.len());
     for one in head.parts {
+        if ![HOUR_MS, DAY_MS].contains(&one.length_ms) {
+            return Err(io::Error::other("a part of it is of neither an hour nor a day"));
+        }
         parts.push(LogSummary {
             begins_ms: one.hour_ms,
             length_ms: one.length_ms,
