@@ -133,5 +133,8 @@ mod tests {
         assert!(shown("town[H.York]").unwrap_err().contains("[H.York]"));
         assert!(shown("bs(x, df=4)[0]").unwrap_err().contains("bs(x, df=4)"));
         assert!(shown("town[York").is_err());
+        let product = |factors: usize| vec!["x"; factors].join(":");
+        assert_eq!(shown(&product(50)).unwrap().len(), 50);
+        assert!(shown(&product(51)).unwrap_err().contains("50 factors"));
     }
 }
