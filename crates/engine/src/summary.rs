@@ -309,7 +309,10 @@ impl Table<'_> {
         let finite = counts.finite();
         let sql = statements::quantiles(self.source.engine(), &self.relation, shape, finite);
         let batches = session.rows(QUANTILES, &sql, POINTS as u64)?;
-        let missing = self.rows - finite - counts.infinite.iter().sum::<u64>();
+        let there = finite + counts.infinite.iter().sum::<u64>();
+        let missing = self.rows.checked_sub(there);
+        let missing =
+            missing.ok_or_else(|| changed(self.source, &format!("column {:?}", shape.name)))?;
         let column = values::quantised(session, shape, &batches, finite, counts.infinite, missing)?;
         self.take(index, column)
     }

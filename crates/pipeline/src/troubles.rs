@@ -84,7 +84,7 @@ fn news(before: &mut Option<Trouble>, now: Option<Trouble>) -> Option<News> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::test_mail::mailing;
+    use crate::notify::test_mail::{mailing, next_mail};
 
     #[tokio::test]
     async fn what_nobody_heard_is_told_at_the_next_look() {
@@ -99,7 +99,7 @@ mod tests {
         for _look in 0..3 {
             troubles.looked(&project, None).await;
         }
-        let (first, last) = (mails.recv().await.unwrap(), mails.recv().await.unwrap());
+        let (first, last) = (next_mail(&mut mails).await, next_mail(&mut mails).await);
         assert!(first.contains("could not be looked for") && !first.contains("In-Reply-To"));
         assert!(last.contains("looked for again") && last.contains("In-Reply-To"), "{last}");
         assert!(mails.try_recv().is_err(), "each is told once");

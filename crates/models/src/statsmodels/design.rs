@@ -18,6 +18,9 @@ use crate::{Error, Result};
 const COLUMNS_MAX: usize = 10_000;
 const FACTORS_MAX: usize = 1_000;
 
+/// Bytes of the name of a column; those that people have are some dozens.
+const NAME_MAX: usize = 2_000;
+
 /// Bytes of the levels of all factors.
 const LEVELS_MAX: usize = 64 << 20;
 
@@ -86,7 +89,9 @@ impl Design {
     /// [`Error::Unsupported`] with the part of the formula that is not known here.
     pub(super) fn read(made: &Frame<'_>, training: &Frame<'_>) -> Result<Self> {
         let names: Option<Vec<&str>> = made.columns.iter().map(text).collect();
-        let names = names.filter(|names| names.len() <= COLUMNS_MAX);
+        let names = names.filter(|names| {
+            names.len() <= COLUMNS_MAX && names.iter().all(|name| name.len() <= NAME_MAX)
+        });
         let names = names.ok_or_else(|| unreadable("the names of its columns"))?;
         let mut reading = Reading { training, factors: Vec::new(), left: LEVELS_MAX };
         let mut named = Vec::with_capacity(names.len());

@@ -12,6 +12,9 @@ const DEPTH_MAX: usize = 50;
 /// Bytes of one expression; those that people write have some dozens.
 const LENGTH_MAX: usize = 2_000;
 
+/// Signs of one expression: in a long sum each is a level more of what is walked.
+const SIGNS_MAX: usize = 200;
+
 /// A value by row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Expression {
@@ -179,6 +182,7 @@ fn cells(column: Cells) -> Vec<Cell> {
 struct Parser<'t> {
     rest: &'t str,
     depth: usize,
+    signs: usize,
 }
 
 impl<'t> Parser<'t> {
@@ -186,7 +190,7 @@ impl<'t> Parser<'t> {
         if text.len() > LENGTH_MAX {
             return Err(format!("an expression of {} bytes", text.len()));
         }
-        Ok(Self { rest: text.trim(), depth: 0 })
+        Ok(Self { rest: text.trim(), depth: 0, signs: 0 })
     }
 
     fn unknown(&self) -> String {
@@ -237,7 +241,8 @@ impl<'t> Parser<'t> {
             } else {
                 return Ok(left);
             };
-            left = Expression::Arithmetic(sign, Box::new(left), Box::new(self.product()?));
+            let right = self.product()?;
+            left = self.joined(sign, left, right)?;
         }
     }
 
@@ -254,8 +259,23 @@ impl<'t> Parser<'t> {
             } else {
                 return Ok(left);
             };
-            left = Expression::Arithmetic(sign, Box::new(left), Box::new(self.signed()?));
+            let right = self.signed()?;
+            left = self.joined(sign, left, right)?;
         }
+    }
+
+    /// Two values with a sign between them.
+    fn joined(
+        &mut self,
+        sign: char,
+        left: Expression,
+        right: Expression,
+    ) -> Result<Expression, String> {
+        self.signs += 1;
+        if self.signs > SIGNS_MAX {
+            return Err(format!("an expression of more than {SIGNS_MAX} signs"));
+        }
+        Ok(Expression::Arithmetic(sign, Box::new(left), Box::new(right)))
     }
 
     /// A power, perhaps with a sign, which binds less.
@@ -415,5 +435,9 @@ mod tests {
         }
         let deep = format!("{}x{}", "(".repeat(60), ")".repeat(60));
         assert!(Expression::parse(&deep).is_err());
+        let long = |signs: usize| format!("x{}", "+x".repeat(signs));
+        assert!(Expression::parse(&long(200)).is_ok());
+        let refused = Expression::parse(&long(201)).unwrap_err();
+        assert!(refused.contains("200 signs"), "{refused}");
     }
 }

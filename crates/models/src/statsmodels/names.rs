@@ -3,6 +3,9 @@
 //!
 //! `Intercept`, `np.log(z)`, `C(town)[T.York]`, `x:town[T.York]`.
 
+/// Factors of one product.
+const FACTORS_MAX: usize = 50;
+
 /// A factor of a column of a design.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NamedFactor<'n> {
@@ -34,6 +37,9 @@ pub(super) fn factors(
     let mut factors = Vec::new();
     let mut rest = name;
     loop {
+        if factors.len() == FACTORS_MAX {
+            return Err(format!("a product of more than {FACTORS_MAX} factors"));
+        }
         let (code, after) = rest.split_at(code_end(rest));
         let level = match after.strip_prefix('[') {
             None => None,
@@ -127,5 +133,8 @@ mod tests {
         assert!(shown("town[H.York]").unwrap_err().contains("[H.York]"));
         assert!(shown("bs(x, df=4)[0]").unwrap_err().contains("bs(x, df=4)"));
         assert!(shown("town[York").is_err());
+        let product = |factors: usize| vec!["x"; factors].join(":");
+        assert_eq!(shown(&product(50)).unwrap().len(), 50);
+        assert!(shown(&product(51)).unwrap_err().contains("50 factors"));
     }
 }

@@ -1,5 +1,7 @@
 //! Deliveries that are tried again, a few times, and given up.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -61,11 +63,13 @@ pub(super) fn client(authorities: Vec<Certificate>) -> Result<Client, String> {
 pub(super) fn authorities(project: &Path, path: &Path) -> Result<Vec<u8>, String> {
     let path = project.join(path);
     let wrong = |error: &dyn std::fmt::Display| format!("ca_file {}: {error}", path.display());
-    let bytes = std::fs::metadata(&path).map_err(|error| wrong(&error))?.len();
-    if bytes > CA_BYTES_MAX {
+    let file = File::open(&path).map_err(|error| wrong(&error))?;
+    let mut bytes = Vec::new();
+    file.take(CA_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
+    if bytes.len() as u64 > CA_BYTES_MAX {
         return Err(wrong(&"it is too large"));
     }
-    std::fs::read(&path).map_err(|error| wrong(&error))
+    Ok(bytes)
 }
 
 /// Posts JSON until somebody takes it; the URL may be a secret and is in no message.

@@ -1,12 +1,21 @@
 //! A mail server for tests, without encryption, and a project that mails to it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::Project;
+
+/// The end of a wait for a mail: what takes as long does not come.
+const TOO_LONG: Duration = Duration::from_mins(2);
+
+/// The next mail that was sent.
+pub(crate) async fn next_mail(mails: &mut UnboundedReceiver<String>) -> String {
+    tokio::time::timeout(TOO_LONG, mails.recv()).await.unwrap().unwrap()
+}
 
 /// A project in this folder, and the mails that it sends: to a server that greets with these, one after the other, and well
 /// from then on. `421` is that it may be better later, `554` that it will not.

@@ -290,7 +290,7 @@ mod tests {
 
     use super::super::registry::opener;
     use super::*;
-    use crate::notify::test_mail::mailing;
+    use crate::notify::test_mail::{mailing, next_mail};
 
     #[tokio::test]
     async fn an_outage_is_told_before_its_end_and_once_more_when_nobody_heard() {
@@ -306,7 +306,7 @@ mod tests {
         let since = down.trouble.since.clone();
         let over = Happened::Recovered { from: Occasion::Outage, since };
         tell_aside(&turn, &project, over, &Arc::default());
-        let (first, last) = (mails.recv().await.unwrap(), mails.recv().await.unwrap());
+        let (first, last) = (next_mail(&mut mails).await, next_mail(&mut mails).await);
         assert!(first.contains("does not serve") && !first.contains("In-Reply-To"), "{first}");
         assert!(last.contains("the outage is over") && last.contains("In-Reply-To"), "{last}");
         assert!(mails.try_recv().is_err());

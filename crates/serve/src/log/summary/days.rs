@@ -86,7 +86,7 @@ fn together(day_ms: i64, all: &[LogSummary]) -> io::Result<Vec<Part>> {
     let mut groups: BTreeMap<(Key, i64), Vec<&LogSummary>> = BTreeMap::new();
     for one in all {
         let (mut key, mut length_ms) = (one.key(), one.length_ms);
-        if one.begins_ms >= day_ms && one.ends_ms() <= day_ms + DAY_MS {
+        if one.begins_ms >= day_ms && one.ends_ms() <= day_ms.saturating_add(DAY_MS) {
             (key.0, length_ms) = (day_ms, DAY_MS);
         }
         groups.entry((key, length_ms)).or_default().push(one);

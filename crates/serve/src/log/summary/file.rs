@@ -197,7 +197,7 @@ pub(super) fn day_path(log: &Path, day_ms: i64) -> PathBuf {
 
 /// The day that a moment lies in.
 pub(super) fn day_of(at_ms: i64) -> i64 {
-    at_ms - at_ms.rem_euclid(DAY_MS)
+    at_ms.saturating_sub(at_ms.rem_euclid(DAY_MS))
 }
 
 /// A file of summaries, by its name.
@@ -273,6 +273,9 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Kept>> {
     let mut at = start.len() as u64 + length;
     let mut parts = Vec::with_capacity(head.parts.len());
     for one in head.parts {
+        if ![HOUR_MS, DAY_MS].contains(&one.length_ms) {
+            return Err(io::Error::other("a part of it is of neither an hour nor a day"));
+        }
         parts.push(LogSummary {
             begins_ms: one.hour_ms,
             length_ms: one.length_ms,
