@@ -309,7 +309,8 @@ async fn make_team(admin: &Member, hook: &str) -> (String, Vec<Member>) {
     // Three jobs of CI show the token of a service account.
     let body = json!({ "username": "ci" });
     admin.post("3.0/trainyard/service-accounts/create", &body).await.unwrap();
-    let body = json!({ "username": "ci", "name": "train", "scope": "MANAGE", "expires_in_days": 1 });
+    let body =
+        json!({ "username": "ci", "name": "train", "scope": "MANAGE", "expires_in_days": 1 });
     let token = admin.post("3.0/trainyard/tokens/create", &body).await.unwrap();
     let token = token["secret"].as_str().unwrap();
     people.extend((0..3).map(|_job| Member::new(&admin.url, "ci", token)));
