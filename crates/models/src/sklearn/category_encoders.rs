@@ -222,7 +222,9 @@ fn series(fields: Fields<'_>, value: Value<'_>) -> Result<Vec<(Key, f64)>> {
 }
 
 /// The rows of a table by what they are for, and the names of its columns.
-fn rows(fields: Fields<'_>, value: Value<'_>) -> Result<(HashMap<Key, Vec<f64>>, Vec<String>)> {
+type NamedRows = (HashMap<Key, Vec<f64>>, Vec<String>);
+
+fn rows(fields: Fields<'_>, value: Value<'_>) -> Result<NamedRows> {
     if value.class().is_some_and(|class| class.ends_with(".Series")) {
         let rows = series(fields, value)?.into_iter().map(|(key, x)| (key, vec![x]));
         return Ok((rows.collect(), own_name()));
