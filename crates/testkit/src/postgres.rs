@@ -33,6 +33,9 @@ pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
 }
 
+/// Ports that are tried one after the other.
+const PORTS_MAX: usize = 5;
+
 /// PostgreSQL refuses to run as root; `nobody` will do.
 pub(crate) fn as_user(program: &Path) -> Command {
     if !is_root() {
@@ -85,12 +88,24 @@ impl PostgresServer {
     }
 
     fn create(settings: &str) -> Self {
-        let server = Self::in_new_folder(settings);
+        let mut server = Self::in_new_folder(settings);
         run(as_user(&program("initdb"))
             .args(["-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C", "-D"])
             .arg(server.data()));
         if !settings.is_empty() {
             server.make_certificate();
+        }
+        // A free port may be somebody's by the time that it is taken.
+        for _port in 0..PORTS_MAX {
+            let started = server.start_command().output();
+            if started.is_ok_and(|started| started.status.success()) {
+                return server;
+            }
+            if !server.log().contains("could not bind") {
+                break;
+            }
+            let _old = std::fs::remove_file(server.folder.path().join("log"));
+            server.port = free_port();
         }
         server.up();
         server
@@ -162,18 +177,29 @@ impl PostgresServer {
 
     /// Starts the server again after [`PostgresServer::down`].
     pub fn up(&self) {
+        run(&mut self.start_command());
+    }
+
+    /// What the server said.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn start_command(&self) -> Command {
         let options = format!(
             "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off {}",
             self.port,
             self.folder.path().display(),
             self.settings
         );
-        run(as_user(&program("pg_ctl"))
+        let mut command = as_user(&program("pg_ctl"));
+        command
             .arg("-D")
             .arg(self.data())
             .arg("-l")
             .arg(self.folder.path().join("log"))
-            .args(["-w", "-t", "120", "-o", &options, "start"]));
+            .args(["-w", "-t", "120", "-o", &options, "start"]);
+        command
     }
 
     /// Stops the server at once, as a power cut does.
