@@ -18,7 +18,7 @@ const PROGRAM_MS = 900_000;
 // After which a look at a page is given up, and another is taken.
 const LOOK_MS = 2_000;
 // After which somebody clicks once more.
-const AGAIN_MS = 10000;
+const AGAIN_MS = 5_000;
 // More stops of the Tab key than a page has.
 const STOPS_MAX = 1_000;
 const HEIGHT = 900;
@@ -48,6 +48,19 @@ async function until(what, look) {
     if (Date.now() > end) throw new Error(`waited in vain for ${what}${trouble}`);
     await pause(20);
   }
+}
+
+// Waits for what an act leads to; where it does not come, the act is done again each time that this long has passed.
+async function repeated(what, isThere, again, after) {
+  let next = Date.now() + after;
+  await until(what, async () => {
+    if (await isThere()) return true;
+    if (again && Date.now() > next) {
+      next = Date.now() + after;
+      await again();
+    }
+    return false;
+  });
 }
 
 // In the page: what somebody sees under this name, or hears of it.
@@ -145,9 +158,10 @@ class Visitor {
   // A click that leads to another page, or to this one again.
   async follow(what) {
     const element = await this.find(what);
-    const isLink = await element.evaluate((one) => one.matches("a[href]"));
-    const again = isLink && !this.keyboard ? () => this.clickAgain(what) : null;
-    await this.leave(`the page behind ${JSON.stringify(what)}`, () => this.activate(element), again);
+    const changesNothing = await element.evaluate((one) => !one.form || one.form.method === "get");
+    const again = this.keyboard ? null : () => this.clickAgain(what);
+    const after = changesNothing ? AGAIN_MS : 6 * AGAIN_MS;
+    await this.leave(`the page behind ${JSON.stringify(what)}`, () => this.activate(element), again, after);
   }
 
   // As somebody does under whose finger the page moved: it is the same click.
@@ -156,16 +170,28 @@ class Visitor {
     if (!covering) await this.page.mouse.click(x, y);
   }
 
-  // A click that stays.
+  // A click that stays. What is ticked by it is looked at.
   async tick(what) {
-    await this.activate(await this.find(what));
+    const element = await this.find(what);
+    const state = (one) => {
+      const control = one.control || one;
+      return control.type === "checkbox" ? control.checked : null;
+    };
+    const before = await element.evaluate(state);
+    await this.activate(element);
+    const isDone = async () => before === null || (await element.evaluate(state)) !== before;
+    await repeated(`${JSON.stringify(what)} to be ticked`, isDone, this.keyboard ? null : () => this.clickAgain(what), AGAIN_MS);
   }
 
   // Writes into a field, in place of what is there.
   async fill(what, text) {
     const field = await this.find(what);
     if (this.keyboard) await this.reach(field);
-    else await this.activate(field);
+    else {
+      await this.activate(field);
+      const hasFocus = () => field.evaluate((one) => (one.control || one) === document.activeElement);
+      await repeated(`the focus on ${JSON.stringify(what)}`, hasFocus, () => this.clickAgain(what), AGAIN_MS);
+    }
     await this.page.keyboard.down("Control");
     await this.page.keyboard.press("a");
     await this.page.keyboard.up("Control");
@@ -209,18 +235,11 @@ class Visitor {
   }
 
   // Does something that leads to another page, and waits until that is there; `again` is done where it does not come.
-  async leave(what, act, again) {
+  async leave(what, act, again, after) {
     await this.page.evaluate(() => { window.isLeft = true; });
     await act();
-    let next = Date.now() + AGAIN_MS;
-    await until(what, async () => {
-      if (await this.page.evaluate(() => !window.isLeft && document.readyState === "complete")) return true;
-      if (again && Date.now() > next) {
-        next = Date.now() + AGAIN_MS;
-        await again();
-      }
-      return false;
-    });
+    const isThere = () => this.page.evaluate(() => !window.isLeft && document.readyState === "complete");
+    await repeated(what, isThere, again, after);
   }
 
   // All that can be read on the page.
