@@ -238,7 +238,7 @@ class Visitor {
   async leave(what, act, again, after) {
     await this.page.evaluate(() => { window.isLeft = true; });
     await act();
-    const isThere = () => this.page.evaluate(() => !window.isLeft && document.readyState === "complete");
+    const isThere = () => this.page.evaluate(() => !window.isLeft && location.href !== "about:blank" && document.readyState === "complete");
     await repeated(what, isThere, again, after);
   }
 
@@ -252,11 +252,14 @@ class Visitor {
     await until(`${JSON.stringify(text)} on ${this.page.url()}`, async () => (await this.text()).includes(text));
   }
 
-  // Texts of what a selector finds, in order.
-  texts(selector) {
-    const read = (wanted) =>
-      [...document.querySelectorAll(wanted)].map((one) => one.textContent.trim().replace(/\s+/g, " "));
-    return this.page.evaluate(read, selector);
+  // Texts of what a selector finds, in order, as soon as it finds something on a whole page.
+  async texts(selector) {
+    const read = (wanted) => {
+      const found = [...document.querySelectorAll(wanted)];
+      return document.readyState === "complete" && found.length > 0
+        ? found.map((one) => one.textContent.trim().replace(/\s+/g, " ")) : null;
+    };
+    return until(`${selector} on ${this.page.url()}`, () => this.page.evaluate(read, selector));
   }
 
   close() {
