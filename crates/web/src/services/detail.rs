@@ -81,7 +81,7 @@ impl Shown<'_> {
                         }
                         tr {
                             th scope="row" { "Record" }
-                            td { a href=(web.links.run(&service.run_id)) { "all that is recorded" } "; who deletes that run forgets the service" }
+                            td.sentence { a href=(web.links.run(&service.run_id)) { "all that is recorded" } "; who deletes that run forgets the service" }
                         }
                     }
                 }
