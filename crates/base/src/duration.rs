@@ -33,6 +33,18 @@ pub fn parse_or_off(text: &str) -> Result<Option<Duration>, NoDuration> {
     if text.trim() == "off" { Ok(None) } else { parse(text).map(Some) }
 }
 
+/// Microseconds as people read them, with the two digits that count: `3.1 ms`, `45 ms`, `1.2 s`.
+pub fn of_micros(micros: u64) -> String {
+    let millis = micros as f64 / 1e3;
+    if millis < 9.95 {
+        format!("{millis:.1} ms")
+    } else if millis < 999.5 {
+        format!("{millis:.0} ms")
+    } else {
+        format!("{:.1} s", millis / 1e3)
+    }
+}
+
 /// For `#[serde(deserialize_with = "…")]` of a duration.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
@@ -54,6 +66,12 @@ mod tests {
         assert_eq!(parse_or_off(" off"), Ok(None));
         assert_eq!(parse_or_off("1h"), Ok(Some(Duration::from_hours(1))));
         assert!(parse_or_off("never").is_err() && parse("off").is_err());
+    }
+
+    #[test]
+    fn microseconds_have_the_digits_that_count() {
+        let shown = [0, 3_120, 9_949, 9_950, 999_499, 999_500, 1_240_000].map(of_micros);
+        assert_eq!(shown, ["0.0 ms", "3.1 ms", "9.9 ms", "10 ms", "999 ms", "1.0 s", "1.2 s"]);
     }
 
     #[test]

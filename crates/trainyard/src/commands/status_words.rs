@@ -1,6 +1,7 @@
 //! Numbers and texts of a status as people read them.
 
 use anstyle::Style;
+use trainyard_base::duration::of_micros;
 use trainyard_deploy::gateway::Lately;
 
 use crate::printer::RED;
@@ -21,26 +22,14 @@ pub(super) fn traffic(lately: &Lately) -> String {
         let refused = lately.client_faults as f64 / lately.requests as f64 * 100.0;
         parts.push(format!("{:.1} % clients' faults", refused.min(100.0)));
     }
-    parts.extend(lately.p50_us.map(|micros| format!("p50 {}", time(micros))));
-    parts.extend(lately.p99_us.map(|micros| format!("p99 {}", time(micros))));
+    parts.extend(lately.p50_us.map(|micros| format!("p50 {}", of_micros(micros))));
+    parts.extend(lately.p99_us.map(|micros| format!("p99 {}", of_micros(micros))));
     parts.join(", ")
 }
 
 /// How a minute with too many errors is shown.
 pub(super) fn alarm(lately: &Lately) -> Option<Style> {
     (lately.error_share() > ALARM_SHARE).then_some(RED)
-}
-
-/// Microseconds for a person: two digits that count.
-fn time(micros: u64) -> String {
-    let millis = micros as f64 / 1e3;
-    if millis < 9.95 {
-        format!("{millis:.1} ms")
-    } else if millis < 999.5 {
-        format!("{millis:.0} ms")
-    } else {
-        format!("{:.1} s", millis / 1e3)
-    }
 }
 
 #[cfg(test)]
@@ -59,9 +48,5 @@ mod tests {
         (lately.instance_faults, lately.client_faults) = (13, 600);
         assert!(traffic(&lately).contains("1.1 % errors, 50.0 % clients' faults, p50"));
         assert!(alarm(&lately).is_some());
-        assert_eq!(
-            (time(80), time(9_960), time(999_600)),
-            ("0.1 ms".into(), "10 ms".into(), "1.0 s".into())
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! One service: its facts, what goes through, its instances, a release that goes on, and what was said of it.
 
 use maud::{Markup, html};
+use trainyard_base::duration::of_micros;
 use trainyard_base::service::{
     CandidateRecord, CopiesRecord, GatewayMode, InstanceRecord, InstanceRole, ServiceRecord,
 };
@@ -9,7 +10,7 @@ use trainyard_mlflow::entities::Run;
 use super::charts::{self, Span};
 use super::list::numbers;
 use super::recorded::Service;
-use super::sentence::{sentence, time};
+use super::sentence::sentence;
 use crate::cockpit::{Health, table_of_releases};
 use crate::links::query;
 use crate::site::Web;
@@ -238,7 +239,7 @@ fn compared(copies: &CopiesRecord) -> Markup {
                 tbody {
                     tr { th scope="row" { "Requests" } td.number { (copies.pairs) } td.number { (copies.pairs) } }
                     tr { th scope="row" { "Failed alone" } td.number { (copies.green_failed) } td.number { (copies.blue_failed) } }
-                    tr { th scope="row" { "Mean time" } td.number { (time(copies.green_us)) } td.number { (time(copies.blue_us)) } }
+                    tr { th scope="row" { "Mean time" } td.number { (of_micros(copies.green_us)) } td.number { (of_micros(copies.blue_us)) } }
                 }
             }
         }

@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 
 use maud::{Markup, html};
+use trainyard_base::duration::of_micros;
 use trainyard_base::service::Traffic;
 
 use super::recorded::{SERVICES_MAX, Service};
-use super::sentence::{state, time, versions, well_of_all};
+use super::sentence::{state, versions, well_of_all};
 use crate::site::Web;
 use crate::{format, page};
 
@@ -91,7 +92,7 @@ pub(super) fn numbers(minute: Option<&Traffic>) -> Markup {
             td.number { "–" }
             td.number { "–" }
         }
-        td.number { @if let Some(p99) = p99 { (time(p99)) } @else { "–" } }
+        td.number { @if let Some(p99) = p99 { (of_micros(p99)) } @else { "–" } }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a service is, in words.
 
 use maud::{Markup, html};
+use trainyard_base::duration::of_micros;
 use trainyard_base::service::{
     GatewayMode, InstanceRecord, InstanceRole, ServiceState, Teller, Traffic,
 };
@@ -94,20 +95,8 @@ pub(super) fn traffic(minute: &Traffic) -> String {
         format!("{} requests/min", minute.requests),
         format!("{:.1} % errors", minute.error_share() * 100.0),
     ];
-    parts.extend(minute.p99_us.map(|micros| format!("p99 {}", time(micros))));
+    parts.extend(minute.p99_us.map(|micros| format!("p99 {}", of_micros(micros))));
     parts.join(", ")
-}
-
-/// Microseconds for a person: two digits that count.
-pub(super) fn time(micros: u64) -> String {
-    let millis = micros as f64 / 1e3;
-    if millis < 9.95 {
-        format!("{millis:.1} ms")
-    } else if millis < 999.5 {
-        format!("{millis:.0} ms")
-    } else {
-        format!("{:.1} s", millis / 1e3)
-    }
 }
 
 /// The instances that requests go to: those that are well, and all.
@@ -269,7 +258,6 @@ mod tests {
         let degraded = in_short(&service(record(ServiceState::Degraded)), NOW);
         assert!(degraded.starts_with("1 of 2 instances, 312"), "{degraded}");
         assert_eq!(in_short(&service(record(ServiceState::Down)), NOW), "service down");
-        assert_eq!([400, 12_345, 2_500_000].map(time), ["0.4 ms", "12 ms", "2.5 s"]);
         assert_eq!(versions(&record(ServiceState::Serving).instances), ["7"]);
     }
 }
