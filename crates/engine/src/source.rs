@@ -41,12 +41,15 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Whether a source is one of an engine, by its scheme, or by lacking one.
+    /// Whether a source is one of an engine: by its scheme, or by asking for a table or a query, as no file does. One of an
+    /// engine that is not known is told so by [`Source::parse`].
     pub fn is_one(text: &str) -> bool {
         if ASKED.iter().any(|asked| text.starts_with(asked)) {
             return true;
         }
-        text.split_once("://").is_some_and(|(scheme, _)| Engine::of_scheme(scheme).is_some())
+        text.split_once("://").is_some_and(|(scheme, rest)| {
+            Engine::of_scheme(scheme).is_some() || ASKED.iter().any(|asked| rest.contains(asked))
+        })
     }
 
     /// Reads a URI. `table=` is a name of one part or more, each as the engine has it, in double quotes where it holds a
@@ -309,6 +312,11 @@ mod tests {
         }
         assert!(Source::is_one("postgres://h") && !Source::is_one("s3://b/x.parquet"));
         assert!(!Source::is_one("data/train.csv") && Source::is_one("?table=t"));
+        // An engine that is not known is no pattern of files.
+        let unknown = "mysql://me:s3cret@h/d?table=t";
+        assert!(Source::is_one(unknown));
+        let error = Source::parse(unknown).unwrap_err().to_string();
+        assert!(error.contains("there are duckdb") && !error.contains("s3cret"), "{error}");
     }
 
     #[test]
