@@ -67,6 +67,14 @@ impl Up {
         let log = self.log.clone();
         self.wait_until(text, || std::fs::read_to_string(&log).unwrap().contains(text));
     }
+
+    /// Waits until others see that it keeps the project up: `up --down` ends only whom it sees.
+    pub(crate) fn wait_until_seen(&mut self, project: &TestProject) {
+        let pid = u64::from(self.process.0.id());
+        self.wait_until("it is seen", || {
+            status(project)["supervisor"]["pid"].as_u64() == Some(pid)
+        });
+    }
 }
 
 /// What `deploy status` says, whatever it ends with.

@@ -201,6 +201,7 @@ impl Soak {
         self.settled();
         let Self { project, port, mut up, client, around } = self;
         client.finish();
+        up.wait_until_seen(&project);
         stdout_of(&project.run(&["up", "--down"]), 0);
         assert_eq!(up.process.0.wait().unwrap().code(), Some(0));
         let state = around.as_ref().and_then(Surroundings::state);
@@ -324,6 +325,7 @@ fn whatever_happens_to_containers_and_their_engine_they_come_back() {
         assert!(hits_who_serves || failed == 0, "{number}: {failed} requests failed of {fault}");
     }
     client.finish();
+    up.wait_until_seen(&project);
     stdout_of(&project.run(&["up", "--down"]), 0);
     assert_eq!(up.process.0.wait().unwrap().code(), Some(0));
     assert_eq!(engine.docker(&["ps", "-aq"]), "");
