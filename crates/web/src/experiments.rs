@@ -8,11 +8,10 @@ use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag, ViewType};
 use trainyard_mlflow::{Page, SearchExperiments, SearchRuns};
 
 use crate::error::{Result, status};
-use crate::format;
 use crate::links::query;
 use crate::page::{self, Section};
-use crate::search_box;
 use crate::site::Web;
+use crate::{format, grammar, live};
 
 const PAGE_SIZE: i64 = 100;
 
@@ -35,7 +34,7 @@ pub(crate) async fn list(
     let search = SearchExperiments {
         view_type: if asked.deleted.is_empty() { ViewType::ActiveOnly } else { ViewType::All },
         max_results: Some(PAGE_SIZE),
-        filter: search_box::names(&asked.q, "name"),
+        filter: grammar::names(&asked.q, "name"),
         order_by: vec!["last_update_time DESC".to_owned()],
         page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
     };
@@ -54,7 +53,7 @@ pub(crate) async fn list(
             label { input type="checkbox" name="deleted" value="1" checked[!asked.deleted.is_empty()]; " deleted, too" }
             button.quiet { "Filter" }
         }
-        (body)
+        (live::part("experiments", &body))
     };
     let page = page::layout(&web.links, "Experiments", Some(Section::Experiments), &[], &body);
     Ok(page::respond(code, &page))

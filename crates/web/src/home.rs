@@ -258,7 +258,7 @@ async fn state(web: &Web, model: &RegisteredModel, version: &str, now: i64) -> M
         }
     };
     let last_look = Records::last_look(web, &model.name, &version);
-    let (records, services) = join(last_look, services::read_of(web, &model.name)).await;
+    let (records, services) = join(last_look, services::read_of(web, model)).await;
     let look = records.looks.first();
     html! {
         (Health::of(&version, look).and(services.health(now)).dot())

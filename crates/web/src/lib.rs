@@ -55,7 +55,6 @@ mod run_table;
 mod runs_csv;
 mod sandbox;
 mod search;
-mod search_box;
 mod services;
 mod signature;
 mod site;

@@ -7,7 +7,7 @@ use trainyard_mlflow::entities::{RunStatus, Tag};
 
 use crate::links::Links;
 use crate::pagination::Asked;
-use crate::{assets, format};
+use crate::{assets, format, live};
 
 /// What a page is.
 pub(crate) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
@@ -46,7 +46,7 @@ pub(crate) fn layout(
                 link rel="icon" type="image/svg+xml" href=(links.asset(&assets::ICON.name));
                 script src=(links.asset(&assets::SCRIPT.name)) defer {}
             }
-            body data-home=(links.home()) {
+            body data-home=(links.home()) data-drawn=[live::drawn_at()] {
                 a.skip href="#main" { "Skip to the content" }
                 header.top {
                     a.brand href=(links.home()) { "Trainyard" }

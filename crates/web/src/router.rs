@@ -14,7 +14,7 @@ use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
-    artifact, assets, cockpit, compare, curves, error, experiment, experiments, home, logged_model,
+    artifact, assets, cockpit, compare, curves, error, experiment, experiments, home, live, logged_model,
     metric, models, monitoring, page, relations, run, run_change, runs_csv, search, services, team,
     webhooks,
 };
@@ -61,7 +61,7 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
             get(cockpit::show_version).post(cockpit::change_version),
         )
         .route("/services", get(services::list))
-        .route("/services/{run_id}", get(services::show))
+        .route("/services/{run_id}", get(services::show).post(services::change))
         .route("/webhooks", get(webhooks::show).post(webhooks::change))
         .route("/team", get(team::show).post(team::change))
         .route("/team/users/{name}", get(team::show_member).post(team::change_member))
@@ -102,7 +102,9 @@ async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Res
     let ticket = Ticket::of(request.headers());
     request.extensions_mut().insert(ticket.clone());
     let takes_gzip = gzip::is_taken(request.headers());
-    let mut response = error::draw(&web.links, next.run(request).await);
+    let headers = request.headers().clone();
+    let draw = async { error::draw(&web.links, next.run(request).await) };
+    let mut response = live::drawing(&headers, draw).await;
     let headers = response.headers_mut();
     // Pages of ours have forms; what users logged is none, and comes with a policy of its own.
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == page::MEDIA_TYPE)

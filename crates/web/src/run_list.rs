@@ -10,8 +10,8 @@ use trainyard_mlflow::entities::{Run, ViewType};
 
 use crate::columns::Column;
 use crate::error::{Error, Result, status};
+use crate::grammar;
 use crate::query::Query;
-use crate::search_box;
 use crate::site::Web;
 
 /// Runs a page.
@@ -58,7 +58,7 @@ pub(crate) fn search(experiment_id: &str, query: &Query) -> SearchRuns {
     let orders = group.map(|field| format!("{field} ASC")).into_iter();
     SearchRuns {
         experiment_ids: vec![experiment_id.to_owned()],
-        filter: search_box::runs(query.one("q")),
+        filter: grammar::runs(query.one("q")),
         view_type: match query.one("view") {
             "deleted" => ViewType::DeletedOnly,
             "all" => ViewType::All,

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use tempfile::TempDir;
 use trainyard_mlflow::entities::{LifecycleStage, ModelOutput};
 use trainyard_mlflow::{AliasId, CreateRun, SearchAudit, VERSIONS_TAG, VersionId};
 use trainyard_tracking::access::{AccessConfig, AccessControl};
@@ -10,6 +11,21 @@ use trainyard_tracking::server::{ServerOptions, app};
 use trainyard_tracking::{Governance, OpenOptions};
 
 use crate::site::{NASTY, Page, Site, send};
+
+/// Who may do what over a server: `ada` is an administrator, `reader` has what nobody else was given. The folder is theirs.
+pub(crate) async fn access(default_permission: &str) -> (AccessControl, TempDir) {
+    let users = tempfile::tempdir().unwrap();
+    let config = AccessConfig {
+        database_uri: format!("sqlite:///{}", users.path().join("users.db").display()),
+        default_permission: default_permission.to_owned(),
+        admin_username: Some("ada".to_owned()),
+        admin_password: Some(PASSWORD.to_owned()),
+        ..AccessConfig::default()
+    };
+    let control = Box::pin(AccessControl::open(&config)).await.unwrap();
+    control.create_user("reader", Some(PASSWORD.to_owned()), false).await.unwrap();
+    (control, users)
+}
 
 /// A browser with the cookie that it was given, and a name and password that it sends along.
 pub(crate) struct Browser {
@@ -251,16 +267,7 @@ async fn pages_do_what_whoever_asks_may_do_and_a_protected_alias_waits() {
     let site = Site::with(OpenOptions { governance, ..OpenOptions::default() });
     let run_id = site.nasty_run().await;
     site.nasty_model(&run_id, "Iris").await;
-    let users = tempfile::tempdir().unwrap();
-    let config = AccessConfig {
-        database_uri: format!("sqlite:///{}", users.path().join("users.db").display()),
-        default_permission: "READ".to_owned(),
-        admin_username: Some("ada".to_owned()),
-        admin_password: Some(PASSWORD.to_owned()),
-        ..AccessConfig::default()
-    };
-    let control = AccessControl::open(&config).await.unwrap();
-    control.create_user("reader", Some(PASSWORD.to_owned()), false).await.unwrap();
+    let (control, _users) = access("READ").await;
     control.create_user("bob", Some(PASSWORD.to_owned()), true).await.unwrap();
     let tracking = control.guard(site.tracking.clone());
     let options =
