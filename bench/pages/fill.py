@@ -23,7 +23,8 @@ def fill(database, *, runs, metrics, models, versions, steps=STEPS):
     connection = sqlite3.connect(database, timeout=120)
     # Only here: what is lost with the machine is filled again.
     connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("PRAGMA cache_size = -500000")
+    # The index of the table's own key is made a row at a time, all over the place.
+    connection.execute("PRAGMA cache_size = -1500000")
     experiment = connection.execute("SELECT max(experiment_id) + 1 FROM experiments").fetchone()[0]
     root = f"mlflow-artifacts:/{experiment}"
     insert(connection, "experiments", "experiment_id,name,artifact_location,lifecycle_stage,creation_time,last_update_time,workspace",
@@ -63,26 +64,24 @@ def fill_run(connection, experiment, root, number, run):
 
 
 def fill_metrics(connection, ids, metrics, values):
-    """The newest value of each metric of each run. Returns that of `accuracy`, by the number of the run.
-
-    A key at a time, which is the order of the table's own index; the others are made at once afterwards. A row at a time they
-    would take an hour.
-    """
+    """The newest value of each metric of each run, run by run as training logs them. Returns that of `accuracy`, by the number
+    of the run. Indexes that can be are made at once afterwards: a row at a time they would take an hour."""
     indexes = connection.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'latest_metrics' AND sql IS NOT NULL"
     ).fetchall()
     for name, _statement in indexes:
         connection.execute(f"DROP INDEX {name}")
+    keys = ["accuracy"] + [f"layer/{key}" for key in range(metrics - 1)]
     accuracy = {}
-    for key in ["accuracy"] + [f"layer/{number}" for number in range(metrics - 1)]:
-        rows = [(key, values.random(), START + number * 1000, 0, 0, run) for number, run in enumerate(ids)]
+    for number, run in enumerate(ids):
+        start = START + number * 1000
+        rows = [(key, values.random(), start, 0, 0, run) for key in keys]
         insert(connection, "latest_metrics", "key,value,timestamp,step,is_nan,run_uuid", rows)
         # Histories of what lists show would be as many rows again; nothing that is measured reads them.
-        logged = rows if key == "accuracy" else rows[:1]
-        insert(connection, "metrics", "key,value,timestamp,step,is_nan,run_uuid", logged)
-        if key == "accuracy":
-            accuracy = {number: row[1] for number, row in enumerate(rows)}
-        connection.commit()
+        insert(connection, "metrics", "key,value,timestamp,step,is_nan,run_uuid", rows if number == 0 else rows[:1])
+        accuracy[number] = rows[0][1]
+        if number % 100 == 99:
+            connection.commit()
     for _name, statement in indexes:
         connection.execute(statement)
     return accuracy

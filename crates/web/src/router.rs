@@ -14,9 +14,9 @@ use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
-    artifact, assets, cockpit, compare, curves, error, experiment, experiments, home, live, logged_model,
-    metric, models, monitoring, page, relations, run, run_change, runs_csv, search, services, team,
-    webhooks,
+    artifact, assets, cockpit, compare, curves, error, experiment, experiments, home, live,
+    logged_model, metric, models, monitoring, page, relations, run, run_change, runs_csv, search,
+    services, team, webhooks,
 };
 
 /// All pages, to be mounted at `/`.

@@ -105,7 +105,8 @@ mod tests {
         let project = Arc::new(Project::open(folder.path(), None).unwrap());
         let tracking = project.tracking().unwrap();
         let opened = Opened { tracking: tracking.clone(), tracking_url: None };
-        let registry = Registry::new(opener(move |_project| std::future::ready(Ok(opened.clone()))));
+        let registry =
+            Registry::new(opener(move |_project| std::future::ready(Ok(opened.clone()))));
         let models = &tracking.registered_models;
         models.create("Churn", &[], None).await.unwrap();
         let now = Utc::now().timestamp_millis();

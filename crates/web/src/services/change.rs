@@ -2,9 +2,7 @@
 //! asks and written down alike. The host takes it within seconds.
 
 use axum::extract::{Path, State};
-use trainyard_base::service::{
-    GatewayMode, ServiceWish, WISH_MESSAGE_CHARACTERS, wish_tag,
-};
+use trainyard_base::service::{GatewayMode, ServiceWish, WISH_MESSAGE_CHARACTERS, wish_tag};
 use trainyard_mlflow::Error as StoreError;
 use trainyard_mlflow::entities::Tag;
 

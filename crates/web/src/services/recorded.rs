@@ -12,9 +12,7 @@ use trainyard_base::service::{
 use trainyard_base::words::{
     SERVICE_EXPERIMENTS, model_of_service_experiment, service_experiment, tags,
 };
-use trainyard_mlflow::entities::{
-    Experiment, LifecycleStage, RegisteredModel, Run, Tag, ViewType,
-};
+use trainyard_mlflow::entities::{Experiment, LifecycleStage, RegisteredModel, Run, Tag, ViewType};
 use trainyard_mlflow::{Error, ErrorCode, Result, SearchExperiments, SearchRuns};
 
 use crate::cockpit::Health;

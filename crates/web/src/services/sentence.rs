@@ -149,7 +149,8 @@ pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, production: &str, now: i64) 
 fn other_versions(service: &Service, production: &str, now: i64) -> Option<String> {
     let versions = versions(&service.record.instances);
     let is_other = versions.iter().any(|version| *version != production);
-    (is_other && service.is_vouched && service.is_heard(now)).then(|| format!("version {}", versions.join(", ")))
+    (is_other && service.is_vouched && service.is_heard(now))
+        .then(|| format!("version {}", versions.join(", ")))
 }
 
 fn in_short(service: &Service, now: i64) -> String {

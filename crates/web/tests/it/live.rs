@@ -225,7 +225,10 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
     assert_eq!(watch.status(), "200");
     site.tracking.registered_models.create("Another", &[], None).await.unwrap();
     let event = watch.event().await.unwrap();
-    assert!(event["html"].as_str().unwrap().contains("Another"), "the first that is sent is new: {event}");
+    assert!(
+        event["html"].as_str().unwrap().contains("Another"),
+        "the first that is sent is new: {event}"
+    );
     // What was drawn before that is.
     let mut late = Watch::open(&server, "/models", "", &[("trainyard-drawn", &drawn)]).await;
     assert_eq!(late.event().await.unwrap()["part"], "models");

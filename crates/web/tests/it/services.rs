@@ -388,13 +388,18 @@ async fn a_service_is_closed_from_its_page_by_whoever_may_change_the_model() {
 
     assert_eq!(led_to(&ada.submit(&address, &closing).await), format!("{address}#control"));
     let asked = wish().await.unwrap();
-    assert_eq!((asked.mode, asked.message.as_str()), (GatewayMode::Maintenance, "<b>back</b> at 10"));
+    assert_eq!(
+        (asked.mode, asked.message.as_str()),
+        (GatewayMode::Maintenance, "<b>back</b> at 10")
+    );
     holds(&reader.get(&address).await, &["Maintenance was asked", "its host has not done it yet"]);
     // It is nothing that people put on the model.
     assert!(!ada.get("/models/Iris").await.text.contains("trainyard.service.wish.<"));
     // The host did it, or could not.
     listening.mode = GatewayMode::Maintenance;
-    for (error, told) in [(None, "and its host did it."), (Some("no gateway"), "did not do it: no gateway")] {
+    for (error, told) in
+        [(None, "and its host did it."), (Some("no gateway"), "did not do it: no gateway")]
+    {
         listening.wish = Some(WishAnswer { id: asked.id.clone(), error: error.map(str::to_owned) });
         tell(&site, &run_id, &listening).await;
         holds(&ada.get(&address).await, &[told, "closed for maintenance", "Open again"]);
