@@ -101,7 +101,7 @@ impl Column {
 
 /// What runs have, by kind: what differs among them first, what was measured of the machine last, and what
 /// most of them have before what few have.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Available {
     metrics: Vec<String>,
     params: Vec<String>,
@@ -120,6 +120,15 @@ impl Available {
             params: ranked(params.map(|param| (param.key.as_str(), param.value.as_str()))),
             tags: ranked(tags.map(|tag| (tag.key.as_str(), tag.value.as_str()))),
         }
+    }
+
+    /// The same where these runs were read with some metrics alone, and `known` is of some of them with all.
+    pub(crate) fn with_metrics_of(self, known: Self) -> Self {
+        let mut metrics = known.metrics;
+        let others =
+            self.metrics.into_iter().filter(|key| !metrics.contains(key)).collect::<Vec<_>>();
+        metrics.extend(others);
+        Self { metrics, ..self }
     }
 
     pub(crate) fn keys(&self, kind: Kind) -> &[String] {

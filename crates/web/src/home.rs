@@ -2,7 +2,6 @@
 //! experiments that were last run.
 
 use std::cmp::Reverse;
-use std::slice;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -10,12 +9,12 @@ use futures::future::{join, join_all, join3, try_join_all};
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Experiment, ModelVersion, RegisteredModel, Run, ViewType};
 use trainyard_mlflow::{
-    Result as StoreResult, SearchExperiments, SearchRegisteredModels, SearchRuns, VersionId,
+    Result as StoreResult, SearchExperiments, SearchRegisteredModels, SearchRuns, VersionId, Wanted,
 };
 
 use crate::cockpit::{Health, PRODUCTION, Records};
 use crate::error::Result;
-use crate::experiments::{first_steps, only_the_default};
+use crate::experiments::{first_steps, last_run, only_the_default};
 use crate::services;
 use crate::site::Web;
 use crate::{format, live, page};
@@ -119,7 +118,7 @@ async fn runs(
         order_by: vec!["attributes.start_time DESC".to_owned()],
         ..SearchRuns::default()
     };
-    Ok(web.tracking.runs.search(search).await?.items)
+    Ok(web.tracking.runs.search_for(search, Wanted::Nothing).await?.items)
 }
 
 fn name_of<'a>(experiments: &'a [Experiment], id: &'a str) -> &'a str {
@@ -196,12 +195,6 @@ async fn by_last_run(
             }
         }
     })
-}
-
-/// When the last run of an experiment started.
-async fn last_run(web: &Web, experiment: &Experiment) -> StoreResult<Option<i64>> {
-    let found = runs(web, slice::from_ref(experiment), String::new(), 1).await?;
-    Ok(found.first().and_then(|run| run.info.start_time))
 }
 
 /// Models in production, each with a dot; a registry that cannot be read is told.

@@ -12,6 +12,7 @@ mod artifact_kind;
 mod artifact_owner;
 mod artifact_tree;
 mod assets;
+mod chosen_runs;
 mod cockpit;
 mod column_choice;
 mod columns;

@@ -102,6 +102,11 @@ impl Links {
         format!("{}/relations", self.experiment(experiment_id))
     }
 
+    /// What can be done with several of an experiment's runs.
+    pub(crate) fn chosen_runs(&self, experiment_id: &str) -> String {
+        format!("{}/chosen", self.experiment(experiment_id))
+    }
+
     pub(crate) fn runs_csv(&self, experiment_id: &str) -> String {
         format!("{}/runs.csv", self.experiment(experiment_id))
     }

@@ -14,9 +14,9 @@ use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
-    artifact, assets, cockpit, compare, curves, error, experiment, experiments, home, live,
-    logged_model, metric, models, monitoring, page, relations, run, run_change, runs_csv, search,
-    services, team, webhooks,
+    artifact, assets, chosen_runs, cockpit, compare, curves, error, experiment, experiments, home,
+    live, logged_model, metric, models, monitoring, page, relations, run, run_change, runs_csv,
+    search, services, team, webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -40,6 +40,10 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
         .route("/experiments/{experiment_id}", get(experiment::show))
         .route("/experiments/{experiment_id}/curves", get(curves::show))
         .route("/experiments/{experiment_id}/relations", get(relations::show))
+        .route(
+            "/experiments/{experiment_id}/chosen",
+            get(chosen_runs::show).post(chosen_runs::change),
+        )
         .route("/experiments/{experiment_id}/runs.csv", get(runs_csv::download))
         .route("/experiments/{experiment_id}/runs/{run_id}", get(run::show_in_experiment))
         .route("/runs/{run_id}", get(run::show).post(run_change::change))
