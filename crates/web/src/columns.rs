@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use trainyard_mlflow::entities::{Run, Tag};
 
+use crate::cookies;
 use crate::query::Query;
 
 /// Columns of a kind that are shown where nobody chose.
@@ -182,15 +183,13 @@ pub(crate) fn chosen(query: &Query) -> Vec<Column> {
 
 /// The columns that a browser remembers of the experiment whose page it asks for.
 pub(crate) fn remembered(headers: &HeaderMap) -> Vec<Column> {
-    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|text| text.to_str().ok());
-    let value = cookies
-        .flat_map(|text| text.split(';'))
-        .find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+    let value = cookies::find(headers, COOKIE);
     value.map(|value| chosen(&Query::read(value))).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
     use trainyard_mlflow::entities::Metric;
 
     use super::*;

@@ -12,6 +12,7 @@ use crate::live;
 use crate::markdown;
 use crate::page::{self, Section};
 use crate::pagination::Asked as AskedRows;
+use crate::pinned;
 use crate::query::Query;
 use crate::run_list;
 use crate::run_table::Table;
@@ -26,6 +27,9 @@ pub(crate) async fn show(
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
     if let Some(answer) = column_choice::remember(&web, &experiment, &query) {
+        return Ok(answer);
+    }
+    if let Some(answer) = pinned::remember(&web, &experiment, &query, &headers) {
         return Ok(answer);
     }
     let asked = columns_of(&query, &headers);
@@ -56,6 +60,7 @@ pub(crate) async fn show(
         (filter_form(&web, &experiment, &query, columns))
         @if let Some(message) = &listed.refused { (refused(message)) }
         (live::part("runs", &runs))
+        (pinned::form(&web, &experiment, &query, &headers))
         (about(&web, &experiment, raw.as_deref()))
     };
     let trail = [(web.links.experiments(), "Experiments".to_owned())];

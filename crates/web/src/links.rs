@@ -49,6 +49,11 @@ impl Links {
         format!("{}/experiments", self.prefix)
     }
 
+    /// Where colours are chosen.
+    pub(crate) fn colours(&self) -> String {
+        format!("{}/colours", self.prefix)
+    }
+
     pub(crate) fn search(&self) -> String {
         format!("{}/search", self.prefix)
     }

@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use trainyard_mlflow::Tracking;
 
 use crate::gzip;
@@ -14,9 +14,9 @@ use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
-    artifact, assets, chosen_runs, cockpit, compare, curves, error, experiment, experiments, home,
-    live, logged_model, metric, models, monitoring, page, relations, run, run_change, runs_csv,
-    search, services, team, webhooks,
+    artifact, assets, chosen_runs, cockpit, colour_choice, compare, curves, error, experiment,
+    experiments, frame, home, logged_model, metric, models, monitoring, page, relations, run,
+    run_change, runs_csv, search, services, style_page, team, webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -73,6 +73,8 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
         .route("/team/tokens", get(team::show_tokens).post(team::change_tokens))
         .route("/team/approvals", get(team::show_approvals).post(team::decide))
         .route("/team/audit", get(team::show_audit))
+        .route("/colours", post(colour_choice::choose))
+        .route("/style", get(style_page::show))
         .route("/assets/{name}", get(asset))
         .fallback(error::no_page)
         .layer(middleware::from_fn_with_state(web.clone(), finish))
@@ -108,7 +110,7 @@ async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Res
     let takes_gzip = gzip::is_taken(request.headers());
     let headers = request.headers().clone();
     let draw = async { error::draw(&web.links, next.run(request).await) };
-    let mut response = live::drawing(&headers, draw).await;
+    let mut response = frame::drawing(&headers, draw).await;
     let headers = response.headers_mut();
     // Pages of ours have forms; what users logged is none, and comes with a policy of its own.
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == page::MEDIA_TYPE)
