@@ -160,6 +160,7 @@ mod tests {
             ..SearchRuns::default()
         };
         let export = Export {
+            wanted: Wanted::Nothing,
             tracking: tracking.clone(),
             columns: Vec::new(),
             next: Some(search),

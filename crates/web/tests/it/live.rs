@@ -221,7 +221,8 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
     let page = ("accept", "text/html");
     let (_head, whole) = server.ask("GET /models", &[page], "").await;
     let drawn = whole.split("data-drawn=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let mut watch = Watch::open(&server, "/models", "", &[("trainyard-drawn", &drawn)]).await;
+    let mut watch =
+        Watch::open(&server, "/models", "", &[("trainyard-drawn", drawn.as_str())]).await;
     assert_eq!(watch.status(), "200");
     site.tracking.registered_models.create("Another", &[], None).await.unwrap();
     let event = watch.event().await.unwrap();
@@ -230,7 +231,8 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
         "the first that is sent is new: {event}"
     );
     // What was drawn before that is.
-    let mut late = Watch::open(&server, "/models", "", &[("trainyard-drawn", &drawn)]).await;
+    let mut late =
+        Watch::open(&server, "/models", "", &[("trainyard-drawn", drawn.as_str())]).await;
     assert_eq!(late.event().await.unwrap()["part"], "models");
     let file = format!("/runs/{run}/raw/notes/a.txt");
     let missing = format!("/runs/{run}/metrics/none");

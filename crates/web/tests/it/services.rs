@@ -340,7 +340,7 @@ async fn whoever_may_only_make_experiments_speaks_for_no_service() {
     for address in ["/services", &format!("/services/{run_id}"), "/models/Iris", "/"] {
         let page = site.get(address).await;
         holds(&page, &[]);
-        for word in ["yard-1", "signal 9", "r7.2", "312", "dot bad", "dot good"] {
+        for word in ["yard-1", "signal 9", "r7.2", "312 requests", "dot bad", "dot good"] {
             assert!(!page.text.contains(word), "{word} on {address}: {}", page.text);
         }
     }
@@ -379,7 +379,8 @@ async fn a_service_is_closed_from_its_page_by_whoever_may_change_the_model() {
     let closing = [("action", "maintenance"), ("message", "<b>back</b> at 10")];
     let refused = reader.submit(&address, &closing).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
-    let long = [("action", "maintenance"), ("message", &"x".repeat(201))];
+    let message = "x".repeat(201);
+    let long = [("action", "maintenance"), ("message", message.as_str())];
     let refused = ada.submit(&address, &long).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
     assert!(refused.text.contains("201 characters"), "{}", refused.text);
