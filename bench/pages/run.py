@@ -1,12 +1,13 @@
 """The pages beside MLflow's own, on the same data: clicks, seconds and bytes to an answer, and the server's time for a page.
 
     cargo build --release && cargo xtask setup
-    python3 bench/pages/run.py [--runs 10000] [--metrics 3000] [--models 1000] [--versions 100] [--rounds 5]
-                               [--steps 10000] [--skip-upstream] [--binary PATH] [--python PATH] [--json]
+    python3 bench/pages/run.py [--runs 10000] [--metrics 3000] [--models 1000] [--versions 100] [--rounds 5] [--steps 10000]
+                               [--database FILE] [--only fill|pages|trainyard|mlflow] [--binary PATH] [--python PATH] [--json]
 
-Makes a database with as many runs, each with as many metrics, and as many models with as many versions (in full a quarter of an
-hour and ten gigabytes), starts both servers over copies of it, and prints two tables. Needs Chromium, and what
-`cargo xtask setup` installs: puppeteer-core, and `mlflow` of the version that the tests pin.
+Makes a database with as many runs, each with as many metrics, and as many models with as many versions (in full five minutes
+and eight gigabytes), starts one server after the other over it, and prints two tables. With `--database` it stays, and is taken
+as it is where it is there; `--only` does one part. Needs Chromium, and what `cargo xtask setup` installs: puppeteer-core, and
+`mlflow` of the version that the tests pin.
 """
 
 import argparse
@@ -36,47 +37,37 @@ MS_MAX, BYTES_MAX = 100, 100_000
 FILTER = "params.optimizer = 'adam' AND tags.team = 'risk'"
 
 
-def servers(options, database):
-    """Both servers, each over its own copy of the database: neither waits for the other's locks."""
-    binary, python = options.binary.resolve(), options.python
-    commands = {"trainyard": [str(binary), "server", "--port", "{port}"]}
-    if not options.skip_upstream:
-        commands["mlflow"] = [
-            str(python), "-m", "mlflow", "server", "--port", "{port}", "--workers", "2",
-            "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "{folder}/artifacts",
-        ]
+def started(options, name, database):
+    """One of the servers over the database. One after the other: neither waits for the other's locks, and one copy is enough."""
+    command = {
+        "trainyard": [str(options.binary.resolve()), "server", "--port", "{port}", "--backend-store-uri", f"sqlite:///{database}"],
+        "mlflow": [
+            str(options.python), "-m", "mlflow", "server", "--port", "{port}", "--workers", "2",
+            "--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", "{folder}/artifacts",
+        ],
+    }[name]
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    return {name: with_database(Server(name, command, "mlflow.db"), command, database)
-            for name, command in commands.items()}
+    return Server(name, command, "mlflow.db")
 
 
-def with_database(server, command, database):
-    """The same server again, over the database: it was only started to have a folder."""
-    os.killpg(server.process.pid, 15)
-    server.process.wait()
-    for rest in pathlib.Path(server.folder.name).glob("mlflow.db*"):
-        rest.unlink()
-    shutil.copy(database, server.database)
-    arguments = [part.format(port=server.port, folder=server.folder.name) for part in command]
-    server.process = subprocess.Popen(
-        arguments, stdout=server.log, stderr=server.log, start_new_session=True, cwd=server.folder.name
-    )
-    end = time.monotonic() + 300
-    while not server.healthy():
-        if server.process.poll() is not None or time.monotonic() > end:
-            raise SystemExit(f"{server.name} did not start; see {server.log.name}")
-        time.sleep(0.01)
-    return server
+def filled(options, database):
+    """The database, made where it is not there; returns what there is to look at in it."""
+    made = database.with_suffix(".json")
+    if not made.exists():
+        empty_database(options, database)
+        found = fill(database, runs=options.runs, metrics=options.metrics, models=options.models, versions=options.versions,
+                     steps=options.steps)
+        made.write_text(json.dumps(found))
+    return json.loads(made.read_text())
 
 
-def empty_database(options, folder):
+def empty_database(options, database):
     """A database with the tables and nothing in them."""
     server = Server("empty", [str(options.binary.resolve()), "server", "--port", "{port}"], "mlflow.db")
     os.killpg(server.process.pid, 15)
     server.process.wait()
-    shutil.copy(server.database, folder / "mlflow.db")
+    shutil.copy(server.database, database)
     server.stop()
-    return folder / "mlflow.db"
 
 
 def pages(made, curves):
@@ -138,39 +129,54 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("runs", 10_000), ("metrics", 3_000), ("models", 1_000), ("versions", 100), ("steps", 10_000), ("rounds", 5)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--skip-upstream", action="store_true")
+    parser.add_argument("--database", type=pathlib.Path)
+    parser.add_argument("--only", choices=("fill", "pages", "trainyard", "mlflow"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/trainyard")
     parser.add_argument("--python", type=pathlib.Path, default=ENVIRONMENT / "python/bin/python")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-pages-") as folder:
-        database = empty_database(options, pathlib.Path(folder))
-        made = fill(database, runs=options.runs, metrics=options.metrics, models=options.models,
-                    versions=options.versions, steps=options.steps)
-        up = servers(options, database)
-        try:
-            ours = up["trainyard"]
-            curves = urlencode([("run", run) for run in made["curves"]])
-            times = {page: measured(ours, address, options.rounds) for page, address in pages(made, curves).items()}
-            walked = {name: journeys(name, server, made, options.rounds) for name, server in up.items()}
-        finally:
-            for server in up.values():
-                server.stop()
+        database = (options.database or pathlib.Path(folder) / "mlflow.db").resolve()
+        made = filled(options, database)
+        times, walked = measure(options, database, made)
     if options.json:
         print(json.dumps({"pages": times, "journeys": walked}, indent=1))
     else:
         show(times, walked)
 
 
+def measure(options, database, made):
+    """Pages of ours, and journeys of both."""
+    times, walked = {}, {}
+    for name in ("trainyard", "mlflow"):
+        has_pages = name == "trainyard" and options.only in (None, "pages")
+        has_journeys = options.only in (None, name)
+        if not has_pages and not has_journeys:
+            continue
+        server = started(options, name, database)
+        try:
+            if has_pages:
+                curves = urlencode([("run", run) for run in made["curves"]])
+                times = {page: measured(server, address, options.rounds) for page, address in pages(made, curves).items()}
+            if has_journeys:
+                walked[name] = journeys(name, server, made, options.rounds)
+        finally:
+            server.stop()
+    return times, walked
+
+
 def show(times, walked):
-    print("| page | ms | KB | KB packed | |\n|---|---:|---:|---:|---|")
+    if times:
+        print("| page | ms | KB | KB packed | |\n|---|---:|---:|---:|---|")
     for page, one in times.items():
         is_over = one["ms"] > MS_MAX or one["packed"] > BYTES_MAX
         print(f"| {page} | {one['ms']:.0f} | {one['bytes'] / 1000:.0f} | {one['packed'] / 1000:.0f} | {'over' if is_over else ''} |")
     names = list(walked)
+    if not names:
+        return
     print("\n| journey | " + " | ".join(f"{name}: clicks | seconds | KB" for name in names) + " |")
     print("|---" + "|---:|---:|---:" * len(names) + "|")
-    for journey in walked["trainyard"]:
+    for journey in walked[names[0]]:
         cells = [cell(walked[name].get(journey)) for name in names]
         print(f"| {journey} | " + " | ".join(cells) + " |")
 

@@ -34,6 +34,9 @@ pub mod live_parts {
     pub const CLOSE: &str = "</live-part>";
     /// The header of a request for a stream, with the parts that are there already: `name=digest`, with commas between.
     pub const HEADER: &str = "trainyard-parts";
+    /// The header by which whoever serves a page says, before it is drawn, up to which change it will be; whoever draws it
+    /// writes that into it. A stream says it again: where nothing was written since, there is nothing to be drawn anew.
+    pub const DRAWN: &str = "trainyard-drawn";
 }
 
 /// Columns of the prediction log. Between them are the model's own.

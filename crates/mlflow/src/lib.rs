@@ -50,7 +50,7 @@ pub use model_versions::{CreateModelVersion, ModelVersions, SearchModelVersions}
 pub use page::Page;
 pub use provider_url::provider_url;
 pub use registered_models::{RegisteredModels, SearchRegisteredModels};
-pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun};
+pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun, Wanted};
 pub use traces::{
     Aggregation, DeleteTraces, EndTrace, FilterCounts, MetricPoint, MetricView, QueryTraceMetrics,
     SearchTraces, Traces, UpdateAssessment,

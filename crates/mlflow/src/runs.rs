@@ -56,6 +56,15 @@ pub struct SearchRuns {
     pub page_token: Option<String>,
 }
 
+/// What a search reads of its runs beside what they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing.
+    Nothing,
+    /// Params, tags, and of the metrics these alone: of thousands a list shows a few.
+    Metrics(Vec<String>),
+}
+
 /// Which part of a metric's history to return.
 #[derive(Debug, Clone, Default)]
 pub struct MetricHistoryPage {
@@ -79,6 +88,10 @@ pub trait Runs: Send + Sync {
     async fn delete(&self, run_id: &str) -> Result<()>;
     async fn restore(&self, run_id: &str) -> Result<()>;
     async fn search(&self, search: SearchRuns) -> Result<Page<Run>>;
+    /// The same, of which no more than this is looked at. This default reads all.
+    async fn search_for(&self, search: SearchRuns, _wanted: Wanted) -> Result<Page<Run>> {
+        self.search(search).await
+    }
     /// Number of the runs that a search would find, whatever its page. This default pages through
     /// all of them.
     async fn count(&self, search: SearchRuns) -> Result<i64> {

@@ -3,9 +3,9 @@
 
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::Value;
-use trainyard_base::status_page::{POLICY, STYLE};
+use trainyard_base::status_page::{self, POLICY};
 
 use crate::endpoint::Endpoint;
 use crate::health;
@@ -16,39 +16,26 @@ use crate::server::Server;
 pub(crate) fn page(server: &Server) -> Response {
     let is_ready = server.endpoints.iter().all(|endpoint| health::is_ready(server, endpoint));
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut page = response(status, HTML, document(server, is_ready).into_string());
+    let mut page = response(status, HTML, document(server, is_ready));
     let headers = page.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     page
 }
 
-fn document(server: &Server, is_ready: bool) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Model server" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    h1 { "Model server" }
-                    p { @if is_ready { "It serves." } @else { "It does not serve all of its models." } }
-                    table {
-                        caption { "Models" }
-                        tr { th { "model" } th { "version" } th { "state" } th { "since" } th { "links" } }
-                        @for (place, endpoint) in server.endpoints.iter().enumerate() { (model(server, place, endpoint)) }
-                    }
-                    (requests(server))
-                    nav aria-label="Server" { a href="metrics" { "Metrics" } a href="v2" { "Open Inference" } }
-                    footer { "Trainyard " (env!("CARGO_PKG_VERSION")) }
-                }
-            }
+fn document(server: &Server, is_ready: bool) -> String {
+    let below = html! {
+        p { @if is_ready { "It serves." } @else { "It does not serve all of its models." } }
+        table {
+            caption { "Models" }
+            tr { th { "model" } th { "version" } th { "state" } th { "since" } th { "links" } }
+            @for (place, endpoint) in server.endpoints.iter().enumerate() { (model(server, place, endpoint)) }
         }
-    }
+        (requests(server))
+        nav aria-label="Server" { a href="metrics" { "Metrics" } a href="v2" { "Open Inference" } }
+        footer { "Trainyard " (env!("CARGO_PKG_VERSION")) }
+    };
+    status_page::document("Model server", &below.0)
 }
 
 fn model(server: &Server, place: usize, endpoint: &Endpoint) -> Markup {

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use trainyard_mlflow::entities::{Run, Tag};
 
+use crate::cookies;
 use crate::query::Query;
 
 /// Columns of a kind that are shown where nobody chose.
@@ -101,7 +102,7 @@ impl Column {
 
 /// What runs have, by kind: what differs among them first, what was measured of the machine last, and what
 /// most of them have before what few have.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Available {
     metrics: Vec<String>,
     params: Vec<String>,
@@ -120,6 +121,15 @@ impl Available {
             params: ranked(params.map(|param| (param.key.as_str(), param.value.as_str()))),
             tags: ranked(tags.map(|tag| (tag.key.as_str(), tag.value.as_str()))),
         }
+    }
+
+    /// The same where these runs were read with some metrics alone, and `known` is of some of them with all.
+    pub(crate) fn with_metrics_of(self, known: Self) -> Self {
+        let mut metrics = known.metrics;
+        let others =
+            self.metrics.into_iter().filter(|key| !metrics.contains(key)).collect::<Vec<_>>();
+        metrics.extend(others);
+        Self { metrics, ..self }
     }
 
     pub(crate) fn keys(&self, kind: Kind) -> &[String] {
@@ -173,15 +183,13 @@ pub(crate) fn chosen(query: &Query) -> Vec<Column> {
 
 /// The columns that a browser remembers of the experiment whose page it asks for.
 pub(crate) fn remembered(headers: &HeaderMap) -> Vec<Column> {
-    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|text| text.to_str().ok());
-    let value = cookies
-        .flat_map(|text| text.split(';'))
-        .find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+    let value = cookies::find(headers, COOKIE);
     value.map(|value| chosen(&Query::read(value))).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
     use trainyard_mlflow::entities::Metric;
 
     use super::*;

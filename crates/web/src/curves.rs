@@ -34,10 +34,11 @@ pub(crate) async fn show(
     let query = Query::read(raw.as_deref().unwrap_or_default());
     // Until the curves are drawn.
     let _turn = web.turns.take().await;
-    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
-    let runs = &drawn.runs;
-    let available = Available::of(runs.iter());
-    let metrics = chosen(&query, runs, available.keys(Kind::Metric));
+    // Curves are read by themselves.
+    let none = |_known: &Available| Vec::new();
+    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query, none).await?;
+    let (runs, available) = (&drawn.runs, &drawn.available);
+    let metrics = chosen(&query, drawn.whole(), available.keys(Kind::Metric));
     let across = Across::read(query.one("x"));
     let curves = curve_data::read(&web, runs, &metrics, across).await?;
     let drawings = html! {

@@ -6,12 +6,13 @@ use maud::{Markup, html};
 use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag};
 
 use crate::column_choice;
-use crate::columns::{self, Available, Column};
+use crate::columns::{self, Column};
 use crate::error::Result;
 use crate::live;
 use crate::markdown;
 use crate::page::{self, Section};
 use crate::pagination::Asked as AskedRows;
+use crate::pinned;
 use crate::query::Query;
 use crate::run_list;
 use crate::run_table::Table;
@@ -28,22 +29,25 @@ pub(crate) async fn show(
     if let Some(answer) = column_choice::remember(&web, &experiment, &query) {
         return Ok(answer);
     }
-    let listed = run_list::read(&web, &experiment.experiment_id, &query).await?;
-    let available = Available::of(listed.all());
-    let columns = columns_of(&query, &headers, &available);
+    if let Some(answer) = pinned::remember(&web, &experiment, &query, &headers) {
+        return Ok(answer);
+    }
+    let asked = columns_of(&query, &headers);
+    let listed = run_list::read(&web, &experiment.experiment_id, &query, &asked).await?;
+    let (columns, available) = (&listed.columns, &listed.available);
     let code = if listed.refused.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let table = Table {
         web: &web,
         experiment: &experiment,
         query: &query,
         listed: &listed,
-        columns: &columns,
-        available: &available,
+        columns,
+        available,
         now: chrono::Utc::now().timestamp_millis(),
     };
     let runs = html! {
         @if !listed.runs.is_empty() {
-            (column_choice::form(&web, &experiment, &query, &columns, &available))
+            (column_choice::form(&web, &experiment, &query, columns, available))
         }
         @if listed.runs.is_empty() { (nothing(&web, &experiment, &query)) } @else { (table.show()) }
     };
@@ -53,9 +57,10 @@ pub(crate) async fn show(
             @if experiment.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
         }
         @if let Some(note) = Tag::find(&experiment.tags, "mlflow.note.content") { (markdown::description(note)) }
-        (filter_form(&web, &experiment, &query, &columns))
+        (filter_form(&web, &experiment, &query, columns))
         @if let Some(message) = &listed.refused { (refused(message)) }
         (live::part("runs", &runs))
+        (pinned::form(&web, &experiment, &query, &headers))
         (about(&web, &experiment, raw.as_deref()))
     };
     let trail = [(web.links.experiments(), "Experiments".to_owned())];
@@ -64,10 +69,10 @@ pub(crate) async fn show(
     Ok(page::respond(code, &page))
 }
 
-/// What the address asks for, or what the browser remembers, or what is usual.
-fn columns_of(query: &Query, headers: &HeaderMap, available: &Available) -> Vec<Column> {
-    let asked = [columns::chosen(query), columns::remembered(headers)];
-    asked.into_iter().find(|columns| !columns.is_empty()).unwrap_or_else(|| available.usual())
+/// What the address asks for, or what the browser remembers; nothing where nobody chose.
+fn columns_of(query: &Query, headers: &HeaderMap) -> Vec<Column> {
+    let asked = columns::chosen(query);
+    if asked.is_empty() { columns::remembered(headers) } else { asked }
 }
 
 fn refused(message: &str) -> Markup {

@@ -2,19 +2,21 @@
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use futures::future::try_join_all;
 use maud::{Markup, html};
 use serde::Deserialize;
 use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag, ViewType};
-use trainyard_mlflow::{Page, SearchExperiments, SearchRuns};
+use trainyard_mlflow::{Page, Result as StoreResult, SearchExperiments, SearchRuns, Wanted};
 
 use crate::error::{Result, status};
-use crate::format;
 use crate::links::query;
 use crate::page::{self, Section};
-use crate::search_box;
 use crate::site::Web;
+use crate::{format, grammar, live};
 
 const PAGE_SIZE: i64 = 100;
+/// Experiments whose last runs are looked for at a time.
+const AT_ONCE: usize = 8;
 
 /// What the address may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -35,7 +37,7 @@ pub(crate) async fn list(
     let search = SearchExperiments {
         view_type: if asked.deleted.is_empty() { ViewType::ActiveOnly } else { ViewType::All },
         max_results: Some(PAGE_SIZE),
-        filter: search_box::names(&asked.q, "name"),
+        filter: grammar::names(&asked.q, "name"),
         order_by: vec!["last_update_time DESC".to_owned()],
         page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
     };
@@ -54,7 +56,7 @@ pub(crate) async fn list(
             label { input type="checkbox" name="deleted" value="1" checked[!asked.deleted.is_empty()]; " deleted, too" }
             button.quiet { "Filter" }
         }
-        (body)
+        (live::part("experiments", &body))
     };
     let page = page::layout(&web.links, "Experiments", Some(Section::Experiments), &[], &body);
     Ok(page::respond(code, &page))
@@ -75,20 +77,26 @@ async fn experiments(
         let pairs = [("q", asked.q.as_str()), ("deleted", &asked.deleted), ("page", token)];
         format!("{}{}", web.links.experiments(), query(&pairs))
     });
+    let mut last = Vec::with_capacity(found.items.len());
+    for some in found.items.chunks(AT_ONCE) {
+        last.extend(try_join_all(some.iter().map(|one| last_run(web, one))).await?);
+    }
+    let now = chrono::Utc::now().timestamp_millis();
     Ok(html! {
         @if welcome { (first_steps(headers)) }
         div.scroll {
             table {
-                thead { tr { th { "Name" } th.wide { "Description" } th.tight { "Last changed (UTC)" } th.number { "Id" } } }
+                thead { tr { th { "Name" } th.wide { "Description" } th.tight { "Last run" } th.tight.wide { "Edited (UTC)" } th.number { "Id" } } }
                 tbody {
-                    @for experiment in &found.items {
+                    @for (experiment, last) in found.items.iter().zip(last) {
                         tr {
                             td {
                                 a href=(web.links.experiment(&experiment.experiment_id)) { (experiment.name) }
                                 @if experiment.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
                             }
                             td.soft.wide { (format::short(Tag::find(&experiment.tags, "mlflow.note.content").unwrap_or(""), 120)) }
-                            td.tight { @if let Some(time) = experiment.last_update_time { (format::time(time)) } }
+                            td.tight { @if let Some(at) = last { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
+                            td.tight.wide { @if let Some(time) = experiment.last_update_time { (format::time(time)) } }
                             td.number.soft { (experiment.experiment_id) }
                         }
                     }
@@ -108,7 +116,19 @@ pub(crate) async fn only_the_default(web: &Web, found: &Page<Experiment>) -> Res
         max_results: Some(1),
         ..SearchRuns::default()
     };
-    Ok(web.tracking.runs.search(runs).await?.items.is_empty())
+    Ok(web.tracking.runs.search_for(runs, Wanted::Nothing).await?.items.is_empty())
+}
+
+/// When the last run of an experiment started.
+pub(crate) async fn last_run(web: &Web, experiment: &Experiment) -> StoreResult<Option<i64>> {
+    let last = SearchRuns {
+        experiment_ids: vec![experiment.experiment_id.clone()],
+        max_results: Some(1),
+        order_by: vec!["attributes.start_time DESC".to_owned()],
+        ..SearchRuns::default()
+    };
+    let found = web.tracking.runs.search_for(last, Wanted::Nothing).await?;
+    Ok(found.items.first().and_then(|run| run.info.start_time))
 }
 
 /// What to do where nothing was logged yet.

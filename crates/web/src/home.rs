@@ -2,7 +2,6 @@
 //! experiments that were last run.
 
 use std::cmp::Reverse;
-use std::slice;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -10,15 +9,15 @@ use futures::future::{join, join_all, join3, try_join_all};
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Experiment, ModelVersion, RegisteredModel, Run, ViewType};
 use trainyard_mlflow::{
-    Result as StoreResult, SearchExperiments, SearchRegisteredModels, SearchRuns, VersionId,
+    Result as StoreResult, SearchExperiments, SearchRegisteredModels, SearchRuns, VersionId, Wanted,
 };
 
 use crate::cockpit::{Health, PRODUCTION, Records};
 use crate::error::Result;
-use crate::experiments::{first_steps, only_the_default};
+use crate::experiments::{first_steps, last_run, only_the_default};
 use crate::services;
 use crate::site::Web;
-use crate::{format, live, page};
+use crate::{format, live, page, pinned};
 
 /// Experiments whose runs are looked through, the last changed.
 const EXPERIMENTS_MAX: i64 = 1000;
@@ -59,7 +58,8 @@ pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
     )
     .await;
     let (running, failed, recent) = (running?, failed?, recent?);
-    let experiments_by_run = by_last_run(&web, &experiments, &recent, now).await?;
+    let shown = Shown { web: &web, experiments: &experiments, pinned: &pinned::of(&headers), now };
+    let experiments_by_run = shown.by_last_run(&recent).await?;
     let models = production(&web, now).await;
     let approvals = approvals(&web).await;
     let content = html! {
@@ -119,7 +119,7 @@ async fn runs(
         order_by: vec!["attributes.start_time DESC".to_owned()],
         ..SearchRuns::default()
     };
-    Ok(web.tracking.runs.search(search).await?.items)
+    Ok(web.tracking.runs.search_for(search, Wanted::Nothing).await?.items)
 }
 
 fn name_of<'a>(experiments: &'a [Experiment], id: &'a str) -> &'a str {
@@ -150,58 +150,69 @@ fn list(web: &Web, experiments: &[Experiment], runs: &[Run], now: i64, nothing: 
     }
 }
 
-/// Experiments in the order of their last runs, then of their last changes. A run that is not among the recent ones is
-/// looked for.
-async fn by_last_run(
-    web: &Web,
-    experiments: &[Experiment],
-    recent: &[Run],
+/// Experiments, and those of them that somebody pinned.
+struct Shown<'a> {
+    web: &'a Web,
+    experiments: &'a [Experiment],
+    pinned: &'a [String],
     now: i64,
-) -> StoreResult<Markup> {
-    let mut shown: Vec<(&Experiment, Option<i64>)> = Vec::new();
-    let run = recent.iter().filter_map(|run| {
-        let id = &run.info.experiment_id;
-        let found = experiments.iter().find(|experiment| experiment.experiment_id == *id)?;
-        Some((found, run.info.start_time))
-    });
-    for (experiment, at) in run.chain(experiments.iter().map(|experiment| (experiment, None))) {
-        let is_known =
-            shown.iter().any(|(known, _)| known.experiment_id == experiment.experiment_id);
-        if !is_known && shown.len() < EXPERIMENTS_SHOWN {
-            shown.push((experiment, at));
+}
+
+impl Shown<'_> {
+    /// Those that are pinned, then others in the order of their last runs, then of their last changes. A run that is not
+    /// among the recent ones is looked for.
+    async fn by_last_run(&self, recent: &[Run]) -> StoreResult<Markup> {
+        let Self { web, experiments, pinned, now } = *self;
+        let is_pinned = |experiment: &Experiment| pinned.contains(&experiment.experiment_id);
+        let mut shown: Vec<(&Experiment, Option<i64>)> = Vec::new();
+        let own = pinned.iter().filter_map(|id| {
+            let found = experiments.iter().find(|experiment| experiment.experiment_id == *id)?;
+            let last = recent.iter().find(|run| run.info.experiment_id == *id);
+            Some((found, last.and_then(|run| run.info.start_time)))
+        });
+        let run = recent.iter().filter_map(|run| {
+            let id = &run.info.experiment_id;
+            let found = experiments.iter().find(|experiment| experiment.experiment_id == *id)?;
+            Some((found, run.info.start_time))
+        });
+        for (experiment, at) in
+            own.chain(run).chain(experiments.iter().map(|experiment| (experiment, None)))
+        {
+            let is_known =
+                shown.iter().any(|(known, _)| known.experiment_id == experiment.experiment_id);
+            if !is_known && shown.len() < EXPERIMENTS_SHOWN {
+                shown.push((experiment, at));
+            }
         }
-    }
-    let times = shown.iter().map(|(experiment, at)| async move {
-        match at {
-            Some(at) => Ok(Some(*at)),
-            None => last_run(web, experiment).await,
-        }
-    });
-    let times = try_join_all(times).await?;
-    let mut shown: Vec<(&Experiment, Option<i64>)> =
-        shown.iter().map(|(experiment, _)| *experiment).zip(times).collect();
-    shown.sort_by_key(|(_, at)| Reverse(*at));
-    Ok(html! {
-        div.scroll {
-            table {
-                thead { tr { th { "Experiment" } th { "Last run" } } }
-                tbody {
-                    @for (experiment, at) in shown {
-                        tr {
-                            td { a href=(web.links.experiment(&experiment.experiment_id)) { (format::short(&experiment.name, 120)) } }
-                            td.tight { @if let Some(at) = at { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
+        let times = shown.iter().map(|(experiment, at)| async move {
+            match at {
+                Some(at) => Ok(Some(*at)),
+                None => last_run(web, experiment).await,
+            }
+        });
+        let times = try_join_all(times).await?;
+        let mut shown: Vec<(&Experiment, Option<i64>)> =
+            shown.iter().map(|(experiment, _)| *experiment).zip(times).collect();
+        shown.sort_by_key(|(experiment, at)| (!is_pinned(experiment), Reverse(*at)));
+        Ok(html! {
+            div.scroll {
+                table {
+                    thead { tr { th { "Experiment" } th { "Last run" } } }
+                    tbody {
+                        @for (experiment, at) in shown {
+                            tr {
+                                td {
+                                    a href=(web.links.experiment(&experiment.experiment_id)) { (format::short(&experiment.name, 120)) }
+                                    @if is_pinned(experiment) { " " span.badge.plain { "pinned" } }
+                                }
+                                td.tight { @if let Some(at) = at { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
+                            }
                         }
                     }
                 }
             }
-        }
-    })
-}
-
-/// When the last run of an experiment started.
-async fn last_run(web: &Web, experiment: &Experiment) -> StoreResult<Option<i64>> {
-    let found = runs(web, slice::from_ref(experiment), String::new(), 1).await?;
-    Ok(found.first().and_then(|run| run.info.start_time))
+        })
+    }
 }
 
 /// Models in production, each with a dot; a registry that cannot be read is told.
@@ -258,7 +269,7 @@ async fn state(web: &Web, model: &RegisteredModel, version: &str, now: i64) -> M
         }
     };
     let last_look = Records::last_look(web, &model.name, &version);
-    let (records, services) = join(last_look, services::read_of(web, &model.name)).await;
+    let (records, services) = join(last_look, services::read_of(web, model)).await;
     let look = records.looks.first();
     html! {
         (Health::of(&version, look).and(services.health(now)).dot())

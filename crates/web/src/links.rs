@@ -49,6 +49,11 @@ impl Links {
         format!("{}/experiments", self.prefix)
     }
 
+    /// Where colours are chosen.
+    pub(crate) fn colours(&self) -> String {
+        format!("{}/colours", self.prefix)
+    }
+
     pub(crate) fn search(&self) -> String {
         format!("{}/search", self.prefix)
     }
@@ -100,6 +105,11 @@ impl Links {
     /// Params and metrics of an experiment's runs against each other.
     pub(crate) fn relations(&self, experiment_id: &str) -> String {
         format!("{}/relations", self.experiment(experiment_id))
+    }
+
+    /// What can be done with several of an experiment's runs.
+    pub(crate) fn chosen_runs(&self, experiment_id: &str) -> String {
+        format!("{}/chosen", self.experiment(experiment_id))
     }
 
     pub(crate) fn runs_csv(&self, experiment_id: &str) -> String {

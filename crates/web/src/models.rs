@@ -8,11 +8,10 @@ use trainyard_mlflow::entities::RegisteredModel;
 use trainyard_mlflow::{Page, SearchRegisteredModels};
 
 use crate::error::{Result, status};
-use crate::format;
-use crate::grammar::contains;
 use crate::links::query;
 use crate::page::{self, Section};
 use crate::site::Web;
+use crate::{format, grammar, live};
 
 const PAGE_SIZE: i64 = 100;
 
@@ -26,21 +25,15 @@ pub(crate) struct Asked {
 }
 
 pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> Result {
-    let text = asked.q.trim();
-    let filter = if text.is_empty() || text.contains('=') {
-        text.to_owned()
-    } else {
-        contains("name", text)
-    };
     let search = SearchRegisteredModels {
-        filter,
+        filter: grammar::names(&asked.q, "name"),
         max_results: Some(PAGE_SIZE),
         order_by: vec!["name ASC".to_owned()],
         page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
     };
     let (code, content) = match web.tracking.registered_models.search(search).await {
         Ok(found) => (StatusCode::OK, models(&web, &asked, &found)),
-        Err(error) if !text.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
+        Err(error) if !asked.q.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
             (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.for_clients()) } })
         }
         Err(error) => return Err(error.into()),
@@ -51,7 +44,7 @@ pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> 
             input type="search" name="q" value=(asked.q) aria-label="Filter models" placeholder="part of a name, or a filter: tags.team = 'x'";
             button.quiet { "Filter" }
         }
-        (content)
+        (live::part("models", &content))
         @if web.beside.webhooks.is_some() && web.beside.team.is_none() { div.actions { a href=(web.links.webhooks()) { "Webhooks" } } }
     };
     let page = page::layout(&web.links, "Models", Some(Section::Models), &[], &body);

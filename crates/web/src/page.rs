@@ -7,7 +7,7 @@ use trainyard_mlflow::entities::{RunStatus, Tag};
 
 use crate::links::Links;
 use crate::pagination::Asked;
-use crate::{assets, format};
+use crate::{assets, colours, format, frame};
 
 /// What a page is.
 pub(crate) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
@@ -34,9 +34,10 @@ pub(crate) fn layout(
             a href=(address) aria-current=[(section == Some(entry)).then_some("page")] { (name) }
         }
     };
+    let chosen = frame::colours();
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang="en" data-colours=[chosen.mark()] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -46,7 +47,7 @@ pub(crate) fn layout(
                 link rel="icon" type="image/svg+xml" href=(links.asset(&assets::ICON.name));
                 script src=(links.asset(&assets::SCRIPT.name)) defer {}
             }
-            body data-home=(links.home()) {
+            body data-home=(links.home()) data-drawn=[frame::drawn()] {
                 a.skip href="#main" { "Skip to the content" }
                 header.top {
                     a.brand href=(links.home()) { "Trainyard" }
@@ -70,6 +71,7 @@ pub(crate) fn layout(
                     }
                     (body)
                 }
+                footer.bottom { (colours::choice(links, chosen)) }
             }
         }
     }

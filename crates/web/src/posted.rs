@@ -62,6 +62,12 @@ impl Posted {
         fields.find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
     }
 
+    /// All fields of a name.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        let own = self.fields.iter().filter(|(key, _)| key == name);
+        own.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// A field that has to say something.
     pub(crate) fn need(&self, name: &str) -> Result<&str> {
         let text = self.text(name).trim();

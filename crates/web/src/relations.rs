@@ -31,19 +31,19 @@ pub(crate) async fn show(
 ) -> Result {
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
-    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query).await?;
-    let runs = &drawn.runs;
-    let available = Available::of(runs.iter());
-    let axes = axes(&query, &available);
-    let [x, y] = [("x", Kind::Param), ("y", Kind::Metric)].map(|(name, kind)| {
-        let usual = || available.keys(kind).first().map(|key| Column::new(kind, key));
-        Column::read(query.one(name)).or_else(usual)
-    });
+    let shown = |available: &Available| -> Vec<Column> {
+        let plane = plane(&query, available);
+        axes(&query, available).into_iter().chain(plane.into_iter().flatten()).collect()
+    };
+    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query, shown).await?;
+    let (runs, available) = (&drawn.runs, &drawn.available);
+    let axes = axes(&query, available);
+    let [x, y] = plane(&query, available);
     let body = html! {
         h1 { "Params × metrics " small { (drawn.counted()) } }
         @if x.is_none() && y.is_none() { (page::empty("No params and no metrics were logged to these runs.", &html! {})) }
         @else {
-            (options(&web, &experiment, &query, [x.as_ref(), y.as_ref()], &available))
+            (options(&web, &experiment, &query, [x.as_ref(), y.as_ref()], available))
             (drawn.others())
             @if let (Some(x), Some(y)) = (&x, &y) { (against(&query, runs, x, y)) }
             @else { p.soft { "These runs have no params or no metrics." } }
@@ -58,6 +58,14 @@ pub(crate) async fn show(
     let title = "Params × metrics";
     let page = page::layout(&web.links, title, Some(Section::Experiments), &trail, &body);
     Ok(page::respond(StatusCode::OK, &page))
+}
+
+/// What lies against what: as asked for, or the first param and the first metric.
+fn plane(query: &Query, available: &Available) -> [Option<Column>; 2] {
+    [("x", Kind::Param), ("y", Kind::Metric)].map(|(name, kind)| {
+        let usual = || available.keys(kind).first().map(|key| Column::new(kind, key));
+        Column::read(query.one(name)).or_else(usual)
+    })
 }
 
 /// The columns that were asked for, or the first params and metrics; the last metric has the colours.

@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use trainyard_mlflow::Tracking;
 
 use crate::gzip;
@@ -14,9 +14,9 @@ use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
-    artifact, assets, cockpit, compare, curves, error, experiment, experiments, home, logged_model,
-    metric, models, monitoring, page, relations, run, run_change, runs_csv, search, services, team,
-    webhooks,
+    artifact, assets, chosen_runs, cockpit, colour_choice, compare, curves, error, experiment,
+    experiments, frame, home, logged_model, metric, models, monitoring, page, relations, run,
+    run_change, runs_csv, search, services, style_page, team, webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -40,6 +40,10 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
         .route("/experiments/{experiment_id}", get(experiment::show))
         .route("/experiments/{experiment_id}/curves", get(curves::show))
         .route("/experiments/{experiment_id}/relations", get(relations::show))
+        .route(
+            "/experiments/{experiment_id}/chosen",
+            get(chosen_runs::show).post(chosen_runs::change),
+        )
         .route("/experiments/{experiment_id}/runs.csv", get(runs_csv::download))
         .route("/experiments/{experiment_id}/runs/{run_id}", get(run::show_in_experiment))
         .route("/runs/{run_id}", get(run::show).post(run_change::change))
@@ -61,7 +65,7 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
             get(cockpit::show_version).post(cockpit::change_version),
         )
         .route("/services", get(services::list))
-        .route("/services/{run_id}", get(services::show))
+        .route("/services/{run_id}", get(services::show).post(services::change))
         .route("/webhooks", get(webhooks::show).post(webhooks::change))
         .route("/team", get(team::show).post(team::change))
         .route("/team/users/{name}", get(team::show_member).post(team::change_member))
@@ -69,6 +73,8 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
         .route("/team/tokens", get(team::show_tokens).post(team::change_tokens))
         .route("/team/approvals", get(team::show_approvals).post(team::decide))
         .route("/team/audit", get(team::show_audit))
+        .route("/colours", post(colour_choice::choose))
+        .route("/style", get(style_page::show))
         .route("/assets/{name}", get(asset))
         .fallback(error::no_page)
         .layer(middleware::from_fn_with_state(web.clone(), finish))
@@ -102,7 +108,9 @@ async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Res
     let ticket = Ticket::of(request.headers());
     request.extensions_mut().insert(ticket.clone());
     let takes_gzip = gzip::is_taken(request.headers());
-    let mut response = error::draw(&web.links, next.run(request).await);
+    let headers = request.headers().clone();
+    let draw = async { error::draw(&web.links, next.run(request).await) };
+    let mut response = frame::drawing(&headers, draw).await;
     let headers = response.headers_mut();
     // Pages of ours have forms; what users logged is none, and comes with a policy of its own.
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == page::MEDIA_TYPE)

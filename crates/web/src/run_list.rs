@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use futures::future::try_join_all;
 use maud::{Markup, html};
-use trainyard_mlflow::SearchRuns;
 use trainyard_mlflow::entities::{Run, ViewType};
+use trainyard_mlflow::{Page, SearchRuns, Wanted};
 
-use crate::columns::Column;
+use crate::columns::{Available, Column, Kind};
 use crate::error::{Error, Result, status};
+use crate::grammar;
 use crate::query::Query;
-use crate::search_box;
 use crate::site::Web;
 
 /// Runs a page.
@@ -22,6 +22,9 @@ const NESTED_MAX: i64 = 300;
 const AT_ONCE: usize = 4;
 /// Runs that are drawn together; more cannot be told apart.
 pub(crate) const DRAWN_MAX: usize = 100;
+/// Runs that are read whole first, and metrics of one from which on the others are not: a list shows a few of thousands.
+const SAMPLED: usize = 5;
+const FEW_METRICS: usize = 200;
 /// The tag of a nested run: whose part it is.
 pub(crate) const PARENT: &str = "mlflow.parentRunId";
 
@@ -38,6 +41,10 @@ pub(crate) struct Listed {
     pub(crate) total: i64,
     /// Of them those that are nested, where these are below others.
     pub(crate) nested_total: i64,
+    /// What runs have.
+    pub(crate) available: Available,
+    /// What is shown of it.
+    pub(crate) columns: Vec<Column>,
     /// Why the runs are not those that were asked for.
     pub(crate) refused: Option<String>,
 }
@@ -58,7 +65,7 @@ pub(crate) fn search(experiment_id: &str, query: &Query) -> SearchRuns {
     let orders = group.map(|field| format!("{field} ASC")).into_iter();
     SearchRuns {
         experiment_ids: vec![experiment_id.to_owned()],
-        filter: search_box::runs(query.one("q")),
+        filter: grammar::runs(query.one("q")),
         view_type: match query.one("view") {
             "deleted" => ViewType::DeletedOnly,
             "all" => ViewType::All,
@@ -82,9 +89,16 @@ fn folds(query: &Query) -> bool {
         && !["q", "group", "flat"].into_iter().any(|name| query.has(name))
 }
 
-/// The page's runs. Where the filter or the order is refused, all runs and the reason.
-pub(crate) async fn read(web: &Web, experiment_id: &str, query: &Query) -> Result<Listed> {
-    let refused = match found(web, search(experiment_id, query), folds(query)).await {
+/// The page's runs with these columns, or the usual ones. Where the filter or the order is refused, all runs and the
+/// reason.
+pub(crate) async fn read(
+    web: &Web,
+    experiment_id: &str,
+    query: &Query,
+    columns: &[Column],
+) -> Result<Listed> {
+    let asked = Asked { web, columns, group: group(query) };
+    let refused = match asked.found(search(experiment_id, query), folds(query)).await {
         Err(Error::Store(error)) if status(&error) == StatusCode::BAD_REQUEST => error,
         other => return other,
     };
@@ -92,37 +106,118 @@ pub(crate) async fn read(web: &Web, experiment_id: &str, query: &Query) -> Resul
     if plain == *query {
         return Err(refused.into());
     }
-    let listed = found(web, search(experiment_id, &plain), folds(&plain)).await?;
+    let listed = asked.found(search(experiment_id, &plain), folds(&plain)).await?;
     Ok(Listed { refused: Some(refused.for_clients().to_owned()), ..listed })
 }
 
-async fn found(web: &Web, search: SearchRuns, folds: bool) -> Result<Listed> {
-    let runs = &web.tracking.runs;
-    let total = runs.count(search.clone()).await?;
-    let is_part = |not: &str| format!("tags.`{PARENT}` IS {not}NULL");
-    let nested_total = if folds {
-        runs.count(SearchRuns { filter: is_part("NOT "), ..search.clone() }).await?
-    } else {
-        0
-    };
-    if nested_total == 0 {
-        let page = runs.search(search).await?;
-        let next_page_token = page.next_page_token;
-        return Ok(Listed { runs: page.items, next_page_token, total, ..Listed::default() });
+/// What is to be listed.
+struct Asked<'a> {
+    web: &'a Web,
+    columns: &'a [Column],
+    group: Option<Column>,
+}
+
+impl Asked<'_> {
+    async fn found(&self, search: SearchRuns, folds: bool) -> Result<Listed> {
+        let runs = &self.web.tracking.runs;
+        let total = runs.count(search.clone()).await?;
+        let sample = Sample::of(self.web, &search).await?;
+        let wanted = sample.has_many.then(|| {
+            let usual =
+                if self.columns.is_empty() { sample.available().usual() } else { Vec::new() };
+            metrics(self.columns.iter().chain(&usual).chain(&self.group))
+        });
+        let listed = self.listed(search, folds, wanted.as_ref(), total).await?;
+        let mut available = Available::of(listed.all());
+        if wanted.is_some() {
+            available = available.with_metrics_of(sample.available());
+        }
+        let columns =
+            if self.columns.is_empty() { available.usual() } else { self.columns.to_vec() };
+        Ok(Listed { available, columns, ..listed })
     }
-    let page = runs.search(SearchRuns { filter: is_part(""), ..search.clone() }).await?;
-    let is_whole = search.page_token.is_none() && page.next_page_token.is_none();
-    let nested = Nested::below(web, &search, &page.items, nested_total).await?;
-    Ok(Listed {
-        runs: page.items,
-        // Where these are all runs, what is still missing is part of a run that is deleted, or of another experiment.
-        is_nested_cut: nested.is_cut || (is_whole && nested.count < nested_total),
-        nested: nested.by_run,
-        next_page_token: page.next_page_token,
-        total,
-        nested_total,
-        refused: None,
-    })
+
+    async fn listed(
+        &self,
+        search: SearchRuns,
+        folds: bool,
+        wanted: Option<&Wanted>,
+        total: i64,
+    ) -> Result<Listed> {
+        let web = self.web;
+        let is_part = |not: &str| format!("tags.`{PARENT}` IS {not}NULL");
+        let nested_total = if folds {
+            let nested = SearchRuns { filter: is_part("NOT "), ..search.clone() };
+            web.tracking.runs.count(nested).await?
+        } else {
+            0
+        };
+        if nested_total == 0 {
+            let page = found(web, search, wanted).await?;
+            let next_page_token = page.next_page_token;
+            return Ok(Listed { runs: page.items, next_page_token, total, ..Listed::default() });
+        }
+        let top = SearchRuns { filter: is_part(""), ..search.clone() };
+        let page = found(web, top, wanted).await?;
+        let is_whole = search.page_token.is_none() && page.next_page_token.is_none();
+        let nested = Nested::below(web, &search, wanted, &page.items, nested_total).await?;
+        Ok(Listed {
+            runs: page.items,
+            // Where these are all runs, what is still missing is part of a run that is deleted, or of another experiment.
+            is_nested_cut: nested.is_cut || (is_whole && nested.count < nested_total),
+            nested: nested.by_run,
+            next_page_token: page.next_page_token,
+            total,
+            nested_total,
+            ..Listed::default()
+        })
+    }
+}
+
+/// A page of runs, whole or with what is wanted of them.
+async fn found(
+    web: &Web,
+    search: SearchRuns,
+    wanted: Option<&Wanted>,
+) -> trainyard_mlflow::Result<Page<Run>> {
+    match wanted {
+        Some(wanted) => web.tracking.runs.search_for(search, wanted.clone()).await,
+        None => web.tracking.runs.search(search).await,
+    }
+}
+
+/// The metrics among columns.
+fn metrics<'a>(columns: impl Iterator<Item = &'a Column>) -> Wanted {
+    let metrics = columns.filter(|column| column.kind == Kind::Metric);
+    let mut keys: Vec<String> = metrics.map(|column| column.key.clone()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    Wanted::Metrics(keys)
+}
+
+/// The first runs of many, whole: by these it is known what there is to show.
+pub(crate) struct Sample {
+    pub(crate) runs: Vec<Run>,
+    /// Whether they have so many metrics that the others are not read whole.
+    has_many: bool,
+}
+
+impl Sample {
+    async fn of(web: &Web, search: &SearchRuns) -> Result<Self> {
+        let first = SearchRuns { max_results: Some(SAMPLED as i64), ..search.clone() };
+        Ok(Self::from(web.tracking.runs.search(first).await?.items))
+    }
+
+    fn available(&self) -> Available {
+        Available::of(self.runs.iter())
+    }
+}
+
+impl From<Vec<Run>> for Sample {
+    fn from(runs: Vec<Run>) -> Self {
+        let has_many = runs.iter().any(|run| run.data.metrics.len() > FEW_METRICS);
+        Self { runs, has_many }
+    }
 }
 
 /// What is below the runs of a page.
@@ -136,7 +231,13 @@ struct Nested {
 impl Nested {
     /// Level by level. Each run is asked for by itself, which the index of tags answers: a condition that has all of
     /// them is tried on each run of the experiment, and took half a minute among a hundred thousand.
-    async fn below(web: &Web, search: &SearchRuns, runs: &[Run], total: i64) -> Result<Self> {
+    async fn below(
+        web: &Web,
+        search: &SearchRuns,
+        wanted: Option<&Wanted>,
+        runs: &[Run],
+        total: i64,
+    ) -> Result<Self> {
         let mut nested = Self::default();
         // Whose parts, and below which run of the table.
         let ids = runs.iter().map(|run| (run.info.run_id.clone(), run.info.run_id.clone()));
@@ -154,7 +255,7 @@ impl Nested {
                     let max_results = Some(left);
                     let search =
                         SearchRuns { filter, max_results, page_token: None, ..search.clone() };
-                    web.tracking.runs.search(search)
+                    found(web, search, wanted)
                 });
                 for ((_run_id, top), parts) in some.iter().zip(try_join_all(parts).await?) {
                     nested.is_cut |= parts.next_page_token.is_some();
@@ -173,14 +274,30 @@ impl Nested {
 }
 
 /// Runs to draw together.
-#[derive(Debug)]
 pub(crate) struct Drawn {
     pub(crate) runs: Vec<Run>,
+    /// What they have.
+    pub(crate) available: Available,
+    /// Some of them whole, where the others are not.
+    sample: Option<Sample>,
     /// Whether more were asked for than are drawn.
     pub(crate) is_cut: bool,
 }
 
 impl Drawn {
+    fn of(runs: Vec<Run>, sample: Sample, is_cut: bool) -> Self {
+        let mut available = Available::of(runs.iter());
+        if sample.has_many {
+            available = available.with_metrics_of(sample.available());
+        }
+        Self { runs, available, sample: Some(sample).filter(|sample| sample.has_many), is_cut }
+    }
+
+    /// All of them, or some, with all of their metrics.
+    pub(crate) fn whole(&self) -> &[Run] {
+        self.sample.as_ref().map_or(&self.runs, |sample| &sample.runs)
+    }
+
     /// How many there are, for a heading.
     pub(crate) fn counted(&self) -> String {
         match (self.is_cut, self.runs.len()) {
@@ -200,18 +317,72 @@ impl Drawn {
     }
 }
 
-/// Those that were chosen (`run=`), or the first ones of the search.
-pub(crate) async fn to_draw(web: &Web, experiment_id: &str, query: &Query) -> Result<Drawn> {
+/// Those that were chosen (`run=`), or the first ones of the search. Where they have many metrics those are read that
+/// `columns` are of, by what there is.
+pub(crate) async fn to_draw(
+    web: &Web,
+    experiment_id: &str,
+    query: &Query,
+    columns: impl Fn(&Available) -> Vec<Column>,
+) -> Result<Drawn> {
     let chosen = query.all("run");
-    if !chosen.is_empty() {
-        let is_cut = chosen.len() > DRAWN_MAX;
-        let asked = chosen.into_iter().take(DRAWN_MAX).map(|id| web.tracking.runs.get(id));
-        return Ok(Drawn { runs: try_join_all(asked).await?, is_cut });
+    if chosen.is_empty() {
+        let search = SearchRuns {
+            max_results: Some(DRAWN_MAX as i64),
+            ..search(experiment_id, &query.without(&["group", "page"]))
+        };
+        let sample = Sample::of(web, &search).await?;
+        let wanted = sample.has_many.then(|| metrics(columns(&sample.available()).iter()));
+        let page = found(web, search, wanted.as_ref()).await?;
+        let is_cut = page.next_page_token.is_some();
+        return Ok(Drawn::of(page.items, sample, is_cut));
     }
-    let search = SearchRuns {
-        max_results: Some(DRAWN_MAX as i64),
-        ..search(experiment_id, &query.without(&["group", "page"]))
+    let is_cut = chosen.len() > DRAWN_MAX;
+    let ids: Vec<&str> = chosen.into_iter().take(DRAWN_MAX).collect();
+    let (first, rest) = ids.split_at(ids.len().min(SAMPLED));
+    let first = first.iter().map(|id| web.tracking.runs.get(id));
+    let sample = Sample::from(try_join_all(first).await?);
+    let runs = if sample.has_many {
+        let wanted = metrics(columns(&sample.available()).iter());
+        by_ids(web, experiment_id, &ids, wanted).await?
+    } else {
+        let rest = rest.iter().map(|id| web.tracking.runs.get(id));
+        sample.runs.iter().cloned().chain(try_join_all(rest).await?).collect()
     };
-    let found = web.tracking.runs.search(search).await?;
-    Ok(Drawn { runs: found.items, is_cut: found.next_page_token.is_some() })
+    Ok(Drawn::of(runs, sample, is_cut))
+}
+
+/// Runs in the order of their ids, with what is wanted of them. Those of other experiments are read whole.
+pub(crate) async fn by_ids(
+    web: &Web,
+    experiment_id: &str,
+    ids: &[&str],
+    wanted: Wanted,
+) -> Result<Vec<Run>> {
+    let search = SearchRuns {
+        experiment_ids: vec![experiment_id.to_owned()],
+        filter: format!("attributes.run_id IN ({})", quoted(ids)),
+        view_type: ViewType::All,
+        max_results: Some(ids.len().max(1) as i64),
+        ..SearchRuns::default()
+    };
+    let found = web.tracking.runs.search_for(search, wanted).await?;
+    let found = found.items.into_iter().map(|run| (run.info.run_id.clone(), run));
+    let mut found: BTreeMap<String, Run> = found.collect();
+    let mut runs = Vec::with_capacity(ids.len());
+    for id in ids {
+        match found.remove(*id) {
+            Some(run) => runs.push(run),
+            None => runs.push(web.tracking.runs.get(id).await?),
+        }
+    }
+    Ok(runs)
+}
+
+/// Ids as a filter lists them; what cannot be one is left out.
+fn quoted(ids: &[&str]) -> String {
+    let is_id = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let ids = ids.iter().filter(|id| is_id(id)).map(|id| format!("'{id}'"));
+    let ids: Vec<String> = ids.collect();
+    if ids.is_empty() { "''".to_owned() } else { ids.join(", ") }
 }

@@ -59,6 +59,7 @@ impl Table<'_> {
                     button { "Compare chosen runs" }
                     button.quiet formaction=(curves) { "Curves of chosen" }
                 }
+                button.quiet formaction=(self.web.links.chosen_runs(id)) { "Tag or delete chosen" }
                 a href=(drawn.at(&curves)) { "Curves" }
                 a href=(drawn.at(&relations)) { "Params × metrics" }
                 a href=(csv) download { "CSV" }

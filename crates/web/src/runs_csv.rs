@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use trainyard_mlflow::entities::Run;
-use trainyard_mlflow::{Error as StoreError, SearchRuns, Tracking};
+use trainyard_mlflow::{Error as StoreError, SearchRuns, Tracking, Wanted};
 
 use crate::columns::{self, Available, Column, Kind};
 use crate::error::Result;
@@ -19,6 +19,8 @@ use crate::site::Web;
 /// Runs that are read at once; the store gives fewer where much was logged to them. Each part is looked for from the
 /// first run on, so many small ones of a long list take long.
 const PART: i64 = 1_000;
+/// Runs by which columns are chosen where nobody did.
+const SAMPLED: i64 = 20;
 /// Columns that are known of every run.
 const FIXED: [&str; 5] = ["run_id", "run_name", "status", "start_time", "end_time"];
 
@@ -28,6 +30,8 @@ struct Export {
     columns: Vec<Column>,
     /// The next part; none after the last.
     next: Option<SearchRuns>,
+    /// What is read of the runs.
+    wanted: Wanted,
     /// Written before the next part.
     head: String,
     /// Runs of the part before: one that starts meanwhile comes first and moves them into the next.
@@ -43,15 +47,19 @@ pub(crate) async fn download(
     let query = Query::read(raw.as_deref().unwrap_or_default());
     let search = run_list::search(&experiment.experiment_id, &query.without(&["page"]));
     // A filter that is refused is an answer of its own, not a file that ends early.
-    let first = web.tracking.runs.search(search.clone()).await?;
+    let some = SearchRuns { max_results: Some(SAMPLED), ..search.clone() };
+    let first = web.tracking.runs.search(some).await?;
     let mut columns = columns::chosen(&query);
     if columns.is_empty() {
         columns = Available::of(first.items.iter()).usual();
     }
     let names = columns.iter().map(|column| text(&column.name()));
     let head: Vec<String> = FIXED.map(str::to_owned).into_iter().chain(names).collect();
+    let metrics = columns.iter().filter(|column| column.kind == Kind::Metric);
+    let wanted = Wanted::Metrics(metrics.map(|column| column.key.clone()).collect());
     let export = Export {
         tracking: web.tracking.clone(),
+        wanted,
         columns,
         next: Some(SearchRuns { max_results: Some(PART), ..search }),
         head: format!("{}\r\n", head.join(",")),
@@ -69,7 +77,7 @@ pub(crate) async fn download(
 
 async fn part(mut export: Export) -> Result<Option<(String, Export)>, StoreError> {
     let Some(search) = export.next.take() else { return Ok(None) };
-    let found = export.tracking.runs.search(search.clone()).await?;
+    let found = export.tracking.runs.search_for(search.clone(), export.wanted.clone()).await?;
     let mut lines = std::mem::take(&mut export.head);
     for run in found.items.iter().filter(|run| !export.last.contains(&run.info.run_id)) {
         lines.push_str(&line(run, &export.columns));
@@ -152,6 +160,7 @@ mod tests {
             ..SearchRuns::default()
         };
         let export = Export {
+            wanted: Wanted::Nothing,
             tracking: tracking.clone(),
             columns: Vec::new(),
             next: Some(search),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use trainyard_mlflow::entities::{Experiment, ModelVersion, RegisteredModel, Run, ViewType};
 use trainyard_mlflow::{
     Page, Result as StoreResult, SearchExperiments, SearchModelVersions, SearchRegisteredModels,
-    SearchRuns,
+    SearchRuns, Wanted,
 };
 
 use crate::error::Result;
@@ -92,7 +92,7 @@ impl Found {
         };
         let (experiments, runs, models) = join3(
             web.tracking.experiments.search(experiments),
-            web.tracking.runs.search(runs),
+            web.tracking.runs.search_for(runs, Wanted::Nothing),
             web.tracking.registered_models.search(models),
         )
         .await;

@@ -11,6 +11,8 @@ use maud::{Markup, html};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::cookies;
+
 /// The cookie. It lets nobody in: without the browser's own word it is of no use.
 const COOKIE: &str = "trainyard_page";
 /// Hex digits of a secret.
@@ -29,7 +31,7 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// The browser's, or a new one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let known = cookie(headers).filter(|secret| {
+        let known = cookies::find(headers, COOKIE).filter(|secret| {
             secret.len() == DIGITS && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
         });
         match known {
@@ -59,12 +61,6 @@ impl Ticket {
     pub(crate) fn fits(&self, given: &str) -> bool {
         !self.is_new && bool::from(given.as_bytes().ct_eq(self.token().as_bytes()))
     }
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(key, _)| key.trim() == COOKIE).map(|(_, value)| value.trim())
 }
 
 /// Whether the browser says that a page of this server sent the request, or says nothing.

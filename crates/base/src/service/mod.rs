@@ -7,6 +7,7 @@ mod history;
 mod record;
 mod ring;
 mod traffic;
+mod wish;
 
 pub use history::{History, MINUTE_MS};
 pub use record::{
@@ -15,3 +16,6 @@ pub use record::{
 };
 pub use ring::Row;
 pub use traffic::{CLASSES, Traffic};
+pub use wish::{
+    ServiceWish, WISH_GOOD_FOR_MS, WISH_MESSAGE_CHARACTERS, WishAnswer, voucher_tag, wish_tag,
+};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::traffic::Traffic;
+use super::wish::WishAnswer;
 
 /// What was not heard of for so long, in milliseconds, is not known any more: three records may be late or lost.
 pub const SILENT_AFTER_MS: i64 = 3 * 60_000;
@@ -148,6 +149,8 @@ pub struct ServiceRecord {
     pub at_ms: i64,
     /// Who recorded it.
     pub by: Teller,
+    /// Which process recorded it: a few digits of its own, by which two hosts that write one record notice each other.
+    pub writer: String,
     /// The host's name.
     pub host: String,
     /// Where clients on that host find it.
@@ -178,6 +181,10 @@ pub struct ServiceRecord {
     pub copies: Option<CopiesRecord>,
     /// Why the gateway went back by itself, until the next release.
     pub went_back: Option<String>,
+    /// Whether whoever recorded it does what is asked on its page ([`ServiceWish`](super::ServiceWish)).
+    pub takes_wishes: bool,
+    /// What became of what was asked there last.
+    pub wish: Option<WishAnswer>,
 }
 
 impl ServiceRecord {

@@ -8,8 +8,8 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use trainyard_base::status_page::{POLICY, STYLE};
+use maud::html;
+use trainyard_base::status_page::{self, POLICY};
 
 use super::paths::{Audience, Paths};
 use super::pause::Mode;
@@ -35,7 +35,7 @@ pub(super) fn is_asked(audience: Audience, paths: &Paths, method: &Method, path:
 /// The page.
 pub(super) fn answer(shared: &Shared) -> Response<ResponseBody> {
     let state = state(shared);
-    let page = Bytes::from(document(&state).into_string());
+    let page = Bytes::from(document(&state));
     let length = page.len();
     let mut response = Response::new(ResponseBody::Own(Full::new(page)));
     if state != State::Serves {
@@ -65,37 +65,24 @@ fn state(shared: &Shared) -> State {
     if replicas.any(|replica| !replica.is_down()) { State::Serves } else { State::Silent }
 }
 
-fn document(state: &State) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Model service" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    h1 { "Model service" }
-                    p {
-                        @match state {
-                            State::Serves => { "It serves." }
-                            State::Silent => { "Nothing serves now." }
-                            State::Paused => { "It is paused: requests wait." }
-                            State::Maintenance(message) => { "Maintenance: " (message) }
-                        }
-                    }
-                    nav aria-label="Service" {
-                        a href="docs" { "Try it" }
-                        a href="openapi.json" { "OpenAPI" }
-                        a href="health" { "Health and version" }
-                        a href="v2" { "Open Inference" }
-                    }
-                }
+fn document(state: &State) -> String {
+    let below = html! {
+        p {
+            @match state {
+                State::Serves => { "It serves." }
+                State::Silent => { "Nothing serves now." }
+                State::Paused => { "It is paused: requests wait." }
+                State::Maintenance(message) => { "Maintenance: " (message) }
             }
         }
-    }
+        nav aria-label="Service" {
+            a href="docs" { "Try it" }
+            a href="openapi.json" { "OpenAPI" }
+            a href="health" { "Health and version" }
+            a href="v2" { "Open Inference" }
+        }
+    };
+    status_page::document("Model service", &below.0)
 }
 
 #[cfg(test)]
@@ -122,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_operators_write_is_text() {
-        let page = document(&State::Maintenance("<script>".to_owned())).into_string();
+        let page = document(&State::Maintenance("<script>".to_owned()));
         assert!(
             page.contains("Maintenance: &lt;script&gt;") && !page.contains("<script"),
             "{page}"

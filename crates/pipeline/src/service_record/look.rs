@@ -27,6 +27,7 @@ pub(super) fn record_of(status: &ServiceStatus, by: Teller, at_ms: i64) -> Servi
     ServiceRecord {
         at_ms,
         by,
+        writer: String::new(),
         host: name(&host()),
         url: status.url.clone(),
         state: match status.state() {
@@ -61,6 +62,9 @@ pub(super) fn record_of(status: &ServiceStatus, by: Teller, at_ms: i64) -> Servi
             blue_us: seen.blue_wait_us / seen.pairs,
         }),
         went_back: went_back.map(|seen| reason(&seen.reason)),
+        // Of whoever records, which is not the service's.
+        takes_wishes: false,
+        wish: None,
     }
 }
 

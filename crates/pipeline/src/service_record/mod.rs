@@ -8,8 +8,12 @@ mod look;
 mod minutely;
 mod news;
 mod recorder;
+mod wish;
 
 pub(crate) use command::record_change;
 pub use command::record_stop;
 pub(crate) use minutely::{Minutely, each_minute};
 pub(crate) use news::News;
+pub(crate) use recorder::run_id;
+pub use wish::TakenWish;
+pub(crate) use wish::gateway_mode;

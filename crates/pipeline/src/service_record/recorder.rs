@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use chrono::Utc;
 use trainyard_base::file::{self, Access};
-use trainyard_base::service::{History, ServiceRecord, ServiceState, Teller};
+use trainyard_base::service::{History, ServiceRecord, ServiceState, Teller, voucher_tag};
 use trainyard_base::words::{self, tags};
 use trainyard_mlflow::entities::{KeyValue, LifecycleStage, RunStatus, Tag};
+use trainyard_mlflow::secrets::hide;
 use trainyard_mlflow::{CreateRun, LogBatch, Tracking, UpdateRun};
 
 use super::look::record_of;
+use super::wish::TakenWish;
 use crate::actor::cause;
 use crate::owner::host;
 use crate::service::service;
@@ -19,24 +21,38 @@ use crate::{Error, Project, Result};
 /// How long the store may take: the next minute has more to tell.
 const TELL_LIMIT: Duration = Duration::from_secs(20);
 
+/// So often in a row another process may have recorded meanwhile: the one before this, or a command. Then it is one of
+/// another host, to which the state folder was copied.
+const STRANGERS_MAX: u32 = 1;
+
 /// Whoever records a service.
 #[derive(Debug)]
 pub(super) struct Recorder {
     by: Teller,
+    /// This one, among all.
+    writer: String,
     history: History,
     /// The run, once it is known to be there and what it has is known here.
     run_id: Option<String>,
+    /// How often in a row somebody else's record was found where this one's should be.
+    strangers: u32,
 }
 
 impl Recorder {
     pub(super) fn new(by: Teller) -> Self {
-        Self { by, history: History::default(), run_id: None }
+        let mut writer = uuid::Uuid::new_v4().simple().to_string();
+        writer.truncate(12);
+        Self { by, writer, history: History::default(), run_id: None, strangers: 0 }
     }
 
     /// Looks at the service, and keeps what went through until the store has it.
     pub(super) async fn look(&mut self, project: &Project) -> Result<ServiceRecord> {
         let status = Box::pin(trainyard_deploy::status(&service(project))).await?;
-        let record = record_of(&status, self.by, Utc::now().timestamp_millis());
+        let mut record = record_of(&status, self.by, Utc::now().timestamp_millis());
+        record.writer.clone_from(&self.writer);
+        record.takes_wishes = self.by == Teller::Up;
+        // One that cannot be read is told of when the next one is taken.
+        record.wish = TakenWish::last(project).ok().flatten().map(TakenWish::answer);
         // Nobody knows what went through where there is no gateway: that is no zero.
         if let Some(minute) = record.minute {
             self.history.note(record.at_ms, minute);
@@ -74,8 +90,17 @@ impl Recorder {
         record: &ServiceRecord,
         log: Option<String>,
     ) -> Result<()> {
-        let run_id = match &self.run_id {
-            Some(run_id) => run_id.clone(),
+        let run_id = match self.run_id.clone() {
+            Some(run_id) if self.is_alone(tracking, &run_id).await? => run_id,
+            Some(_of_another_host) => {
+                tracing::warn!(
+                    "another host records its service in the run of this one: its state folder was copied. This one \
+                     has a run of its own from now on"
+                );
+                self.strangers = 0;
+                self.history.lost();
+                create(project, tracking, self.by).await?
+            }
             None => match self.known(project, tracking).await? {
                 Some(run_id) => run_id,
                 // That nothing was ever released is no news for anybody.
@@ -97,6 +122,22 @@ impl Recorder {
         Ok(())
     }
 
+    /// Whether nobody else goes on recording in the run that this one recorded in. Of two that do, one makes room.
+    async fn is_alone(&mut self, tracking: &Tracking, run_id: &str) -> Result<bool> {
+        let run = tracking.runs.get(run_id).await?;
+        let record = Tag::find(&run.data.tags, tags::SERVICE).and_then(ServiceRecord::read);
+        let stranger = record.filter(|record| {
+            let is_known = !record.writer.is_empty() && record.by != Teller::Command;
+            is_known && record.writer != self.writer
+        });
+        let Some(stranger) = stranger else {
+            self.strangers = 0;
+            return Ok(true);
+        };
+        self.strangers += 1;
+        Ok(self.strangers <= STRANGERS_MAX || self.writer < stranger.writer)
+    }
+
     /// The run of before, where the store has it; what it says is known from then on.
     async fn known(&mut self, project: &Project, tracking: &Tracking) -> Result<Option<String>> {
         let Some(run_id) = run_id(project)? else { return Ok(None) };
@@ -109,7 +150,30 @@ impl Recorder {
         let tags = run.data.tags.iter();
         let tags = tags.map(|tag: &Tag| (tag.key.as_str(), tag.value.as_str()));
         self.history.merge(&History::read(tags));
+        vouch(project, tracking, &run_id).await;
         Ok(Some(run_id))
+    }
+}
+
+/// Has the model say that the run is the record of a service of it, which only those can who may change the model: pages
+/// take nobody else's word. Where this host may not, they say so.
+async fn vouch(project: &Project, tracking: &Tracking, run_id: &str) {
+    let (models, name) = (&tracking.registered_models, &project.config.model.name);
+    let key = voucher_tag(run_id);
+    let vouching = async {
+        let model = models.get(name).await?;
+        match Tag::find(&model.tags, &key) {
+            Some(_said) => Ok(()),
+            None => models.set_tag(name, Tag::new(key.as_str(), host())).await,
+        }
+    };
+    if let Err(error) = vouching.await {
+        let error = hide(&error.to_string()).into_owned();
+        tracing::warn!(
+            error,
+            "the model cannot be made to vouch for the record of its service, so pages show nothing of it; the \
+             account of this host needs EDIT on the model"
+        );
     }
 }
 
@@ -145,6 +209,7 @@ async fn create(project: &Project, tracking: &Tracking, by: Teller) -> Result<St
         run_name: None,
     };
     tracking.runs.update(update).await?;
+    vouch(project, tracking, &run_id).await;
     let path = run_id_file(project);
     let folder = project.state_folder();
     std::fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
@@ -154,7 +219,7 @@ async fn create(project: &Project, tracking: &Tracking, by: Teller) -> Result<St
 }
 
 /// The run that was told last; none where there never was one.
-pub(super) fn run_id(project: &Project) -> Result<Option<String>> {
+pub(crate) fn run_id(project: &Project) -> Result<Option<String>> {
     let path = run_id_file(project);
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|id| !id.is_empty())),
@@ -245,5 +310,45 @@ mod tests {
         let found = runs(&tracking).await;
         let active = found.iter().find(|run| run.info.lifecycle_stage == LifecycleStage::Active);
         assert_eq!((found.len(), minutes(active.unwrap())), (2, 5));
+    }
+
+    #[tokio::test]
+    async fn two_hosts_with_one_state_folder_have_a_record_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = project(folder.path());
+        let tracking = project.tracking().unwrap();
+        tracking.registered_models.create("Churn", &[], None).await.unwrap();
+        let mut hosts = ["a", "b"].map(|writer| {
+            let mut host = Recorder::new(Teller::Up);
+            writer.clone_into(&mut host.writer);
+            host
+        });
+        let told = async |host: &mut Recorder, at_ms| {
+            let serving = ServiceRecord {
+                by: host.by,
+                writer: host.writer.clone(),
+                ..record(ServiceState::Serving, at_ms)
+            };
+            host.tell(&project, &tracking, &serving, None).await.unwrap();
+            host.run_id.clone().unwrap()
+        };
+        // One after the other is a new start of one host.
+        let first = told(&mut hosts[0], 0).await;
+        for minute in 1..4 {
+            assert_eq!(told(&mut hosts[1], minute).await, first);
+        }
+        for minute in 4..8 {
+            for host in &mut hosts {
+                told(host, minute).await;
+            }
+        }
+        let runs_of = hosts.each_ref().map(|host| host.run_id.clone().unwrap());
+        assert_eq!(runs_of[0], first, "one of them stays");
+        assert_ne!(runs_of[1], first);
+        assert_eq!(runs(&tracking).await.len(), 2, "and that is all");
+        let model = tracking.registered_models.get("Churn").await.unwrap();
+        for run in runs_of {
+            assert!(Tag::find(&model.tags, &voucher_tag(&run)).is_some(), "{:?}", model.tags);
+        }
     }
 }

@@ -16,6 +16,7 @@ use super::keep::Keeping;
 use super::recording;
 use super::registry::{Open, Registry};
 use super::said::{Said, Told, logged};
+use super::wishes;
 use crate::service::service;
 use crate::service_record::News;
 use crate::{Error, Project, Result};
@@ -111,6 +112,8 @@ impl Up {
             tasks.spawn(keeping.run());
             let registered = Arc::clone(&registry);
             records.spawn(recording::run(project.subscribe(), registered, Arc::clone(news)));
+            let (asked, teller) = (Arc::clone(&registry), Arc::clone(told));
+            records.spawn(wishes::run(project.subscribe(), asked, teller));
             let (program, by_hand) = (options.program.clone(), options.is_by_hand);
             let told = Arc::clone(told);
             let following = Following::new(program, by_hand, project.subscribe(), registry, told);

@@ -10,6 +10,7 @@ mod recording;
 mod registry;
 mod said;
 mod unit;
+mod wishes;
 
 pub use host::{Up, UpOptions};
 pub use registry::{Open, Opened, opener};

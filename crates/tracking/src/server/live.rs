@@ -15,12 +15,13 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::stream::unfold;
 use http::request::Parts;
-use http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use trainyard_base::words::live_parts;
 use trainyard_base::{Budget, Share};
+use uuid::Uuid;
 
 use super::actor::{Actor, acting_as};
 use super::live_page::{LivePage, Unseen};
@@ -71,6 +72,8 @@ pub(super) fn checked(parts: &Parts) -> Option<Checked> {
 /// The streams of a server.
 pub(super) struct Live {
     changes: Changes,
+    /// This process: changes are counted anew in each.
+    process: String,
     authorize: Option<Arc<dyn Authorize>>,
     memory: Arc<Budget>,
     places: Places,
@@ -83,12 +86,32 @@ impl Live {
     pub(super) fn new(changes: Changes, options: &ServerOptions, stop: CancellationToken) -> Self {
         Self {
             changes,
+            process: Uuid::new_v4().simple().to_string(),
             authorize: options.authorize.clone(),
             memory: Arc::clone(&options.memory),
             places: Places::default(),
             turns: Semaphore::new(AT_ONCE),
             stop,
         }
+    }
+
+    /// Has a page say up to which change it was drawn.
+    pub(super) async fn mark(&self, request: &mut Request) {
+        let accepted = request.headers().get_all(header::ACCEPT).iter();
+        let mut accepted = accepted.filter_map(|kinds| kinds.to_str().ok());
+        // Files wait for no database.
+        if !accepted.any(|kinds| kinds.contains("text/html")) {
+            return;
+        }
+        let drawn = self.drawn(self.changes.count().await);
+        // Letters, digits and a dot.
+        if let Ok(drawn) = HeaderValue::from_str(&drawn) {
+            request.headers_mut().insert(live_parts::DRAWN, drawn);
+        }
+    }
+
+    fn drawn(&self, count: u64) -> String {
+        format!("{}.{count}", self.process)
     }
 
     /// The stream of one of `pages`; or the page's own answer where there is nothing to see, 204 for a page that stays
@@ -120,18 +143,19 @@ impl Live {
             _place: place,
         };
         let count = stream.live.changes.count().await;
+        let drawn = request.headers().get(live_parts::DRAWN);
+        if drawn.is_some_and(|drawn| *drawn == stream.live.drawn(count)) {
+            // Its parts are those of now.
+            stream.seen = count;
+            stream.first = Some(NOTHING.to_owned());
+            return stream.begin();
+        }
         match stream.look(count).await {
             // The beginning says that it goes on, whether there is something new or not.
             Ok(events) => stream.first = Some(format!("{NOTHING}{events}")),
             Err(Unseen::NotNow(answer) | Unseen::Over(answer)) => return *answer,
         }
-        let headers = [
-            (header::CONTENT_TYPE, MEDIA_TYPE),
-            (header::CACHE_CONTROL, "no-store, no-transform"),
-            // Of nginx: what is sent is passed on at once.
-            (HeaderName::from_static("x-accel-buffering"), "no"),
-        ];
-        (headers, Body::from_stream(unfold(stream, Stream::next))).into_response()
+        stream.begin()
     }
 }
 
@@ -165,6 +189,16 @@ struct Stream {
 }
 
 impl Stream {
+    fn begin(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, MEDIA_TYPE),
+            (header::CACHE_CONTROL, "no-store, no-transform"),
+            // Of nginx: what is sent is passed on at once.
+            (HeaderName::from_static("x-accel-buffering"), "no"),
+        ];
+        (headers, Body::from_stream(unfold(self, Self::next))).into_response()
+    }
+
     /// What is sent next. None at the end.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         if let Some(first) = self.first.take() {

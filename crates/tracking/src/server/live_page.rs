@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use http_body::Body as _;
 use serde::Serialize;
 use tower::ServiceExt as _;
-use trainyard_base::words::live_parts::{CLOSE, HEADER, OPEN};
+use trainyard_base::words::live_parts::{CLOSE, DRAWN, HEADER, OPEN};
 use trainyard_base::{Budget, Share};
 
 /// Bytes of a page that is drawn for a stream; ours have a tenth of a megabyte.
@@ -57,6 +57,7 @@ impl LivePage {
         for name in [header::ACCEPT_ENCODING, header::RANGE, header::IF_NONE_MATCH] {
             headers.remove(name);
         }
+        headers.remove(DRAWN);
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
         Self { pages, uri: request.uri().clone(), headers, known }
     }

@@ -162,14 +162,15 @@ struct Pages {
 }
 
 /// API paths that are not there are answered here, everything else by the pages.
-async fn elsewhere(pages: Pages, request: Request) -> Response {
+async fn elsewhere(pages: Pages, mut request: Request) -> Response {
     if is_api(&request) {
         return api::no_endpoint();
     }
-    if let (Some(live), Some(checked)) =
-        (pages.live, request.extensions().get::<Checked>().cloned())
-    {
-        return live.answer(pages.router, request, checked).await;
+    if let Some(live) = pages.live {
+        if let Some(checked) = request.extensions().get::<Checked>().cloned() {
+            return live.answer(pages.router, request, checked).await;
+        }
+        live.mark(&mut request).await;
     }
     match pages.router.oneshot(request).await {
         Ok(response) => response.into_response(),

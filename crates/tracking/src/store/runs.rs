@@ -7,7 +7,7 @@ use trainyard_mlflow::entities::{
 };
 use trainyard_mlflow::{
     self as mlflow, CreateRun, Error, LogBatch, MetricHistoryPage, Page, Runs, SearchRuns,
-    UpdateRun, uri,
+    UpdateRun, Wanted, uri,
 };
 
 use super::audit::{Auditor, Change};
@@ -59,7 +59,16 @@ impl Runs for SqlStore {
 
     async fn search(&self, search: SearchRuns) -> mlflow::Result<Page<Run>> {
         let reading = Reading::of(&search.filter);
-        self.read_many(reading, move |connection| search_runs::search(connection, &search)).await
+        self.read_many(reading, move |connection| search_runs::search(connection, &search, None))
+            .await
+    }
+
+    async fn search_for(&self, search: SearchRuns, wanted: Wanted) -> mlflow::Result<Page<Run>> {
+        let reading = Reading::of(&search.filter);
+        let read = move |connection: &mut dyn Connection| {
+            search_runs::search(connection, &search, Some(&wanted))
+        };
+        self.read_many(reading, read).await
     }
 
     async fn count(&self, search: SearchRuns) -> mlflow::Result<i64> {

@@ -5,7 +5,7 @@
 //! fair part of the runs that have the metric; otherwise all runs of the experiments are sorted.
 
 use trainyard_mlflow::entities::{Run, ViewType};
-use trainyard_mlflow::{Error, Page, SearchRuns};
+use trainyard_mlflow::{Error, Page, SearchRuns, Wanted};
 
 use super::database::Connection;
 use super::page::{self, check_max_results};
@@ -38,8 +38,12 @@ pub(crate) fn experiment_ids(texts: &[String]) -> Result<Vec<i64>> {
     texts.iter().map(|text| validate::experiment_id(text)).collect()
 }
 
-/// One page of the runs that match.
-pub(crate) fn search(connection: &mut dyn Connection, request: &SearchRuns) -> Result<Page<Run>> {
+/// One page of the runs that match, with all that was logged to them, or what is wanted of it.
+pub(crate) fn search(
+    connection: &mut dyn Connection,
+    request: &SearchRuns,
+    wanted: Option<&Wanted>,
+) -> Result<Page<Run>> {
     let max_results = request.max_results.unwrap_or(RESULTS_DEFAULT);
     check_max_results(max_results, RESULTS_MAX)?;
     let expression = parse(&request.filter, Style::Runs)?;
@@ -56,7 +60,11 @@ pub(crate) fn search(connection: &mut dyn Connection, request: &SearchRuns) -> R
     }
     let found = search.read(connection, max_results + 1, offset)?;
     let page = page::cut(found, offset, max_results);
-    let fill = |runs: &mut [Run]| run_data::fill(connection, runs);
+    let fill = |runs: &mut [Run]| match wanted {
+        None => run_data::fill(connection, runs),
+        Some(Wanted::Metrics(keys)) => run_data::fill_some(connection, runs, keys),
+        Some(Wanted::Nothing) => Ok(()),
+    };
     let (items, next_page_token) = page::fill(page, offset, fill, size)?;
     Ok(Page { items, next_page_token })
 }

@@ -91,14 +91,16 @@ impl Page {
             self.put("model", &model, None);
         }
         self.put("traffic", &traffic(&gateway.lately), alarm(&gateway.lately));
+        let asked = asked(told, &gateway.mode);
         match &gateway.mode {
             Mode::Open => {}
             Mode::Paused { hold_ms } => {
                 let hold = took(Duration::from_millis(*hold_ms));
-                self.put("paused", &format!("requests wait up to {hold}"), Some(YELLOW));
+                self.put("paused", &format!("requests wait up to {hold}{asked}"), Some(YELLOW));
             }
             Mode::Maintenance { message, .. } => {
-                self.put("closed", &format!("for maintenance: {message}"), Some(YELLOW));
+                let text = format!("for maintenance: {message}{asked}");
+                self.put("closed", &text, Some(YELLOW));
             }
         }
     }
@@ -225,6 +227,18 @@ fn word(state: State) -> &'static str {
     }
 }
 
+/// Who wanted the gateway to be as it is, where that was asked on the service's page.
+fn asked(told: &Told<'_>, mode: &Mode) -> String {
+    match told.asked.as_ref().filter(|asked| asked.is_in_force(mode)) {
+        Some(asked) => {
+            let at = u64::try_from(asked.wish.at_ms).unwrap_or_default();
+            let ago = span(Duration::from_millis(told.now_ms.saturating_sub(at)));
+            format!(" (asked on the service's page {ago} ago)")
+        }
+        None => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use trainyard_deploy::gateway::Lately;
@@ -298,6 +312,7 @@ mod tests {
 
     fn page(status: &ServiceStatus, registry: &Registry, columns: Option<usize>) -> Vec<String> {
         let told = Told {
+            asked: None,
             state: status.state(),
             outage: status.outage(),
             warnings: vec!["0.0.0.0:8080 can be reached from other machines ".repeat(3)],

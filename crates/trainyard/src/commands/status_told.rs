@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use trainyard_deploy::{Role, ServiceStatus, State};
 use trainyard_pipeline::monitor::{LastVerdict, last_verdict};
-use trainyard_pipeline::{Difference, Project, service};
+use trainyard_pipeline::{Difference, Project, TakenWish, service};
 
 /// How long the registry may take: what serves is told without it.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(3);
@@ -22,6 +22,8 @@ pub(super) struct Told<'a> {
     pub(super) status: &'a ServiceStatus,
     #[serde(flatten)]
     pub(super) registry: &'a Registry,
+    /// What was asked on the service's page last, and taken.
+    pub(super) asked: Option<TakenWish>,
     #[serde(skip)]
     pub(super) now_ms: u64,
 }
@@ -38,6 +40,8 @@ impl<'a> Told<'a> {
             warnings: of_door.into_iter().chain(of_certificate).collect(),
             status,
             registry,
+            // The service is as it is, whoever asked.
+            asked: TakenWish::last(project).ok().flatten(),
             now_ms,
         }
     }

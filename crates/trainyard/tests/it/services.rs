@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use trainyard_testkit::{KillOnDrop, free_port, wait_until_ready};
 
 use crate::project::{TestProject, stdout_of, trainyard};
-use crate::run::{post_json, reqwest_get};
+use crate::run::{post_json, reqwest_get, runtime};
 use crate::up::{Up, instance, project, signal, status};
 
 /// A tracking server over a folder.
@@ -24,6 +24,28 @@ fn registry(folder: &Path, port: u16) -> KillOnDrop {
 /// The page, or nothing while nobody answers.
 fn page(base: &str) -> String {
     reqwest_get(&format!("{base}/services")).unwrap_or_default()
+}
+
+/// Sends a form of a page, as a browser does.
+fn asked(address: &str, fields: &str) {
+    let sending = async {
+        let none = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().redirect(none).build().unwrap();
+        let page = client.get(address).send().await.unwrap();
+        let cookie = page.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+        let cookie = cookie.to_owned();
+        let page = page.text().await.unwrap();
+        let (_before, csrf) = page.split_once("name=\"csrf\" value=\"").unwrap();
+        let (csrf, _after) = csrf.split_once('"').unwrap();
+        let form = client
+            .post(address)
+            .header("cookie", cookie)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("csrf={csrf}&{fields}"));
+        let answer = form.send().await.unwrap();
+        assert_eq!(answer.status(), 303, "{}", answer.text().await.unwrap());
+    };
+    runtime().block_on(sending);
 }
 
 /// Kills the instance and waits until another serves in its place; why it was started again.
@@ -73,6 +95,24 @@ fn what_is_kept_up_elsewhere_is_seen_and_what_is_silent_is_not_known() {
         cockpit.contains("1 instance, ") && cockpit.contains(" requests/min, ")
     });
 
+    // What is asked on its page is done where it serves, and said there, here and by `status`.
+    let run_id = std::fs::read_to_string(project.file(".trainyard/service-run")).unwrap();
+    let ask = |fields: &str| asked(&format!("{base}/services/{run_id}"), fields);
+    ask("action=maintenance&message=back+at+10");
+    up.wait_until("it is closed", || status(&project)["gateway"]["mode"]["mode"] == "maintenance");
+    let told = stdout_of(&project.run(&["deploy", "status"]), 0);
+    assert!(told.contains("back at 10 (asked on the service's page"), "{told}");
+    up.wait_until("the page says so", || {
+        let page = page(&base);
+        page.contains("closed for maintenance") && page.contains("and its host did it.")
+    });
+    // What is done on its host afterwards stays so: it was taken once.
+    stdout_of(&project.run(&["deploy", "resume"]), 0);
+    ask("action=pause");
+    up.wait_until("it is paused", || status(&project)["gateway"]["mode"]["mode"] == "paused");
+    ask("action=open");
+    up.wait_until("it is open", || status(&project)["gateway"]["mode"]["mode"] == "open");
+
     // The server goes and comes back, and hears the rest.
     drop(server);
     let _server = registry(folder.path(), registry_port);
@@ -81,7 +121,6 @@ fn what_is_kept_up_elsewhere_is_seen_and_what_is_silent_is_not_known() {
 
     // Nobody tells any more: time goes by, which is not waited for here.
     up.process.kill();
-    let run_id = std::fs::read_to_string(project.file(".trainyard/service-run")).unwrap();
     let run = reqwest_get(&format!("{base}/api/2.0/mlflow/runs/get?run_id={run_id}")).unwrap();
     let run: Value = serde_json::from_str(&run).unwrap();
     let tags = run["run"]["data"]["tags"].as_array().unwrap();

@@ -140,7 +140,7 @@
     let why = "The server does not answer.";
     try {
       const known = parts().map((part) => part.dataset.part + "=" + part.dataset.digest).join(",");
-      const headers = { accept: "text/event-stream", "trainyard-parts": known };
+      const headers = { accept: "text/event-stream", "trainyard-parts": known, "trainyard-drawn": document.body.dataset.drawn || "" };
       const answer = await fetch(location.href, { headers, signal: own.signal, cache: "no-store", redirect: "manual" });
       const kind = answer.headers.get("content-type") || "";
       if (kind.startsWith("text/event-stream")) {

@@ -59,7 +59,7 @@
   const comparing = "form[data-compare]";
   const update = () => {
     const form = document.querySelector(comparing);
-    const button = form && form.querySelector("button");
+    const button = form && form.querySelector("button:not([formaction])");
     if (!button) return;
     const count = form.querySelectorAll("input[name=run]:checked").length;
     button.disabled = count < 2;

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use futures::future::join4;
 use maud::html;
 use serde::Deserialize;
-use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, RegistryAt};
+use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, RegistryAt, Tag};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{SearchModelVersions, VersionId};
 
@@ -58,7 +58,7 @@ pub(crate) async fn show(
         Records::read(&web, &model.name, production.as_ref().or(found.items.first())),
         versions::metrics(&web, &found.items),
         web.tracking.audit.registry_at(now, Some(model.name.as_str())),
-        read_of(&web, &model.name),
+        read_of(&web, &model),
     )
     .await;
     let registry = registry.unwrap_or_else(|error| {
@@ -104,11 +104,14 @@ pub(crate) async fn show(
         (timeline)
         (moves)
     };
+    // What hosts and pages tell each other is shown where services are.
+    let mut tags: Vec<&Tag> = model.tags.iter().collect();
+    tags.retain(|tag| !tag.key.starts_with("trainyard.service."));
     let body = html! {
         h1 { (model.name) }
         (live::part("state", &state))
         @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { (markdown::description(text)) }
-        @if !model.tags.is_empty() { p { @for tag in &model.tags { span.badge.plain { (format::short(&tag.key, 40)) ": " (format::short(&tag.value, 60)) } } } }
+        @if !tags.is_empty() { p { @for tag in tags { span.badge.plain { (format::short(&tag.key, 40)) ": " (format::short(&tag.value, 60)) } } } }
         (live::part("history", &history))
         (snippets::section(&use_uri(&model), file.as_ref()))
         (actions::of_model(forms, &model))

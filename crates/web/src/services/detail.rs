@@ -8,29 +8,37 @@ use trainyard_base::service::{
 use trainyard_mlflow::entities::Run;
 
 use super::charts::{self, Span};
+use super::controls;
 use super::list::numbers;
 use super::recorded::Service;
 use super::sentence::sentence;
 use crate::cockpit::{Health, table_of_releases};
+use crate::form::Forms;
 use crate::links::query;
 use crate::site::Web;
-use crate::{format, page, release_marks};
+use crate::{format, release_marks};
 
 /// A service that is shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Shown<'a> {
     pub(super) service: &'a Service,
     /// The last ones of its model.
     pub(super) releases: &'a [Run],
     pub(super) span: Span,
+    /// Who asked something of it last.
+    pub(super) who: Option<&'a str>,
+    pub(super) forms: Forms<'a>,
     pub(super) now: i64,
 }
 
 impl Shown<'_> {
     /// All of it but its name.
     pub(super) fn sections(&self, web: &Web) -> Markup {
-        let Self { service, releases, span, now } = *self;
+        let Self { service, releases, span, who, forms, now } = *self;
         let record = &service.record;
+        if !service.is_vouched {
+            return self.unvouched(web);
+        }
         html! {
             p.standing { (service.health(now).dot()) (sentence(service, now)) }
             (self.facts(web))
@@ -43,9 +51,19 @@ impl Shown<'_> {
             h2 #releases { "Last releases" }
             (table_of_releases(web, &service.model, releases))
             (self.log())
-            h2 { "On its host" }
-            p { "This page is what the host told; it changes nothing there. In the folder of the project:" }
-            (page::code("trainyard deploy status --watch\ntrainyard deploy logs -f\ntrainyard deploy rollback\ntrainyard deploy maintenance --message \"back at 10\"\ntrainyard deploy resume"))
+            (controls::section(service, who, forms, now))
+        }
+    }
+
+    /// What may be shown of a record that may be anybody's.
+    fn unvouched(&self, web: &Web) -> Markup {
+        let Self { service, now, .. } = *self;
+        html! {
+            p.standing { (service.health(now).dot()) (sentence(service, now)) }
+            p {
+                "Model " a href=(web.links.model(&service.model)) { (service.model) } ", "
+                a href=(web.links.run(&service.run_id)) { "the run of the record" } "."
+            }
         }
     }
 

@@ -53,6 +53,14 @@ fn order(service: &Service, now: i64) -> (bool, u8, &str, Reverse<i64>) {
 
 fn row(web: &Web, service: &Service, now: i64) -> Markup {
     let record = &service.record;
+    if !service.is_vouched {
+        return html! {
+            tr {
+                td { (service.health(now).dot()) a href=(web.links.service(&service.run_id)) { (format::short(&service.model, 60)) } }
+                td colspan="9" { (state(service, now)) ": the model does not vouch for this record" }
+            }
+        };
+    }
     // What went through a while ago says nothing of now.
     let minute = record.minute.filter(|_| service.is_heard(now));
     let (well, all) = well_of_all(&record.instances);

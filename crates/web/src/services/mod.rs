@@ -3,13 +3,16 @@
 //! A page knows of a service what its host recorded last (`trainyard up`, each minute), and says how old that is: what
 //! was not heard of lately is not known, whatever it was.
 
+mod change;
 mod charts;
+mod controls;
 mod detail;
 mod list;
 mod recorded;
 mod sentence;
 mod show;
 
+pub(crate) use change::change;
 pub(crate) use recorded::{OfModel, read_of};
 pub(crate) use sentence::in_a_cockpit;
 pub(crate) use show::{list, show};

@@ -1,13 +1,18 @@
 //! Services as they are recorded: a run each, in the experiment of their model. Tags are people's, so nothing in them is
-//! taken on trust; whose model it is the experiment says, which has its permissions, and no record.
+//! taken on trust; whose model it is the experiment says, and no record. Whoever may make an experiment may write such
+//! runs, so a record is believed only where the model vouches for it, by a tag that takes the right to change the model.
 
+use std::collections::BTreeMap;
+
+use futures::stream::{self, StreamExt as _};
 use trainyard_base::service::{
-    GatewayMode, History, SILENT_AFTER_MS, ServiceRecord, ServiceState, Teller,
+    GatewayMode, History, SILENT_AFTER_MS, ServiceRecord, ServiceState, ServiceWish, Teller,
+    voucher_tag, wish_tag,
 };
 use trainyard_base::words::{
     SERVICE_EXPERIMENTS, model_of_service_experiment, service_experiment, tags,
 };
-use trainyard_mlflow::entities::{Experiment, LifecycleStage, Run, Tag, ViewType};
+use trainyard_mlflow::entities::{Experiment, LifecycleStage, RegisteredModel, Run, Tag, ViewType};
 use trainyard_mlflow::{Error, ErrorCode, Result, SearchExperiments, SearchRuns};
 
 use crate::cockpit::Health;
@@ -19,6 +24,8 @@ const EXPERIMENTS_MAX: i64 = 1000;
 pub(super) const SERVICES_MAX: i64 = 100;
 /// Services of one model.
 const OF_MODEL_MAX: i64 = 10;
+/// Models that are read at a time.
+const MODELS_AT_ONCE: usize = 8;
 /// A clock may be ahead of this server's by so much.
 const AHEAD_MS: i64 = 60_000;
 
@@ -28,6 +35,11 @@ pub(crate) struct Service {
     pub(crate) model: String,
     pub(crate) run_id: String,
     pub(crate) record: ServiceRecord,
+    /// Whether the model says that this is the record of a service of it. Where it does not, nothing of the record is to
+    /// be shown.
+    pub(crate) is_vouched: bool,
+    /// What was asked of it last.
+    pub(crate) wish: Option<ServiceWish>,
     tags: Vec<Tag>,
 }
 
@@ -61,13 +73,17 @@ pub(super) enum Heard {
 }
 
 impl Service {
-    fn of(run: Run, model: &str) -> Option<Self> {
+    /// The one that is recorded in a run, where the model has these tags.
+    fn of(run: Run, model: &str, said: &[Tag]) -> Option<Self> {
         let record = ServiceRecord::read(Tag::find(&run.data.tags, tags::SERVICE)?)?;
         let is_there = run.info.lifecycle_stage == LifecycleStage::Active;
+        let run_id = run.info.run_id;
         is_there.then(|| Self {
             model: model.to_owned(),
-            run_id: run.info.run_id,
             record,
+            is_vouched: Tag::find(said, &voucher_tag(&run_id)).is_some(),
+            wish: Tag::find(said, &wish_tag(&run_id)).and_then(ServiceWish::read),
+            run_id,
             tags: run.data.tags,
         })
     }
@@ -87,7 +103,7 @@ impl Service {
 
     /// How it is now.
     pub(super) fn health(&self, now: i64) -> Health {
-        if !self.is_heard(now) {
+        if !self.is_vouched || !self.is_heard(now) {
             return Health::Unknown;
         }
         match self.record.state {
@@ -105,6 +121,11 @@ impl Service {
         History::read(self.tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())))
     }
 
+    /// Whether its host does what is asked of it here.
+    pub(super) fn takes_wishes(&self, now: i64) -> bool {
+        self.is_vouched && self.record.takes_wishes && self.is_heard(now)
+    }
+
     /// What whoever keeps it up said last.
     pub(super) fn log(&self) -> &str {
         Tag::find(&self.tags, tags::SERVICE_LOG).unwrap_or_default()
@@ -115,6 +136,8 @@ impl Service {
 /// only commands told, of which nobody hears more.
 fn health_of(services: &[Service], now: i64) -> Option<Health> {
     let says = |service: &Service| match (service.heard(now), service.record.by) {
+        // It may be a true one, of a host that may not have the model say so.
+        (Heard::Lately, _) if !service.is_vouched => Some(Health::Unknown),
         (Heard::Lately, _) => {
             let is_meant_to = !matches!(
                 service.record.state,
@@ -142,13 +165,32 @@ pub(super) async fn read_all(web: &Web) -> Result<(Vec<Service>, bool)> {
     let found = web.tracking.experiments.search(search).await?;
     let mut experiments = found.items;
     experiments.retain(|one| model_of_service_experiment(&one.name).is_some());
-    let (services, has_more) = read(web, &experiments, SERVICES_MAX).await?;
+    let (runs, has_more) = read(web, &experiments, SERVICES_MAX).await?;
+    let said = said_by_models(web, &runs).await;
+    let service = |(run, model): (Run, String)| {
+        let said = said.get(&model).map_or(&[][..], Vec::as_slice);
+        Service::of(run, &model, said)
+    };
+    let services = runs.into_iter().filter_map(service).collect();
     Ok((services, has_more || found.next_page_token.is_some()))
 }
 
+/// The tags of the models that runs are of; none of a model that is not there, or not for whoever asks.
+async fn said_by_models(web: &Web, runs: &[(Run, String)]) -> BTreeMap<String, Vec<Tag>> {
+    let mut names: Vec<String> = runs.iter().map(|(_, model)| model.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let said = |name: String| async move {
+        let model = web.tracking.registered_models.get(&name).await;
+        (name, model.map_or_else(|_not_for_them| Vec::new(), |model| model.tags))
+    };
+    stream::iter(names).map(said).buffer_unordered(MODELS_AT_ONCE).collect().await
+}
+
 /// Those of a model; none where they are not for whoever asks.
-pub(crate) async fn read_of(web: &Web, model: &str) -> OfModel {
-    let found = match web.tracking.experiments.get_by_name(&service_experiment(model)).await {
+pub(crate) async fn read_of(web: &Web, model: &RegisteredModel) -> OfModel {
+    let experiment = service_experiment(&model.name);
+    let found = match web.tracking.experiments.get_by_name(&experiment).await {
         Ok(found) if found.lifecycle_stage == LifecycleStage::Active => {
             read(web, &[found], OF_MODEL_MAX).await
         }
@@ -156,7 +198,11 @@ pub(crate) async fn read_of(web: &Web, model: &str) -> OfModel {
         Err(error) => Err(error),
     };
     match found {
-        Ok((services, has_more)) => OfModel { services, has_more },
+        Ok((runs, has_more)) => {
+            let runs = runs.into_iter();
+            let services = runs.filter_map(|(run, name)| Service::of(run, &name, &model.tags));
+            OfModel { services: services.collect(), has_more }
+        }
         Err(error) => {
             tracing::debug!(%error, "no services of a model are shown");
             // What cannot be read is no news, but for what is not there or not for whoever asks.
@@ -170,12 +216,21 @@ pub(crate) async fn read_of(web: &Web, model: &str) -> OfModel {
 pub(super) async fn read_one(web: &Web, run_id: &str) -> Result<Service> {
     let run = web.tracking.runs.get(run_id).await?;
     let experiment = web.tracking.experiments.get(&run.info.experiment_id).await?;
-    let model = model_of_service_experiment(&experiment.name);
-    let service = model.and_then(|model| Service::of(run, model));
-    service.ok_or_else(|| Error::not_found("No service is recorded in this run."))
+    let none = || Error::not_found("No service is recorded in this run.");
+    let model = model_of_service_experiment(&experiment.name).ok_or_else(none)?;
+    let runs = [(run, model.to_owned())];
+    let mut said = said_by_models(web, &runs).await;
+    let [(run, model)] = runs;
+    let said = said.remove(&model).unwrap_or_default();
+    Service::of(run, &model, &said).ok_or_else(none)
 }
 
-async fn read(web: &Web, experiments: &[Experiment], most: i64) -> Result<(Vec<Service>, bool)> {
+/// Runs with records, each with the model that its experiment is named by.
+async fn read(
+    web: &Web,
+    experiments: &[Experiment],
+    most: i64,
+) -> Result<(Vec<(Run, String)>, bool)> {
     if experiments.is_empty() {
         return Ok((Vec::new(), false));
     }
@@ -187,13 +242,14 @@ async fn read(web: &Web, experiments: &[Experiment], most: i64) -> Result<(Vec<S
         ..SearchRuns::default()
     };
     let found = web.tracking.runs.search(search).await?;
-    let service = |run: Run| {
+    let of_model = |run: Run| {
         let id = &run.info.experiment_id;
         let experiment = experiments.iter().find(|one| one.experiment_id == *id)?;
-        Service::of(run, model_of_service_experiment(&experiment.name)?)
+        let model = model_of_service_experiment(&experiment.name)?;
+        Some((run, model.to_owned()))
     };
-    let services = found.items.into_iter().filter_map(service).collect();
-    Ok((services, found.next_page_token.is_some()))
+    let runs = found.items.into_iter().filter_map(of_model).collect();
+    Ok((runs, found.next_page_token.is_some()))
 }
 
 #[cfg(test)]
@@ -201,7 +257,14 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::services) fn service(record: ServiceRecord) -> Service {
-        Service { model: "m".to_owned(), run_id: "r".to_owned(), record, tags: Vec::new() }
+        Service {
+            model: "m".to_owned(),
+            run_id: "r".to_owned(),
+            record,
+            is_vouched: true,
+            wish: None,
+            tags: Vec::new(),
+        }
     }
 
     fn of(state: ServiceState, by: Teller, at_ms: i64) -> Service {
@@ -236,6 +299,17 @@ pub(super) mod tests {
         assert_eq!(closed.health(now), Health::Warning);
         let other = of(ServiceState::Unknown, Teller::Up, now);
         assert_eq!(other.health(now), Health::Unknown);
+    }
+
+    #[test]
+    fn whom_the_model_does_not_vouch_for_makes_nothing_better_or_worse_than_unknown() {
+        let now = 1_000_000_000_000;
+        for state in [ServiceState::Serving, ServiceState::Down, ServiceState::Stopped] {
+            let mut forged = of(state, Teller::Up, now);
+            forged.is_vouched = false;
+            assert_eq!(forged.health(now), Health::Unknown, "{state:?}");
+            assert_eq!(health_of(&[forged], now), Some(Health::Unknown), "{state:?}");
+        }
     }
 
     #[test]

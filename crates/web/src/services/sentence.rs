@@ -30,6 +30,8 @@ pub(super) fn state(service: &Service, now: i64) -> &'static str {
     let record = &service.record;
     match (record.state, record.mode) {
         _ if !service.is_heard(now) => "not known",
+        // Nobody knows whose words these are.
+        _ if !service.is_vouched => "not known",
         // Whatever is ready to serve, nobody is served.
         (ServiceState::Serving | ServiceState::Degraded, GatewayMode::Paused) => "paused",
         (ServiceState::Serving | ServiceState::Degraded, GatewayMode::Maintenance) => {
@@ -44,6 +46,12 @@ pub(super) fn sentence(service: &Service, now: i64) -> String {
     let record = &service.record;
     let ago = format::ago(record.at_ms, now);
     let was = word(record.state);
+    if !service.is_vouched {
+        return "Not known: the model does not vouch for this record, so nothing of it is shown. Whoever may make an \
+                experiment can write one; `trainyard up` of this version has the model vouch for its own, with an \
+                account that has EDIT on the model."
+            .to_owned();
+    }
     match (service.heard(now), record.by) {
         (Heard::Lately, _) => {}
         (Heard::Ahead, _) => {
@@ -122,7 +130,7 @@ pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, production: &str, now: i64) 
         @if services.is_empty() && of.has_more { ", its services cannot be read now" }
         @for service in services.iter().take(NAMED_MAX) {
             ", " a href=(web.links.service(&service.run_id)) {
-                @if services.len() > 1 { "on " (format::short(&service.record.host, 60)) " " }
+                @if services.len() > 1 && service.is_vouched { "on " (format::short(&service.record.host, 60)) " " }
                 (in_short(service, now))
                 @if let Some(other) = other_versions(service, production, now) { " (" (other) ")" }
             }
@@ -141,11 +149,15 @@ pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, production: &str, now: i64) 
 fn other_versions(service: &Service, production: &str, now: i64) -> Option<String> {
     let versions = versions(&service.record.instances);
     let is_other = versions.iter().any(|version| *version != production);
-    (is_other && service.is_heard(now)).then(|| format!("version {}", versions.join(", ")))
+    (is_other && service.is_vouched && service.is_heard(now))
+        .then(|| format!("version {}", versions.join(", ")))
 }
 
 fn in_short(service: &Service, now: i64) -> String {
     let record = &service.record;
+    if !service.is_vouched {
+        return "a service that the model does not vouch for".to_owned();
+    }
     if !service.is_heard(now) {
         return format!("service last heard of {}", format::ago(record.at_ms, now));
     }
@@ -255,6 +267,12 @@ mod tests {
             let down = service(ServiceRecord { mode, ..record(ServiceState::Down) });
             assert_eq!(state(&down, NOW), "down");
         }
+        let mut forged = service(record(ServiceState::Down));
+        forged.is_vouched = false;
+        forged.record.outage = Some("words of a stranger".to_owned());
+        assert_eq!(in_short(&forged, NOW), "a service that the model does not vouch for");
+        assert_eq!((state(&forged, NOW), other_versions(&forged, "8", NOW)), ("not known", None));
+        assert!(!sentence(&forged, NOW).contains("stranger"));
         let degraded = in_short(&service(record(ServiceState::Degraded)), NOW);
         assert!(degraded.starts_with("1 of 2 instances, 312"), "{degraded}");
         assert_eq!(in_short(&service(record(ServiceState::Down)), NOW), "service down");

@@ -1,19 +1,24 @@
 //! The pages of all services, and of one.
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use futures::future::join;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::charts::Span;
+use super::controls;
 use super::detail::Shown;
 use super::list::table;
 use super::recorded::{Service, read_all, read_one};
 use crate::cockpit::Records;
 use crate::error::Result;
+use crate::form::Forms;
 use crate::live;
 use crate::page::{self, Section};
 use crate::site::Web;
+use crate::ticket::Ticket;
 
 /// Releases of a model that a service shows.
 const RELEASES_MAX: i64 = 10;
@@ -27,11 +32,15 @@ pub(crate) struct Asked {
 }
 
 /// All services; where there is one, all of it.
-pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> Result {
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Query(asked): Query<Asked>,
+    Extension(ticket): Extension<Ticket>,
+) -> Result {
     let (mut services, has_more) = read_all(&web).await?;
     let now = chrono::Utc::now().timestamp_millis();
     let only = match services.as_slice() {
-        [service] => Some(sections(&web, service, &asked, now).await),
+        [service] => Some(sections(&web, service, &asked, &ticket, now).await),
         _ => None,
     };
     let content = html! {
@@ -47,22 +56,38 @@ pub(crate) async fn show(
     State(web): State<Web>,
     Path(run_id): Path<String>,
     Query(asked): Query<Asked>,
+    Extension(ticket): Extension<Ticket>,
 ) -> Result {
     let service = read_one(&web, &run_id).await?;
     let now = chrono::Utc::now().timestamp_millis();
-    let sections = sections(&web, &service, &asked, now).await;
+    let sections = sections(&web, &service, &asked, &ticket, now).await;
     let body = html! {
-        h1 { (service.model) " " small { "service on " (service.record.host) } }
+        h1 { (service.model) " " small { "service" @if service.is_vouched { " on " (service.record.host) } } }
         (live::part("service", &sections))
     };
     let trail = [(web.links.services(), "Services".to_owned())];
     Ok(respond(&web, &format!("Service {}", service.model), &trail, &body))
 }
 
-async fn sections(web: &Web, service: &Service, asked: &Asked, now: i64) -> Markup {
-    let releases = Records::last_releases(web, &service.model, RELEASES_MAX).await;
-    let span = Span::of(&asked.span);
-    Shown { service, releases: &releases, span, now }.sections(web)
+async fn sections(
+    web: &Web,
+    service: &Service,
+    asked: &Asked,
+    ticket: &Ticket,
+    now: i64,
+) -> Markup {
+    let releases = Records::last_releases(web, &service.model, RELEASES_MAX);
+    let (releases, who) = join(releases, controls::who(web, service)).await;
+    let address = web.links.service(&service.run_id);
+    Shown {
+        service,
+        releases: &releases,
+        span: Span::of(&asked.span),
+        who: who.as_deref(),
+        forms: Forms { ticket, address: &address },
+        now,
+    }
+    .sections(web)
 }
 
 fn respond(

@@ -3,13 +3,29 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use trainyard_mlflow::entities::{LifecycleStage, ModelOutput};
+use tempfile::TempDir;
+use trainyard_mlflow::entities::{LifecycleStage, ModelOutput, Tag};
 use trainyard_mlflow::{AliasId, CreateRun, SearchAudit, VERSIONS_TAG, VersionId};
 use trainyard_tracking::access::{AccessConfig, AccessControl};
 use trainyard_tracking::server::{ServerOptions, app};
 use trainyard_tracking::{Governance, OpenOptions};
 
 use crate::site::{NASTY, Page, Site, send};
+
+/// Who may do what over a server: `ada` is an administrator, `reader` has what nobody else was given. The folder is theirs.
+pub(crate) async fn access(default_permission: &str) -> (AccessControl, TempDir) {
+    let users = tempfile::tempdir().unwrap();
+    let config = AccessConfig {
+        database_uri: format!("sqlite:///{}", users.path().join("users.db").display()),
+        default_permission: default_permission.to_owned(),
+        admin_username: Some("ada".to_owned()),
+        admin_password: Some(PASSWORD.to_owned()),
+        ..AccessConfig::default()
+    };
+    let control = Box::pin(AccessControl::open(&config)).await.unwrap();
+    control.create_user("reader", Some(PASSWORD.to_owned()), false).await.unwrap();
+    (control, users)
+}
 
 /// A browser with the cookie that it was given, and a name and password that it sends along.
 pub(crate) struct Browser {
@@ -251,16 +267,7 @@ async fn pages_do_what_whoever_asks_may_do_and_a_protected_alias_waits() {
     let site = Site::with(OpenOptions { governance, ..OpenOptions::default() });
     let run_id = site.nasty_run().await;
     site.nasty_model(&run_id, "Iris").await;
-    let users = tempfile::tempdir().unwrap();
-    let config = AccessConfig {
-        database_uri: format!("sqlite:///{}", users.path().join("users.db").display()),
-        default_permission: "READ".to_owned(),
-        admin_username: Some("ada".to_owned()),
-        admin_password: Some(PASSWORD.to_owned()),
-        ..AccessConfig::default()
-    };
-    let control = AccessControl::open(&config).await.unwrap();
-    control.create_user("reader", Some(PASSWORD.to_owned()), false).await.unwrap();
+    let (control, _users) = access("READ").await;
     control.create_user("bob", Some(PASSWORD.to_owned()), true).await.unwrap();
     let tracking = control.guard(site.tracking.clone());
     let options =
@@ -306,4 +313,67 @@ async fn pages_do_what_whoever_asks_may_do_and_a_protected_alias_waits() {
     assert_eq!((last.part.as_str(), last.who.as_str()), ("alias:Live", "ada"));
     let page = bob.get("/models/Iris").await.text;
     assert!(page.contains("Live: looked at") && page.contains("Live moved here"), "{page}");
+}
+
+#[tokio::test]
+async fn several_runs_are_tagged_deleted_and_restored_at_once() {
+    let site = Site::empty();
+    let (one, two) = (site.plain_run("one").await, site.plain_run("two").await);
+    let elsewhere = site.nasty_run().await;
+    let (control, _users) = Box::pin(access("READ")).await;
+    let tracking = control.guard(site.tracking.clone());
+    let options =
+        ServerOptions { authorize: Some(control.authorize()), ..ServerOptions::default() };
+    let app = app(tracking.clone(), &options, trainyard_web::router(tracking)).unwrap();
+    let (mut reader, mut ada) = (Browser::of(app.clone(), READER), Browser::of(app, ADA));
+    let list = site.get("/experiments/0").await.text;
+    assert!(list.contains("formaction=\"/experiments/0/chosen\""), "{list}");
+    assert!(!list.contains("csrf"), "a list without a secret is packed: {list}");
+    let none = ada.get("/experiments/0/chosen").await;
+    assert!(none.text.contains("No run was chosen."), "{}", none.text);
+
+    let address = format!("/experiments/0/chosen?run={one}&run={two}&run={elsewhere}");
+    let page = ada.get(&address).await;
+    assert!(page.text.contains("3 runs") && page.text.contains("Delete 3 runs"), "{}", page.text);
+    assert!(page.text.contains("&lt;script&gt;") && !page.text.contains("<b>"), "{}", page.text);
+    let chosen = |action: &'static str| {
+        [("action", action), ("run", one.as_str()), ("run", two.as_str()), ("key", "team")]
+    };
+    let stage = async |run_id: &str| {
+        let run = site.tracking.runs.get(run_id).await.unwrap();
+        let tag = Tag::find(&run.data.tags, "team").map(str::to_owned);
+        (run.info.lifecycle_stage, tag)
+    };
+    let refused = reader.submit(&address, &chosen("delete")).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    assert!(refused.text.contains("0 of 2 runs were changed"), "{}", refused.text);
+    assert_eq!(stage(&one).await, (LifecycleStage::Active, None));
+
+    let mut tagging = chosen("tag").to_vec();
+    tagging.push(("value", "risk"));
+    assert_eq!(led_to(&ada.submit(&address, &tagging).await), "/experiments/0");
+    led_to(&ada.submit(&address, &chosen("delete")).await);
+    for run_id in [&one, &two] {
+        assert_eq!(stage(run_id).await, (LifecycleStage::Deleted, Some("risk".to_owned())));
+    }
+    assert_eq!(stage(&elsewhere).await.0, LifecycleStage::Active);
+    let page = ada.get(&address).await;
+    assert!(
+        page.text.contains("Restore 2 runs") && page.text.contains("Delete 1 run"),
+        "{}",
+        page.text
+    );
+    led_to(&ada.submit(&address, &chosen("restore")).await);
+    // A tag that some of them do not have is gone from all.
+    site.tracking.runs.delete_tag(&two, "team").await.unwrap();
+    led_to(&ada.submit(&address, &chosen("untag")).await);
+    for run_id in [&one, &two] {
+        assert_eq!(stage(run_id).await, (LifecycleStage::Active, None));
+    }
+    let many: Vec<(&str, &str)> = std::iter::once(("action", "delete"))
+        .chain(std::iter::repeat_n(("run", one.as_str()), 201))
+        .collect();
+    let refused = ada.submit(&address, &many).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    assert_eq!(stage(&one).await.0, LifecycleStage::Active);
 }

@@ -5,8 +5,8 @@ use std::io::Read as _;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use tower::ServiceExt as _;
-use trainyard_mlflow::LogBatch;
 use trainyard_mlflow::entities::{Metric, Tag};
+use trainyard_mlflow::{LogBatch, SearchRuns, Wanted};
 
 use crate::site::{Site, get};
 
@@ -233,4 +233,49 @@ async fn files_of_pages_are_kept_for_good_by_names_that_change_with_them() {
     let packed = site.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(packed.headers()["content-encoding"], "gzip");
     assert_eq!(packed.headers()["vary"], "accept-encoding");
+}
+
+#[tokio::test]
+async fn of_hundreds_of_metrics_a_list_reads_a_few() {
+    let site = Site::empty();
+    let keys: Vec<String> = (0..250).map(|key| format!("layer/{key}")).collect();
+    let mut ids = Vec::new();
+    for number in 0..7 {
+        let run_id = site.plain_run(&format!("deep {number}")).await;
+        let value = |at: usize| f64::from(number) + at as f64 / 1000.0;
+        let metrics: Vec<(&str, f64)> =
+            keys.iter().enumerate().map(|(at, key)| (key.as_str(), value(at))).collect();
+        let depth = number.to_string();
+        log(&site, &run_id, &[("depth", depth.as_str())], &metrics).await;
+        ids.push(run_id);
+    }
+    let search = SearchRuns { experiment_ids: vec!["0".to_owned()], ..SearchRuns::default() };
+    let some = Wanted::Metrics(vec!["layer/7".to_owned(), "none".to_owned()]);
+    let found = site.tracking.runs.search_for(search.clone(), some).await.unwrap().items;
+    assert_eq!(found.len(), 7);
+    for run in &found {
+        assert_eq!((run.data.metrics.len(), run.data.params.len()), (1, 1), "{:?}", run.data);
+        assert_eq!(run.data.metrics[0].key, "layer/7");
+    }
+    let bare = site.tracking.runs.search_for(search, Wanted::Nothing).await.unwrap().items;
+    assert!(bare.iter().all(|run| run.data.metrics.is_empty() && run.data.tags.is_empty()));
+
+    let page = site.get("/experiments/0").await.text;
+    assert!(page.contains("Metrics (8 of 250)") && page.contains("title=\"depth\""), "{page}");
+    // All rows have their values, also of what was chosen, and of what they are grouped by.
+    let chosen = "/experiments/0?col=metrics.layer%2F249&order=metrics.%60layer%2F249%60+ASC";
+    let page = site.get(chosen).await.text;
+    for number in 0..7 {
+        assert!(page.contains(&format!(">{number}.249<")), "{number}: {page}");
+    }
+    let grouped = site.get("/experiments/0?group=metrics.layer%2F3").await.text;
+    assert!(grouped.contains("= 6.003") && grouped.contains("= 0.003"), "{grouped}");
+    let csv = site.get("/experiments/0/runs.csv?col=metrics.layer%2F249&col=params.depth").await;
+    assert!(csv.text.contains("6.249,6") && csv.text.contains("0.249,0"), "{}", csv.text);
+    let drawn = ids.iter().map(|id| format!("run={id}")).collect::<Vec<_>>().join("&");
+    let curves = site.get(&format!("/experiments/0/curves?{drawn}")).await.text;
+    assert!(curves.contains("7 runs") && curves.contains("layer/0"), "{curves}");
+    let plane =
+        site.get("/experiments/0/relations?x=params.depth&y=metrics.layer%2F200").await.text;
+    assert!(plane.contains("deep 0: 0, 0.2") && plane.contains("deep 6: 6, 6.2"), "{plane}");
 }

@@ -18,11 +18,11 @@ use trainyard_mlflow::entities::{Metric, RunStatus};
 use trainyard_mlflow::team::Thing;
 use trainyard_mlflow::{CreateRun, Tracking, UpdateRun};
 use trainyard_testkit::browser;
-use trainyard_tracking::access::{AccessConfig, AccessControl};
+use trainyard_tracking::access::AccessControl;
 use trainyard_tracking::server::actor::acting_as;
 use trainyard_tracking::server::{Actor, Opened, ServerOptions, serve_once_opened};
 
-use crate::changes::{ADA, PASSWORD, READER, token};
+use crate::changes::{ADA, PASSWORD, READER, access, token};
 use crate::services::{now, record, service};
 use crate::site::Site;
 
@@ -195,6 +195,8 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
     let experiment = site.tracking.runs.get(&run).await.unwrap().info.experiment_id;
     for (path, parts) in [
         ("/".to_owned(), vec!["home"]),
+        ("/experiments".to_owned(), vec!["experiments"]),
+        ("/models".to_owned(), vec!["models"]),
         (format!("/experiments/{experiment}"), vec!["runs"]),
         (format!("/experiments/{experiment}/curves"), vec!["curves"]),
         (format!("/runs/{run}"), vec!["head", "pictures", "about", "metrics", "artifacts"]),
@@ -215,6 +217,23 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
             assert!(!event["html"].as_str().unwrap().contains("<script"), "{event}");
         }
     }
+    // What was drawn just now is not drawn again for its stream: it begins with the next change.
+    let page = ("accept", "text/html");
+    let (_head, whole) = server.ask("GET /models", &[page], "").await;
+    let drawn = whole.split("data-drawn=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let mut watch =
+        Watch::open(&server, "/models", "", &[("trainyard-drawn", drawn.as_str())]).await;
+    assert_eq!(watch.status(), "200");
+    site.tracking.registered_models.create("Another", &[], None).await.unwrap();
+    let event = watch.event().await.unwrap();
+    assert!(
+        event["html"].as_str().unwrap().contains("Another"),
+        "the first that is sent is new: {event}"
+    );
+    // What was drawn before that is.
+    let mut late =
+        Watch::open(&server, "/models", "", &[("trainyard-drawn", drawn.as_str())]).await;
+    assert_eq!(late.event().await.unwrap()["part"], "models");
     let file = format!("/runs/{run}/raw/notes/a.txt");
     let missing = format!("/runs/{run}/metrics/none");
     for (path, status) in [
@@ -245,16 +264,7 @@ struct Guarded {
 impl Guarded {
     async fn start() -> Self {
         let site = Site::empty();
-        let users = tempfile::tempdir().unwrap();
-        let config = AccessConfig {
-            database_uri: format!("sqlite:///{}", users.path().join("users.db").display()),
-            default_permission: "NO_PERMISSIONS".to_owned(),
-            admin_username: Some("ada".to_owned()),
-            admin_password: Some(PASSWORD.to_owned()),
-            ..AccessConfig::default()
-        };
-        let control = Box::pin(AccessControl::open(&config)).await.unwrap();
-        control.create_user("reader", Some(PASSWORD.to_owned()), false).await.unwrap();
+        let (control, users) = Box::pin(access("NO_PERMISSIONS")).await;
         let options = ServerOptions {
             authorize: Some(control.authorize()),
             more_routes: control.routes(),

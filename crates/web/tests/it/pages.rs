@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use trainyard_mlflow::client::{Credentials, RestClient, Settings};
 use trainyard_mlflow::entities::{Metric, Tag};
 use trainyard_mlflow::{CreateRun, LogBatch};
 
-use crate::site::{NASTY, Site, get};
+use crate::site::{NASTY, Site, get, send};
 
 #[tokio::test]
 async fn every_page_that_is_linked_opens_and_nothing_in_it_is_active() {
@@ -316,4 +317,52 @@ async fn a_run_of_any_size_is_shown_in_parts() {
     let page = site.get(&format!("/compare?run={run_id}&run={other}")).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("The first 500 of 2100"), "a long table says that it is cut");
+}
+
+#[tokio::test]
+async fn colours_and_pins_are_remembered_by_the_browser() {
+    let site = Site::empty();
+    site.plain_run("one").await;
+    let other = site.tracking.experiments.create("other", None, &[]).await.unwrap();
+    let choose = async |origin: &str, name: &str| {
+        let request = Request::post("/colours")
+            .header("host", "localhost:5000")
+            .header("origin", origin)
+            .header("referer", format!("{origin}/experiments?q=a"))
+            .body(Body::from(format!("colours={name}")))
+            .unwrap();
+        send(site.router(), request).await
+    };
+    let own = "http://localhost:5000";
+    let chosen = choose(own, "dark").await;
+    assert_eq!(chosen.status, StatusCode::SEE_OTHER, "{}", chosen.text);
+    assert_eq!(chosen.headers["location"], "/experiments?q=a");
+    let dark = chosen.headers["set-cookie"].to_str().unwrap().to_owned();
+    for (origin, name) in [(own, "pink"), ("http://evil.example", "dark")] {
+        assert_eq!(choose(origin, name).await.status, StatusCode::BAD_REQUEST, "{origin} {name}");
+    }
+    let system = choose(own, "system").await.headers["set-cookie"].to_str().unwrap().to_owned();
+    assert!(system.contains("Max-Age=0"), "{system}");
+
+    let pin = async |wish: &str, known: &str| {
+        let address = format!("/experiments/{other}?pin={wish}&q=a");
+        let request = Request::get(address).header("cookie", known).body(Body::empty()).unwrap();
+        let answer = send(site.router(), request).await;
+        assert_eq!(answer.headers["location"], format!("/experiments/{other}?q=a"));
+        answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+    };
+    let pinned = pin("1", "trainyard-pinned=0").await;
+    assert_eq!(pinned, format!("trainyard-pinned={other}.0"));
+    assert_eq!(pin("0", &pinned).await, "trainyard-pinned=0");
+    let cookies = format!("{pinned}; {}", dark.split(';').next().unwrap());
+    let request = Request::get("/").header("cookie", cookies).body(Body::empty()).unwrap();
+    let home = send(site.router(), request).await.text;
+    assert!(home.contains("<html lang=\"en\" data-colours=\"dark\">"), "{home}");
+    assert!(home.contains(
+        "<button class=\"quiet\" name=\"colours\" value=\"dark\" aria-pressed=\"true\">"
+    ));
+    assert_eq!(home.matches(">pinned</span>").count(), 2, "{home}");
+    // What is pinned comes first, although nothing was run there.
+    assert!(site.get("/").await.text.contains("<html lang=\"en\">"));
+    assert_eq!(site.get("/style").await.status, StatusCode::OK);
 }

@@ -4,15 +4,15 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use trainyard_base::service::{
     CandidateRecord, CopiesRecord, GatewayMode, History, InstanceRecord, InstanceRole,
-    ServiceRecord, ServiceState, Teller, Traffic,
+    ServiceRecord, ServiceState, ServiceWish, Teller, Traffic, WishAnswer, voucher_tag, wish_tag,
 };
+use trainyard_base::words::model_of_service_experiment;
 use trainyard_mlflow::LogBatch;
 use trainyard_mlflow::entities::{RunStatus, Tag};
-use trainyard_tracking::access::{AccessConfig, AccessControl};
 use trainyard_tracking::server::{ServerOptions, app};
 use trainyard_web::Beside;
 
-use crate::changes::{ADA, Browser, PASSWORD, READER};
+use crate::changes::{ADA, Browser, READER, access, led_to};
 use crate::cockpit::{recorded, run};
 use crate::site::{NASTY, Page, Site, send};
 
@@ -83,12 +83,28 @@ pub(crate) fn record(at_ms: i64) -> ServiceRecord {
     }
 }
 
-/// The run of a service in an experiment, told once.
+/// The run of a service in an experiment, told once, for which its model vouches.
 pub(crate) async fn service(site: &Site, experiment: &str, record: &ServiceRecord) -> String {
+    let run_id = forged(site, experiment, record).await;
+    vouch(site, experiment, &run_id).await;
+    run_id
+}
+
+/// The same without the model's word.
+async fn forged(site: &Site, experiment: &str, record: &ServiceRecord) -> String {
     let done = Some(RunStatus::Finished);
     let run_id = run(&site.tracking, experiment, &[], &[], &[], done).await;
     tell(site, &run_id, record).await;
     run_id
+}
+
+async fn vouch(site: &Site, experiment: &str, run_id: &str) {
+    let Some(model) = model_of_service_experiment(experiment) else { return };
+    let models = &site.tracking.registered_models;
+    if models.get(model).await.is_err() {
+        models.create(model, &[], None).await.unwrap();
+    }
+    models.set_tag(model, Tag::new(voucher_tag(run_id), "yard-1")).await.unwrap();
 }
 
 async fn tell(site: &Site, run_id: &str, record: &ServiceRecord) {
@@ -236,6 +252,7 @@ async fn runs_that_are_no_services_are_none() {
 #[tokio::test]
 async fn a_page_has_so_many_services() {
     let site = Site::empty();
+    recorded(&site).await;
     let mut down = record(now());
     down.state = ServiceState::Down;
     service(&site, "/Iris_service", &down).await;
@@ -247,6 +264,7 @@ async fn a_page_has_so_many_services() {
             let run_id = run(&site.tracking, experiment, &[], &[], &[], done).await;
             let tag = Tag::new("trainyard.service", fine.tag());
             site.tracking.runs.set_tag(&run_id, tag).await.unwrap();
+            vouch(&site, experiment, &run_id).await;
         }
     };
     newer("/Other_service", 101).await;
@@ -254,7 +272,6 @@ async fn a_page_has_so_many_services() {
     holds(&page, &["The newest 100 are shown."]);
     assert_eq!(page.text.matches(">Other</a>").count(), 100, "{}", page.text);
     // However many others there are, a model's own are known.
-    recorded(&site).await;
     holds(&site.get("/").await, &["dot bad"]);
     newer("/Iris_service", 4).await;
     holds(&site.get("/models/Iris").await, &["2 more services"]);
@@ -267,16 +284,7 @@ async fn nobody_sees_services_that_are_not_theirs() {
     let site = Site::empty();
     let own = service(&site, "/Own_service", &record(now())).await;
     let secret = service(&site, "/Secret_service", &record(now())).await;
-    let users = tempfile::tempdir().unwrap();
-    let config = AccessConfig {
-        database_uri: format!("sqlite:///{}", users.path().join("users.db").display()),
-        default_permission: "NO_PERMISSIONS".to_owned(),
-        admin_username: Some("ada".to_owned()),
-        admin_password: Some(PASSWORD.to_owned()),
-        ..AccessConfig::default()
-    };
-    let control = Box::pin(AccessControl::open(&config)).await.unwrap();
-    control.create_user("reader", Some(PASSWORD.to_owned()), false).await.unwrap();
+    let (control, _users) = Box::pin(access("NO_PERMISSIONS")).await;
     let tracking = control.guard(site.tracking.clone());
     let options = ServerOptions {
         authorize: Some(control.authorize()),
@@ -290,18 +298,25 @@ async fn nobody_sees_services_that_are_not_theirs() {
     holds(&reader.get("/services").await, &["No service is recorded."]);
 
     let experiment = site.tracking.experiments.get_by_name("/Own_service").await.unwrap();
-    let grant = serde_json::json!({
-        "username": "reader", "resource_type": "experiment",
-        "resource_id": experiment.experiment_id, "permission": "READ",
-    });
-    let request = Request::post("/api/3.0/mlflow/users/permissions/grant")
-        .header("host", "localhost:5000")
-        .header("authorization", ADA)
-        .header("content-type", "application/json")
-        .body(Body::from(grant.to_string()))
-        .unwrap();
-    let answer = send(router.clone(), request).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let grant = async |kind: &str, id: &str| {
+        let grant = serde_json::json!({
+            "username": "reader", "resource_type": kind, "resource_id": id, "permission": "READ",
+        });
+        let request = Request::post("/api/3.0/mlflow/users/permissions/grant")
+            .header("host", "localhost:5000")
+            .header("authorization", ADA)
+            .header("content-type", "application/json")
+            .body(Body::from(grant.to_string()))
+            .unwrap();
+        let answer = send(router.clone(), request).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    };
+    grant("experiment", &experiment.experiment_id).await;
+    // Whose words a record has only the model can tell.
+    let list = reader.get("/services").await;
+    holds(&list, &[">Own</a>", "the model does not vouch for this record"]);
+    assert!(!list.text.contains("yard-1"), "{}", list.text);
+    grant("registered_model", "Own").await;
     let list = reader.get("/services").await;
     holds(&list, &[">Own</a>", "Requests/min by status"]);
     assert!(!list.text.contains("Secret"), "{}", list.text);
@@ -315,4 +330,89 @@ async fn nobody_sees_services_that_are_not_theirs() {
     );
     let mut ada = Browser::of(router, ADA);
     holds(&ada.get("/services").await, &[">Own</a>", ">Secret</a>"]);
+}
+
+#[tokio::test]
+async fn whoever_may_only_make_experiments_speaks_for_no_service() {
+    let site = Site::empty();
+    recorded(&site).await;
+    let run_id = forged(&site, "/Iris_service", &record(now())).await;
+    for address in ["/services", &format!("/services/{run_id}"), "/models/Iris", "/"] {
+        let page = site.get(address).await;
+        holds(&page, &[]);
+        for word in ["yard-1", "signal 9", "r7.2", "312 requests", "dot bad", "dot good"] {
+            assert!(!page.text.contains(word), "{word} on {address}: {}", page.text);
+        }
+    }
+    holds(&site.get("/services").await, &["the model does not vouch for this record"]);
+    holds(&site.get("/models/Iris").await, &["a service that the model does not vouch for"]);
+    // Nor can anything be asked of it.
+    let mut browser = Browser::of(site.router(), ADA);
+    let token = crate::changes::token(&browser.get("/models/Iris").await.text);
+    let own = [("origin", "http://localhost:5000"), ("sec-fetch-site", "same-origin")];
+    let fields = [("csrf", token.as_str()), ("action", "pause")];
+    let page = browser.post(&format!("/services/{run_id}"), &fields, &own).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+    vouch(&site, "/Iris_service", &run_id).await;
+    holds(&site.get("/services").await, &["yard-1", "not well: signal 9"]);
+}
+
+#[tokio::test]
+async fn a_service_is_closed_from_its_page_by_whoever_may_change_the_model() {
+    let site = Site::empty();
+    recorded(&site).await;
+    let mut listening = record(now());
+    listening.takes_wishes = true;
+    let run_id = service(&site, "/Iris_service", &listening).await;
+    let address = format!("/services/{run_id}");
+    let (control, _users) = Box::pin(access("READ")).await;
+    let tracking = control.guard(site.tracking.clone());
+    let options =
+        ServerOptions { authorize: Some(control.authorize()), ..ServerOptions::default() };
+    let app = app(tracking.clone(), &options, trainyard_web::router(tracking)).unwrap();
+    let (mut reader, mut ada) = (Browser::of(app.clone(), READER), Browser::of(app, ADA));
+    let wish = async || {
+        let model = site.tracking.registered_models.get("Iris").await.unwrap();
+        Tag::find(&model.tags, &wish_tag(&run_id)).and_then(ServiceWish::read)
+    };
+
+    let closing = [("action", "maintenance"), ("message", "<b>back</b> at 10")];
+    let refused = reader.submit(&address, &closing).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    let message = "x".repeat(201);
+    let long = [("action", "maintenance"), ("message", message.as_str())];
+    let refused = ada.submit(&address, &long).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    assert!(refused.text.contains("201 characters"), "{}", refused.text);
+    let odd = ada.submit(&address, &[("action", "explode")]).await;
+    assert_eq!((odd.status, wish().await), (StatusCode::BAD_REQUEST, None), "{}", odd.text);
+
+    assert_eq!(led_to(&ada.submit(&address, &closing).await), format!("{address}#control"));
+    let asked = wish().await.unwrap();
+    assert_eq!(
+        (asked.mode, asked.message.as_str()),
+        (GatewayMode::Maintenance, "<b>back</b> at 10")
+    );
+    holds(&reader.get(&address).await, &["Maintenance was asked", "its host has not done it yet"]);
+    // It is nothing that people put on the model.
+    assert!(!ada.get("/models/Iris").await.text.contains("trainyard.service.wish.<"));
+    // The host did it, or could not.
+    listening.mode = GatewayMode::Maintenance;
+    for (error, told) in
+        [(None, "and its host did it."), (Some("no gateway"), "did not do it: no gateway")]
+    {
+        listening.wish = Some(WishAnswer { id: asked.id.clone(), error: error.map(str::to_owned) });
+        tell(&site, &run_id, &listening).await;
+        holds(&ada.get(&address).await, &[told, "closed for maintenance", "Open again"]);
+    }
+    led_to(&ada.submit(&address, &[("action", "open")]).await);
+    let opening = wish().await.unwrap();
+    assert_eq!(opening.mode, GatewayMode::Open);
+    assert_ne!(opening.id, asked.id);
+    // Nobody listens.
+    listening.at_ms = now() - 10 * MINUTE;
+    tell(&site, &run_id, &listening).await;
+    let silent = ada.get(&address).await;
+    holds(&silent, &["does not listen to this page", "trainyard deploy maintenance"]);
+    assert!(!silent.text.contains("Close for maintenance"), "{}", silent.text);
 }

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use axum::http::StatusCode;
 use trainyard_mlflow::entities::Tag;
 use trainyard_mlflow::{AliasMove, Result, WebhookLog, WebhookStanding};
-use trainyard_tracking::access::{AccessConfig, AccessControl};
+use trainyard_tracking::access::AccessControl;
 use trainyard_tracking::server::{ServerOptions, app};
 use trainyard_tracking::{Governance, OpenOptions};
 use trainyard_web::Beside;
 
-use crate::changes::{ADA, BOB, Browser, PASSWORD, READER, led_to, token};
+use crate::changes::{ADA, BOB, Browser, PASSWORD, READER, access, led_to, token};
 use crate::site::{NASTY, Site};
 
 /// Somebody with the password of the others.
@@ -65,19 +65,8 @@ impl Server {
         let protected = vec!["Live".parse().unwrap()];
         let governance = Governance { protected, ..Governance::default() };
         let site = Site::with(OpenOptions { governance, ..OpenOptions::default() });
-        let users = tempfile::tempdir().unwrap();
-        let config = AccessConfig {
-            database_uri: format!("sqlite:///{}", users.path().join("users.db").display()),
-            default_permission: "READ".to_owned(),
-            admin_username: Some("ada".to_owned()),
-            admin_password: Some(PASSWORD.to_owned()),
-            ..AccessConfig::default()
-        };
-        let control = Box::pin(AccessControl::open(&config)).await.unwrap();
-        for (name, is_admin) in [("reader", false), ("bob", true)] {
-            let password = Some(PASSWORD.to_owned());
-            control.create_user(name, password, is_admin).await.unwrap();
-        }
+        let (control, users) = Box::pin(access("READ")).await;
+        control.create_user("bob", Some(PASSWORD.to_owned()), true).await.unwrap();
         let tracking = control.guard(site.tracking.clone());
         let webhook = Arc::new(OneWebhook::default());
         let beside = Beside {

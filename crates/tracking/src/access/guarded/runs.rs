@@ -5,7 +5,7 @@ use trainyard_mlflow::entities::{
     DatasetInput, Metric, ModelInput, ModelOutput, Param, Run, RunInfo, Tag,
 };
 use trainyard_mlflow::{
-    CreateRun, LogBatch, MetricHistoryPage, Page, Result, Runs, SearchRuns, UpdateRun,
+    CreateRun, LogBatch, MetricHistoryPage, Page, Result, Runs, SearchRuns, UpdateRun, Wanted,
 };
 
 use super::guard::Guarded;
@@ -69,6 +69,14 @@ impl Runs for Guarded {
         };
         search.experiment_ids = ids;
         self.inner.runs.search(search).await
+    }
+
+    async fn search_for(&self, mut search: SearchRuns, wanted: Wanted) -> Result<Page<Run>> {
+        let Some(ids) = self.open_ones(search.experiment_ids, Kind::Run)? else {
+            return Ok(Page::default());
+        };
+        search.experiment_ids = ids;
+        self.inner.runs.search_for(search, wanted).await
     }
 
     async fn count(&self, mut search: SearchRuns) -> Result<i64> {

@@ -72,10 +72,12 @@ pub(super) fn found(site: &Site) -> Vec<String> {
         "/search?q=iris",
         "/search?q=nothing-like-it",
         "/team/audit?since=soon",
+        "/style",
     ];
     let mut pages = of(&site.url, &more);
     let run = site.seeded["files"].as_str().unwrap();
     pages.push(format!("{}/runs/{run}", site.url));
+    pages.push(format!("{}/experiments/1/chosen?run={run}", site.url));
     look(&json!({ "pages": pages, "crawl": true }), &KINDS, &site.url);
     let sign_in = json!({
         "address": format!("{}/sign-in", site.team), "name": "admin", "password": PASSWORD,

@@ -1,0 +1,98 @@
+//! What people ask of a service on its page: a tag of its registered model, as whoever may change that one may close what
+//! serves it. The run of its record is anybody's who may make an experiment.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{GatewayMode, cut};
+
+/// What its host has not taken for so long, in milliseconds, it does not do any more: whoever asked has turned to
+/// something else.
+pub const WISH_GOOD_FOR_MS: i64 = 10 * 60_000;
+
+/// Characters of what users read.
+pub const WISH_MESSAGE_CHARACTERS: usize = 200;
+
+/// The key of the tag for the service that is recorded in a run.
+pub fn wish_tag(run_id: &str) -> String {
+    format!("trainyard.service.wish.{run_id}")
+}
+
+/// The key of the tag by which a model says that the run is the record of a service of it: whoever may change the model
+/// set it.
+pub fn voucher_tag(run_id: &str) -> String {
+    format!("trainyard.service.run.{run_id}")
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceWish {
+    /// Another one each time, so that it is done once.
+    pub id: String,
+    /// What is to become of requests.
+    pub mode: GatewayMode,
+    /// What users read meanwhile; empty where nothing in particular.
+    #[serde(default)]
+    pub message: String,
+    /// When, in milliseconds since 1970 by the clock of whoever wrote it down.
+    pub at_ms: i64,
+}
+
+impl ServiceWish {
+    /// As the value of a tag.
+    pub fn tag(&self) -> String {
+        // Texts and numbers alone: this cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What a tag says, which people may have written; none where that is nothing that can be done.
+    pub fn read(tag: &str) -> Option<Self> {
+        let wish: Self = serde_json::from_str(tag).ok()?;
+        let message = cut(&wish.message, WISH_MESSAGE_CHARACTERS);
+        let is_known = wish.mode != GatewayMode::Unknown && !wish.id.is_empty();
+        (is_known && wish.id.len() <= 64).then_some(Self { message, ..wish })
+    }
+
+    /// Whether it is too long ago to be done.
+    pub fn is_too_old(&self, now_ms: i64) -> bool {
+        now_ms.saturating_sub(self.at_ms) > WISH_GOOD_FOR_MS
+    }
+}
+
+/// What became of the last one, as the host says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WishAnswer {
+    /// Which one.
+    pub id: String,
+    /// Why it was not done; none where it was.
+    pub error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_done_is_read_and_nothing_else() {
+        let wish = ServiceWish {
+            id: "1f".to_owned(),
+            mode: GatewayMode::Maintenance,
+            message: "back at 10".to_owned(),
+            at_ms: 5,
+        };
+        assert_eq!(ServiceWish::read(&wish.tag()).as_ref(), Some(&wish));
+        let long = ServiceWish { message: format!("a\n{}", "x".repeat(5_000)), ..wish.clone() };
+        let read = ServiceWish::read(&long.tag()).unwrap();
+        assert!(read.message.starts_with("a x") && read.message.len() == WISH_MESSAGE_CHARACTERS);
+        for wrong in [
+            "",
+            "{}",
+            "{\"id\":\"a\",\"mode\":\"ajar\",\"at_ms\":1}",
+            "{\"id\":\"\",\"mode\":\"open\",\"at_ms\":1}",
+        ] {
+            assert_eq!(ServiceWish::read(wrong), None, "{wrong}");
+        }
+        assert!(!wish.is_too_old(5 + WISH_GOOD_FOR_MS) && wish.is_too_old(6 + WISH_GOOD_FOR_MS));
+        assert!(!wish.is_too_old(i64::MIN) && wish.is_too_old(i64::MAX));
+    }
+}
