@@ -1,14 +1,15 @@
 //! Everybody and what they may do, in memory: a check is a few look-ups, however many users and grants there are.
 //!
-//! A user has a few roles, and a role any number of grants; so the grants are kept by role, and a check asks
-//! each role of the user for the thing itself and for all of its kind.
+//! A user has a few roles, their own and those of their groups, and a role any number of grants; so the grants are kept
+//! by role, and a check asks each role of the user for the thing itself and for all of its kind.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::permission::{Action, Permission};
 use super::resource::{ANY, Kind};
 use super::rows::{
-    AssignmentRow, GrantRow, IdentityRow, RoleRow, RoleWithGrants, TokenRow, UserRow,
+    AssignmentRow, GrantRow, GroupRoleRow, GroupRow, IdentityRow, MembershipRow, RoleRow,
+    RoleWithGrants, TokenRow, UserRow,
 };
 use super::schema::WORKSPACE;
 
@@ -20,6 +21,9 @@ pub(crate) struct Tables {
     pub(crate) roles: Vec<RoleRow>,
     pub(crate) grants: Vec<GrantRow>,
     pub(crate) assignments: Vec<AssignmentRow>,
+    pub(crate) groups: Vec<GroupRow>,
+    pub(crate) memberships: Vec<MembershipRow>,
+    pub(crate) group_roles: Vec<GroupRoleRow>,
     pub(crate) tokens: Vec<TokenRow>,
     pub(crate) identities: Vec<IdentityRow>,
     /// Names, and when a provider last knew them.
@@ -30,6 +34,48 @@ pub(crate) struct Tables {
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) row: UserRow,
+    /// Those that were given to them.
+    assigned: Vec<i64>,
+    /// The same and those of their groups, each once.
+    roles: Vec<i64>,
+    /// Names of their groups.
+    groups: Vec<String>,
+}
+
+impl User {
+    /// Nobody's group yet.
+    fn new(row: UserRow, assigned: Vec<i64>) -> Self {
+        Self { row, roles: assigned.clone(), assigned, groups: Vec::new() }
+    }
+
+    fn join(&mut self, group: &Group) {
+        self.groups.push(group.row.name.clone());
+        self.roles.extend(&group.roles);
+        self.roles.sort_unstable();
+        self.roles.dedup();
+    }
+
+    /// Whether they are in a group of this name.
+    pub(crate) fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|name| name == group)
+    }
+
+    /// Notes a role that was given to them.
+    fn assign(&mut self, role_id: i64) {
+        for roles in [&mut self.assigned, &mut self.roles] {
+            if !roles.contains(&role_id) {
+                roles.push(role_id);
+            }
+        }
+    }
+}
+
+/// A named set of users.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) row: GroupRow,
+    /// Names of those in it.
+    pub(crate) members: Vec<String>,
     pub(crate) roles: Vec<i64>,
 }
 
@@ -96,6 +142,8 @@ pub(crate) struct Index {
     pub(crate) version: i64,
     pub(crate) users: HashMap<String, User>,
     pub(crate) roles: HashMap<i64, Role>,
+    /// By name.
+    pub(crate) groups: BTreeMap<String, Group>,
     tokens_by_digest: HashMap<String, TokenRow>,
     tokens_by_name: HashMap<String, String>,
     /// Names of users by provider and what it calls them.
@@ -122,10 +170,33 @@ impl Index {
         for assignment in tables.assignments {
             roles_of.entry(assignment.user_id).or_default().push(assignment.role_id);
         }
-        for row in tables.users {
-            let roles = roles_of.remove(&row.id).unwrap_or_default();
-            index.users.insert(row.username.clone(), User { row, roles });
+        let mut groups: HashMap<i64, Group> = tables
+            .groups
+            .into_iter()
+            .map(|row| (row.id, Group { row, members: Vec::new(), roles: Vec::new() }))
+            .collect();
+        for given in tables.group_roles {
+            if let Some(group) = groups.get_mut(&given.group_id) {
+                group.roles.push(given.role_id);
+            }
         }
+        let mut groups_of: HashMap<i64, Vec<i64>> = HashMap::new();
+        for membership in tables.memberships {
+            groups_of.entry(membership.user_id).or_default().push(membership.group_id);
+        }
+        for row in tables.users {
+            let assigned = roles_of.remove(&row.id).unwrap_or_default();
+            let joined = groups_of.remove(&row.id).unwrap_or_default();
+            let mut user = User::new(row, assigned);
+            for id in joined {
+                if let Some(group) = groups.get_mut(&id) {
+                    user.join(group);
+                    group.members.push(user.row.username.clone());
+                }
+            }
+            index.users.insert(user.row.username.clone(), user);
+        }
+        index.groups = groups.into_values().map(|group| (group.row.name.clone(), group)).collect();
         for token in tables.tokens {
             index.tokens_by_name.insert(token.name.clone(), token.digest.clone());
             index.tokens_by_digest.insert(token.digest.clone(), token);
@@ -162,10 +233,8 @@ impl Index {
             role.add(grant);
         }
         self.roles.insert(role_id, role);
-        if let Some(user) = self.users.get_mut(username)
-            && !user.roles.contains(&role_id)
-        {
-            user.roles.push(role_id);
+        if let Some(user) = self.users.get_mut(username) {
+            user.assign(role_id);
         }
     }
 
@@ -184,12 +253,10 @@ impl Index {
                 keep_alias(&mut self.kept_aliases, grant);
             }
             self.roles.insert(id, role);
-            let owners = known.users.values().filter(|user| user.roles.contains(&id));
+            let owners = known.users.values().filter(|user| user.assigned.contains(&id));
             for owner in owners {
-                if let Some(user) = self.users.get_mut(&owner.row.username)
-                    && !user.roles.contains(&id)
-                {
-                    user.roles.push(id);
+                if let Some(user) = self.users.get_mut(&owner.row.username) {
+                    user.assign(id);
                 }
             }
         }
@@ -216,7 +283,17 @@ impl Index {
         self.tokens_by_digest.values()
     }
 
-    /// The roles of a user.
+    /// The roles that were given to a user themselves.
+    pub(crate) fn assigned_to<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Role> {
+        user.assigned.iter().filter_map(|id| self.roles.get(id))
+    }
+
+    /// The groups of a user.
+    pub(crate) fn groups_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Group> {
+        user.groups.iter().filter_map(|name| self.groups.get(name))
+    }
+
+    /// The roles of a user, also by groups.
     pub(crate) fn roles_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Role> {
         user.roles.iter().filter_map(|id| self.roles.get(id))
     }
@@ -337,6 +414,43 @@ mod tests {
         assert_eq!(granted(&index, Kind::Experiment, "3"), Some(Permission::Edit));
         assert_eq!(granted(&index, Kind::Run, ANY), Some(Permission::Read));
         assert_eq!(granted(&index, Kind::RegisteredModel, "Iris"), None);
+    }
+
+    #[test]
+    fn whoever_is_in_a_group_has_its_roles_beside_their_own() {
+        let of = |memberships: &[i64]| {
+            let mut tables = Tables { users: vec![user(1, "ada")], ..Tables::default() };
+            for (id, kind, permission) in [(1, "experiment", "READ"), (2, "experiment", "DENY")] {
+                tables.roles.push(role(id, WORKSPACE));
+                tables.grants.push(GrantRow {
+                    id,
+                    role_id: id,
+                    resource_type: kind.to_owned(),
+                    resource_pattern: "1".to_owned(),
+                    permission: permission.to_owned(),
+                });
+            }
+            tables.assignments.push(AssignmentRow { id: 1, user_id: 1, role_id: 1 });
+            for (id, role_id) in [(7, 1), (8, 2)] {
+                let name = format!("group {id}");
+                tables.groups.push(GroupRow { id, name, description: None });
+                tables.group_roles.push(GroupRoleRow { group_id: id, role_id });
+            }
+            let member = |id: &i64| MembershipRow { group_id: *id, user_id: 1 };
+            tables.memberships = memberships.iter().map(member).collect();
+            Index::of(tables)
+        };
+        for (memberships, expected, names) in [
+            (&[][..], Some(Permission::Read), vec![]),
+            (&[7], Some(Permission::Read), vec!["group 7"]),
+            (&[7, 8], Some(Permission::Deny), vec!["group 7", "group 8"]),
+        ] {
+            let index = of(memberships);
+            assert_eq!(granted(&index, Kind::Experiment, "1"), expected, "{memberships:?}");
+            let groups = index.groups_of(&index.users["ada"]).map(|group| group.row.name.as_str());
+            assert_eq!(groups.collect::<Vec<_>>(), names);
+            assert_eq!(index.assigned_to(&index.users["ada"]).count(), 1);
+        }
     }
 
     #[test]

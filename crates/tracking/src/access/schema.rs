@@ -85,6 +85,16 @@ const OURS: &[&str] = &[
     // Grows with each change, which is how other servers over the same database notice.
     "CREATE TABLE IF NOT EXISTS trainyard_access (id INTEGER NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",
     "INSERT INTO trainyard_access (id, version) VALUES (1, 1) ON CONFLICT (id) DO NOTHING",
+    // Named sets of users. The role of a group that only it has is among upstream's, of which upstream knows no holder.
+    "CREATE TABLE IF NOT EXISTS trainyard_groups (id {id}, name VARCHAR(255) NOT NULL UNIQUE, \
+     description VARCHAR(1024))",
+    "CREATE TABLE IF NOT EXISTS trainyard_group_members (\
+     group_id INTEGER NOT NULL REFERENCES trainyard_groups (id) ON DELETE CASCADE, \
+     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, PRIMARY KEY (group_id, user_id))",
+    "CREATE INDEX IF NOT EXISTS idx_trainyard_group_members_user_id ON trainyard_group_members (user_id)",
+    "CREATE TABLE IF NOT EXISTS trainyard_group_roles (\
+     group_id INTEGER NOT NULL REFERENCES trainyard_groups (id) ON DELETE CASCADE, \
+     role_id INTEGER NOT NULL REFERENCES roles (id) ON DELETE CASCADE, PRIMARY KEY (group_id, role_id))",
     // Changes that are yet to come into the audit log, and how many there ever were.
     "CREATE TABLE IF NOT EXISTS trainyard_changes (number BIGINT NOT NULL PRIMARY KEY, event TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS trainyard_changes_made (id INTEGER NOT NULL PRIMARY KEY, \
@@ -154,11 +164,8 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         Dialect::Sqlite => "INTEGER NOT NULL PRIMARY KEY",
         Dialect::Postgres => "SERIAL PRIMARY KEY",
     };
-    for table in UPSTREAM {
+    for table in UPSTREAM.iter().chain(OURS) {
         connection.execute_script(&table.replace("{id}", id))?;
-    }
-    for table in OURS {
-        connection.execute_script(table)?;
     }
     outbox::name(connection)?;
     // Of whom it is not known yet, their time begins now.
@@ -232,15 +239,7 @@ pub(crate) fn own_role(
     workspace: &str,
 ) -> Result<i64> {
     let name = own_role_name(user_id);
-    let key: [Value<'_>; 2] = [workspace.into(), (&name).into()];
-    connection.execute(
-        "INSERT INTO roles (workspace, name) VALUES (?1, ?2) ON CONFLICT (workspace, name) DO NOTHING",
-        &key,
-    )?;
-    let sql = "SELECT id FROM roles WHERE workspace = ?1 AND name = ?2";
-    let role_id = connection
-        .first(sql, &key, |row| row.need_int(0))?
-        .ok_or_else(|| Error::database("a role that was just made is not there"))?;
+    let role_id = reserved_role(connection, workspace, &name)?;
     // A role of this name that somebody else has would hand this user's grants to them.
     let others = connection.first(
         "SELECT user_id FROM user_role_assignments WHERE role_id = ?1 AND user_id <> ?2",
@@ -263,7 +262,28 @@ pub(crate) fn own_role(
     Ok(role_id)
 }
 
+/// The id of a role whose name nobody chose, made if it is not there.
+pub(crate) fn reserved_role(
+    connection: &mut dyn Connection,
+    workspace: &str,
+    name: &str,
+) -> Result<i64> {
+    let key: [Value<'_>; 2] = [workspace.into(), name.into()];
+    connection.execute(
+        "INSERT INTO roles (workspace, name) VALUES (?1, ?2) ON CONFLICT (workspace, name) DO NOTHING",
+        &key,
+    )?;
+    let sql = "SELECT id FROM roles WHERE workspace = ?1 AND name = ?2";
+    let role_id = connection.first(sql, &key, |row| row.need_int(0))?;
+    role_id.ok_or_else(|| Error::database("a role that was just made is not there"))
+}
+
 /// The name of that role, which is upstream's.
 pub(crate) fn own_role_name(user_id: i64) -> String {
     format!("__user_{user_id}__")
+}
+
+/// The same of a group, of which upstream knows nothing.
+pub(crate) fn group_role_name(group_id: i64) -> String {
+    format!("__group_{group_id}__")
 }

@@ -21,6 +21,8 @@ const OLD_TABLES: &[&str] = &[
 /// Longest name of a user or token: what the column holds.
 const NAME_CHARACTERS_MAX: usize = 255;
 
+/// Tokens of all users: a change reads them all.
+const TOKENS_MAX: i64 = 200_000;
 /// Tokens of one user: those of a busy CI that signs in for each job. All are in memory.
 const TOKENS_OF_USER_MAX: i64 = 10_000;
 
@@ -128,6 +130,7 @@ pub(crate) fn delete_user(connection: &mut dyn Connection, name: &str) -> Result
     connection.execute("DELETE FROM roles WHERE name = ?1", &by_role)?;
     let ours = [
         "user_role_assignments",
+        "trainyard_group_members",
         "trainyard_tokens",
         "trainyard_identities",
         "trainyard_sessions",
@@ -186,6 +189,15 @@ pub(crate) fn create_token(connection: &mut dyn Connection, token: &TokenRow) ->
             "{} has {TOKENS_OF_USER_MAX} tokens, which is the most, those that ended among them; remove some: \
              `trainyard user revoke-token NAME`",
             token.username
+        );
+        return Err(Error::invalid(message).into());
+    }
+    let sql = "SELECT count(*) FROM trainyard_tokens";
+    let all = connection.first(sql, &[], |row| row.need_int(0))?;
+    if all.is_some_and(|all| all >= TOKENS_MAX) {
+        let message = format!(
+            "there are {TOKENS_MAX} tokens, which is the most; an administrator removes some that ended: \
+             `trainyard user revoke-token NAME`"
         );
         return Err(Error::invalid(message).into());
     }

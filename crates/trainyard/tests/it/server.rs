@@ -214,6 +214,7 @@ fn a_server_for_artifacts_alone_answers_for_nothing_else() {
     for (flags, expected) in [
         (["--app-name", "my-auth"], "--app-name basic-auth"),
         (["--artifacts-only", "--no-serve-artifacts"], "nothing to do"),
+        (["--enable-workspaces", "--dev"], "no workspaces here"),
         (["--direct-transfers", "maybe"], "on, off and auto"),
         (["--s3-public-endpoint", "s3://bucket"], "https://host"),
     ] {
