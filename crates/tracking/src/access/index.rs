@@ -3,6 +3,7 @@
 //! A user has a few roles, their own and those of their groups, and a role any number of grants; so the grants are kept
 //! by role, and a check asks each role of the user for the thing itself and for all of its kind.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::permission::{Action, Permission};
@@ -313,6 +314,7 @@ impl Index {
         if self.manages(user, WORKSPACE) {
             return Some(Permission::Manage);
         }
+        let id = &*canonical(kind, id);
         let any_alias = match id.rsplit_once('/') {
             Some((_model, alias)) if kind == Kind::Alias => Some(format!("{ANY}/{alias}")),
             _ => None,
@@ -349,6 +351,16 @@ impl Index {
             && (self.kept_aliases.contains(&folded(&format!("{ANY}/{alias}")))
                 || self.kept_aliases.contains(&folded(&format!("{model}/{alias}"))))
     }
+}
+
+/// The one id of what a request may call by several: the store reads `02` and ` 2` as the experiment 2, on which grants
+/// and vetoes are.
+pub(crate) fn canonical(kind: Kind, id: &str) -> Cow<'_, str> {
+    let is_usual = |id: &str| !id.starts_with('0') && id.bytes().all(|byte| byte.is_ascii_digit());
+    if kind != Kind::Experiment || is_usual(id) {
+        return id.into();
+    }
+    id.trim().parse().map_or(id.into(), |number: i64| number.to_string().into())
 }
 
 /// Notes that somebody was given an alias. A veto alone gives it to nobody.
@@ -414,6 +426,20 @@ mod tests {
         assert_eq!(granted(&index, Kind::Experiment, "3"), Some(Permission::Edit));
         assert_eq!(granted(&index, Kind::Run, ANY), Some(Permission::Read));
         assert_eq!(granted(&index, Kind::RegisteredModel, "Iris"), None);
+    }
+
+    #[test]
+    fn an_experiment_is_the_same_however_its_number_is_written() {
+        let index = index(&[&[("experiment", "2", "DENY"), ("experiment", "0", "READ")]]);
+        for id in ["2", "02", "+2", " 2", "2\n", "0000000002"] {
+            assert_eq!(granted(&index, Kind::Experiment, id), Some(Permission::Deny), "{id:?}");
+        }
+        for id in ["0", "00", "-0", " 0 "] {
+            assert_eq!(granted(&index, Kind::Experiment, id), Some(Permission::Read), "{id:?}");
+        }
+        for id in ["20", "-2", "2.0", "2 2", ""] {
+            assert_eq!(granted(&index, Kind::Experiment, id), None, "{id:?}");
+        }
     }
 
     #[test]

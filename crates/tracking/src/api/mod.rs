@@ -35,6 +35,7 @@ mod request;
 mod routes;
 mod runs;
 mod sample;
+mod scorers;
 mod server_info;
 mod source_policy;
 mod state;

@@ -64,6 +64,8 @@ mod run_tags;
 mod runs;
 mod schema;
 mod schema_columns;
+mod scorer_checks;
+mod scorers;
 mod search_experiments;
 mod search_logged_models;
 mod search_registry;

@@ -8,7 +8,7 @@ use super::database::{Connection, Dialect, Row};
 use crate::error::{Error, Result};
 
 /// The tables that statements of this crate name.
-const USED: [&str; 31] = [
+const USED: [&str; 33] = [
     "assessments",
     "datasets",
     "entity_associations",
@@ -33,6 +33,8 @@ const USED: [&str; 31] = [
     "registered_models",
     "review_queue_items",
     "runs",
+    "scorer_versions",
+    "scorers",
     "spans",
     "tags",
     "trace_info",

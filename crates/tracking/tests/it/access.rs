@@ -86,6 +86,12 @@ impl Team {
         answer.json()
     }
 
+    /// The same users, opened beside the server.
+    pub(crate) fn open_again(&self) -> AccessControl {
+        let config = config(self.folder.path(), "READ");
+        self.runtime.block_on(AccessControl::open_without_admin(&config)).unwrap()
+    }
+
     /// The database of users, beside the server.
     pub(crate) fn users_database(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.folder.path().join("users.db")).unwrap()
@@ -406,6 +412,33 @@ fn tokens_do_what_they_are_for_until_they_are_taken_away() {
     // Whoever goes takes their tokens with them.
     team.admin("DELETE", "/api/2.0/mlflow/users/delete", &json!({ "username": "ada" }));
     assert_eq!(read(&format!("Bearer {editor}")), 401);
+}
+
+#[test]
+fn a_veto_holds_however_the_experiments_number_is_written() {
+    let team = Team::start("READ");
+    let ada = team.create_user("ada");
+    let made = team.admin("POST", "/api/2.0/mlflow/experiments/create", &json!({ "name": "x" }));
+    let id = made["experiment_id"].as_str().unwrap().to_owned();
+    let run = json!({ "experiment_id": id });
+    team.admin("POST", "/api/2.0/mlflow/runs/create", &run);
+    let ask = |method, path: &str, body: &Value| team.ask(&ada, method, path, body);
+    let forms = [format!("0{id}"), format!("+{id}"), format!(" {id}"), format!("{id} "), id.clone()];
+    let reads = |form: &str| {
+        let quoted: String = url::form_urlencoded::byte_serialize(form.as_bytes()).collect();
+        let get = ask("GET", &format!("/api/2.0/mlflow/experiments/get?experiment_id={quoted}"), &json!({}));
+        let search = ask("POST", "/api/2.0/mlflow/runs/search", &json!({ "experiment_ids": [form] }));
+        let list =
+            ask("GET", &format!("/api/3.0/mlflow/scorers/list?experiment_id={quoted}"), &json!({}));
+        (get.status, search.text().contains("run_id"), list.status)
+    };
+    for form in &forms {
+        assert_eq!(reads(form), (200, true, 200), "{form:?}");
+    }
+    team.grant("ada", "experiment", &id, "DENY");
+    for form in &forms {
+        assert_eq!(reads(form), (403, false, 403), "{form:?}");
+    }
 }
 
 #[test]

@@ -358,7 +358,7 @@ fn what_is_not_here_is_said_in_json() {
     assert_eq!(workspaces.json()["error_code"], "FEATURE_DISABLED");
     for path in [
         "/api/3.0/mlflow/nothing",
-        "/api/3.0/mlflow/scorers/get?experiment_id=0&name=x",
+        "/api/3.0/mlflow/scorers/invoke",
         "/ajax-api/3.0/mlflow/jobs/x",
         "/ajax-api/3.0/mlflow/gateway/secrets/get",
     ] {

@@ -142,6 +142,14 @@ fn users_and_permissions_are_asked_for_as_upstreams_are() {
     };
     // Known by now, and nothing was granted to her.
     until(&[403]);
+    user(&["group", "create", "team", "--description", "all of us"], "");
+    user(&["group", "add", "team", "ada"], "");
+    assert_eq!(user(&["group", "list"], ""), "team: ada\n");
+    user(&["group", "grant", "team", "experiment", "*", "READ"], "");
+    until(&[200]);
+    user(&["group", "revoke", "team", "experiment", "*"], "");
+    until(&[403]);
+    user(&["group", "delete", "team"], "");
     user(&["promote", "ada"], "");
     until(&[200]);
     user(&["revoke-token", "t"], "");
