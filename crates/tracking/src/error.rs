@@ -289,6 +289,7 @@ impl Error {
             | Self::SchemaNewer { .. }
             | Self::SchemaUnclear { .. }
             | Self::Migration { .. }
+            | Self::Divided { .. }
             | Self::NotMlflow { .. } => ErrorCode::InternalError,
         }
     }
@@ -317,6 +318,7 @@ impl Error {
             | Self::SchemaNewer { .. }
             | Self::SchemaUnclear { .. }
             | Self::Migration { .. }
+            | Self::Divided { .. }
             | Self::NotMlflow { .. } => "the tracking database failed",
             _ => return None,
         })

@@ -6,7 +6,7 @@
 use super::outbox;
 use crate::error::{Error, Result};
 use crate::store::database::{Connection, Dialect, Value};
-use crate::store::now_millis;
+use crate::store::{differences, now_millis};
 
 /// `alembic_version_auth.version_num` of MLflow 3.17.
 const VERSION: &str = "f1a2b3c4d5e6";
@@ -15,6 +15,11 @@ const WITH_ROLES: &[&str] = &["e5f6a7b8c9d0"];
 /// Versions before it whose permissions are in tables of their own.
 const WITHOUT_ROLES: &[&str] =
     &["8606fa83a998", "0965eb92f5f0", "a1b2c3d4e5f6", "2ed73881770d", "c3d4e5f6a7b8"];
+/// Upstream's tables that statements here read and write.
+const USED: [&str; 4] = ["users", "roles", "role_permissions", "user_role_assignments"];
+/// How a number of its own is made.
+const SQLITE_ID: &str = "INTEGER NOT NULL PRIMARY KEY";
+const POSTGRES_ID: &str = "SERIAL PRIMARY KEY";
 /// The workspace of everything where workspaces are not used.
 pub(crate) const WORKSPACE: &str = "default";
 
@@ -116,8 +121,8 @@ const OLD_PERMISSIONS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// Makes the tables in a database without them, brings older ones up to date, and refuses newer ones;
-/// `uri` is for messages.
+/// Makes the tables in a database without them, brings older ones up to date, and refuses newer ones whose tables are
+/// others; `uri` is for messages.
 pub(crate) fn prepare(connection: &mut dyn Connection, uri: &str) -> Result<()> {
     // Two processes may open a new database at once: the second waits here and finds it made.
     match connection.dialect() {
@@ -141,17 +146,14 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         None
     };
     // Before MLflow 3.6 the tables were there and no version of them.
-    let is_old = match found.as_deref() {
-        None => had_users,
-        Some(VERSION) => false,
-        Some(version) if WITH_ROLES.contains(&version) => false,
-        Some(version) if WITHOUT_ROLES.contains(&version) => true,
+    let (is_old, is_newer) = match found.as_deref() {
+        None => (had_users, false),
+        Some(VERSION) => (false, false),
+        Some(version) if WITH_ROLES.contains(&version) => (false, false),
+        Some(version) if WITHOUT_ROLES.contains(&version) => (true, false),
         Some(version) => {
-            return Err(Error::SchemaNewer {
-                found: version.to_owned(),
-                uri: uri.to_owned(),
-                differences: Vec::new(),
-            });
+            open_newer(connection, uri, version)?;
+            (false, true)
         }
     };
     if is_old && !has_workspaces(connection)? {
@@ -161,10 +163,12 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         )?;
     }
     let id = match connection.dialect() {
-        Dialect::Sqlite => "INTEGER NOT NULL PRIMARY KEY",
-        Dialect::Postgres => "SERIAL PRIMARY KEY",
+        Dialect::Sqlite => SQLITE_ID,
+        Dialect::Postgres => POSTGRES_ID,
     };
-    for table in UPSTREAM.iter().chain(OURS) {
+    // A newer MLflow has what it has.
+    let upstream = if is_newer { &[] } else { UPSTREAM };
+    for table in upstream.iter().chain(OURS) {
         connection.execute_script(&table.replace("{id}", id))?;
     }
     outbox::name(connection)?;
@@ -175,7 +179,7 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
     if is_old {
         grants_of_old_permissions(connection)?;
     }
-    if found.as_deref() != Some(VERSION) {
+    if found.as_deref() != Some(VERSION) && !is_newer {
         connection.execute_script("DELETE FROM alembic_version_auth")?;
         let sql = "INSERT INTO alembic_version_auth (version_num) VALUES (?1)";
         connection.execute(sql, &[VERSION.into()])?;
@@ -183,7 +187,24 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
     Ok(())
 }
 
-fn has_table(connection: &mut dyn Connection, table: &str) -> Result<bool> {
+/// Refuses a database of a newer MLflow unless the tables that are used here are as they were.
+fn open_newer(connection: &mut dyn Connection, uri: &str, version: &str) -> Result<()> {
+    let schema = UPSTREAM.join(";\n").replace("{id}", SQLITE_ID);
+    let differences = differences(connection, &schema, &USED)?;
+    if !differences.is_empty() {
+        let (found, uri) = (version.to_owned(), uri.to_owned());
+        return Err(Error::SchemaNewer { found, uri, differences });
+    }
+    tracing::warn!(
+        %uri,
+        "the database of users is of a newer MLflow than 3.17 (schema version {version}): the tables that are used here \
+         are as they were, so it opens"
+    );
+    Ok(())
+}
+
+/// Whether there is a table.
+pub(crate) fn has_table(connection: &mut dyn Connection, table: &str) -> Result<bool> {
     let sql = match connection.dialect() {
         Dialect::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1",
         Dialect::Postgres => {

@@ -4,7 +4,7 @@ use trainyard_mlflow::Error;
 
 use super::password;
 use super::rows::{TokenRow, UserRow};
-use super::schema::own_role_name;
+use super::schema::{has_table, own_role_name};
 use crate::error::Result;
 use crate::store::database::{Connection, Row, Value};
 
@@ -137,8 +137,11 @@ pub(crate) fn delete_user(connection: &mut dyn Connection, name: &str) -> Result
         "trainyard_sign_ins",
     ];
     for table in OLD_TABLES.iter().copied().chain(ours) {
-        connection
-            .execute(&format!("DELETE FROM {table} WHERE user_id = ?1"), &[user.id.into()])?;
+        // A newer MLflow may have let go of its old ones.
+        if has_table(connection, table)? {
+            let sql = format!("DELETE FROM {table} WHERE user_id = ?1");
+            connection.execute(&sql, &[user.id.into()])?;
+        }
     }
     connection.execute("DELETE FROM users WHERE id = ?1", &[user.id.into()])?;
     Ok(())

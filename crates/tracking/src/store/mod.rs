@@ -97,5 +97,6 @@ pub(crate) use engine::Database;
 pub(crate) use permits::Reading;
 pub(crate) use removal::{Item, Removable, Removed, containing};
 pub(crate) use schema::WORKSPACE;
+pub(crate) use schema_columns::differences;
 pub(crate) use sql_store::files_of;
 pub use sql_store::{SqlStore, StoreOptions};

@@ -101,7 +101,8 @@ fn check_version(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         Position::Older => Err(Error::SchemaOlder { found, uri }),
         Position::TooOld => Err(Error::SchemaTooOld { found, uri }),
         Position::Newer => {
-            let differences = schema_columns::differences(connection, SQLITE_SCHEMA)?;
+            let differences =
+                schema_columns::differences(connection, SQLITE_SCHEMA, &schema_columns::USED)?;
             if !differences.is_empty() {
                 return Err(Error::SchemaNewer { found, uri, differences });
             }

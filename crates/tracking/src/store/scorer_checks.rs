@@ -184,8 +184,14 @@ mod tests {
             (r#"{"call_source": "1"}"#, Some("@scorer")),
             (r#"{"ensemble_scorer_data": {"scorers": [{"call_source": ""}]}}"#, Some("@scorer")),
             (r#"{"third_party_scorer_data": {"kwargs": {"threshold": 0.5}}}"#, None),
-            (r#"{"third_party_scorer_data": {"kwargs": {"a": {"base_url": ""}}}}"#, Some("'base_url'")),
-            (r#"{"x": [{"third_party_scorer_data": {"kwargs": [["api_base", 1]]}}]}"#, Some("got list")),
+            (
+                r#"{"third_party_scorer_data": {"kwargs": {"a": {"base_url": ""}}}}"#,
+                Some("'base_url'"),
+            ),
+            (
+                r#"{"x": [{"third_party_scorer_data": {"kwargs": [["api_base", 1]]}}]}"#,
+                Some("got list"),
+            ),
             (
                 r#"{"x": [{"third_party_scorer_data": {"kwargs": {"o": [["api_base", 1]]}}}]}"#,
                 Some("'api_base'"),
@@ -202,7 +208,10 @@ mod tests {
         ] {
             let found = refusal(text);
             match expected {
-                Some(part) => assert!(found.as_ref().is_some_and(|found| found.contains(part)), "{text}: {found:?}"),
+                Some(part) => assert!(
+                    found.as_ref().is_some_and(|found| found.contains(part)),
+                    "{text}: {found:?}"
+                ),
                 None => assert_eq!(found, None, "{text}"),
             }
         }

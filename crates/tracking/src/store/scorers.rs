@@ -61,8 +61,9 @@ impl Scorers for SqlStore {
         let experiment_id = experiment_id.to_owned();
         self.read_many(Reading::Listing, move |connection| {
             let id = active(connection, &experiment_id)?;
-            let sql =
-                format!("{VERSION} WHERE s.experiment_id = ?1 AND {IS_LATEST} ORDER BY s.scorer_name");
+            let sql = format!(
+                "{VERSION} WHERE s.experiment_id = ?1 AND {IS_LATEST} ORDER BY s.scorer_name"
+            );
             connection.rows(&sql, &[id.into()], read)
         })
         .await
@@ -90,7 +91,11 @@ impl Scorers for SqlStore {
         .await
     }
 
-    async fn versions(&self, experiment_id: &str, name: &str) -> mlflow::Result<Vec<ScorerVersion>> {
+    async fn versions(
+        &self,
+        experiment_id: &str,
+        name: &str,
+    ) -> mlflow::Result<Vec<ScorerVersion>> {
         let [experiment_id, name] = [experiment_id, name].map(str::to_owned);
         self.read_many(Reading::Listing, move |connection| {
             let id = active(connection, &experiment_id)?;
@@ -149,8 +154,9 @@ impl Scorers for SqlStore {
                     "DELETE FROM scorer_versions WHERE scorer_id = ?1 AND scorer_version = ?2",
                     &[(&scorer_id).into(), version.into()],
                 )?,
-                None => connection
-                    .execute("DELETE FROM scorer_versions WHERE scorer_id = ?1", &key)?,
+                None => {
+                    connection.execute("DELETE FROM scorer_versions WHERE scorer_id = ?1", &key)?
+                }
             };
             if removed == 0 {
                 return Err(missing(&experiment_id, &name, version).into());
