@@ -99,8 +99,9 @@ impl Role {
         let kind = Kind::of_name(&grant.resource_type);
         // What another version of MLflow knows and this one does not says nothing here.
         if let (Some(kind), Some(permission)) = (kind, Permission::of_name(&grant.permission)) {
-            let pattern = grant.resource_pattern.clone();
-            self.by_kind.entry(kind).or_default().insert(pattern, permission);
+            let pattern = canonical(kind, &grant.resource_pattern).into_owned();
+            let granted = self.by_kind.entry(kind).or_default().entry(pattern);
+            granted.and_modify(|known| *known = known.with(permission)).or_insert(permission);
         }
         self.grants.push(grant);
     }
@@ -430,7 +431,12 @@ mod tests {
 
     #[test]
     fn an_experiment_is_the_same_however_its_number_is_written() {
-        let index = index(&[&[("experiment", "2", "DENY"), ("experiment", "0", "READ")]]);
+        // Grants are as upstream's API was told them.
+        let index = index(&[&[
+            ("experiment", "2", "EDIT"),
+            ("experiment", "02", "DENY"),
+            ("experiment", "00", "READ"),
+        ]]);
         for id in ["2", "02", "+2", " 2", "2\n", "0000000002"] {
             assert_eq!(granted(&index, Kind::Experiment, id), Some(Permission::Deny), "{id:?}");
         }

@@ -1,12 +1,39 @@
 //! Scorers: whose experiment it is decides, and what is no scorer is refused in upstream's words.
 
 use serde_json::{Value, json};
+use trainyard_testkit::run_python;
 
 use crate::access::Team;
 use crate::http::{get, post};
 use crate::served::Served;
 
 const SCORERS: &str = "/api/3.0/mlflow/scorers";
+const SCRIPT: &str = include_str!("../conformance/access_scorers.py");
+const RECORDED: &str = include_str!("../conformance/access_scorers.jsonl");
+
+fn rows(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+}
+
+/// Recorded from `mlflow server --app-name basic-auth` 3.17.2 by the same script.
+#[test]
+fn every_user_gets_of_scorers_what_upstream_gives_them() {
+    let team = Team::start("NO_PERMISSIONS");
+    let (ours, upstreams) = (rows(&run_python(SCRIPT, &[&team.server.url], &[])), rows(RECORDED));
+    assert_eq!(ours.len(), upstreams.len());
+    let mut differing = Vec::new();
+    for (ours, upstreams) in ours.iter().zip(&upstreams) {
+        assert_eq!(ours["user"], upstreams["user"]);
+        for (call, answer) in upstreams["answers"].as_object().unwrap() {
+            if ours["answers"][call] != *answer {
+                differing
+                    .push(format!("{} {call}: {} {answer}", ours["user"], ours["answers"][call]));
+            }
+        }
+    }
+    // Upstream lists to members of a workspace what it then refuses to show them.
+    assert_eq!(differing, [r#""of_workspace" list several: "200" "200, 2 shown""#]);
+}
 
 #[test]
 fn answers_are_upstreams() {
@@ -63,7 +90,8 @@ fn answers_are_upstreams() {
 #[test]
 fn scorers_are_for_those_of_their_experiment() {
     let team = Team::start("NO_PERMISSIONS");
-    let [nobody, reader, editor] = ["nobody", "reader", "editor"].map(|name| team.create_user(name));
+    let [nobody, reader, editor] =
+        ["nobody", "reader", "editor"].map(|name| team.create_user(name));
     let made = team.admin("POST", "/api/2.0/mlflow/experiments/create", &json!({ "name": "chat" }));
     let id = made["experiment_id"].as_str().unwrap().to_owned();
     team.grant("reader", "experiment", &id, "READ");
@@ -73,9 +101,8 @@ fn scorers_are_for_those_of_their_experiment() {
         team.ask(who, "POST", &format!("{SCORERS}/register"), &body).status
     };
     assert_eq!([&nobody, &reader, &editor].map(|who| register(who, "a/b")), [403, 403, 200]);
-    let read = |who: &str, path: &str| {
-        team.ask(who, "GET", &format!("{SCORERS}/{path}"), &Value::Null)
-    };
+    let read =
+        |who: &str, path: &str| team.ask(who, "GET", &format!("{SCORERS}/{path}"), &Value::Null);
     let shows = |who: &str| read(who, "list").text().contains("a/b");
     // Its maker may do everything with it; to read the experiment is not to read the scorer.
     assert_eq!([&nobody, &reader, &editor].map(|who| shows(who)), [false, false, true]);
