@@ -167,7 +167,7 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         Dialect::Postgres => POSTGRES_ID,
     };
     // A newer MLflow has what it has.
-    let upstream = if is_newer { &[] } else { UPSTREAM };
+    let upstream: &[&str] = if is_newer { &[] } else { UPSTREAM };
     for table in upstream.iter().chain(OURS) {
         connection.execute_script(&table.replace("{id}", id))?;
     }

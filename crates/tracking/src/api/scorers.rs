@@ -127,7 +127,7 @@ async fn remove(State(api): State<Api>, Fields(asked, ..): Fields<OfVersion>) ->
 message! { struct OfScorers { scorer_ids: Vec<String> [Required] } }
 
 /// None is ever set: see below.
-async fn online_configs(Query(_asked): Query<OfScorers>) -> Response {
+async fn online_configs(Query(OfScorers { scorer_ids: _ids }): Query<OfScorers>) -> Response {
     json(&json!({ "configs": [] }))
 }
 
@@ -142,9 +142,9 @@ message! {
 /// Traces are judged as they come only by what is behind a gateway, and no scorer here is.
 async fn set_online_config(
     State(api): State<Api>,
-    Fields(asked, ..): Fields<OnlineConfig>,
+    Fields(OnlineConfig { experiment_id, name, sample_rate: _rate }, ..): Fields<OnlineConfig>,
 ) -> Result {
-    let found = scorers(&api)?.get(&asked.experiment_id, &asked.name, None).await?;
+    let found = scorers(&api)?.get(&experiment_id, &name, None).await?;
     let message = format!(
         "Scorer '{}' does not use a gateway model. Automatic evaluation is only supported for scorers that use \
          gateway models.",

@@ -261,7 +261,8 @@ fn a_workflow_is_a_service_account_by_its_claims() {
 #[test]
 fn a_providers_groups_are_groups_here_as_long_as_it_says_so() {
     let provider = Provider::start();
-    let team = people(&provider, "groups = { team = ['scientists', 'readers'], guests = ['readers'] }");
+    let team =
+        people(&provider, "groups = { team = ['scientists', 'readers'], guests = ['readers'] }");
     let grant = json!({
         "name": "scientists", "resource_type": "experiment", "resource_id": "0", "permission": "MANAGE",
     });
@@ -303,10 +304,9 @@ fn nobody_is_given_tokens_without_end() {
     };
     // One account has some hundreds at once, whatever its jobs' tokens are, and then waits for the next.
     let claims = json!({ "aud": "https://mlflow.example.com", "repository": "example/iris" });
-    let token = provider.token(&claims);
     let mut given = 0;
     let refused = loop {
-        let answer = exchange(&token);
+        let answer = exchange(&provider.token(&claims));
         if answer.status != 200 {
             break answer;
         }
