@@ -4,7 +4,7 @@
 //! - [`Tracking`]: what a tracking server and registry does, with a member and a file for each resource:
 //!   [`Experiments`], [`Runs`], [`LoggedModels`], [`RegisteredModels`], [`ModelVersions`],
 //!   [`Audit`], [`Approvals`], [`artifacts`]. The SQL store and the REST client both implement them, so nothing else in the
-//!   program asks which one it talks to. [`Traces`] and [`EvaluationDatasets`] are the store's alone:
+//!   program asks which one it talks to. [`Traces`], [`EvaluationDatasets`] and [`Scorers`] are the store's alone:
 //!   only servers have a use for them;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
 //! - [`secrets`]: credentials out of text that somebody will read;
@@ -29,6 +29,7 @@ mod provider_url;
 mod registered_models;
 pub mod resolve;
 mod runs;
+mod scorers;
 pub mod secrets;
 pub mod team;
 mod traces;
@@ -51,6 +52,7 @@ pub use page::Page;
 pub use provider_url::provider_url;
 pub use registered_models::{RegisteredModels, SearchRegisteredModels};
 pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun, Wanted};
+pub use scorers::{ScorerVersion, Scorers};
 pub use traces::{
     Aggregation, DeleteTraces, EndTrace, FilterCounts, MetricPoint, MetricView, QueryTraceMetrics,
     SearchTraces, Traces, UpdateAssessment,

@@ -1,6 +1,6 @@
 //! The people of a server as they look at each other: who there is, what each may do, and the tokens of their programs.
 //!
-//! The fields are those of the API's answers: upstream's of users and roles, Trainyard's of tokens and sessions.
+//! The fields are those of the API's answers: upstream's of users and roles, Trainyard's of groups, tokens and sessions.
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -9,6 +9,8 @@ use crate::Result;
 
 /// Names of the roles in which users have what was granted to them alone begin so: upstream's.
 const OWN_ROLE: &str = "__user_";
+/// The same of groups: ours.
+const OWN_ROLE_OF_GROUP: &str = "__group_";
 
 /// Whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +46,9 @@ pub struct Role {
 }
 
 impl Role {
-    /// Whether it is not a role with a name, but what was granted to one user alone.
+    /// Whether it is not a role with a name, but what was granted to one user or group alone.
     pub fn is_own(&self) -> bool {
-        self.name.starts_with(OWN_ROLE)
+        self.name.starts_with(OWN_ROLE) || self.name.starts_with(OWN_ROLE_OF_GROUP)
     }
 }
 
@@ -60,6 +62,20 @@ pub struct Grant {
     pub resource_pattern: String,
     /// `READ`, `USE`, `EDIT`, `MANAGE` or `DENY`.
     pub permission: String,
+}
+
+/// A named set of users, who have its roles beside their own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Group {
+    pub id: i64,
+    pub name: String,
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Names of those in it.
+    pub members: Vec<String>,
+    pub roles: Vec<Role>,
+    /// What was granted to it alone.
+    pub permissions: Vec<Grant>,
 }
 
 /// A thing by its kind and id, or all of the kind by `*`.
@@ -154,6 +170,20 @@ pub trait Team: Send + Sync {
     async fn remove_grant(&self, grant_id: i64) -> Result<()>;
     async fn assign(&self, username: &str, role_id: i64) -> Result<()>;
     async fn unassign(&self, username: &str, role_id: i64) -> Result<()>;
+
+    /// All groups; for who manages nothing, those that they are in.
+    async fn groups(&self) -> Result<Vec<Group>>;
+    /// Makes a group of nobody; returns its id.
+    async fn create_group(&self, name: &str, description: &str) -> Result<i64>;
+    async fn delete_group(&self, name: &str) -> Result<()>;
+    async fn add_to_group(&self, name: &str, username: &str) -> Result<()>;
+    async fn remove_from_group(&self, name: &str, username: &str) -> Result<()>;
+    /// Gives a role to whoever is in a group.
+    async fn assign_to_group(&self, name: &str, role_id: i64) -> Result<()>;
+    async fn unassign_from_group(&self, name: &str, role_id: i64) -> Result<()>;
+    /// Grants a permission to one group alone.
+    async fn grant_to_group(&self, name: &str, thing: Thing<'_>, permission: &str) -> Result<()>;
+    async fn revoke_from_group(&self, name: &str, thing: Thing<'_>) -> Result<()>;
 
     /// One's own tokens; those of everybody for administrators.
     async fn tokens(&self) -> Result<Vec<AccessToken>>;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::artifacts::Artifacts;
 use crate::{
     Approvals, Audit, EvaluationDatasets, Experiments, LoggedModels, ModelVersions,
-    RegisteredModels, Result, Runs, Traces,
+    RegisteredModels, Result, Runs, Scorers, Traces,
 };
 
 /// Experiments, runs, logged models, the registry and their artifacts, wherever each is: in a database, or
@@ -35,6 +35,7 @@ pub struct Tracking {
 pub struct Tracing {
     pub traces: Arc<dyn Traces>,
     pub evaluation_datasets: Arc<dyn EvaluationDatasets>,
+    pub scorers: Arc<dyn Scorers>,
 }
 
 impl Tracking {
@@ -67,9 +68,13 @@ impl Tracking {
     #[must_use]
     pub fn with_tracing<H>(self, home: Arc<H>) -> Self
     where
-        H: Traces + EvaluationDatasets + 'static,
+        H: Traces + EvaluationDatasets + Scorers + 'static,
     {
-        let tracing = Tracing { traces: Arc::clone(&home) as _, evaluation_datasets: home };
+        let tracing = Tracing {
+            traces: Arc::clone(&home) as _,
+            evaluation_datasets: Arc::clone(&home) as _,
+            scorers: home,
+        };
         Self { tracing: Some(tracing), ..self }
     }
 

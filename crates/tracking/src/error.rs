@@ -162,6 +162,14 @@ pub enum Error {
         /// The database's own words.
         reason: String,
     },
+    /// The database is divided into workspaces, which are not here: everybody would see everything. It was not touched.
+    #[error("the database {uri} is divided into workspaces, which are not here: {example}")]
+    Divided {
+        /// Something outside of the one that there is.
+        example: String,
+        /// The store's URI, without a password.
+        uri: String,
+    },
     /// The file is a database, but not MLflow's; it was not touched.
     #[error("{uri} holds tables but no `alembic_version`: it is not an MLflow database")]
     NotMlflow {
@@ -191,6 +199,10 @@ impl Advise for Error {
             )),
             Self::SchemaNewer { .. } => Advice::input(
                 "use a newer version of this program, or the MLflow that the database is of",
+            ),
+            Self::Divided { .. } => Advice::input(
+                "`mlflow server --enable-workspaces` serves it; what is moved into the workspace 'default', or deleted for \
+                 good, is in nobody's way",
             ),
             Self::Migration { .. } => Advice::environment(
                 "nothing is lost: remove what the message names, and upgrade again, which goes on from there",
@@ -277,6 +289,7 @@ impl Error {
             | Self::SchemaNewer { .. }
             | Self::SchemaUnclear { .. }
             | Self::Migration { .. }
+            | Self::Divided { .. }
             | Self::NotMlflow { .. } => ErrorCode::InternalError,
         }
     }
@@ -305,6 +318,7 @@ impl Error {
             | Self::SchemaNewer { .. }
             | Self::SchemaUnclear { .. }
             | Self::Migration { .. }
+            | Self::Divided { .. }
             | Self::NotMlflow { .. } => "the tracking database failed",
             _ => return None,
         })

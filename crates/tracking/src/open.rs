@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::artifacts::Artifacts;
-use trainyard_mlflow::client::RestClient;
+use trainyard_mlflow::client::{RestClient, workspace};
 use trainyard_mlflow::uri::{TrackingUri, without_credentials};
 use trainyard_storage::{Address, DirectAccess, Stores};
 
@@ -14,9 +14,9 @@ use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
 use crate::audit::AuditLog;
 use crate::backup::copies_beside;
 use crate::changes::Changes;
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::governance::Governance;
-use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
+use crate::store::{ReadLimits, SqlStore, StoreOptions, WORKSPACE, files_of};
 use crate::webhooks::Webhooks;
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
@@ -82,6 +82,13 @@ pub fn open(uri: &str, options: OpenOptions) -> Result<Tracking> {
     let tracking_uri: TrackingUri = uri.parse()?;
     if matches!(tracking_uri, TrackingUri::Http(_)) {
         return Ok(RestClient::from_env(&tracking_uri)?.into());
+    }
+    if let Some(workspace) = workspace()?.filter(|name| name != WORKSPACE) {
+        return invalid!(
+            "MLFLOW_WORKSPACE={workspace} is a part of a server's data, and {} is opened without a server; unset it, \
+             or name the server",
+            without_credentials(uri)
+        );
     }
     Ok(share(uri, options, &Lending::default())?.own)
 }

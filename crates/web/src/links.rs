@@ -71,6 +71,10 @@ impl Links {
         format!("{}/users/{}", self.team(), part(username))
     }
 
+    pub(crate) fn group(&self, group_id: i64) -> String {
+        format!("{}/groups/{group_id}", self.team())
+    }
+
     pub(crate) fn role(&self, role_id: i64) -> String {
         format!("{}/roles/{role_id}", self.team())
     }

@@ -70,6 +70,7 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
         .route("/team", get(team::show).post(team::change))
         .route("/team/users/{name}", get(team::show_member).post(team::change_member))
         .route("/team/roles/{role_id}", get(team::show_role).post(team::change_role))
+        .route("/team/groups/{group_id}", get(team::show_group).post(team::change_group))
         .route("/team/tokens", get(team::show_tokens).post(team::change_tokens))
         .route("/team/approvals", get(team::show_approvals).post(team::decide))
         .route("/team/audit", get(team::show_audit))

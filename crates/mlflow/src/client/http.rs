@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use chrono::Utc;
 use futures::StreamExt as _;
 use http::header::{AUTHORIZATION, RETRY_AFTER};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 use reqwest::{Certificate, Client, Identity, RequestBuilder, Response};
 use serde::Serialize;
@@ -28,6 +28,9 @@ use crate::{Error, Page, Result};
 const CONNECT_SECONDS_MAX: u64 = 30;
 /// Longest time that a connection is kept for the next request.
 const CONNECTION_IDLE_SECONDS_MAX: u64 = 4;
+
+/// Which workspace of a server a request is about.
+const WORKSPACE: HeaderName = HeaderName::from_static("x-mlflow-workspace");
 
 /// A query string, key by key.
 pub(super) type Query<'a> = [(&'a str, String)];
@@ -75,6 +78,12 @@ impl Http {
         let mut headers = HeaderMap::new();
         if let Some(value) = credentials.header()? {
             headers.insert(AUTHORIZATION, value);
+        }
+        if let Some(workspace) = &settings.workspace {
+            let value = HeaderValue::from_str(workspace).map_err(|_not_a_header| {
+                Error::invalid(format!("no workspace is called {workspace:?}"))
+            })?;
+            headers.insert(WORKSPACE, value);
         }
         let inner = Inner {
             client: client(settings, url.scheme() == "https")?,

@@ -24,4 +24,4 @@ mod settings;
 pub use credentials::Credentials;
 pub use login::{DeviceCode, Login, LoginToken, LoginTokenInfo, ProviderToken, SignInProvider};
 pub use rest::RestClient;
-pub use settings::Settings;
+pub use settings::{Settings, workspace};

@@ -28,6 +28,8 @@ pub struct Settings {
     pub server_certificates: Option<PathBuf>,
     /// PEM file with our certificate and key (`MLFLOW_TRACKING_CLIENT_CERT_PATH`).
     pub client_certificate: Option<PathBuf>,
+    /// The workspace of a server that is divided into some (`MLFLOW_WORKSPACE`). One that is not refuses it.
+    pub workspace: Option<String>,
     /// Largest JSON answer. The largest sensible one is a page of 50,000 runs.
     pub response_bytes_max: usize,
 }
@@ -43,6 +45,7 @@ impl Default for Settings {
             insecure_tls: false,
             server_certificates: None,
             client_certificate: None,
+            workspace: None,
             response_bytes_max: 256 << 20,
         }
     }
@@ -83,8 +86,15 @@ impl Settings {
             variable("MLFLOW_TRACKING_SERVER_CERT_PATH")?.map(PathBuf::from);
         settings.client_certificate =
             variable("MLFLOW_TRACKING_CLIENT_CERT_PATH")?.map(PathBuf::from);
+        settings.workspace = workspace()?;
         Ok(settings)
     }
+}
+
+/// The workspace that `MLFLOW_WORKSPACE` names; none if it names none.
+pub fn workspace() -> Result<Option<String>> {
+    let named = variable("MLFLOW_WORKSPACE")?;
+    Ok(named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()))
 }
 
 /// The variable's value; none if it is unset or empty.

@@ -50,6 +50,17 @@ async fn transient_failures_are_repeated() {
 }
 
 #[tokio::test]
+async fn a_workspace_is_named_to_the_server() {
+    let server = FakeServer::start(vec![json("200 OK", EXPERIMENT)]);
+    let of = |workspace: &str| Settings { workspace: Some(workspace.to_owned()), ..quick() };
+    let client = client_at(&server.url, Credentials::None, &of("team-a"));
+    client.experiments.get("7").await.unwrap();
+    assert_eq!(server.requests()[0].header("x-mlflow-workspace"), Some("team-a"));
+    let refused = RestClient::with_settings(&server.url, Credentials::None, &of("a\nb"));
+    assert!(refused.unwrap_err().to_string().contains("workspace"));
+}
+
+#[tokio::test]
 async fn repeats_end_and_the_last_error_is_told() {
     let body = r#"{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "database is locked"}"#;
     let server = FakeServer::start(vec![json("503 x", body)]);

@@ -14,9 +14,12 @@ use super::directory::Directory;
 use super::guarded::{guarded, guarded_log};
 use super::oidc::{self, Oidc};
 use super::permission::Permission;
+use super::resource::Kind;
+use super::roles_sql::NewGrant;
 use super::rows::UserRow;
+use super::schema::WORKSPACE;
 use super::sign_in::SignIn;
-use super::{password, routes, token, users_sql};
+use super::{groups_sql, password, roles_sql, routes, token, users_sql};
 use crate::audit::AuditLog;
 use crate::server::Authorize;
 use crate::store::ReadLimits;
@@ -225,6 +228,69 @@ impl AccessControl {
         let mut users: Vec<&UserRow> = index.users.values().map(|user| &user.row).collect();
         users.sort_by_key(|user| user.id);
         users.into_iter().map(|user| (user.username.clone(), user.is_admin)).collect()
+    }
+
+    /// Makes a group of nobody.
+    pub async fn create_group(&self, name: &str, description: Option<&str>) -> Result<()> {
+        let (name, description) = (name.to_owned(), description.map(str::to_owned));
+        self.directory
+            .change(move |connection| {
+                groups_sql::create_group(connection, &name, description.as_deref()).map(|_group| ())
+            })
+            .await
+    }
+
+    /// Removes a group, with what was granted to it.
+    pub async fn delete_group(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.directory.change(move |connection| groups_sql::delete_group(connection, &name)).await
+    }
+
+    /// Takes a user into a group, or out of it.
+    pub async fn set_member(&self, group: &str, username: &str, is_member: bool) -> Result<()> {
+        let [group, username] = [group, username].map(str::to_owned);
+        let change = if is_member { groups_sql::add_member } else { groups_sql::remove_member };
+        self.directory.change(move |connection| change(connection, &group, &username)).await
+    }
+
+    /// Gives a role to whoever is in a group, or takes it from them.
+    pub async fn set_group_role(&self, group: &str, role: &str, has_role: bool) -> Result<()> {
+        let [group, role] = [group, role].map(str::to_owned);
+        let change = if has_role { groups_sql::give_role } else { groups_sql::take_role };
+        self.directory
+            .change(move |connection| {
+                let role_id = roles_sql::role_of_name(connection, WORKSPACE, &role)?.id;
+                change(connection, &group, role_id)
+            })
+            .await
+    }
+
+    /// Grants a group a permission on a thing, or on all of a kind by `*`.
+    pub async fn grant_to_group(
+        &self,
+        group: &str,
+        (kind, id): (&str, &str),
+        permission: &str,
+    ) -> Result<()> {
+        let (group, grant) = (group.to_owned(), NewGrant::read(kind, id, permission)?);
+        self.directory
+            .change(move |connection| groups_sql::grant_to_group(connection, &group, &grant))
+            .await
+    }
+
+    /// Takes from a group what was granted to it alone.
+    pub async fn revoke_from_group(&self, group: &str, (kind, id): (&str, &str)) -> Result<()> {
+        let (group, id, kind) = (group.to_owned(), id.to_owned(), Kind::read(kind)?);
+        self.directory
+            .change(move |connection| groups_sql::revoke_from_group(connection, &group, kind, &id))
+            .await
+    }
+
+    /// Names of all groups, each with the names of those in it.
+    pub fn groups(&self) -> Vec<(String, Vec<String>)> {
+        let index = self.directory.index();
+        let groups = index.groups.values();
+        groups.map(|group| (group.row.name.clone(), group.members.clone())).collect()
     }
 
     /// Makes a token by which a program acts on behalf of `owner`: `READ`, `EDIT` or `MANAGE` is the most that it

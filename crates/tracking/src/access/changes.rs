@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::index::Tables;
 use super::password;
-use super::rows::{RoleRow, TokenRow, UserRow};
-use super::schema::{WORKSPACE, own_role_name};
+use super::rows::{GroupRow, RoleRow, TokenRow, UserRow};
+use super::schema::{WORKSPACE, group_role_name, own_role_name};
 use crate::store::audit::Change;
 
 /// Rows that differ, by their key, as they were before and after.
@@ -27,24 +27,32 @@ fn differing<'a, K: Ord, R: PartialEq>(
     rows.into_values().filter(|(before, after)| before != after).collect()
 }
 
-/// Names of users and roles, and which of them are gone: what went with them is not told one by one.
+/// Names of users, groups and roles, and which of them are gone: what went with them is not told one by one.
 struct Names<'a> {
     users: HashMap<i64, &'a str>,
     roles: HashMap<i64, &'a RoleRow>,
-    /// The users whose own each role is.
-    own: HashMap<i64, &'a str>,
+    groups: HashMap<i64, &'a str>,
+    /// The users and groups whose own each role is.
+    own: HashMap<i64, String>,
     living_users: HashSet<i64>,
+    living_groups: HashSet<i64>,
     living_roles: HashSet<i64>,
 }
 
 impl<'a> Names<'a> {
     fn of(before: &'a Tables, after: &'a Tables) -> Self {
         let all_users = || before.users.iter().chain(&after.users);
-        let by_own: HashMap<String, &'a str> =
-            all_users().map(|user| (own_role_name(user.id), user.username.as_str())).collect();
+        let all_groups = || before.groups.iter().chain(&after.groups);
+        let of_user = |user: &UserRow| (own_role_name(user.id), format!("user:{}", user.username));
+        let of_group =
+            |group: &GroupRow| (group_role_name(group.id), format!("group:{}", group.name));
+        let by_own: HashMap<String, String> =
+            all_users().map(of_user).chain(all_groups().map(of_group)).collect();
         let all_roles = || before.roles.iter().chain(&after.roles);
-        let own = |role: &'a RoleRow| by_own.get(&role.name).map(|name| (role.id, *name));
+        let own = |role: &RoleRow| by_own.get(&role.name).map(|name| (role.id, name.clone()));
         Self {
+            groups: all_groups().map(|group| (group.id, group.name.as_str())).collect(),
+            living_groups: after.groups.iter().map(|group| group.id).collect(),
             users: all_users().map(|user| (user.id, user.username.as_str())).collect(),
             roles: all_roles().map(|role| (role.id, role)).collect(),
             own: all_roles().filter_map(own).collect(),
@@ -61,12 +69,14 @@ impl<'a> Names<'a> {
         self.roles.get(&id).map_or_else(|| id.to_string(), |role| role.name.clone())
     }
 
-    /// Who has what is granted to a role: a user, if it is theirs alone.
+    fn group(&self, id: i64) -> String {
+        self.groups.get(&id).map_or_else(|| id.to_string(), |name| (*name).to_owned())
+    }
+
+    /// Who has what is granted to a role: a user or a group, if it is theirs alone.
     fn holder(&self, role_id: i64) -> String {
-        match self.own.get(&role_id) {
-            Some(user) => format!("user:{user}"),
-            None => format!("role:{}", self.role(role_id)),
-        }
+        let own = self.own.get(&role_id).cloned();
+        own.unwrap_or_else(|| format!("role:{}", self.role(role_id)))
     }
 }
 
@@ -77,6 +87,9 @@ pub(crate) fn changes(before: &Tables, after: &Tables, now: i64) -> Vec<Change> 
     of_roles(&names, before, after, &mut changes);
     of_grants(&names, before, after, &mut changes);
     of_assignments(&names, before, after, &mut changes);
+    of_groups(before, after, &mut changes);
+    of_memberships(&names, before, after, &mut changes);
+    of_group_roles(&names, before, after, &mut changes);
     of_tokens(&names, before, after, now, &mut changes);
     of_identities(before, after, &mut changes);
     changes
@@ -179,6 +192,63 @@ fn of_assignments(names: &Names<'_>, before: &Tables, after: &Tables, changes: &
     }
 }
 
+fn of_groups(before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
+    let of_group = |action, group: &GroupRow| Change::new(action, format!("group:{}", group.name));
+    for rows in differing(&before.groups, &after.groups, |group| group.id) {
+        match rows {
+            (None, Some(is)) => {
+                changes.push(of_group("group.create", is).after(is.description.clone()));
+            }
+            (Some(was), None) => {
+                let members = before.memberships.iter().filter(|row| row.group_id == was.id);
+                let said = format!("{} members", members.count());
+                changes.push(of_group("group.delete", was).before(said));
+            }
+            (Some(was), Some(is)) => {
+                let renamed = of_group("group.rename", is);
+                changes.push(renamed.before(was.name.clone()).after(is.name.clone()));
+                if was.description != is.description {
+                    let update = of_group("group.update", is).field("description");
+                    changes
+                        .push(update.before(was.description.clone()).after(is.description.clone()));
+                }
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn of_memberships(names: &Names<'_>, before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
+    let rows =
+        differing(&before.memberships, &after.memberships, |row| (row.group_id, row.user_id));
+    for (was, is) in rows {
+        let Some(row) = is.or(was) else { continue };
+        let is_told = names.living_groups.contains(&row.group_id)
+            && names.living_users.contains(&row.user_id);
+        if is_told {
+            let action = if is.is_some() { "group.join" } else { "group.leave" };
+            let change = Change::of_user(action, &names.user(row.user_id));
+            changes.push(change.part("group", names.group(row.group_id)));
+        }
+    }
+}
+
+fn of_group_roles(names: &Names<'_>, before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
+    let rows =
+        differing(&before.group_roles, &after.group_roles, |row| (row.group_id, row.role_id));
+    for (was, is) in rows {
+        let Some(row) = is.or(was) else { continue };
+        let is_told = names.living_groups.contains(&row.group_id)
+            && names.living_roles.contains(&row.role_id)
+            && !names.own.contains_key(&row.role_id);
+        if is_told {
+            let action = if is.is_some() { "role.assign" } else { "role.unassign" };
+            let change = Change::new(action, format!("group:{}", names.group(row.group_id)));
+            changes.push(change.part("role", names.role(row.role_id)));
+        }
+    }
+}
+
 fn of_tokens(
     names: &Names<'_>,
     before: &Tables,
@@ -224,7 +294,7 @@ fn of_identities(before: &Tables, after: &Tables, changes: &mut Vec<Change>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::rows::{AssignmentRow, GrantRow, IdentityRow};
+    use crate::access::rows::{AssignmentRow, GrantRow, GroupRoleRow, IdentityRow, MembershipRow};
     use crate::origin::Origin;
 
     fn user(id: i64, name: &str, hash: &str, is_admin: bool) -> UserRow {
@@ -315,6 +385,24 @@ mod tests {
         assert_eq!(
             told(|t| t.tokens.push(token("x", Some(20)))),
             [r#"token.create user:ada token:x "" "EDIT until 20 (ms since 1970)""#]
+        );
+        let group = GroupRow { id: 3, name: "team".to_owned(), description: None };
+        let member = MembershipRow { group_id: 3, user_id: 1 };
+        assert_eq!(
+            told(|t| {
+                t.groups.push(group.clone());
+                t.memberships.push(member.clone());
+                t.group_roles.push(GroupRoleRow { group_id: 3, role_id: 8 });
+                t.roles.push(role(9, "__group_3__"));
+                t.group_roles.push(GroupRoleRow { group_id: 3, role_id: 9 });
+                t.grants.push(grant(9, "2", "MANAGE"));
+            }),
+            [
+                r#"grant.set group:team experiment:2 "" "MANAGE""#,
+                r#"group.create group:team  "" """#,
+                r#"group.join user:ada group:team "" """#,
+                r#"role.assign group:team role:scientists "" """#,
+            ]
         );
         let identity = IdentityRow {
             issuer: "https://i".to_owned(),

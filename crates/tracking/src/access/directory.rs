@@ -18,7 +18,7 @@ use super::index::{Index, Tables};
 use super::permission::Permission;
 use super::refusals::Refusals;
 use super::schema::prepare;
-use super::{oidc, outbox, roles_sql, users_sql};
+use super::{groups_sql, oidc, outbox, roles_sql, users_sql};
 use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use crate::origin::Origin;
@@ -254,6 +254,9 @@ fn read_tables(connection: &mut dyn Connection) -> Result<Tables> {
         roles: roles_sql::roles(connection)?,
         grants: roles_sql::grants(connection)?,
         assignments: roles_sql::assignments(connection)?,
+        groups: groups_sql::groups(connection)?,
+        memberships: groups_sql::memberships(connection)?,
+        group_roles: groups_sql::group_roles(connection)?,
         tokens: users_sql::tokens(connection)?,
         identities: oidc::identities(connection)?,
         sign_ins: users_sql::sign_ins(connection)?,

@@ -1,14 +1,16 @@
 //! Everybody and what they may do, in memory: a check is a few look-ups, however many users and grants there are.
 //!
-//! A user has a few roles, and a role any number of grants; so the grants are kept by role, and a check asks
-//! each role of the user for the thing itself and for all of its kind.
+//! A user has a few roles, their own and those of their groups, and a role any number of grants; so the grants are kept
+//! by role, and a check asks each role of the user for the thing itself and for all of its kind.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::permission::{Action, Permission};
 use super::resource::{ANY, Kind};
 use super::rows::{
-    AssignmentRow, GrantRow, IdentityRow, RoleRow, RoleWithGrants, TokenRow, UserRow,
+    AssignmentRow, GrantRow, GroupRoleRow, GroupRow, IdentityRow, MembershipRow, RoleRow,
+    RoleWithGrants, TokenRow, UserRow,
 };
 use super::schema::WORKSPACE;
 
@@ -20,6 +22,9 @@ pub(crate) struct Tables {
     pub(crate) roles: Vec<RoleRow>,
     pub(crate) grants: Vec<GrantRow>,
     pub(crate) assignments: Vec<AssignmentRow>,
+    pub(crate) groups: Vec<GroupRow>,
+    pub(crate) memberships: Vec<MembershipRow>,
+    pub(crate) group_roles: Vec<GroupRoleRow>,
     pub(crate) tokens: Vec<TokenRow>,
     pub(crate) identities: Vec<IdentityRow>,
     /// Names, and when a provider last knew them.
@@ -30,6 +35,48 @@ pub(crate) struct Tables {
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) row: UserRow,
+    /// Those that were given to them.
+    assigned: Vec<i64>,
+    /// The same and those of their groups, each once.
+    roles: Vec<i64>,
+    /// Names of their groups.
+    groups: Vec<String>,
+}
+
+impl User {
+    /// Nobody's group yet.
+    fn new(row: UserRow, assigned: Vec<i64>) -> Self {
+        Self { row, roles: assigned.clone(), assigned, groups: Vec::new() }
+    }
+
+    fn join(&mut self, group: &Group) {
+        self.groups.push(group.row.name.clone());
+        self.roles.extend(&group.roles);
+        self.roles.sort_unstable();
+        self.roles.dedup();
+    }
+
+    /// Whether they are in a group of this name.
+    pub(crate) fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|name| name == group)
+    }
+
+    /// Notes a role that was given to them.
+    fn assign(&mut self, role_id: i64) {
+        for roles in [&mut self.assigned, &mut self.roles] {
+            if !roles.contains(&role_id) {
+                roles.push(role_id);
+            }
+        }
+    }
+}
+
+/// A named set of users.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) row: GroupRow,
+    /// Names of those in it.
+    pub(crate) members: Vec<String>,
     pub(crate) roles: Vec<i64>,
 }
 
@@ -52,8 +99,9 @@ impl Role {
         let kind = Kind::of_name(&grant.resource_type);
         // What another version of MLflow knows and this one does not says nothing here.
         if let (Some(kind), Some(permission)) = (kind, Permission::of_name(&grant.permission)) {
-            let pattern = grant.resource_pattern.clone();
-            self.by_kind.entry(kind).or_default().insert(pattern, permission);
+            let pattern = canonical(kind, &grant.resource_pattern).into_owned();
+            let granted = self.by_kind.entry(kind).or_default().entry(pattern);
+            granted.and_modify(|known| *known = known.with(permission)).or_insert(permission);
         }
         self.grants.push(grant);
     }
@@ -96,6 +144,8 @@ pub(crate) struct Index {
     pub(crate) version: i64,
     pub(crate) users: HashMap<String, User>,
     pub(crate) roles: HashMap<i64, Role>,
+    /// By name.
+    pub(crate) groups: BTreeMap<String, Group>,
     tokens_by_digest: HashMap<String, TokenRow>,
     tokens_by_name: HashMap<String, String>,
     /// Names of users by provider and what it calls them.
@@ -122,10 +172,33 @@ impl Index {
         for assignment in tables.assignments {
             roles_of.entry(assignment.user_id).or_default().push(assignment.role_id);
         }
-        for row in tables.users {
-            let roles = roles_of.remove(&row.id).unwrap_or_default();
-            index.users.insert(row.username.clone(), User { row, roles });
+        let mut groups: HashMap<i64, Group> = tables
+            .groups
+            .into_iter()
+            .map(|row| (row.id, Group { row, members: Vec::new(), roles: Vec::new() }))
+            .collect();
+        for given in tables.group_roles {
+            if let Some(group) = groups.get_mut(&given.group_id) {
+                group.roles.push(given.role_id);
+            }
         }
+        let mut groups_of: HashMap<i64, Vec<i64>> = HashMap::new();
+        for membership in tables.memberships {
+            groups_of.entry(membership.user_id).or_default().push(membership.group_id);
+        }
+        for row in tables.users {
+            let assigned = roles_of.remove(&row.id).unwrap_or_default();
+            let joined = groups_of.remove(&row.id).unwrap_or_default();
+            let mut user = User::new(row, assigned);
+            for id in joined {
+                if let Some(group) = groups.get_mut(&id) {
+                    user.join(group);
+                    group.members.push(user.row.username.clone());
+                }
+            }
+            index.users.insert(user.row.username.clone(), user);
+        }
+        index.groups = groups.into_values().map(|group| (group.row.name.clone(), group)).collect();
         for token in tables.tokens {
             index.tokens_by_name.insert(token.name.clone(), token.digest.clone());
             index.tokens_by_digest.insert(token.digest.clone(), token);
@@ -162,10 +235,8 @@ impl Index {
             role.add(grant);
         }
         self.roles.insert(role_id, role);
-        if let Some(user) = self.users.get_mut(username)
-            && !user.roles.contains(&role_id)
-        {
-            user.roles.push(role_id);
+        if let Some(user) = self.users.get_mut(username) {
+            user.assign(role_id);
         }
     }
 
@@ -184,12 +255,10 @@ impl Index {
                 keep_alias(&mut self.kept_aliases, grant);
             }
             self.roles.insert(id, role);
-            let owners = known.users.values().filter(|user| user.roles.contains(&id));
+            let owners = known.users.values().filter(|user| user.assigned.contains(&id));
             for owner in owners {
-                if let Some(user) = self.users.get_mut(&owner.row.username)
-                    && !user.roles.contains(&id)
-                {
-                    user.roles.push(id);
+                if let Some(user) = self.users.get_mut(&owner.row.username) {
+                    user.assign(id);
                 }
             }
         }
@@ -216,7 +285,17 @@ impl Index {
         self.tokens_by_digest.values()
     }
 
-    /// The roles of a user.
+    /// The roles that were given to a user themselves.
+    pub(crate) fn assigned_to<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Role> {
+        user.assigned.iter().filter_map(|id| self.roles.get(id))
+    }
+
+    /// The groups of a user.
+    pub(crate) fn groups_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Group> {
+        user.groups.iter().filter_map(|name| self.groups.get(name))
+    }
+
+    /// The roles of a user, also by groups.
     pub(crate) fn roles_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Role> {
         user.roles.iter().filter_map(|id| self.roles.get(id))
     }
@@ -236,6 +315,7 @@ impl Index {
         if self.manages(user, WORKSPACE) {
             return Some(Permission::Manage);
         }
+        let id = &*canonical(kind, id);
         let any_alias = match id.rsplit_once('/') {
             Some((_model, alias)) if kind == Kind::Alias => Some(format!("{ANY}/{alias}")),
             _ => None,
@@ -272,6 +352,16 @@ impl Index {
             && (self.kept_aliases.contains(&folded(&format!("{ANY}/{alias}")))
                 || self.kept_aliases.contains(&folded(&format!("{model}/{alias}"))))
     }
+}
+
+/// The one id of what a request may call by several: the store reads `02` and ` 2` as the experiment 2, on which grants
+/// and vetoes are.
+pub(crate) fn canonical(kind: Kind, id: &str) -> Cow<'_, str> {
+    let is_usual = |id: &str| !id.starts_with('0') && id.bytes().all(|byte| byte.is_ascii_digit());
+    if kind != Kind::Experiment || is_usual(id) {
+        return id.into();
+    }
+    id.trim().parse().map_or(id.into(), |number: i64| number.to_string().into())
 }
 
 /// Notes that somebody was given an alias. A veto alone gives it to nobody.
@@ -337,6 +427,62 @@ mod tests {
         assert_eq!(granted(&index, Kind::Experiment, "3"), Some(Permission::Edit));
         assert_eq!(granted(&index, Kind::Run, ANY), Some(Permission::Read));
         assert_eq!(granted(&index, Kind::RegisteredModel, "Iris"), None);
+    }
+
+    #[test]
+    fn an_experiment_is_the_same_however_its_number_is_written() {
+        // Grants are as upstream's API was told them.
+        let index = index(&[&[
+            ("experiment", "2", "EDIT"),
+            ("experiment", "02", "DENY"),
+            ("experiment", "00", "READ"),
+        ]]);
+        for id in ["2", "02", "+2", " 2", "2\n", "0000000002"] {
+            assert_eq!(granted(&index, Kind::Experiment, id), Some(Permission::Deny), "{id:?}");
+        }
+        for id in ["0", "00", "-0", " 0 "] {
+            assert_eq!(granted(&index, Kind::Experiment, id), Some(Permission::Read), "{id:?}");
+        }
+        for id in ["20", "-2", "2.0", "2 2", ""] {
+            assert_eq!(granted(&index, Kind::Experiment, id), None, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_in_a_group_has_its_roles_beside_their_own() {
+        let of = |memberships: &[i64]| {
+            let mut tables = Tables { users: vec![user(1, "ada")], ..Tables::default() };
+            for (id, kind, permission) in [(1, "experiment", "READ"), (2, "experiment", "DENY")] {
+                tables.roles.push(role(id, WORKSPACE));
+                tables.grants.push(GrantRow {
+                    id,
+                    role_id: id,
+                    resource_type: kind.to_owned(),
+                    resource_pattern: "1".to_owned(),
+                    permission: permission.to_owned(),
+                });
+            }
+            tables.assignments.push(AssignmentRow { id: 1, user_id: 1, role_id: 1 });
+            for (id, role_id) in [(7, 1), (8, 2)] {
+                let name = format!("group {id}");
+                tables.groups.push(GroupRow { id, name, description: None });
+                tables.group_roles.push(GroupRoleRow { group_id: id, role_id });
+            }
+            let member = |id: &i64| MembershipRow { group_id: *id, user_id: 1 };
+            tables.memberships = memberships.iter().map(member).collect();
+            Index::of(tables)
+        };
+        for (memberships, expected, names) in [
+            (&[][..], Some(Permission::Read), vec![]),
+            (&[7], Some(Permission::Read), vec!["group 7"]),
+            (&[7, 8], Some(Permission::Deny), vec!["group 7", "group 8"]),
+        ] {
+            let index = of(memberships);
+            assert_eq!(granted(&index, Kind::Experiment, "1"), expected, "{memberships:?}");
+            let groups = index.groups_of(&index.users["ada"]).map(|group| group.row.name.as_str());
+            assert_eq!(groups.collect::<Vec<_>>(), names);
+            assert_eq!(index.assigned_to(&index.users["ada"]).count(), 1);
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ const EMPTY: &[&[&str]] = &[
     &["workspaces"],
 ];
 /// What is not MLflow's.
-const OWN: &[&str] = &["service-accounts", "sessions", "sign-in", "tokens"];
+const OWN: &[&str] = &["groups", "service-accounts", "sessions", "sign-in", "tokens"];
 
 fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|name| !name.is_empty())

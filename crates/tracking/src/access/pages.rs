@@ -38,6 +38,7 @@ pub(super) struct AccountPage<'a> {
     pub(super) username: &'a str,
     pub(super) is_admin: bool,
     pub(super) roles: Vec<String>,
+    pub(super) groups: Vec<String>,
     pub(super) sessions: Vec<SessionRow>,
     pub(super) tokens: Vec<TokenRow>,
     /// What the form has to know; none of somebody who is signed in by each request.
@@ -147,6 +148,10 @@ pub(super) fn account(shown: &AccountPage<'_>) -> Response {
         h2 { "Roles" }
         @if shown.roles.is_empty() { p { "None." } }
         ul { @for role in &shown.roles { li { (role) } } }
+        @if !shown.groups.is_empty() {
+            h2 { "Groups" }
+            ul { @for group in &shown.groups { li { (group) } } }
+        }
         h2 { "Browsers" }
         table {
             tr { th { "signed in" } th { "from" } th { "until" } }

@@ -54,6 +54,12 @@ impl Permission {
         ALL.into_iter().filter(|known| *known != Self::NoPermissions).map(Self::name)
     }
 
+    /// Both on the same thing: the most, unless one is a veto.
+    pub(crate) fn with(self, other: Self) -> Self {
+        let is_veto = self == Self::Deny || other == Self::Deny;
+        if is_veto { Self::Deny } else { self.max(other) }
+    }
+
     /// None of a name that there is not.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         ALL.into_iter().find(|permission| permission.name() == name)

@@ -10,8 +10,9 @@ use super::users_sql::user;
 use crate::error::Result;
 use crate::store::database::{Connection, Row, Value};
 
-/// Names of the roles that users have for themselves begin so.
+/// Names of the roles that users, and groups, have for themselves begin so.
 const RESERVED: &str = "__user_";
+const RESERVED_OF_GROUPS: &str = "__group_";
 /// What the columns hold, in characters.
 const NAME_CHARACTERS_MAX: usize = 255;
 const WORKSPACE_CHARACTERS_MAX: usize = 63;
@@ -21,9 +22,9 @@ const ROLE: &str = "SELECT id, name, workspace, description FROM roles";
 const GRANT: &str =
     "SELECT id, role_id, resource_type, resource_pattern, permission FROM role_permissions";
 const ASSIGNMENT: &str = "SELECT id, user_id, role_id FROM user_role_assignments";
-/// The roles that users have for themselves: what goes with a thing goes from these alone.
-const OWN_ROLES: &str =
-    "(SELECT id FROM roles WHERE substr(name, 1, 7) = '__user_' AND workspace = ?1)";
+/// The roles that users and groups have for themselves: what goes with a thing goes from these alone.
+const OWN_ROLES: &str = "(SELECT id FROM roles WHERE (substr(name, 1, 7) = '__user_' \
+     OR substr(name, 1, 8) = '__group_') AND workspace = ?1)";
 
 fn role_row(row: &dyn Row) -> Result<RoleRow> {
     Ok(RoleRow {
@@ -69,6 +70,17 @@ pub(crate) fn role(connection: &mut dyn Connection, id: i64) -> Result<RoleRow> 
     Ok(role.ok_or_else(|| Error::not_found(format!("Role with id={id} not found")))?)
 }
 
+/// The role of a name.
+pub(crate) fn role_of_name(
+    connection: &mut dyn Connection,
+    workspace: &str,
+    name: &str,
+) -> Result<RoleRow> {
+    let sql = format!("{ROLE} WHERE workspace = ?1 AND name = ?2");
+    let role = connection.first(&sql, &[workspace.into(), name.into()], role_row)?;
+    Ok(role.ok_or_else(|| Error::not_found(format!("there is no role '{name}'")))?)
+}
+
 /// One grant, or upstream's refusal.
 pub(crate) fn grant(connection: &mut dyn Connection, id: i64) -> Result<GrantRow> {
     let grant = connection.first(&format!("{GRANT} WHERE id = ?1"), &[id.into()], grant_row)?;
@@ -96,7 +108,28 @@ fn check_role_name(name: &str) -> Result<()> {
         ))
         .into());
     }
+    if name.starts_with(RESERVED_OF_GROUPS) {
+        return Err(Error::invalid(format!(
+            "Role name '{name}' begins with '{RESERVED_OF_GROUPS}', which is for what was granted to one group \
+             alone; choose a different name"
+        ))
+        .into());
+    }
     check_length("the name of a role", name, NAME_CHARACTERS_MAX)
+}
+
+/// Whether a role is one user's or group's alone.
+pub(crate) fn is_own(name: &str) -> bool {
+    name.starts_with(RESERVED) || name.starts_with(RESERVED_OF_GROUPS)
+}
+
+/// Refuses a role that is one user's or group's alone.
+pub(crate) fn refuse_own(role: &RoleRow) -> Result<()> {
+    if is_own(&role.name) {
+        let message = format!("the role '{}' is one user's or group's alone", role.name);
+        return Err(Error::invalid(message).into());
+    }
+    Ok(())
 }
 
 /// Makes a role without grants.
@@ -165,6 +198,7 @@ pub(crate) fn delete_role(connection: &mut dyn Connection, id: i64) -> Result<()
     for sql in [
         "DELETE FROM role_permissions WHERE role_id = ?1",
         "DELETE FROM user_role_assignments WHERE role_id = ?1",
+        "DELETE FROM trainyard_group_roles WHERE role_id = ?1",
         "DELETE FROM roles WHERE id = ?1",
     ] {
         connection.execute(sql, &[id.into()])?;
@@ -368,7 +402,7 @@ pub(crate) fn revoke_from_user(
     Ok(())
 }
 
-/// Forgets what users have for themselves on a thing that is gone: the next one of its name is another.
+/// Forgets what users and groups have for themselves on a thing that is gone: the next one of its name is another.
 pub(crate) fn forget(
     connection: &mut dyn Connection,
     workspace: &str,

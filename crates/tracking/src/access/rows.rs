@@ -49,6 +49,28 @@ pub(crate) struct AssignmentRow {
     pub(crate) role_id: i64,
 }
 
+/// A named set of users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct GroupRow {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+}
+
+/// That a user is in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MembershipRow {
+    pub(crate) group_id: i64,
+    pub(crate) user_id: i64,
+}
+
+/// That whoever is in a group has a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupRoleRow {
+    pub(crate) group_id: i64,
+    pub(crate) role_id: i64,
+}
+
 /// A token of a user, without its secret, of which only a digest is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct TokenRow {

@@ -6,7 +6,7 @@
 use super::outbox;
 use crate::error::{Error, Result};
 use crate::store::database::{Connection, Dialect, Value};
-use crate::store::now_millis;
+use crate::store::{differences, now_millis};
 
 /// `alembic_version_auth.version_num` of MLflow 3.17.
 const VERSION: &str = "f1a2b3c4d5e6";
@@ -15,6 +15,11 @@ const WITH_ROLES: &[&str] = &["e5f6a7b8c9d0"];
 /// Versions before it whose permissions are in tables of their own.
 const WITHOUT_ROLES: &[&str] =
     &["8606fa83a998", "0965eb92f5f0", "a1b2c3d4e5f6", "2ed73881770d", "c3d4e5f6a7b8"];
+/// Upstream's tables that statements here read and write.
+const USED: [&str; 4] = ["users", "roles", "role_permissions", "user_role_assignments"];
+/// How a number of its own is made.
+const SQLITE_ID: &str = "INTEGER NOT NULL PRIMARY KEY";
+const POSTGRES_ID: &str = "SERIAL PRIMARY KEY";
 /// The workspace of everything where workspaces are not used.
 pub(crate) const WORKSPACE: &str = "default";
 
@@ -85,6 +90,16 @@ const OURS: &[&str] = &[
     // Grows with each change, which is how other servers over the same database notice.
     "CREATE TABLE IF NOT EXISTS trainyard_access (id INTEGER NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",
     "INSERT INTO trainyard_access (id, version) VALUES (1, 1) ON CONFLICT (id) DO NOTHING",
+    // Named sets of users. The role of a group that only it has is among upstream's, of which upstream knows no holder.
+    "CREATE TABLE IF NOT EXISTS trainyard_groups (id {id}, name VARCHAR(255) NOT NULL UNIQUE, \
+     description VARCHAR(1024))",
+    "CREATE TABLE IF NOT EXISTS trainyard_group_members (\
+     group_id INTEGER NOT NULL REFERENCES trainyard_groups (id) ON DELETE CASCADE, \
+     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, PRIMARY KEY (group_id, user_id))",
+    "CREATE INDEX IF NOT EXISTS idx_trainyard_group_members_user_id ON trainyard_group_members (user_id)",
+    "CREATE TABLE IF NOT EXISTS trainyard_group_roles (\
+     group_id INTEGER NOT NULL REFERENCES trainyard_groups (id) ON DELETE CASCADE, \
+     role_id INTEGER NOT NULL REFERENCES roles (id) ON DELETE CASCADE, PRIMARY KEY (group_id, role_id))",
     // Changes that are yet to come into the audit log, and how many there ever were.
     "CREATE TABLE IF NOT EXISTS trainyard_changes (number BIGINT NOT NULL PRIMARY KEY, event TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS trainyard_changes_made (id INTEGER NOT NULL PRIMARY KEY, \
@@ -106,8 +121,8 @@ const OLD_PERMISSIONS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// Makes the tables in a database without them, brings older ones up to date, and refuses newer ones;
-/// `uri` is for messages.
+/// Makes the tables in a database without them, brings older ones up to date, and refuses newer ones whose tables are
+/// others; `uri` is for messages.
 pub(crate) fn prepare(connection: &mut dyn Connection, uri: &str) -> Result<()> {
     // Two processes may open a new database at once: the second waits here and finds it made.
     match connection.dialect() {
@@ -131,17 +146,14 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         None
     };
     // Before MLflow 3.6 the tables were there and no version of them.
-    let is_old = match found.as_deref() {
-        None => had_users,
-        Some(VERSION) => false,
-        Some(version) if WITH_ROLES.contains(&version) => false,
-        Some(version) if WITHOUT_ROLES.contains(&version) => true,
+    let (is_old, is_newer) = match found.as_deref() {
+        None => (had_users, false),
+        Some(VERSION) => (false, false),
+        Some(version) if WITH_ROLES.contains(&version) => (false, false),
+        Some(version) if WITHOUT_ROLES.contains(&version) => (true, false),
         Some(version) => {
-            return Err(Error::SchemaNewer {
-                found: version.to_owned(),
-                uri: uri.to_owned(),
-                differences: Vec::new(),
-            });
+            open_newer(connection, uri, version)?;
+            (false, true)
         }
     };
     if is_old && !has_workspaces(connection)? {
@@ -151,14 +163,13 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         )?;
     }
     let id = match connection.dialect() {
-        Dialect::Sqlite => "INTEGER NOT NULL PRIMARY KEY",
-        Dialect::Postgres => "SERIAL PRIMARY KEY",
+        Dialect::Sqlite => SQLITE_ID,
+        Dialect::Postgres => POSTGRES_ID,
     };
-    for table in UPSTREAM {
+    // A newer MLflow has what it has.
+    let upstream: &[&str] = if is_newer { &[] } else { UPSTREAM };
+    for table in upstream.iter().chain(OURS) {
         connection.execute_script(&table.replace("{id}", id))?;
-    }
-    for table in OURS {
-        connection.execute_script(table)?;
     }
     outbox::name(connection)?;
     // Of whom it is not known yet, their time begins now.
@@ -168,7 +179,7 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
     if is_old {
         grants_of_old_permissions(connection)?;
     }
-    if found.as_deref() != Some(VERSION) {
+    if found.as_deref() != Some(VERSION) && !is_newer {
         connection.execute_script("DELETE FROM alembic_version_auth")?;
         let sql = "INSERT INTO alembic_version_auth (version_num) VALUES (?1)";
         connection.execute(sql, &[VERSION.into()])?;
@@ -176,7 +187,24 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
     Ok(())
 }
 
-fn has_table(connection: &mut dyn Connection, table: &str) -> Result<bool> {
+/// Refuses a database of a newer MLflow unless the tables that are used here are as they were.
+fn open_newer(connection: &mut dyn Connection, uri: &str, version: &str) -> Result<()> {
+    let schema = UPSTREAM.join(";\n").replace("{id}", SQLITE_ID);
+    let differences = differences(connection, &schema, &USED)?;
+    if !differences.is_empty() {
+        let (found, uri) = (version.to_owned(), uri.to_owned());
+        return Err(Error::SchemaNewer { found, uri, differences });
+    }
+    tracing::warn!(
+        %uri,
+        "the database of users is of a newer MLflow than 3.17 (schema version {version}): the tables that are used here \
+         are as they were, so it opens"
+    );
+    Ok(())
+}
+
+/// Whether there is a table.
+pub(crate) fn has_table(connection: &mut dyn Connection, table: &str) -> Result<bool> {
     let sql = match connection.dialect() {
         Dialect::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1",
         Dialect::Postgres => {
@@ -232,15 +260,7 @@ pub(crate) fn own_role(
     workspace: &str,
 ) -> Result<i64> {
     let name = own_role_name(user_id);
-    let key: [Value<'_>; 2] = [workspace.into(), (&name).into()];
-    connection.execute(
-        "INSERT INTO roles (workspace, name) VALUES (?1, ?2) ON CONFLICT (workspace, name) DO NOTHING",
-        &key,
-    )?;
-    let sql = "SELECT id FROM roles WHERE workspace = ?1 AND name = ?2";
-    let role_id = connection
-        .first(sql, &key, |row| row.need_int(0))?
-        .ok_or_else(|| Error::database("a role that was just made is not there"))?;
+    let role_id = reserved_role(connection, workspace, &name)?;
     // A role of this name that somebody else has would hand this user's grants to them.
     let others = connection.first(
         "SELECT user_id FROM user_role_assignments WHERE role_id = ?1 AND user_id <> ?2",
@@ -263,7 +283,28 @@ pub(crate) fn own_role(
     Ok(role_id)
 }
 
+/// The id of a role whose name nobody chose, made if it is not there.
+pub(crate) fn reserved_role(
+    connection: &mut dyn Connection,
+    workspace: &str,
+    name: &str,
+) -> Result<i64> {
+    let key: [Value<'_>; 2] = [workspace.into(), name.into()];
+    connection.execute(
+        "INSERT INTO roles (workspace, name) VALUES (?1, ?2) ON CONFLICT (workspace, name) DO NOTHING",
+        &key,
+    )?;
+    let sql = "SELECT id FROM roles WHERE workspace = ?1 AND name = ?2";
+    let role_id = connection.first(sql, &key, |row| row.need_int(0))?;
+    role_id.ok_or_else(|| Error::database("a role that was just made is not there"))
+}
+
 /// The name of that role, which is upstream's.
 pub(crate) fn own_role_name(user_id: i64) -> String {
     format!("__user_{user_id}__")
+}
+
+/// The same of a group, of which upstream knows nothing.
+pub(crate) fn group_role_name(group_id: i64) -> String {
+    format!("__group_{group_id}__")
 }

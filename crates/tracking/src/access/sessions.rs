@@ -3,14 +3,15 @@
 //! Each request looks it up, so that one that was ended is over at once, on every server over the same database.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use trainyard_base::leaky_bucket::{Buckets, Rule};
+use trainyard_base::leaky_bucket::Rule;
 use trainyard_mlflow::Result;
 
 use super::directory::Directory;
+use super::per_user::PerUser;
 use super::rows::SessionRow;
 use super::token;
 use crate::error::Result as StoreResult;
@@ -56,22 +57,17 @@ pub(crate) fn secret() -> String {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     directory: Arc<Directory>,
-    /// By user.
-    begun: Mutex<Buckets<String>>,
+    begun: PerUser,
 }
 
 impl Sessions {
     pub(crate) fn new(directory: Arc<Directory>) -> Self {
-        Self { directory, begun: Mutex::new(Buckets::new(BEGUN)) }
+        Self { directory, begun: PerUser::new(BEGUN) }
     }
 
     /// Counts one more that somebody begins; `Err` is how long they have to wait for it.
     pub(crate) fn may_begin(&self, username: &str) -> std::result::Result<(), Duration> {
-        let (name, now) = (username.to_owned(), Instant::now());
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.check(&name, now)?;
-        begun.add(name, now);
-        Ok(())
+        self.begun.take(username)
     }
 
     /// Signs somebody in for so many hours; returns the secret of their browser.

@@ -17,12 +17,14 @@ use http::request::Parts;
 use http::{HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
+use trainyard_base::leaky_bucket::Rule;
 use trainyard_mlflow::Result;
 
 use super::directory::Directory;
 use super::index::User;
 use super::oidc::{Oidc, Refused, TOKEN_DAYS, is_jwt};
 use super::open_routes::is_guarded;
+use super::per_user::PerUser;
 use super::sessions::Sessions;
 use super::{browser, cookies, password, token, users_sql};
 use crate::api::error_answer;
@@ -48,6 +50,9 @@ const WRONG_FOR: Duration = Duration::from_secs(10);
 /// has ended keeps no people out who share its address.
 pub(crate) const OF_TOKENS: &str = "";
 pub(crate) const OF_PAGES: &str = ":pages";
+/// Tokens that one user is given for a provider's: each is kept until it ends, a line of the audit log, and a change that
+/// all servers read. A CI begins with all jobs of a matrix at once, and goes on with some 900 an hour.
+const EXCHANGED: Rule = Rule { max: 300, period: Duration::from_secs(4) };
 /// What an older MLflow gave its administrators, and everybody knows.
 const WELL_KNOWN: &str = "password1234";
 
@@ -90,6 +95,8 @@ pub(crate) struct SignIn {
     pub(crate) prefix: String,
     remembered: Mutex<HashMap<[u8; 32], Outcome>>,
     login_limit: Arc<LoginLimit>,
+    /// Tokens given for a provider's.
+    pub(crate) exchanged: PerUser,
     turns: KeyedLock,
     waiting: Semaphore,
     checks: Arc<Semaphore>,
@@ -119,6 +126,7 @@ impl SignIn {
             prefix,
             remembered: Mutex::default(),
             login_limit: Arc::default(),
+            exchanged: PerUser::new(EXCHANGED),
             turns: KeyedLock::default(),
             waiting: Semaphore::new(WAITING_MAX),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
@@ -197,9 +205,13 @@ impl SignIn {
         }
     }
 
-    /// One try of a browser that comes back from a provider; `Err` is how long to wait.
-    pub(crate) fn attempt(&self, address: IpAddr) -> std::result::Result<Try, Duration> {
-        self.login_limit.take(address, OF_PAGES)
+    /// One try of a browser that comes back from a provider, or of a program with its token; `Err` is how long to wait.
+    pub(crate) fn attempt(
+        &self,
+        address: IpAddr,
+        name: &str,
+    ) -> std::result::Result<Try, Duration> {
+        self.login_limit.take(address, name)
     }
 
     /// The same of whoever a provider's word does not let in. Who presents what is no word of one has few tries, which

@@ -4,7 +4,7 @@ use trainyard_mlflow::Error;
 
 use super::password;
 use super::rows::{TokenRow, UserRow};
-use super::schema::own_role_name;
+use super::schema::{has_table, own_role_name};
 use crate::error::Result;
 use crate::store::database::{Connection, Row, Value};
 
@@ -21,6 +21,8 @@ const OLD_TABLES: &[&str] = &[
 /// Longest name of a user or token: what the column holds.
 const NAME_CHARACTERS_MAX: usize = 255;
 
+/// Tokens of all users: a change reads them all.
+const TOKENS_MAX: i64 = 200_000;
 /// Tokens of one user: those of a busy CI that signs in for each job. All are in memory.
 const TOKENS_OF_USER_MAX: i64 = 10_000;
 
@@ -128,14 +130,18 @@ pub(crate) fn delete_user(connection: &mut dyn Connection, name: &str) -> Result
     connection.execute("DELETE FROM roles WHERE name = ?1", &by_role)?;
     let ours = [
         "user_role_assignments",
+        "trainyard_group_members",
         "trainyard_tokens",
         "trainyard_identities",
         "trainyard_sessions",
         "trainyard_sign_ins",
     ];
     for table in OLD_TABLES.iter().copied().chain(ours) {
-        connection
-            .execute(&format!("DELETE FROM {table} WHERE user_id = ?1"), &[user.id.into()])?;
+        // A newer MLflow may have let go of its old ones.
+        if has_table(connection, table)? {
+            let sql = format!("DELETE FROM {table} WHERE user_id = ?1");
+            connection.execute(&sql, &[user.id.into()])?;
+        }
     }
     connection.execute("DELETE FROM users WHERE id = ?1", &[user.id.into()])?;
     Ok(())
@@ -186,6 +192,15 @@ pub(crate) fn create_token(connection: &mut dyn Connection, token: &TokenRow) ->
             "{} has {TOKENS_OF_USER_MAX} tokens, which is the most, those that ended among them; remove some: \
              `trainyard user revoke-token NAME`",
             token.username
+        );
+        return Err(Error::invalid(message).into());
+    }
+    let sql = "SELECT count(*) FROM trainyard_tokens";
+    let all = connection.first(sql, &[], |row| row.need_int(0))?;
+    if all.is_some_and(|all| all >= TOKENS_MAX) {
+        let message = format!(
+            "there are {TOKENS_MAX} tokens, which is the most; an administrator removes some that ended: \
+             `trainyard user revoke-token NAME`"
         );
         return Err(Error::invalid(message).into());
     }

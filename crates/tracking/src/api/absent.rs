@@ -1,4 +1,4 @@
-//! What MLflow has beside traces and this server has not: scorers, review queues, label schemas, issues, the
+//! What MLflow has beside traces and this server has not: review queues, label schemas, issues, the
 //! gateway, workspaces, the assistant. Lists are empty, so that pages and clients go on; what would make
 //! something is refused in one sentence.
 
@@ -28,15 +28,13 @@ const LISTS: &[&str] = &[
     "/review-queues/items/list",
 ];
 /// The same, of an experiment.
-const LISTS_OF_EXPERIMENTS: &[&str] =
-    &["/scorers/list", "/label-schemas/list", "/review-queues/list"];
+const LISTS_OF_EXPERIMENTS: &[&str] = &["/label-schemas/list", "/review-queues/list"];
 /// The same, where the experiment is in the body of a POST.
 const SEARCHES_OF_EXPERIMENTS: &[&str] = &["/issues/search", "/prompt-optimization/jobs/search"];
 
 /// Routes below `/api/3.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
     let mut routes = Router::new()
-        .route("/scorers/online-configs", get(no_configs))
         .route("/workspaces", any(no_workspaces))
         .route("/workspaces/{*rest}", any(no_workspaces));
     for path in LISTS {
@@ -95,10 +93,6 @@ async fn list(request: Request) -> Result<Response, ApiError> {
             Err(Error::api(ErrorCode::EndpointNotFound, "This server has no such endpoint.").into())
         }
     }
-}
-
-async fn no_configs() -> Response {
-    json(&json!({ "configs": [] }))
 }
 
 /// As upstream without `--enable-workspaces`, in JSON.

@@ -129,7 +129,7 @@ fn classify(
 }
 
 /// A JSON answer.
-pub(super) fn json_text<T: Serialize>(status: StatusCode, body: &T) -> Response {
+pub(crate) fn json_text<T: Serialize>(status: StatusCode, body: &T) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(error) => {

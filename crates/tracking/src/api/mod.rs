@@ -35,6 +35,7 @@ mod request;
 mod routes;
 mod runs;
 mod sample;
+mod scorers;
 mod server_info;
 mod source_policy;
 mod state;
@@ -46,7 +47,7 @@ mod truncation;
 mod webhooks;
 mod wire;
 
-pub(crate) use error::error_answer;
+pub(crate) use error::{error_answer, json_text};
 pub use host_policy::HostPolicy;
 pub use routes::{artifact_router, no_endpoint, not_found, router};
 pub use state::{ApiOptions, ApiState, JSON_BYTES_MAX};

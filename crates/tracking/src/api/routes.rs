@@ -11,7 +11,7 @@ use super::error::error_answer;
 use super::state::{Api, ApiState};
 use super::{
     absent, approvals, artifacts, assessments, audit, evaluation_datasets, experiments, graphql,
-    logged_models, metrics, model_versions, otlp, presigned, registered_models, runs, server_info,
+    logged_models, metrics, model_versions, otlp, presigned, registered_models, runs, scorers, server_info,
     trace_metrics, traces, traces_v2, webhooks,
 };
 
@@ -36,6 +36,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
             .merge(trace_metrics::routes())
             .merge(assessments::routes())
             .merge(evaluation_datasets::routes())
+            .merge(scorers::routes())
             .merge(absent::routes())
     };
     Router::new()

@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use trainyard_mlflow::entities::{KeyValue, Trace, TraceInfo, TraceState};
-use trainyard_mlflow::{Error, ErrorCode, EvaluationDatasets, Result, Traces, Tracing};
+use trainyard_mlflow::{Error, ErrorCode, EvaluationDatasets, Result, Scorers, Traces, Tracing};
 
 use super::assessment_wire::{self, AssessmentWire, Entries, cut};
 use super::error::ApiError;
@@ -32,6 +32,11 @@ pub(super) fn traces(api: &ApiState) -> Result<&dyn Traces, ApiError> {
 /// The evaluation datasets of a server that keeps some.
 pub(super) fn datasets(api: &ApiState) -> Result<&dyn EvaluationDatasets, ApiError> {
     Ok(&*tracing(api)?.evaluation_datasets)
+}
+
+/// The scorers of a server that keeps some.
+pub(super) fn scorers(api: &ApiState) -> Result<&dyn Scorers, ApiError> {
+    Ok(&*tracing(api)?.scorers)
 }
 
 /// What a client tells of a trace.

@@ -3,6 +3,7 @@
 //! ```text
 //! DEST/mlflow.db           the database, as it was at one moment
 //! DEST/registry.db         that of the registry, if it is another one
+//! DEST/users.db            that of users, roles and tokens, if the server has some
 //! DEST/artifacts/…         the files of runs and models
 //! DEST/checksums.sha256    the digest of each, as `sha256sum -c` reads it
 //! ```

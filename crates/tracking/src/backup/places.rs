@@ -12,6 +12,8 @@ use crate::error::invalid;
 pub(super) const DATABASE: &str = "mlflow.db";
 /// The copy of the registry's database.
 pub(super) const REGISTRY: &str = "registry.db";
+/// The copy of the database of users, roles and tokens.
+pub(super) const USERS: &str = "users.db";
 /// The copies of artifacts.
 pub(super) const ARTIFACTS: &str = "artifacts";
 /// The digests of all of them.
@@ -24,6 +26,8 @@ pub struct Places {
     pub backend_store_uri: String,
     /// The same, if the registry has a database of its own.
     pub registry_store_uri: Option<String>,
+    /// The same of users, roles and tokens, if the server has some.
+    pub users_uri: Option<String>,
     /// A folder of this machine; none leaves artifacts out.
     pub artifacts: Option<String>,
 }
@@ -39,10 +43,13 @@ impl Places {
     /// The files of databases, with the names of their copies.
     pub(super) fn databases(&self) -> Result<Vec<(&'static str, PathBuf)>> {
         let mut databases = vec![(DATABASE, file(&self.backend_store_uri)?)];
-        if let Some(uri) =
-            self.registry_store_uri.as_ref().filter(|uri| **uri != self.backend_store_uri)
-        {
-            databases.push((REGISTRY, file(uri)?));
+        for (name, uri) in [(REGISTRY, &self.registry_store_uri), (USERS, &self.users_uri)] {
+            let Some(uri) = uri else { continue };
+            let file = file(uri)?;
+            // Several may be in one file.
+            if databases.iter().all(|(_name, known)| *known != file) {
+                databases.push((name, file));
+            }
         }
         Ok(databases)
     }

@@ -8,7 +8,7 @@ use trainyard_base::file::sync_folder;
 use trainyard_mlflow::{Error, Result};
 
 use super::checksums::{self, LIST_BYTES_MAX, Listed};
-use super::places::{ARTIFACTS, CHECKSUMS, Made, Places, REGISTRY};
+use super::places::{ARTIFACTS, CHECKSUMS, Made, Places, REGISTRY, USERS};
 use super::tree::{copy, digest};
 use crate::error::invalid;
 use crate::store::files_of;
@@ -91,6 +91,11 @@ fn targets<'f>(places: &Places, files: &'f [Listed]) -> Result<Vec<(&'f Listed, 
             (None, None, _) if file.path == REGISTRY => {
                 return invalid!(
                     "the backup has a {REGISTRY}; --registry-store-uri says where it goes"
+                );
+            }
+            (None, None, _) if file.path == USERS => {
+                return invalid!(
+                    "the backup has a {USERS}; --app-name basic-auth puts it where the server's settings say"
                 );
             }
             (None, None, _) => {

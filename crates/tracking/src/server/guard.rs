@@ -17,7 +17,7 @@ use super::connections::Peer;
 use super::cors::{Cors, plain};
 use super::options::{Authorize, ServerOptions};
 use super::request_origin::request_origin;
-use super::{acting_body, answer_memory, live};
+use super::{acting_body, answer_memory, live, workspace};
 use crate::metrics::METRICS;
 
 /// Names one request, in answers and logs. A client's own is kept.
@@ -92,6 +92,9 @@ impl Guard {
             return Err(Box::new(answer));
         }
         let (mut parts, body) = request.into_parts();
+        if let Some(answer) = workspace::refused(&parts) {
+            return Err(Box::new(answer));
+        }
         let actor = match &self.authorize {
             Some(authorize) => authorize.check(&parts).await?,
             None => Actor::anonymous(),

@@ -29,6 +29,7 @@ mod serve;
 mod slashes;
 pub mod ui;
 pub(crate) mod verdict;
+mod workspace;
 
 pub use crate::api::HostPolicy;
 pub use actor::{Actor, ActorKind};

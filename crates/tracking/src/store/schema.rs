@@ -73,6 +73,7 @@ fn prepare_within(
             .execute("INSERT INTO alembic_version (version_num) VALUES (?1)", &[HEAD.into()])?;
     } else {
         check_version(connection, uri)?;
+        refuse_workspaces(connection, uri)?;
     }
     let is_postgres = connection.dialect() == Dialect::Postgres;
     if is_postgres && !tables.iter().any(|table| table == postgres_doubt::TABLE) {
@@ -100,7 +101,8 @@ fn check_version(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         Position::Older => Err(Error::SchemaOlder { found, uri }),
         Position::TooOld => Err(Error::SchemaTooOld { found, uri }),
         Position::Newer => {
-            let differences = schema_columns::differences(connection, SQLITE_SCHEMA)?;
+            let differences =
+                schema_columns::differences(connection, SQLITE_SCHEMA, &schema_columns::USED)?;
             if !differences.is_empty() {
                 return Err(Error::SchemaNewer { found, uri, differences });
             }
@@ -112,6 +114,26 @@ fn check_version(connection: &mut dyn Connection, uri: &str) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Refuses a database in which something is in a workspace of its own, as upstream does without workspaces: those who
+/// were kept apart would read each other's experiments.
+fn refuse_workspaces(connection: &mut dyn Connection, uri: &str) -> Result<()> {
+    for (what, table, name) in [
+        ("experiment", "experiments", "name"),
+        ("registered model", "registered_models", "name"),
+        ("webhook", "webhooks", "webhook_id"),
+    ] {
+        let sql = format!("SELECT {name}, workspace FROM {table} WHERE workspace <> ?1 LIMIT 1");
+        let found = connection.first(&sql, &[WORKSPACE.into()], |row| {
+            Ok((row.text_or_empty(0)?, row.text_or_empty(1)?))
+        })?;
+        if let Some((name, workspace)) = found {
+            let example = format!("the {what} '{name}' is in the workspace '{workspace}'");
+            return Err(Error::Divided { example, uri: uri.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Clients expect experiment 0; upstream makes it when there is no experiment at all.

@@ -7,8 +7,8 @@
 use super::database::{Connection, Dialect, Row};
 use crate::error::{Error, Result};
 
-/// The tables that statements of this crate name.
-const USED: [&str; 31] = [
+/// The tables of the store that statements of this crate name.
+pub(super) const USED: [&str; 33] = [
     "assessments",
     "datasets",
     "entity_associations",
@@ -33,6 +33,8 @@ const USED: [&str; 31] = [
     "registered_models",
     "review_queue_items",
     "runs",
+    "scorer_versions",
+    "scorers",
     "spans",
     "tags",
     "trace_info",
@@ -111,9 +113,13 @@ fn read(row: &dyn Row) -> Result<Column> {
     })
 }
 
-/// What differs between the tables of a database and ours (`schema` makes them in SQLite) so that statements
+/// What differs between some tables of a database and ours (`schema` makes them in SQLite) so that statements
 /// would fail; empty if nothing does.
-pub(super) fn differences(connection: &mut dyn Connection, schema: &str) -> Result<Vec<String>> {
+pub(crate) fn differences(
+    connection: &mut dyn Connection,
+    schema: &str,
+    tables: &[&str],
+) -> Result<Vec<String>> {
     let failed = |error: rusqlite::Error| Error::database(error.to_string());
     let ours = rusqlite::Connection::open_in_memory().map_err(failed)?;
     ours.execute_batch(schema).map_err(failed)?;
@@ -122,7 +128,7 @@ pub(super) fn differences(connection: &mut dyn Connection, schema: &str) -> Resu
         Dialect::Postgres => OF_POSTGRES,
     };
     let mut differences = Vec::new();
-    for table in USED {
+    for &table in tables {
         let found = connection.rows(statement, &[table.into()], read)?;
         let mut columns = ours.prepare(OF_SQLITE).map_err(failed)?;
         let mut rows = columns.query([table]).map_err(failed)?;
@@ -189,7 +195,7 @@ mod tests {
         connection.execute_script(SCHEMA).unwrap();
         connection.execute_script("PRAGMA foreign_keys = OFF").unwrap();
         connection.execute_script(changes).unwrap();
-        let differences = differences(&mut connection, SCHEMA).unwrap();
+        let differences = differences(&mut connection, SCHEMA, &USED).unwrap();
         std::fs::remove_dir_all(folder).unwrap();
         differences
     }

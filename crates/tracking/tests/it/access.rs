@@ -86,6 +86,12 @@ impl Team {
         answer.json()
     }
 
+    /// The same users, opened beside the server.
+    pub(crate) fn open_again(&self) -> AccessControl {
+        let config = config(self.folder.path(), "READ");
+        self.runtime.block_on(AccessControl::open_without_admin(&config)).unwrap()
+    }
+
     /// The database of users, beside the server.
     pub(crate) fn users_database(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.folder.path().join("users.db")).unwrap()
@@ -316,6 +322,37 @@ fn users_of_an_older_mlflow_sign_in_with_what_they_had() {
 }
 
 #[test]
+fn a_newer_mlflows_users_sign_in_if_the_tables_in_use_are_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let open = |folder: &Path| runtime.block_on(AccessControl::open(&config(folder, "READ")));
+    let control = open(folder.path()).unwrap();
+    runtime.block_on(control.create_user("ada", None, false)).unwrap();
+    drop(control);
+    let change = |script: &str| {
+        let raw = rusqlite::Connection::open(folder.path().join("users.db")).unwrap();
+        raw.execute_batch(script).unwrap();
+    };
+    change(
+        "UPDATE alembic_version_auth SET version_num = '0123456789ab'; DROP TABLE scorer_permissions; \
+         ALTER TABLE roles ADD COLUMN color VARCHAR(10); CREATE TABLE teams (id INTEGER)",
+    );
+    let control = open(folder.path()).unwrap();
+    runtime.block_on(control.delete_user("ada")).unwrap();
+    assert_eq!(control.users(), [("admin".to_owned(), true)]);
+    drop(control);
+    // It stays what it is for the MLflow that it is of.
+    let raw = rusqlite::Connection::open(folder.path().join("users.db")).unwrap();
+    let sql = "SELECT version_num, (SELECT count(*) FROM sqlite_master WHERE name = 'scorer_permissions') \
+               FROM alembic_version_auth";
+    let found = raw.query_row(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
+    assert_eq!(found.unwrap(), ("0123456789ab".to_owned(), 0));
+    change("ALTER TABLE users RENAME COLUMN is_admin TO kind");
+    let refused = open(folder.path()).unwrap_err().to_string();
+    assert!(refused.contains("users has no column is_admin"), "{refused}");
+}
+
+#[test]
 fn an_administrator_is_made_with_a_password_of_somebodys_choice_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = Runtime::new().unwrap();
@@ -406,6 +443,39 @@ fn tokens_do_what_they_are_for_until_they_are_taken_away() {
     // Whoever goes takes their tokens with them.
     team.admin("DELETE", "/api/2.0/mlflow/users/delete", &json!({ "username": "ada" }));
     assert_eq!(read(&format!("Bearer {editor}")), 401);
+}
+
+#[test]
+fn a_veto_holds_however_the_experiments_number_is_written() {
+    let team = Team::start("READ");
+    let ada = team.create_user("ada");
+    let made = team.admin("POST", "/api/2.0/mlflow/experiments/create", &json!({ "name": "x" }));
+    let id = made["experiment_id"].as_str().unwrap().to_owned();
+    let run = json!({ "experiment_id": id });
+    team.admin("POST", "/api/2.0/mlflow/runs/create", &run);
+    let ask = |method, path: &str, body: &Value| team.ask(&ada, method, path, body);
+    let forms =
+        [format!("0{id}"), format!("+{id}"), format!(" {id}"), format!("{id} "), id.clone()];
+    let reads = |form: &str| {
+        let quoted: String = url::form_urlencoded::byte_serialize(form.as_bytes()).collect();
+        let get = ask(
+            "GET",
+            &format!("/api/2.0/mlflow/experiments/get?experiment_id={quoted}"),
+            &json!({}),
+        );
+        let search =
+            ask("POST", "/api/2.0/mlflow/runs/search", &json!({ "experiment_ids": [form] }));
+        let list =
+            ask("GET", &format!("/api/3.0/mlflow/scorers/list?experiment_id={quoted}"), &json!({}));
+        (get.status, search.text().contains("run_id"), list.status)
+    };
+    for form in &forms {
+        assert_eq!(reads(form), (200, true, 200), "{form:?}");
+    }
+    team.grant("ada", "experiment", &id, "DENY");
+    for form in &forms {
+        assert_eq!(reads(form), (403, false, 403), "{form:?}");
+    }
 }
 
 #[test]

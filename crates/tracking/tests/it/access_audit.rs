@@ -120,6 +120,16 @@ fn administer(server: &Served) {
     });
     done("POST", "/api/3.0/mlflow/roles/permissions/add", &grant);
     done("POST", "/api/3.0/mlflow/roles/assign", &of_ada(json!({ "role_id": role })));
+    done("POST", "/api/3.0/trainyard/groups/create", &json!({ "name": "team" }));
+    let member = json!({ "name": "team", "username": "ada" });
+    done("POST", "/api/3.0/trainyard/groups/members/add", &member);
+    let role_of_group = json!({ "name": "team", "role_id": role });
+    done("POST", "/api/3.0/trainyard/groups/roles/assign", &role_of_group);
+    let grant = json!({
+        "name": "team", "resource_type": "experiment", "resource_id": "0", "permission": "EDIT",
+    });
+    done("POST", "/api/3.0/trainyard/groups/permissions/grant", &grant);
+    done("DELETE", "/api/3.0/trainyard/groups/delete", &json!({ "name": "team" }));
     done("DELETE", "/api/3.0/mlflow/roles/delete", &json!({ "role_id": role }));
     let token = json!({ "name": "nightly", "scope": "READ", "expires_in_days": 1 });
     done("POST", "/api/3.0/trainyard/tokens/create", &of_ada(token));
@@ -139,6 +149,11 @@ const EXPECTED: &[Told] = &[
     ("role.create", "role:scientists", "", None, None),
     ("grant.set", "role:scientists", "experiment:*", None, Some("READ")),
     ("role.assign", "user:ada", "role:scientists", None, None),
+    ("group.create", "group:team", "", None, None),
+    ("group.join", "user:ada", "group:team", None, None),
+    ("role.assign", "group:team", "role:scientists", None, None),
+    ("grant.set", "group:team", "experiment:0", None, Some("EDIT")),
+    ("group.delete", "group:team", "", Some("1 members"), None),
     ("role.delete", "role:scientists", "", Some("1 grants, given to 1 users"), None),
     ("user.delete", "user:ada", "", Some("administrator"), None),
 ];

@@ -12,6 +12,7 @@ const FLUENT: &str = include_str!("../interop/fluent.py");
 const REGISTRY: &str = include_str!("../interop/registry.py");
 const AUTOLOG: &str = include_str!("../interop/autolog.py");
 const TRACES: &str = include_str!("../interop/traces.py");
+const SCORERS: &str = include_str!("../interop/scorers.py");
 
 fn check(server: &Served, script: &str) {
     let environment = [
@@ -46,6 +47,11 @@ fn traces_feedback_evaluation_and_its_datasets_behave_as_the_client_expects() {
 }
 
 #[test]
+fn scorers_are_registered_and_loaded_as_the_client_expects() {
+    check(&Served::start(), SCORERS);
+}
+
+#[test]
 fn the_same_scripts_run_on_postgresql() {
     let postgres = PostgresServer::start();
     let folder = tempfile::tempdir().unwrap();
@@ -56,4 +62,5 @@ fn the_same_scripts_run_on_postgresql() {
     check(&server, REGISTRY);
     check(&server, AUTOLOG);
     check(&server, TRACES);
+    check(&server, SCORERS);
 }

@@ -259,6 +259,76 @@ fn a_workflow_is_a_service_account_by_its_claims() {
 }
 
 #[test]
+fn a_providers_groups_are_groups_here_as_long_as_it_says_so() {
+    let provider = Provider::start();
+    let team =
+        people(&provider, "groups = { team = ['scientists', 'readers'], guests = ['readers'] }");
+    let grant = json!({
+        "name": "scientists", "resource_type": "experiment", "resource_id": "0", "permission": "MANAGE",
+    });
+    for (groups, of_ada) in [
+        (json!(["team"]), vec!["readers", "scientists"]),
+        (json!(["guests"]), vec!["readers"]),
+        (json!([]), vec![]),
+    ] {
+        let token = provider.token(&json!({ "groups": groups }));
+        assert_eq!(current(&team, &token).status, 200);
+        let bearer = format!("Bearer {token}");
+        let found = team.ask(&bearer, "GET", "/api/3.0/trainyard/groups/list", &Value::Null).json();
+        let names = found["groups"].as_array().unwrap().iter().map(|group| group["name"].clone());
+        assert_eq!(names.collect::<Vec<_>>(), of_ada, "{groups}");
+        if of_ada.len() == 2 {
+            team.admin("POST", "/api/3.0/trainyard/groups/permissions/grant", &grant);
+        }
+        let body = json!({ "experiment_id": "0" });
+        let status = team.ask(&bearer, "POST", "/api/2.0/mlflow/runs/create", &body).status;
+        assert_eq!(status, if of_ada.len() == 2 { 200 } else { 403 }, "{groups}");
+    }
+}
+
+#[test]
+fn nobody_is_given_tokens_without_end() {
+    let provider = Provider::start();
+    let settings = format!(
+        "[[issuer]]\nname = 'actions'\nurl = '{}'\naudiences = ['https://mlflow.example.com']\n\
+         [[issuer.account]]\nuser = 'ci'\nscope = 'READ'\nclaims = {{ repository = 'example/iris' }}\n",
+        provider.url
+    );
+    let team = Team::with_providers("127.0.0.1:0", &settings);
+    let exchange = |token: &str| {
+        let body = json!({ "token": token }).to_string();
+        let headers = vec![("Content-Type", "application/json")];
+        let path = "/api/3.0/trainyard/sign-in/token";
+        let body = Some(body.as_bytes());
+        send(&team.server.url, &Request { method: "POST", path, headers, body })
+    };
+    // One account has some hundreds at once, whatever its jobs' tokens are, and then waits for the next.
+    let claims = json!({ "aud": "https://mlflow.example.com", "repository": "example/iris" });
+    let mut given = 0;
+    let refused = loop {
+        let answer = exchange(&provider.token(&claims));
+        if answer.status != 200 {
+            break answer;
+        }
+        given += 1;
+        assert!(given < 3_000, "tokens are given without end");
+    };
+    assert_eq!((refused.status, given >= 300), (429, true), "{given}: {}", refused.text());
+    assert!(refused.text().contains("too many tokens were made for ci"), "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    // What is no token of a provider's is refused, and soon not even looked at.
+    let mut statuses = Vec::new();
+    for number in 0..200 {
+        let status = exchange(&format!("no.token.{number}")).status;
+        statuses.push(status);
+        if status == 429 {
+            break;
+        }
+    }
+    assert_eq!((statuses.first(), statuses.last()), (Some(&401), Some(&429)), "{statuses:?}");
+}
+
+#[test]
 fn a_provider_that_is_away_slow_or_hostile_holds_up_nobody_else() {
     for (mood, document) in [
         (Mood::Silent, json!({})),

@@ -358,7 +358,7 @@ fn what_is_not_here_is_said_in_json() {
     assert_eq!(workspaces.json()["error_code"], "FEATURE_DISABLED");
     for path in [
         "/api/3.0/mlflow/nothing",
-        "/api/3.0/mlflow/scorers/get?experiment_id=0&name=x",
+        "/api/3.0/mlflow/scorers/invoke",
         "/ajax-api/3.0/mlflow/jobs/x",
         "/ajax-api/3.0/mlflow/gateway/secrets/get",
     ] {
@@ -367,6 +367,35 @@ fn what_is_not_here_is_said_in_json() {
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer["error_code"], "ENDPOINT_NOT_FOUND", "{path}");
     }
+}
+
+#[test]
+fn a_request_in_a_workspace_touches_nothing() {
+    let server = Served::start();
+    let body = json!({"name": "theirs"}).to_string();
+    let create = |path: &str, workspace| {
+        let headers = vec![("Content-Type", "application/json"), ("X-MLFLOW-WORKSPACE", workspace)];
+        send(&server.url, &Request { method: "POST", path, headers, body: Some(body.as_bytes()) })
+    };
+    let path = format!("{API}/experiments/create");
+    for workspace in ["team-a", "default", " x ", "\u{e9}"] {
+        let answer = create(&path, workspace);
+        assert_eq!(answer.status, 400, "{workspace}");
+        assert_eq!(answer.json()["error_code"], "FEATURE_DISABLED", "{workspace}");
+    }
+    for path in ["/v1/traces", "/graphql", &format!("{FILES}/x"), "/", "/nothing"] {
+        let answer = with_headers(&server, "GET", path, &[("X-MLFLOW-WORKSPACE", "team-a")]);
+        assert_eq!(answer.status, 400, "{path}");
+    }
+    // Clients find out there, whichever they have set; and what names none is of nobody else.
+    let info = with_headers(
+        &server,
+        "GET",
+        "/api/3.0/mlflow/server-info",
+        &[("X-MLFLOW-WORKSPACE", "team-a")],
+    );
+    assert_eq!((info.status, &info.json()["workspaces_enabled"]), (200, &json!(false)));
+    assert_eq!(create(&path, "  ").status, 200);
 }
 
 #[test]

@@ -161,6 +161,35 @@ fn what_an_owner_added_is_kept_or_stops_the_upgrade() {
     }
 }
 
+#[test]
+fn a_database_that_is_divided_into_workspaces_shows_nobody_what_is_anothers() {
+    let Store { store, folder } = Store::new();
+    drop(store);
+    let change = |script: &str| {
+        let connection = Connection::open(folder.path().join("mlflow.db")).unwrap();
+        connection.execute_batch(script).unwrap();
+    };
+    for (put, expected, take) in [
+        (
+            "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace) \
+             VALUES (7, 'secret', 'active', 'team-a')",
+            "the experiment 'secret' is in the workspace 'team-a'",
+            "DELETE FROM experiments WHERE experiment_id = 7",
+        ),
+        (
+            "INSERT INTO registered_models (name, workspace) VALUES ('Iris', 'team-a')",
+            "the registered model 'Iris' is in the workspace 'team-a'",
+            "DELETE FROM registered_models",
+        ),
+    ] {
+        change(put);
+        let refused = refusal(&uri(&folder), &folder);
+        assert!(refused.contains(expected), "{refused}");
+        change(take);
+        drop(open(&uri(&folder), options(&folder)).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_mlflow_opens_if_the_tables_in_use_are_as_they_were() {
     let Store { store, folder } = Store::new();

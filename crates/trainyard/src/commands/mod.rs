@@ -60,6 +60,7 @@ mod up_install;
 mod upgrade;
 mod upstream_tls;
 pub(crate) mod user;
+mod user_group;
 mod watch;
 mod windows;
 

@@ -323,6 +323,10 @@ struct Unused {
     expose_prometheus: Option<String>,
     #[arg(long, hide = true)]
     dev: bool,
+    /// Refused: whoever asks for them counts on being kept apart.
+    #[arg(long, env = "MLFLOW_ENABLE_WORKSPACES", hide = true,
+        value_parser = clap::builder::FalseyValueParser::new())]
+    enable_workspaces: bool,
     /// What is so here anyway.
     #[arg(long, hide = true)]
     disable_workspaces: bool,
@@ -349,6 +353,20 @@ impl Unused {
             Some(name) => Err(Failure::input(format!("--app-name {name} is a Python program"))
                 .hint("for users, passwords and permissions: --app-name basic-auth")),
         }
+    }
+
+    /// Refuses what asks for workspaces, in words or by a client's variable, as upstream does with the latter.
+    fn refuse_workspaces(&self) -> Result<(), Failure> {
+        if let Some(workspace) = trainyard_mlflow::client::workspace()? {
+            return Err(Failure::input(format!(
+                "MLFLOW_WORKSPACE={workspace} is for clients; unset it before the server starts"
+            )));
+        }
+        if self.enable_workspaces && !self.disable_workspaces {
+            return Err(Failure::input("--enable-workspaces: there are no workspaces here")
+                .hint("a server for each group of people keeps them apart; docs: mlflow-compatibility, Workspaces"));
+        }
+        Ok(())
     }
 
     /// Says of each that was given why it changes nothing.
@@ -575,6 +593,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Import(arguments)) => return Box::pin(import::run(&arguments)).await,
         None => {}
     }
+    arguments.unused.refuse_workspaces()?;
     let configured = arguments.access()?;
     if arguments.artifacts_only && !arguments.serves_artifacts() {
         return Err(Failure::input(

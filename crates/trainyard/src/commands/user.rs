@@ -1,4 +1,4 @@
-//! `trainyard user`: users and tokens of a tracking server, in its database, also while it runs.
+//! `trainyard user`: users, groups and tokens of a tracking server, in its database, also while it runs.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,11 @@ use clap::{Args, Subcommand};
 use trainyard_tracking::access::{AccessConfig, AccessControl};
 
 use super::hash_password::read_secret;
+use super::user_group;
 use crate::failure::Failure;
 use crate::printer;
 
-/// Make, list and remove users of a tracking server, and their tokens.
+/// Make, list and remove users of a tracking server, their groups and their tokens.
 #[derive(Debug, Args)]
 #[command(
     after_help = "A server that runs with --app-name basic-auth over the same database follows within a second.\n\nExample:\n  trainyard user create ada < password\n  trainyard user create ci --service\n  trainyard user token ci-train --of ci --scope EDIT --days 90 > token"
@@ -44,6 +45,9 @@ enum Action {
     Link(LinkArguments),
     /// End all sessions of a user on pages
     SignOut(NameArguments),
+    /// Groups of users, who have its roles and what is granted to it
+    #[command(subcommand)]
+    Group(user_group::Action),
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +140,7 @@ async fn act(control: &AccessControl, action: Action) -> Result<(), Failure> {
             let ended = control.end_sessions(&user.name).await?;
             printer::note(&format!("ended {ended}"));
         }
+        Action::Group(action) => Box::pin(user_group::act(control, action)).await?,
     }
     Ok(())
 }

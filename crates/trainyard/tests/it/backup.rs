@@ -107,6 +107,43 @@ fn a_backup_of_a_server_that_is_written_to_is_whole() {
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is written");
 }
 
+/// With users and who may do what, from one folder into another.
+#[test]
+fn users_roles_and_tokens_are_a_part_of_it_where_that_is_said() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let backup = there.path().join("backup").display().to_string();
+    drop(server(here.path()));
+    let user = |folder: &Path, arguments: &[&str]| {
+        let output = trainyard().current_dir(folder).arg("user").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    user(here.path(), &["create", "ci", "--service"]);
+    user(here.path(), &["group", "create", "team"]);
+    user(here.path(), &["group", "add", "team", "ci"]);
+    // Whoever forgets them is told so.
+    let without = there.path().join("without").display().to_string();
+    let made = run(here.path(), &["backup", &without]);
+    let told = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success() && told.contains("--app-name basic-auth"), "{told}");
+    let made = run(here.path(), &["backup", &backup, "--app-name", "basic-auth"]);
+    let told = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success() && !told.contains("are not in it"), "{told}");
+    let copy = Path::new(&backup).join("users.db");
+    let mode = std::os::unix::fs::MetadataExt::mode(&copy.metadata().unwrap());
+    assert_eq!(mode & 0o077, 0, "hashes of passwords are nobody's business");
+
+    let refused = run(there.path(), &["restore", &backup]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && told.contains("users.db"), "{told}");
+    let restored = run(there.path(), &["restore", &backup, "--app-name", "basic-auth"]);
+    assert!(restored.status.success(), "{restored:?}");
+    assert_eq!(user(there.path(), &["list"]), "ci\n");
+    assert_eq!(user(there.path(), &["group", "list"]), "team: ci\n");
+    let again = run(there.path(), &["restore", &backup, "--app-name", "basic-auth"]);
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
+}
+
 #[test]
 fn what_is_not_copied_says_how_else() {
     let folder = tempfile::tempdir().unwrap();

@@ -142,6 +142,14 @@ fn users_and_permissions_are_asked_for_as_upstreams_are() {
     };
     // Known by now, and nothing was granted to her.
     until(&[403]);
+    user(&["group", "create", "team", "--description", "all of us"], "");
+    user(&["group", "add", "team", "ada"], "");
+    assert_eq!(user(&["group", "list"], ""), "team: ada\n");
+    user(&["group", "grant", "team", "experiment", "*", "READ"], "");
+    until(&[200]);
+    user(&["group", "revoke", "team", "experiment", "*"], "");
+    until(&[403]);
+    user(&["group", "delete", "team"], "");
     user(&["promote", "ada"], "");
     until(&[200]);
     user(&["revoke-token", "t"], "");
@@ -214,6 +222,7 @@ fn a_server_for_artifacts_alone_answers_for_nothing_else() {
     for (flags, expected) in [
         (["--app-name", "my-auth"], "--app-name basic-auth"),
         (["--artifacts-only", "--no-serve-artifacts"], "nothing to do"),
+        (["--enable-workspaces", "--dev"], "no workspaces here"),
         (["--direct-transfers", "maybe"], "on, off and auto"),
         (["--s3-public-endpoint", "s3://bucket"], "https://host"),
     ] {

@@ -5,7 +5,7 @@ use axum::extract::{Path, RawQuery, State};
 use maud::{Markup, html};
 use trainyard_mlflow::Error as StoreError;
 use trainyard_mlflow::team::{
-    AccessToken, Choices, Grant, Member, Myself, Role, Session, Team, Thing,
+    AccessToken, Choices, Grant, Group, Member, Myself, Role, Session, Team, Thing,
 };
 
 use super::{grants, place, tokens};
@@ -40,6 +40,8 @@ pub(crate) async fn show(
         return Err(StoreError::not_found(format!("there is no user {name:?}")).into());
     };
     let roles = if me.manages { place::allowed(team.roles().await)? } else { None };
+    let mut groups = team.groups().await?;
+    groups.retain(|group| group.members.contains(&name));
     let sessions = place::allowed(team.sessions(&name).await)?;
     let mut tokens = team.tokens().await?;
     tokens.retain(|token| token.username == name);
@@ -56,6 +58,7 @@ pub(crate) async fn show(
         h1 { (name) " " @if member.is_admin { small { "administrator" } } }
         @if sees {
             (shown.roles(roles.as_deref().unwrap_or_default()))
+            (shown.groups(&groups))
             h2 { "Granted to " (name) " alone" }
             (shown.granted())
         } @else { p.soft { "What they may do is shown to them, and to whoever manages the team." } }
@@ -119,6 +122,21 @@ impl Shown<'_> {
                 }
             }
             @if !others.is_empty() { (self.forms.form("assign", &choice)) }
+        }
+    }
+
+    /// Those that they are in, whose roles they have, too.
+    fn groups(&self, groups: &[Group]) -> Markup {
+        html! {
+            @if !groups.is_empty() {
+                h2 { "Groups" }
+                @for group in groups {
+                    div.actions {
+                        a href=(self.web.links.group(group.id)) { (group.name) }
+                        @for role in &group.roles { span.badge.plain { (role.name) } }
+                    }
+                }
+            }
         }
     }
 

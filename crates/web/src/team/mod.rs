@@ -6,6 +6,7 @@
 mod approvals;
 mod audit;
 mod grants;
+mod group;
 mod member;
 mod member_change;
 mod overview;
@@ -15,6 +16,7 @@ mod tokens;
 
 pub(crate) use approvals::{change as decide, show as show_approvals};
 pub(crate) use audit::show as show_audit;
+pub(crate) use group::{change as change_group, show as show_group};
 pub(crate) use member::show as show_member;
 pub(crate) use member_change::change as change_member;
 pub(crate) use overview::{change, show};

@@ -1,9 +1,9 @@
-//! Who there is, and which roles.
+//! Who there is, and which groups and roles.
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
-use trainyard_mlflow::team::{Member, Role};
+use trainyard_mlflow::team::{Group, Member, Role};
 
 use super::place::{self, Place};
 use crate::error::Result;
@@ -25,6 +25,7 @@ pub(crate) async fn show(
     let me = team.myself().await?;
     let members = team.members().await?;
     let roles = if me.manages { place::allowed(team.roles().await)? } else { None };
+    let groups = team.groups().await?;
     let address = web.links.team();
     let asked = Asked::new(&address, query.as_deref());
     let forms = Forms { ticket: &ticket, address: &address };
@@ -33,6 +34,11 @@ pub(crate) async fn show(
         h2 { "People" }
         (people(&web, asked, &members))
         @if me.manages { (new_member(forms)) }
+        @if me.manages || !groups.is_empty() {
+            h2 { "Groups" }
+            (grouped(&web, asked, &groups))
+            @if me.manages { (new_group(forms)) }
+        }
         @if let Some(roles) = &roles {
             h2 { "Roles" }
             (named(&web, asked, roles, &members))
@@ -114,6 +120,44 @@ fn named(web: &Web, asked: Asked<'_>, roles: &[Role], members: &[Member]) -> Mar
     }
 }
 
+fn grouped(web: &Web, asked: Asked<'_>, groups: &[Group]) -> Markup {
+    let rows = asked.rows("groups", groups);
+    html! {
+        @if groups.is_empty() { p.soft { "No group yet." } } @else {
+            div.scroll {
+                table {
+                    thead { tr { th { "Group" } th { "Description" } th { "Roles" } th.number { "People" } } }
+                    tbody {
+                        @for group in rows.items {
+                            tr {
+                                td { a href=(web.links.group(group.id)) { (group.name) } }
+                                td.soft { (format::short(group.description.as_deref().unwrap_or_default(), 120)) }
+                                td { @for role in &group.roles { span.badge.plain { (role.name) } } }
+                                td.number { (group.members.len()) }
+                            }
+                        }
+                    }
+                }
+            }
+            (rows.others())
+        }
+    }
+}
+
+fn new_group(forms: Forms<'_>) -> Markup {
+    let group = html! {
+        label { "Name " input type="text" name="name" maxlength="255" required; }
+        label { "Description " input type="text" name="description" maxlength="1024"; }
+        button.quiet { "Add a group" }
+    };
+    html! {
+        details.more {
+            summary { "Add a group" }
+            (forms.form("add_group", &group))
+        }
+    }
+}
+
 fn new_member(forms: Forms<'_>) -> Markup {
     let person = html! {
         label { "Name " input type="text" name="username" autocomplete="off" required; }
@@ -165,6 +209,10 @@ pub(crate) async fn change(State(web): State<Web>, form: Posted) -> Result {
         "add_role" => {
             let id = team.create_role(form.need("name")?, form.text("description").trim()).await?;
             web.links.role(id)
+        }
+        "add_group" => {
+            let id = team.create_group(form.need("name")?, form.text("description").trim()).await?;
+            web.links.group(id)
         }
         other => return Err(unknown(other)),
     };

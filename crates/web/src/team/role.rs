@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use maud::{Markup, html};
 use trainyard_mlflow::Error as StoreError;
-use trainyard_mlflow::team::{Choices, Grant, Member, Role};
+use trainyard_mlflow::team::{Choices, Grant, Group, Member, Role};
 
 use super::{grants, place};
 use crate::error::Result;
@@ -41,6 +41,8 @@ pub(crate) async fn show(
     let found = roles.iter().find(|role| role.id == number && !role.is_own());
     let role = found.ok_or_else(|| missing(&role_id))?;
     let members = team.members().await?;
+    let mut groups = team.groups().await?;
+    groups.retain(|group| group.roles.iter().any(|held| held.id == role.id));
     let address = web.links.role(role.id);
     let forms = Forms { ticket: &ticket, address: &address };
     let asked = Asked::new(&address, query.as_deref());
@@ -52,6 +54,7 @@ pub(crate) async fn show(
         h2 { "What it grants" }
         (shown.granted(&team.choices()))
         h2 { "Who has it" }
+        (shown.groups(&groups))
         (shown.holders(&members))
         @if me.manages {
             details.more {
@@ -91,6 +94,18 @@ impl Shown<'_> {
         html! {
             (grants::table(self.asked, &own, take_back))
             @if self.manages { (self.forms.form("grant", &grant)) }
+        }
+    }
+
+    /// Whoever is in one of these.
+    fn groups(&self, groups: &[Group]) -> Markup {
+        html! {
+            @if !groups.is_empty() {
+                p {
+                    "Whoever is in: "
+                    @for group in groups { a href=(self.web.links.group(group.id)) { (group.name) } " " }
+                }
+            }
         }
     }
 

@@ -181,6 +181,53 @@ async fn administrators_add_people_and_roles_and_others_are_refused() {
 }
 
 #[tokio::test]
+async fn a_group_gives_what_it_may_to_whoever_is_in_it() {
+    let server = Server::start().await;
+    let run = server.site.plain_run("first").await;
+    let (mut ada, mut reader) = (server.browser(ADA), server.browser(READER));
+    let rename = [("action", "rename"), ("name", "second")];
+    let address = format!("/runs/{run}");
+    let role = [("action", "add_role"), ("name", "scientists"), ("description", "")];
+    let role = led_to(&ada.submit("/team", &role).await);
+    let role_id = role.strip_prefix("/team/roles/").unwrap();
+    let form = [("action", "add_group"), ("name", NASTY), ("description", NASTY)];
+    let group = led_to(&ada.submit("/team", &form).await);
+    let grant = [("action", "grant"), ("kind", "experiment"), ("id", "*"), ("permission", "EDIT")];
+    assert_eq!(led_to(&ada.submit(&group, &grant).await), group);
+    led_to(&ada.submit(&group, &[("action", "assign"), ("role", role_id)]).await);
+    assert_eq!(reader.submit(&address, &rename).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(reader.get(&group).await.status, StatusCode::NOT_FOUND);
+    led_to(&ada.submit(&group, &[("action", "add"), ("username", "reader")]).await);
+    led_to(&reader.submit(&address, &rename).await);
+    // Whoever is in it sees it, and changes nothing.
+    for place in ["/team", "/team/users/reader", &group] {
+        let page = reader.get(place).await.text;
+        assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{place}: {page}");
+        assert!(page.contains("scientists"), "{place}: {page}");
+    }
+    for form in [
+        vec![("action", "add"), ("username", "bob")],
+        vec![("action", "assign"), ("role", role_id)],
+        grant.to_vec(),
+        vec![("action", "delete"), ("confirm", NASTY)],
+    ] {
+        let status = send(&mut reader, "/team/users/reader", &group, &form).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{form:?}");
+    }
+    let page = ada.get(&role).await.text;
+    assert!(page.contains(&format!("href=\"{group}\"")), "{page}");
+    let revoke = [("action", "revoke"), ("kind", "experiment"), ("id", "*")];
+    led_to(&ada.submit(&group, &revoke).await);
+    assert_eq!(reader.submit(&address, &rename).await.status, StatusCode::FORBIDDEN);
+    led_to(&ada.submit(&group, &[("action", "unassign"), ("role", role_id)]).await);
+    led_to(&ada.submit(&group, &[("action", "remove"), ("username", "reader")]).await);
+    assert_eq!(reader.get(&group).await.status, StatusCode::NOT_FOUND);
+    let delete = [("action", "delete"), ("confirm", NASTY)];
+    assert_eq!(led_to(&ada.submit(&group, &delete).await), "/team");
+    assert_eq!(ada.get(&group).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_token_is_shown_once_and_does_no_more_than_its_scope() {
     let server = Server::start().await;
     let (mut reader, mut ada) = (server.browser(READER), server.browser(ADA));

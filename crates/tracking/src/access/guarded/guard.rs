@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trainyard_mlflow::entities::{RegisteredModel, Tag};
-use trainyard_mlflow::{Error, EvaluationDatasets, Result, Traces, Tracing, Tracking};
+use trainyard_mlflow::{Error, EvaluationDatasets, Result, Scorers, Traces, Tracing, Tracking};
 
 use crate::access::directory::Directory;
 use crate::access::permission::Action;
@@ -99,6 +99,11 @@ impl Guarded {
     /// The store's datasets.
     pub(super) fn inner_datasets(&self) -> Result<&dyn EvaluationDatasets> {
         Ok(&*self.tracing()?.evaluation_datasets)
+    }
+
+    /// The store's scorers.
+    pub(super) fn inner_scorers(&self) -> Result<&dyn Scorers> {
+        Ok(&*self.tracing()?.scorers)
     }
 
     /// Whether nothing is kept from the sender, and nothing need be looked up.

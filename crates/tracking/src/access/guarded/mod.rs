@@ -14,6 +14,7 @@ mod logged_models;
 mod model_versions;
 mod registered_models;
 mod runs;
+mod scorers;
 mod traces;
 mod webhooks;
 

@@ -23,6 +23,8 @@ pub(super) struct Person {
     pub(super) username: String,
     /// Of each role that the provider has a say in, whether they have it.
     pub(super) roles: BTreeMap<String, bool>,
+    /// The same of groups of ours.
+    pub(super) groups: BTreeMap<String, bool>,
     /// Whether they are an administrator, if the provider has a say in that.
     pub(super) is_admin: Option<bool>,
     /// Whether a user of their name is who they are.
@@ -53,6 +55,7 @@ fn groups<'a>(claims: &'a Map<String, Value>, name: &str) -> BTreeSet<&'a str> {
 /// Whether claims say all that a person is made of: who they are called, and their groups where those matter.
 pub(super) fn says_enough(claims: &Map<String, Value>, issuer: &Issuer) -> bool {
     let needs_groups = !issuer.roles.is_empty()
+        || !issuer.groups.is_empty()
         || !issuer.admin_groups.is_empty()
         || !issuer.allowed_groups.is_empty();
     let says_domain = issuer.allowed_domains.is_empty() || domain(claims, issuer).is_some();
@@ -134,17 +137,21 @@ pub(super) fn person(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Per
             )));
         }
     }
-    let mut roles = BTreeMap::new();
-    for (group, given) in &issuer.roles {
-        for role in given {
-            *roles.entry(role.clone()).or_insert(false) |= theirs.contains(group.as_str());
+    let given = |by_group: &BTreeMap<String, Vec<String>>| {
+        let mut all = BTreeMap::new();
+        for (group, given) in by_group {
+            for name in given {
+                *all.entry(name.clone()).or_insert(false) |= theirs.contains(group.as_str());
+            }
         }
-    }
+        all
+    };
     Ok(Person {
         issuer: issuer.url.clone(),
         subject: subject.to_owned(),
         username: username.to_owned(),
-        roles,
+        roles: given(&issuer.roles),
+        groups: given(&issuer.groups),
         is_admin: (!issuer.admin_groups.is_empty()).then(|| is_in(&issuer.admin_groups)),
         // Providers that say nothing let people write what they like.
         may_link: issuer.link_users && (!is_address || is_verified == Some(true)),
@@ -206,6 +213,11 @@ mod tests {
         let roles: Vec<_> = ada.roles.iter().map(|(role, has)| (role.as_str(), *has)).collect();
         assert_eq!(roles, [("readers", true), ("scientists", false)]);
         assert_eq!((ada.username.as_str(), ada.is_admin), ("ada", None));
+        let named = format!("{COMPANY}groups = {{ guests = ['visitors'], team = ['ml'] }}\n");
+        let ada = who(&named, &claims).unwrap();
+        let groups: Vec<_> =
+            ada.groups.iter().map(|(name, is_in)| (name.as_str(), *is_in)).collect();
+        assert_eq!(groups, [("ml", false), ("visitors", true)]);
         let nested =
             format!("{COMPANY}groups_claim = 'realm_access.roles'\nadmin_groups = ['ops']\n");
         let claims = json!({

@@ -1,4 +1,4 @@
-//! People of providers among our users: who is who, and the roles that their groups give them.
+//! People of providers among our users: who is who, and the roles and groups that their groups give them.
 //!
 //! Somebody is known by provider and subject, which never become somebody else's; what a provider calls them decides
 //! only what a new user is called. A name that is there already is never taken over by whoever claims it, unless the
@@ -10,7 +10,7 @@ use super::identity::Person;
 use crate::access::index::Index;
 use crate::access::rows::IdentityRow;
 use crate::access::schema::WORKSPACE;
-use crate::access::{password, roles_sql, users_sql};
+use crate::access::{groups_sql, password, roles_sql, users_sql};
 use crate::error::Result;
 use crate::store::database::{Connection, Row};
 
@@ -35,13 +35,15 @@ pub(super) fn unchanged(index: &Index, person: &Person) -> Option<String> {
         return None;
     }
     let has = |name: &str| {
-        let mut roles = index.roles_of(user);
+        let mut roles = index.assigned_to(user);
         roles.any(|role| role.row.name == name && role.row.workspace == WORKSPACE)
     };
-    person.roles.iter().all(|(name, wanted)| has(name) == *wanted).then(|| username.to_owned())
+    let is_same = person.roles.iter().all(|(name, wanted)| has(name) == *wanted)
+        && person.groups.iter().all(|(name, wanted)| user.is_in(name) == *wanted);
+    is_same.then(|| username.to_owned())
 }
 
-/// Notes what a provider says of somebody: makes them a user if they are new, gives and takes roles. Returns their
+/// Notes what a provider says of somebody: makes them a user if they are new, gives and takes roles and groups. Returns their
 /// name here.
 pub(super) fn enter(connection: &mut dyn Connection, person: &Person) -> Result<String> {
     let known = connection.first(
@@ -59,6 +61,9 @@ pub(super) fn enter(connection: &mut dyn Connection, person: &Person) -> Result<
     }
     for (role, wanted) in &person.roles {
         set_role(connection, &username, role, *wanted)?;
+    }
+    for (group, wanted) in &person.groups {
+        groups_sql::set_member(connection, group, &username, *wanted)?;
     }
     Ok(username)
 }

@@ -138,6 +138,9 @@ pub(super) struct Issuer {
     /// Roles of those in a group.
     #[serde(default)]
     pub(super) roles: BTreeMap<String, Vec<String>>,
+    /// Groups of ours that those in a group are in.
+    #[serde(default)]
+    pub(super) groups: BTreeMap<String, Vec<String>>,
     /// Who is in one of these is an administrator, and of this provider's people nobody else.
     #[serde(default)]
     pub(super) admin_groups: Vec<String>,

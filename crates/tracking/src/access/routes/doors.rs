@@ -1,12 +1,14 @@
 //! `sign-in`, `sign-out` and `account`: how browsers, and programs with a provider's token, come in and go.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
-use trainyard_mlflow::Error;
+use trainyard_mlflow::{Error, ErrorCode};
 
 use super::asked::{Answer, Asked, Refusal, Users, answer, done};
 use super::forms::{field, form, is_of_form, query, with_cookie, with_form};
@@ -15,6 +17,7 @@ use crate::access::browser::{checked_next, is_csrf, is_secure, see_other};
 use crate::access::oidc::{Oidc, Refused, Returned};
 use crate::access::pages::{AccountPage, SignInPage};
 use crate::access::rights::Rights;
+use crate::access::roles_sql::is_own;
 use crate::access::rows::TokenRow;
 use crate::access::sessions::csrf;
 use crate::access::sign_in::{OF_PAGES, OF_TOKENS};
@@ -29,7 +32,7 @@ use crate::store::now_millis;
 const FLOW_SECONDS: i64 = 600;
 /// Hours of a session where no settings say how many.
 const SESSION_HOURS: i64 = 12;
-const TOO_MANY: &str = "too many sign-ins from this address failed; try again later";
+const TOO_MANY: &str = "too many sign-ins from this address failed";
 
 /// The page to sign in on, whose form knows what the cookie beside it is.
 fn sign_in_page(
@@ -125,7 +128,7 @@ fn not_signed_in(users: &Users, parts: &Parts, refused: Refused) -> Response {
     let (status, problem) = match verdict {
         Verdict::Refused(reason) => (StatusCode::FORBIDDEN, reason),
         Verdict::Unavailable(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
-        _ => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY.to_owned()),
+        _ => (StatusCode::TOO_MANY_REQUESTS, format!("{TOO_MANY}; try again later")),
     };
     let is_safe = is_secure(&parts.headers, users.sign_in.oidc.as_ref());
     let answer = pages::refused(status, &users.sign_in.prefix, &problem);
@@ -172,8 +175,9 @@ pub(super) async fn finish(
     };
     let (parts, _no_body) = request.into_parts();
     // Each asks the provider, whoever comes with a cookie of their own making.
-    let Ok(attempt) = users.sign_in.attempt(address(&parts)) else {
-        return pages::refused(StatusCode::TOO_MANY_REQUESTS, &users.sign_in.prefix, TOO_MANY);
+    let Ok(attempt) = users.sign_in.attempt(address(&parts), OF_PAGES) else {
+        let problem = format!("{TOO_MANY}; try again later");
+        return pages::refused(StatusCode::TOO_MANY_REQUESTS, &users.sign_in.prefix, &problem);
     };
     let cookie = cookies::value(&parts.headers, cookies::FLOW);
     let finished = match &users.sign_in.oidc {
@@ -235,19 +239,22 @@ pub(super) async fn account(
     let look = |rights: &Rights<'_>| {
         let name = rights.user.row.username.clone();
         let roles = rights.index.roles_of(rights.user).map(|role| role.row.name.clone());
-        let roles: Vec<String> = roles.filter(|name| !name.starts_with("__user_")).collect();
+        let roles: Vec<String> = roles.filter(|name| !is_own(name)).collect();
+        let groups = rights.index.groups_of(rights.user).map(|group| group.row.name.clone());
+        let groups: Vec<String> = groups.collect();
         let tokens = rights.index.tokens().filter(|token| token.username == name).cloned();
         let mut tokens: Vec<TokenRow> = tokens.collect();
         tokens.sort_by(|one, other| one.name.cmp(&other.name));
-        (name, rights.is_admin, roles, tokens)
+        (name, rights.is_admin, roles, groups, tokens)
     };
-    let (username, is_admin, roles, tokens) = users.directory.rights(look)?;
+    let (username, is_admin, roles, groups, tokens) = users.directory.rights(look)?;
     let sessions = users.sign_in.sessions.of_user(&username).await?;
     Ok(pages::account(&AccountPage {
         prefix: &users.sign_in.prefix,
         username: &username,
         is_admin,
         roles,
+        groups,
         sessions,
         tokens,
         csrf: cookies::value(&headers, cookies::SESSION).map(csrf),
@@ -274,16 +281,29 @@ pub(super) async fn offers(State(users): State<Users>) -> Response {
 /// A token of ours for a provider's, which was just made and soon ends.
 pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: Asked) -> Answer {
     let from = address(&parts);
-    let admitted = match &users.sign_in.oidc {
-        Some(oidc) => {
-            let access_token = asked.optional_text("access_token", "access_token")?;
-            oidc.exchange(asked.text("token")?, access_token).await
+    let token = asked.text("token")?;
+    let access_token = asked.optional_text("access_token", "access_token")?;
+    // Each may ask the provider. Jobs behind one address are many, so those with the same token are counted together.
+    let attempt = match users.sign_in.attempt(from, &token::digest(token)) {
+        Ok(attempt) => attempt,
+        Err(wait) => {
+            users.directory.refusals.count(from);
+            return Ok(too_many(TOO_MANY, wait));
         }
+    };
+    let admitted = match &users.sign_in.oidc {
+        Some(oidc) => oidc.exchange(token, access_token).await,
         None => Err(Refused::Token("this server has no sign-in provider".to_owned())),
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => {
+            // What is no word of the provider's is counted where it is refused.
+            if matches!(refused, Refused::Token(_)) {
+                drop(attempt);
+            } else {
+                attempt.was_wrong();
+            }
             let verdict = users.sign_in.refusal(refused, from, OF_TOKENS);
             if !matches!(verdict, Verdict::Unavailable(_)) {
                 users.directory.refusals.count(from);
@@ -293,6 +313,12 @@ pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: As
             );
         }
     };
+    drop(attempt);
+    if let Err(wait) = users.sign_in.exchanged.take(&admitted.username) {
+        users.directory.refusals.count(from);
+        let problem = format!("too many tokens were made for {}", admitted.username);
+        return Ok(too_many(&problem, wait));
+    }
     let (secret, row) = token::for_login(&admitted.username, &admitted.scope, admitted.hours);
     tracing::info!(token = row.name, of = admitted.token, "made a token for a sign-in");
     let who = Actor::token(admitted.username, admitted.token);
@@ -302,6 +328,15 @@ pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: As
     });
     let made = Box::pin(Origin::current().of_actor(who).scope(made)).await?;
     answer(&json!({ "token": made, "secret": secret }))
+}
+
+/// The answer of what is asked too often, with the time after which to try again.
+fn too_many(problem: &str, wait: Duration) -> Response {
+    let seconds = wait.as_secs() + 1;
+    let message = format!("{problem}; try again in {seconds} s");
+    let mut answer = error_answer(Error::api(ErrorCode::RequestLimitExceeded, message));
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    answer
 }
 
 fn no_content() -> Response {

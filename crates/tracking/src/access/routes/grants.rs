@@ -6,7 +6,7 @@ use trainyard_mlflow::{Error, Result};
 
 use super::asked::{Answer, Asked, Users, answer, done};
 use super::roles::may_look_at;
-use super::users::{allow, known, visible_roles};
+use super::users::{allow, known, visible};
 use crate::access::index::{Requirement, User};
 use crate::access::outbox;
 use crate::access::permission::{Action, Permission};
@@ -17,10 +17,10 @@ use crate::access::schema::WORKSPACE;
 use crate::origin::Origin;
 use crate::store::audit::Change;
 
-/// Each grant of each role that the sender may see, with its role.
+/// Each grant of each role that the sender may see, also by groups, with its role.
 fn rows(rights: &Rights<'_>, user: &User) -> Value {
     let mut rows = Vec::new();
-    for role in visible_roles(rights, user) {
+    for role in visible(rights, user, rights.index.roles_of(user)) {
         for grant in role.permissions {
             rows.push(json!({
                 "role_id": role.id,
@@ -49,7 +49,7 @@ pub(super) async fn of_user(State(users): State<Users>, asked: Asked) -> Answer 
 }
 
 /// What a request names; a whole workspace is not granted so.
-fn thing(asked: &Asked) -> Result<(Kind, String)> {
+pub(super) fn thing(asked: &Asked) -> Result<(Kind, String)> {
     let kind = asked.text("resource_type")?;
     if kind == Kind::Workspace.name() {
         return Err(Error::invalid(
@@ -69,7 +69,7 @@ fn thing(asked: &Asked) -> Result<(Kind, String)> {
 
 /// Whether the sender may grant something on a thing: who may do everything with it. What is for all things of a
 /// kind, and an alias, is for who administers the workspace: else whoever made a model would decide who releases it.
-fn may_grant(rights: &Rights<'_>, kind: Kind, id: &str) -> bool {
+pub(super) fn may_grant(rights: &Rights<'_>, kind: Kind, id: &str) -> bool {
     if id == ANY || kind == Kind::Alias {
         return rights.manages(WORKSPACE);
     }

@@ -4,6 +4,7 @@ mod asked;
 mod doors;
 mod forms;
 mod grants;
+mod groups;
 mod roles;
 mod router;
 mod sign_up;

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{delete, get, patch, post};
 
 use super::asked::Users;
-use super::{doors, grants, roles, sign_up, tokens, users};
+use super::{doors, grants, groups, roles, sign_up, tokens, users};
 use crate::access::directory::Directory;
 use crate::access::sign_in::SignIn;
 
@@ -71,5 +71,16 @@ fn own() -> Router<Users> {
         .route("/sign-in/token", post(doors::exchange))
         .route("/sessions/list", get(doors::sessions))
         .route("/sessions/delete", delete(doors::end_sessions))
+        .route("/groups/list", get(groups::list))
+        .route("/groups/get", get(groups::by_name))
+        .route("/groups/create", post(groups::create))
+        .route("/groups/update", patch(groups::update))
+        .route("/groups/delete", delete(groups::delete))
+        .route("/groups/members/add", post(groups::add_member))
+        .route("/groups/members/remove", delete(groups::remove_member))
+        .route("/groups/roles/assign", post(groups::give_role))
+        .route("/groups/roles/unassign", delete(groups::take_role))
+        .route("/groups/permissions/grant", post(groups::grant))
+        .route("/groups/permissions/revoke", post(groups::revoke))
         .route("/service-accounts/create", post(tokens::create_account))
 }

@@ -12,12 +12,12 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use trainyard_mlflow::team::{
-    AccessToken, Choices, Member, Myself, Role, Session, Team, Thing, WantedToken,
+    AccessToken, Choices, Group, Member, Myself, Role, Session, Team, Thing, WantedToken,
 };
 use trainyard_mlflow::{Error, Result};
 
 use super::asked::{Answer, Asked, Users};
-use super::{doors, grants, roles, tokens, users};
+use super::{doors, grants, groups, roles, tokens, users};
 use crate::access::directory::Directory;
 use crate::access::permission::Permission;
 use crate::access::resource::Kind;
@@ -74,6 +74,16 @@ struct Roles {
 #[derive(Deserialize)]
 struct MadeRole {
     role: Role,
+}
+
+#[derive(Deserialize)]
+struct Groups {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct MadeGroup {
+    group: Group,
 }
 
 #[derive(Deserialize)]
@@ -233,6 +243,62 @@ impl Team for Users {
     async fn unassign(&self, username: &str, role_id: i64) -> Result<()> {
         let asked = Asked::of(json!({ "username": username, "role_id": role_id }));
         done(Box::pin(roles::unassign(self.state(), asked))).await
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>> {
+        let found: Groups = told(Box::pin(groups::list(self.state()))).await?;
+        Ok(found.groups)
+    }
+
+    async fn create_group(&self, name: &str, description: &str) -> Result<i64> {
+        let description = Some(description).filter(|text| !text.is_empty());
+        let asked = Asked::of(json!({ "name": name, "description": description }));
+        let made: MadeGroup = told(Box::pin(groups::create(self.state(), asked))).await?;
+        Ok(made.group.id)
+    }
+
+    async fn delete_group(&self, name: &str) -> Result<()> {
+        let asked = Asked::of(json!({ "name": name }));
+        done(Box::pin(groups::delete(self.state(), asked))).await
+    }
+
+    async fn add_to_group(&self, name: &str, username: &str) -> Result<()> {
+        let asked = Asked::of(json!({ "name": name, "username": username }));
+        done(Box::pin(groups::add_member(self.state(), asked))).await
+    }
+
+    async fn remove_from_group(&self, name: &str, username: &str) -> Result<()> {
+        let asked = Asked::of(json!({ "name": name, "username": username }));
+        done(Box::pin(groups::remove_member(self.state(), asked))).await
+    }
+
+    async fn assign_to_group(&self, name: &str, role_id: i64) -> Result<()> {
+        let asked = Asked::of(json!({ "name": name, "role_id": role_id }));
+        done(Box::pin(groups::give_role(self.state(), asked))).await
+    }
+
+    async fn unassign_from_group(&self, name: &str, role_id: i64) -> Result<()> {
+        let asked = Asked::of(json!({ "name": name, "role_id": role_id }));
+        done(Box::pin(groups::take_role(self.state(), asked))).await
+    }
+
+    async fn grant_to_group(&self, name: &str, thing: Thing<'_>, permission: &str) -> Result<()> {
+        let asked = Asked::of(json!({
+            "name": name,
+            "resource_type": thing.kind,
+            "resource_id": thing.id,
+            "permission": permission,
+        }));
+        done(Box::pin(groups::grant(self.state(), asked))).await
+    }
+
+    async fn revoke_from_group(&self, name: &str, thing: Thing<'_>) -> Result<()> {
+        let asked = Asked::of(json!({
+            "name": name,
+            "resource_type": thing.kind,
+            "resource_id": thing.id,
+        }));
+        done(Box::pin(groups::revoke(self.state(), asked))).await
     }
 
     async fn tokens(&self) -> Result<Vec<AccessToken>> {

@@ -10,7 +10,7 @@ use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::asked::{Answer, Asked, Users, answer, done};
 use crate::access::directory::Directory;
-use crate::access::index::{Index, User};
+use crate::access::index::{Index, Role, User};
 use crate::access::rights::{Rights, denied};
 use crate::access::rows::{RoleWithGrants, UserRow};
 use crate::access::{password, users_sql};
@@ -76,10 +76,18 @@ struct Listed {
 
 /// Those roles.
 pub(super) fn visible_roles(rights: &Rights<'_>, user: &User) -> Vec<RoleWithGrants> {
+    visible(rights, user, rights.index.assigned_to(user))
+}
+
+/// Those of some roles of a user that the sender may see.
+pub(super) fn visible<'a>(
+    rights: &Rights<'_>,
+    user: &User,
+    roles: impl Iterator<Item = &'a Role>,
+) -> Vec<RoleWithGrants> {
     let sees_all = self_or_admin(rights, &user.row.username);
-    let roles = rights.index.roles_of(user);
     let visible = roles.filter(|role| sees_all || rights.manages(&role.row.workspace));
-    visible.map(crate::access::index::Role::with_grants).collect()
+    visible.map(Role::with_grants).collect()
 }
 
 pub(super) async fn list(State(users): State<Users>) -> Answer {
