@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
     /// Names and types of what a statement answers.
     pub(crate) fn schema(&mut self, what: &str, sql: &str) -> Result<SchemaRef> {
         if !self.source.engine().describes_statements() {
-            return Ok(self.run(what, sql, 0)?.0);
+            return Ok(self.run(what, sql, 1)?.0);
         }
         self.begin_statement()?;
         let mut statement = self

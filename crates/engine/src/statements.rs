@@ -11,8 +11,15 @@ use crate::shape::{Form, Shape};
 pub(crate) const NUMBERS_A_COLUMN: usize = 5;
 
 /// Names and types.
-pub(crate) fn schema(relation: &str) -> String {
-    format!("select * from {relation} as s limit 0")
+pub(crate) fn schema(engine: Engine, relation: &str) -> String {
+    if engine != Engine::BigQuery {
+        return format!("select * from {relation} as s limit 0");
+    }
+    // Its driver gives no types where there are no rows: here is one without values.
+    format!(
+        "select s.* except (trainyard_joined) from (select 1 as one) as o left join (select *, 1 as trainyard_joined from \
+         {relation} as r where false) as s on o.one = s.trainyard_joined"
+    )
 }
 
 /// How many rows there are.

@@ -17,7 +17,7 @@ pub(crate) fn shapes(
     wanted: Option<&[&String]>,
 ) -> Result<Vec<Shape>> {
     let relation = source.relation();
-    let schema = session.schema("its columns", &statements::schema(&relation))?;
+    let schema = session.schema("its columns", &statements::schema(source.engine(), &relation))?;
     let is_wanted =
         |field: &&std::sync::Arc<Field>| wanted.is_none_or(|names| names.contains(&field.name()));
     let fields: Vec<&Field> = schema.fields().iter().filter(is_wanted).map(AsRef::as_ref).collect();

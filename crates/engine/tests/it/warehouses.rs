@@ -1,11 +1,14 @@
 //! What stands behind Flight SQL and Snowflake's protocol: DataFusion, and DuckDB behind a translation of Snowflake's SQL.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array as _, RecordBatch};
 use parquet::arrow::ArrowWriter;
-use trainyard_engine::{Error, Limits, Source, Summary, summarize};
+use trainyard_engine::{Error, Limits, Source, Summary, summarize, windows};
 use trainyard_testkit::warehouses::{WarehouseServer, warehouse_driver};
 
 use crate::conditions::{EVERYWHERE, TYPED, same_rows_of};
@@ -28,6 +31,25 @@ fn limits(package: &str) -> Limits {
 
 fn summary(source: &str, limits: &Limits) -> Summary {
     summarize(&Source::parse(source).unwrap(), limits).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The rows are in the windows of their times.
+fn same_windows(source: &str, limits: &Limits, batch: &RecordBatch) {
+    let source = Source::parse(source).unwrap();
+    let length = 3_600_000;
+    for name in ["moment", "moment in a zone"] {
+        let found = windows(&source, limits, name, 0, length).unwrap();
+        let times = batch.column_by_name(name).unwrap();
+        let times = times.as_primitive::<TimestampMicrosecondType>();
+        let mut expected = BTreeMap::new();
+        for time in times.iter().flatten() {
+            *expected.entry(time.div_euclid(1000 * length)).or_insert(0_u64) += 1;
+        }
+        let rows: BTreeMap<i64, u64> =
+            found.windows.iter().map(|one| (one.number, one.rows)).collect();
+        assert!(rows.len() > 1, "{name}: {rows:?}");
+        assert_eq!((rows, found.untimed), (expected, times.null_count() as u64), "{name}");
+    }
 }
 
 #[test]
@@ -64,6 +86,7 @@ fn flight_sql_gives_the_report_of_its_rows() {
         &few,
         &[&EVERYWHERE[..], &TYPED].concat(),
     );
+    same_windows(&format!("{address}?table=few"), &limits, &few);
     let none = summary(&format!("{address}?table=none"), &limits).profile;
     assert_eq!((none.rows(), none.columns().len()), (0, day(0, 0).num_columns()));
     let query = "query=delete from few returning id";
@@ -102,5 +125,6 @@ fn snowflakes_statements_give_the_report_of_its_rows() {
         &few,
         &[&EVERYWHERE[..], &TYPED].concat(),
     );
+    same_windows(&format!("{address}&table=few"), &limits, &few);
     assert_eq!(of("none").profile.rows(), 0);
 }

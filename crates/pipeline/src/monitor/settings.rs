@@ -44,7 +44,7 @@ pub struct Settings {
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub current: Option<String>,
     /// Engine of sides that are written as '?table=NAME' or '?query=SELECT': postgresql://…, spark://…, duckdb://FILE,
-    /// sqlite://FILE
+    /// sqlite://FILE, flightsql://…, snowflake://…, bigquery://…
     #[arg(
         long,
         value_name = "URI",
