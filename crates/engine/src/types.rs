@@ -74,12 +74,7 @@ fn by_type(engine: Engine, field: &Field) -> Shape {
         (Engine::Snowflake, DataType::Decimal128(_, 0)) => DataType::Int64,
         (_, other) => other.clone(),
     };
-    // Texts of it are values of many types, written down.
-    let snowflake_type = own("SNOWFLAKE_TYPE").or_else(|| own("logicalType")).unwrap_or_default();
-    let is_nested = ["variant", "object", "array", "map", "geography", "geometry"]
-        .iter()
-        .any(|nested| snowflake_type.eq_ignore_ascii_case(nested));
-    if engine == Engine::Snowflake && is_nested {
+    if is_nested(engine, field) {
         return shape(column, data_type, Form::Other);
     }
     match &data_type {
@@ -107,6 +102,23 @@ fn by_type(engine: Engine, field: &Field) -> Shape {
         | DataType::Duration(_) => shape(column, data_type, Form::Ordered),
         other if other.is_numeric() => shape(column, data_type, Form::Ordered),
         _ => shape(column, data_type, Form::Other),
+    }
+}
+
+/// Whether texts are values of a type that has no order, as JSON, written down.
+fn is_nested(engine: Engine, field: &Field) -> bool {
+    let own = |key: &str| field.metadata().get(key).map(String::as_str).unwrap_or_default();
+    match engine {
+        Engine::BigQuery => {
+            let name = own("ARROW:extension:name").trim_start_matches("google:sqlType:");
+            ["json", "geography", "interval"].contains(&name)
+        }
+        Engine::Snowflake => {
+            let names = [own("SNOWFLAKE_TYPE"), own("logicalType")].map(str::to_ascii_lowercase);
+            let nested = ["variant", "object", "array", "map", "geography", "geometry"];
+            names.iter().any(|name| nested.contains(&name.as_str()))
+        }
+        _ => false,
     }
 }
 
@@ -190,5 +202,18 @@ mod tests {
         assert_eq!(of(DataType::Int32, &[]).form, Form::Ordered);
         assert_eq!(of(DataType::FixedSizeBinary(16), &[]).form, Form::Other);
         assert!(of(DataType::Date32, &[]).expression.starts_with("case when isfinite("));
+    }
+
+    #[test]
+    fn what_is_written_down_as_text_has_no_order() {
+        let form = |engine, key: &str, name: &str| {
+            let metadata = [(key.to_owned(), name.to_owned())].into();
+            by_type(engine, &Field::new("a", DataType::Utf8, true).with_metadata(metadata)).form
+        };
+        let extension = "ARROW:extension:name";
+        assert_eq!(form(Engine::BigQuery, extension, "google:sqlType:json"), Form::Other);
+        assert_eq!(form(Engine::BigQuery, extension, "google:sqlType:datetime"), Form::Text);
+        assert_eq!(form(Engine::Snowflake, "logicalType", "VARIANT"), Form::Other);
+        assert_eq!(form(Engine::Snowflake, "SNOWFLAKE_TYPE", "text"), Form::Text);
     }
 }

@@ -6,6 +6,7 @@
     reason = "a test that cannot read its data must fail and say where"
 )]
 
+mod bigquery;
 mod conditions;
 mod engines;
 mod labels;

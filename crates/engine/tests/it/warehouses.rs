@@ -34,7 +34,7 @@ fn summary(source: &str, limits: &Limits) -> Summary {
 }
 
 /// The rows are in the windows of their times.
-fn same_windows(source: &str, limits: &Limits, batch: &RecordBatch) {
+pub(crate) fn same_windows(source: &str, limits: &Limits, batch: &RecordBatch) {
     let source = Source::parse(source).unwrap();
     let length = 3_600_000;
     for name in ["moment", "moment in a zone"] {
