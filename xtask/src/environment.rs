@@ -1,7 +1,7 @@
 //! What the tests need and a bare machine lacks: pinned Python packages, Chromium and Firefox with what drives them and
-//! looks for barriers in pages, PostgreSQL, a Docker Engine with a registry, wrk, promtool, Alertmanager, DuckDB, Pebble (a certificate
-//! authority that speaks ACME), and what checks GitHub Actions workflows (act, which runs them, and Helm are among the
-//! Python packages).
+//! looks for barriers in pages, PostgreSQL, a Docker Engine with a registry, wrk, promtool, Alertmanager, DuckDB, servers of
+//! Flight SQL and of Snowflake's protocol, Pebble (a certificate authority that speaks ACME), and what checks GitHub Actions
+//! workflows (act, which runs them, and Helm are among the Python packages).
 //!
 //! Everything of ours lands below `target/test-env`; system packages are installed only where we
 //! may (Debian, as root), otherwise the command to run is said.
@@ -60,6 +60,8 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
     unpacked(&environment, "prometheus", "promtool")?;
     alertmanager(&environment)?;
     duckdb(&environment)?;
+    // Its connector to Snowflake wants other packages than the rest.
+    python(&environment, "warehouses", "requirements-warehouses")?;
     actionlint(&environment)
 }
 
@@ -69,6 +71,13 @@ pub(crate) fn set_up_python() -> Result<PathBuf> {
     std::fs::create_dir_all(&environment)?;
     python(&environment, "python", "requirements")?;
     Ok(environment.join("python/bin/python"))
+}
+
+/// Only Spark, its driver and Java.
+pub(crate) fn set_up_spark() -> Result<()> {
+    let environment = root().join("target/test-env");
+    std::fs::create_dir_all(&environment)?;
+    spark(&environment)
 }
 
 /// A program of a Debian package that would start a server if it were installed: it is unpacked instead.

@@ -2,6 +2,7 @@
 //!
 //! - `test [FILTER…]`: sets up what the tests need below `target/test-env` and runs them all;
 //! - `test --long [FILTER…]`: the same, with the long forms of soaks;
+//! - `spark`: sets up Spark and nothing else, and runs what asks it;
 //! - `fuzz [TARGET…] [--seconds N]`: runs the fuzz targets;
 //! - `bench --against REV`: measures this tree and another revision in turns;
 //! - `upstream VERSION`: what a new version of MLflow changes that concerns the tracking server;
@@ -22,7 +23,7 @@ mod upstream;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--long] [ARGUMENTS OF cargo test…]\n       \
-                     cargo xtask fuzz [TARGET…] [--seconds N]\n       cargo xtask bench --against REV \
+                     cargo xtask spark\n       cargo xtask fuzz [TARGET…] [--seconds N]\n       cargo xtask bench --against REV \
                      [--rounds N] [--seconds N]\n       cargo xtask release [TARGET…] [--tag TAG] [--out DIR] \
                      [--pack BINARY]\n       cargo xtask upstream VERSION\n       \
                      cargo xtask deny [CHECK…]\n       cargo xtask setup";
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             let is_long = arguments.first().is_some_and(|argument| argument == "--long");
             environment::set_up(is_long).and_then(|()| test::run(&arguments))
         }
+        Some("spark") => environment::set_up_spark().and_then(|()| test::spark()),
         Some("fuzz") => fuzz::fuzz(&arguments.collect::<Vec<_>>()),
         Some("bench") => bench::against(&arguments.collect::<Vec<_>>()),
         Some("upstream") => upstream::compare(&arguments.collect::<Vec<_>>()),

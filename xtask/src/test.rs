@@ -61,6 +61,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// The tests that ask a Spark server, which takes a minute to start and half a gigabyte.
+pub(crate) fn spark() -> Result<()> {
+    let tests = ["test", "-p", "trainyard-engine", "--test", "it", "spark"];
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root()).args(tests).env("TRAINYARD_TEST_SPARK", "1");
+    crate::environment::run(&mut command)
+}
+
 /// Sums over the `test result:` lines.
 #[derive(Debug, Default)]
 struct Counted {

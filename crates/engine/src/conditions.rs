@@ -66,18 +66,18 @@ fn comparison(engine: Engine, shape: &Shape, operator: Operator, value: &Value) 
         Value::Number(number) => {
             let [low, high] = engine.infinities();
             let number = match *number {
-                f64::NEG_INFINITY => low.to_owned(),
-                f64::INFINITY => high.to_owned(),
+                f64::NEG_INFINITY => low,
+                f64::INFINITY => high,
                 number => format!("cast('{number:e}' as {double})"),
             };
             let column = format!("cast({column} as {double})");
             let compared = format!("{column} {sign} {number}");
-            match (engine.nan(), operator) {
-                // To engines it is the largest number, here it is none.
+            match (engine.is_nan(&column), operator) {
+                // To most engines it is the largest number, here it is none.
                 (Some(nan), Operator::Greater | Operator::GreaterEqual)
                     if shape.form == Form::Float =>
                 {
-                    format!("({compared} and {column} <> {nan})")
+                    format!("({compared} and not {nan})")
                 }
                 _ => compared,
             }
@@ -120,6 +120,9 @@ mod tests {
             (Engine::PostgreSql, "(s.\"t\" = E'a'' or \\\\'';--')"),
             (Engine::Spark, "(s.\"t\" = 'a\\' or \\\\\\';--')"),
             (Engine::Sqlite, "(s.\"t\" = 'a'' or \\'';--')"),
+            (Engine::FlightSql, "(s.\"t\" = 'a'' or \\'';--')"),
+            (Engine::Snowflake, "(s.\"t\" = 'a'' or \\\\'';--')"),
+            (Engine::BigQuery, "(s.\"t\" = 'a\\' or \\\\\\';--')"),
         ] {
             assert_eq!(of_text(engine, "a' or \\';--").unwrap(), expected);
             assert_eq!(of_text(engine, "a\0b"), None);
@@ -141,7 +144,7 @@ mod tests {
         ])));
         assert_eq!(
             sql(Engine::DuckDb, &not, &shapes).unwrap(),
-            "not (((cast(s.\"x\" as double) > cast('-5e-1' as double) and cast(s.\"x\" as double) <> \
+            "not (((cast(s.\"x\" as double) > cast('-5e-1' as double) and not cast(s.\"x\" as double) = \
              cast('NaN' as double))) and (cast(s.\"x\" as double) < cast('-5e-1' as double)) and (s.\"x\" is null))"
         );
     }

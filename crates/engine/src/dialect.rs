@@ -1,14 +1,18 @@
-//! What engines have of their own: words of SQL, and how an address becomes a connection.
-
-use adbc_core::options::{OptionDatabase, OptionValue};
+//! What engines have of their own: words of SQL.
 
 /// An engine that can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
+    /// BigQuery.
+    BigQuery,
     /// DuckDB: a file, or none and files that a query names.
     DuckDb,
+    /// Whatever speaks Flight SQL, and standard SQL in it.
+    FlightSql,
     /// PostgreSQL, and what speaks its protocol and its SQL.
     PostgreSql,
+    /// Snowflake.
+    Snowflake,
     /// Spark, by a Connect server.
     Spark,
     /// SQLite: a file.
@@ -19,8 +23,11 @@ impl Engine {
     /// By the scheme of a URI.
     pub(crate) fn of_scheme(scheme: &str) -> Option<Self> {
         match scheme {
+            "bigquery" => Some(Self::BigQuery),
             "duckdb" => Some(Self::DuckDb),
+            "flightsql" | "grpc+tls" | "grpc" => Some(Self::FlightSql),
             "postgresql" | "postgres" => Some(Self::PostgreSql),
+            "snowflake" => Some(Self::Snowflake),
             "spark" => Some(Self::Spark),
             "sqlite" => Some(Self::Sqlite),
             _ => None,
@@ -30,8 +37,11 @@ impl Engine {
     /// As it calls itself.
     pub fn name(self) -> &'static str {
         match self {
+            Self::BigQuery => "BigQuery",
             Self::DuckDb => "DuckDB",
+            Self::FlightSql => "Flight SQL",
             Self::PostgreSql => "PostgreSQL",
+            Self::Snowflake => "Snowflake",
             Self::Spark => "Spark",
             Self::Sqlite => "SQLite",
         }
@@ -39,34 +49,7 @@ impl Engine {
 
     /// Whether the address is a server's; else it is a file.
     pub(crate) fn is_server(self) -> bool {
-        matches!(self, Self::PostgreSql | Self::Spark)
-    }
-
-    /// What its driver's first function is called.
-    pub(crate) fn entry_point(self) -> &'static [u8] {
-        match self {
-            Self::DuckDb => b"duckdb_adbc_init",
-            Self::PostgreSql | Self::Spark | Self::Sqlite => b"AdbcDriverInit",
-        }
-    }
-
-    /// The options that open a database, to be read only.
-    pub(crate) fn options(self, address: &str) -> Vec<(OptionDatabase, OptionValue)> {
-        let other = |key: &str, value: &str| {
-            (OptionDatabase::Other(key.to_owned()), OptionValue::String(value.to_owned()))
-        };
-        match self {
-            Self::DuckDb if address.is_empty() => vec![other("path", ":memory:")],
-            Self::DuckDb => vec![other("path", address), other("access_mode", "READ_ONLY")],
-            Self::PostgreSql | Self::Spark => {
-                vec![(OptionDatabase::Uri, OptionValue::String(address.to_owned()))]
-            }
-            Self::Sqlite => {
-                let path = address.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-                let uri = format!("file:{path}?mode=ro");
-                vec![(OptionDatabase::Uri, OptionValue::String(uri))]
-            }
-        }
+        !matches!(self, Self::DuckDb | Self::Sqlite)
     }
 
     /// Whether its driver begins transactions where it is told not to commit by itself.
@@ -74,8 +57,8 @@ impl Engine {
         matches!(self, Self::PostgreSql)
     }
 
-    /// What makes all that follows one look at the rows, and no more than a look; in so many milliseconds. Spark has no
-    /// such thing: what stands in brackets after `from` can only be read all the same.
+    /// What makes all that follows one look at the rows, and no more than a look; in so many milliseconds. The others have
+    /// no such thing: what stands in brackets after `from` can only be read all the same.
     pub(crate) fn begin(self, milliseconds: u128) -> Vec<String> {
         match self {
             Self::DuckDb => vec!["begin transaction read only".to_owned()],
@@ -86,24 +69,39 @@ impl Engine {
                     milliseconds.clamp(1, i32::MAX as u128)
                 ),
             ],
-            Self::Spark => Vec::new(),
+            Self::BigQuery | Self::FlightSql | Self::Snowflake | Self::Spark => Vec::new(),
             Self::Sqlite => vec!["begin".to_owned()],
         }
     }
 
-    /// A statement that says its version in one cell.
-    pub(crate) fn version(self) -> &'static str {
+    /// A statement that says its version in one cell; BigQuery has none.
+    pub(crate) fn version(self) -> Option<&'static str> {
         match self {
-            Self::DuckDb | Self::PostgreSql | Self::Spark => "select version()",
-            Self::Sqlite => "select sqlite_version()",
+            Self::DuckDb | Self::FlightSql | Self::PostgreSql | Self::Spark => {
+                Some("select version()")
+            }
+            Self::Snowflake => Some("select current_version()"),
+            Self::Sqlite => Some("select sqlite_version()"),
+            Self::BigQuery => None,
         }
+    }
+
+    /// Whether names and types are asked for without a statement being run: an answer without rows may come without them.
+    pub(crate) fn describes_statements(self) -> bool {
+        self == Self::FlightSql
+    }
+
+    /// Whether the first rows cost less than all of them: BigQuery counts the bytes of whole columns.
+    pub(crate) fn reads_first_rows(self) -> bool {
+        self != Self::BigQuery
     }
 
     /// A name, whatever is in it.
     pub(crate) fn quoted(self, name: &str) -> String {
         match self {
+            Self::BigQuery => format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`")),
             Self::Spark => format!("`{}`", name.replace('`', "``")),
-            Self::DuckDb | Self::PostgreSql | Self::Sqlite => {
+            Self::DuckDb | Self::FlightSql | Self::PostgreSql | Self::Snowflake | Self::Sqlite => {
                 format!("\"{}\"", name.replace('"', "\"\""))
             }
         }
@@ -114,14 +112,19 @@ impl Engine {
         if text.contains('\0') {
             return None;
         }
+        let without_backslashes = || text.replace('\\', "\\\\");
         Some(match self {
-            Self::DuckDb | Self::Sqlite => format!("'{}'", text.replace('\'', "''")),
-            // Whether a backslash means something is a setting; this way it always does.
-            Self::PostgreSql => {
-                format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+            Self::DuckDb | Self::FlightSql | Self::Sqlite => {
+                format!("'{}'", text.replace('\'', "''"))
             }
-            Self::Spark => {
-                format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+            // Whether a backslash means something is a setting; this way it always does.
+            Self::PostgreSql => format!("E'{}'", without_backslashes().replace('\'', "''")),
+            Self::Snowflake => format!("'{}'", without_backslashes().replace('\'', "''")),
+            Self::Spark => format!("'{}'", without_backslashes().replace('\'', "\\'")),
+            Self::BigQuery => {
+                // A line ends such a text.
+                let text = without_backslashes().replace('\'', "\\'");
+                format!("'{}'", text.replace('\n', "\\n").replace('\r', "\\r"))
             }
         })
     }
@@ -132,7 +135,8 @@ impl Engine {
         match self {
             Self::DuckDb => format!("cast({column} as varchar) collate c"),
             Self::PostgreSql => format!("cast({column} as text) collate \"C\""),
-            Self::Spark => column.to_owned(),
+            Self::FlightSql => format!("cast({column} as varchar)"),
+            Self::BigQuery | Self::Snowflake | Self::Spark => column.to_owned(),
             Self::Sqlite => format!("cast({column} as text) collate binary"),
         }
     }
@@ -142,49 +146,99 @@ impl Engine {
         match self {
             Self::Spark if has_zone => format!("timestamp '{written}+00:00'"),
             Self::Spark => format!("timestamp_ntz '{written}'"),
+            Self::BigQuery if has_zone => format!("timestamp '{written}+00'"),
+            Self::BigQuery => format!("datetime '{written}'"),
+            Self::Snowflake if has_zone => format!("to_timestamp_tz('{written} +00:00')"),
+            Self::Snowflake => format!("to_timestamp_ntz('{written}')"),
             _ if has_zone => format!("timestamptz '{written}+00'"),
             _ => format!("timestamp '{written}'"),
         }
     }
 
+    /// Milliseconds from 1970 to a time, those without a zone being UTC; SQLite's times are text.
+    pub(crate) fn milliseconds(self, column: &str, has_zone: bool) -> Option<String> {
+        Some(match self {
+            Self::BigQuery => format!("unix_millis(timestamp({column}))"),
+            Self::DuckDb if has_zone => format!("epoch_ms({column})"),
+            Self::DuckDb => format!("epoch_ms(cast({column} as timestamp))"),
+            Self::FlightSql => {
+                format!("cast(floor(date_part('epoch', {column}) * 1000) as bigint)")
+            }
+            Self::PostgreSql => {
+                format!("cast(floor(extract(epoch from {column}) * 1000) as bigint)")
+            }
+            Self::Snowflake => format!("date_part(epoch_millisecond, {column})"),
+            Self::Spark if has_zone => format!("unix_millis({column})"),
+            // Differences of times without a zone are taken in that of the session, where an hour may be missing.
+            Self::Spark => {
+                let time = format!("cast({column} as timestamp_ntz)");
+                format!(
+                    "datediff(cast({time} as date), date '1970-01-01') * 86400000L + (hour({time}) * 60 + minute({time})) * 60000L + \
+                     cast(floor(extract(second from {time}) * 1000) as bigint)"
+                )
+            }
+            Self::Sqlite => return None,
+        })
+    }
+
     /// What double precision is called.
     pub(crate) fn double(self) -> &'static str {
         match self {
-            Self::DuckDb | Self::Spark => "double",
+            Self::BigQuery => "float64",
+            Self::DuckDb | Self::FlightSql | Self::Snowflake | Self::Spark => "double",
             Self::PostgreSql => "double precision",
             Self::Sqlite => "real",
         }
     }
 
     /// Not a number, in double precision; SQLite has none.
-    pub(crate) fn nan(self) -> Option<&'static str> {
+    pub(crate) fn nan(self) -> Option<String> {
+        (self != Self::Sqlite).then(|| format!("cast('NaN' as {})", self.double()))
+    }
+
+    /// Whether a number is none; to BigQuery NaN is not even equal to itself.
+    pub(crate) fn is_nan(self, number: &str) -> Option<String> {
         match self {
-            Self::PostgreSql => Some("cast('NaN' as double precision)"),
-            Self::DuckDb | Self::Spark => Some("cast('NaN' as double)"),
-            Self::Sqlite => None,
+            Self::BigQuery => Some(format!("is_nan({number})")),
+            _ => self.nan().map(|nan| format!("{number} = {nan}")),
         }
     }
 
     /// The infinities, in double precision.
-    pub(crate) fn infinities(self) -> [&'static str; 2] {
-        match self {
-            Self::DuckDb | Self::Spark => {
-                ["cast('-Infinity' as double)", "cast('Infinity' as double)"]
-            }
-            Self::PostgreSql => {
-                ["cast('-Infinity' as double precision)", "cast('Infinity' as double precision)"]
-            }
-            Self::Sqlite => ["-9e999", "9e999"],
-        }
+    pub(crate) fn infinities(self) -> [String; 2] {
+        let [low, high] = match self {
+            Self::Sqlite => return ["-9e999".to_owned(), "9e999".to_owned()],
+            Self::Snowflake => ["-inf", "inf"],
+            _ => ["-Infinity", "Infinity"],
+        };
+        [low, high].map(|word| format!("cast('{word}' as {})", self.double()))
     }
 
     /// Whole numbers divided, without what is left.
     pub(crate) fn divided(self, number: &str, by: u64) -> String {
         match self {
+            Self::BigQuery => format!("div({number}, {by})"),
             Self::DuckDb => format!("({number}) // {by}"),
             Self::Spark => format!("({number}) div {by}"),
             Self::PostgreSql | Self::Sqlite => format!("({number}) / {by}"),
+            Self::FlightSql | Self::Snowflake => self.floor_of(number, by),
         }
+    }
+
+    /// How often `by` goes into a number below 2^52, rounded down, below 0 too. A quotient of doubles cannot become the next whole
+    /// number: it is at least `1 / by` away, which is more than it is wrong.
+    pub(crate) fn floor_of(self, number: &str, by: u64) -> String {
+        let double = self.double();
+        let whole = match self {
+            Self::BigQuery => "int64",
+            _ => "bigint",
+        };
+        format!("cast(floor(cast({number} as {double}) / {by}) as {whole})")
+    }
+
+    /// Whether one statement takes quantiles of several columns, each sorted by itself, at many ranks.
+    pub(crate) fn has_many_quantiles(self) -> bool {
+        self == Self::PostgreSql
     }
 
     /// Whether one statement groups by one column after the other.
@@ -207,12 +261,6 @@ mod tests {
         assert_eq!(Engine::DuckDb.quoted("a\"; drop table t; --"), "\"a\"\"; drop table t; --\"");
         assert_eq!(Engine::PostgreSql.quoted("La b"), "\"La b\"");
         assert_eq!(Engine::Spark.quoted("a`b\"c"), "`a``b\"c`");
-    }
-
-    #[test]
-    fn a_path_is_no_part_of_a_uri() {
-        let options = Engine::Sqlite.options("/a?mode=rwc#%.db");
-        let OptionValue::String(uri) = &options[0].1 else { panic!("{options:?}") };
-        assert_eq!(uri, "file:/a%3fmode=rwc%23%25.db?mode=ro");
+        assert_eq!(Engine::BigQuery.quoted("a`b\\"), "`a\\`b\\\\`");
     }
 }

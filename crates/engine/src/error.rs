@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use trainyard_base::{Advice, Advise, Fault};
 
-use crate::limits::{DRIVER_VARIABLE, ROWS_MAX};
+use crate::limits::{DRIVER_VARIABLE, ROWS_MAX, WINDOWS_MAX};
 
 /// The result of asking an engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -30,6 +30,8 @@ pub enum Error {
     Static {
         /// The engine's name.
         engine: &'static str,
+        /// How its driver is installed.
+        install: &'static str,
     },
     /// The driver is not there.
     #[error("{engine} needs its ADBC driver, and {library} is not in {looked}")]
@@ -85,6 +87,16 @@ pub enum Error {
         /// What does not fit.
         what: String,
     },
+    /// Rows cannot be put into windows.
+    #[error("windows of {place} cannot be made by {column:?}: {reason}")]
+    Time {
+        /// The engine and the table.
+        place: String,
+        /// The column of times that was named.
+        column: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// More than can be held here.
     #[error("{place} has {found} {what}, and {most} can be compared")]
     TooLarge {
@@ -96,6 +108,16 @@ pub enum Error {
         what: &'static str,
         /// The limit.
         most: u64,
+    },
+    /// Earlier looks go on in drivers that cannot stop.
+    #[error(
+        "{place} is not asked: {left} looks at engines took longer than they may, and have not ended yet"
+    )]
+    Busy {
+        /// The engine.
+        place: String,
+        /// How many looks.
+        left: usize,
     },
     /// An answer that no such statement has.
     #[error("{place} answered {what} with something else: {reason}")]
@@ -119,14 +141,19 @@ impl Advise for Error {
                 "name a table (ENGINE?table=schema.name) or a query, which comes last (ENGINE?query=select …)",
             ),
             Self::Condition(error) => error.advice(),
-            Self::Static { .. } => Advice::environment(
-                "take a dynamic program: …-x86_64-linux-glibc.gz of a release, or one built here (`trainyard help install`)",
-            ),
-            Self::NoDriver { install, .. } => Advice::environment(format!(
+            Self::Time { .. } => {
+                Advice::input("name a column of dates or timestamps: --time-column")
+            }
+            // Drivers are the user's to name, as files are.
+            Self::Static { install, .. } => Advice::input(format!(
+                "take a dynamic program (…-x86_64-linux-glibc.gz of a release, or one built here: `trainyard help install`), and \
+                 then the driver: {install}"
+            )),
+            Self::NoDriver { install, .. } => Advice::input(format!(
                 "{install}; or name the library or its folder: --engine-driver PATH, {DRIVER_VARIABLE}"
             )),
             Self::Driver { .. } => {
-                Advice::environment("install the driver for this machine, or name another library")
+                Advice::input("install the driver for this machine, or name another library")
             }
             Self::Connect { .. } => Advice::environment(
                 "check address, name and password; PGPASSFILE and PGPASSWORD count, and TRAINYARD_ENGINE keeps an address \
@@ -138,11 +165,17 @@ impl Advise for Error {
             Self::TimedOut { .. } => Advice::environment(
                 "give it longer (--engine-timeout 3h), fewer columns, or a query of fewer rows",
             ),
+            Self::Busy { .. } => Advice::environment(
+                "wait until they end, or start the program anew; give the engine longer (--engine-timeout 3h)",
+            ),
             Self::Changed { .. } => Advice::environment(
                 "compare a table that is at rest, or a query of rows that are complete",
             ),
             Self::TooLarge { most, .. } if *most == ROWS_MAX => {
                 Advice::input("compare a part of it: ?query=select … where …")
+            }
+            Self::TooLarge { most, .. } if *most == WINDOWS_MAX as u64 => {
+                Advice::input("make them longer with --window, or look at fewer with --since")
             }
             Self::TooLarge { .. } => Advice::input("name those that count: --columns a,b"),
             Self::Answer { .. } => Fault::Program.into(),

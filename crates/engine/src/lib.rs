@@ -6,8 +6,11 @@
 //!
 //! - [`Source`] is a table or a query of an engine, as a URI says it.
 //! - [`summarize`] asks the engine, within [`Limits`].
+//! - [`windows`] asks it in which windows of time rows lie.
 
 mod conditions;
+mod connect;
+mod counts;
 mod dialect;
 mod error;
 mod library;
@@ -17,11 +20,14 @@ mod shape;
 mod source;
 mod statements;
 mod summary;
+mod time_limit;
 mod types;
 mod values;
+mod windows;
 
 pub use dialect::Engine;
 pub use error::{Error, Result};
-pub use limits::{DRIVER_VARIABLE, LABEL_CHARACTERS_MAX, Limits, POINTS, ROWS_MAX};
+pub use limits::{DRIVER_VARIABLE, LABEL_CHARACTERS_MAX, Limits, POINTS, ROWS_MAX, WINDOWS_MAX};
 pub use source::Source;
 pub use summary::{Summary, summarize};
+pub use windows::{Windowed, Windows, windows};

@@ -27,16 +27,31 @@ struct Driver {
 
 fn driver(engine: Engine) -> Driver {
     match engine {
+        Engine::BigQuery => Driver {
+            library: "libadbc_driver_bigquery.so",
+            package: Some("adbc_driver_bigquery"),
+            install: "pip install adbc-driver-bigquery",
+        },
         // The wheel `duckdb` holds it within a module that only Python can load.
         Engine::DuckDb => Driver {
             library: "libduckdb.so",
             package: None,
             install: "take libduckdb.so from the archive libduckdb-linux-amd64.zip (or -arm64) of DuckDB's releases",
         },
+        Engine::FlightSql => Driver {
+            library: "libadbc_driver_flightsql.so",
+            package: Some("adbc_driver_flightsql"),
+            install: "pip install adbc-driver-flightsql",
+        },
         Engine::PostgreSql => Driver {
             library: "libadbc_driver_postgresql.so",
             package: Some("adbc_driver_postgresql"),
             install: "pip install adbc-driver-postgresql",
+        },
+        Engine::Snowflake => Driver {
+            library: "libadbc_driver_snowflake.so",
+            package: Some("adbc_driver_snowflake"),
+            install: "pip install adbc-driver-snowflake",
         },
         Engine::Spark => Driver {
             library: "libadbc_driver_spark.so",
@@ -53,11 +68,11 @@ fn driver(engine: Engine) -> Driver {
 
 /// The library that the user named, or that lies in the folder that they named, or one from the usual places.
 pub(crate) fn find(engine: Engine, named: Option<&Path>) -> Result<PathBuf> {
+    let Driver { library, package, install } = driver(engine);
     // It has a C library, and drivers bring another one: DuckDB's ends the process.
     if cfg!(target_feature = "crt-static") {
-        return Err(Error::Static { engine: engine.name() });
+        return Err(Error::Static { engine: engine.name(), install });
     }
-    let Driver { library, package, install } = driver(engine);
     let missing =
         |looked: String| Error::NoDriver { engine: engine.name(), library, looked, install };
     let variable = std::env::var_os(DRIVER_VARIABLE).filter(|path| !path.is_empty());

@@ -24,6 +24,22 @@ pub(crate) const COLUMNS_MAX: usize = 10_000;
 /// Columns that one statement asks about: PostgreSQL gives 1664 at most, of which each takes six.
 pub(crate) const COLUMNS_A_STATEMENT: usize = 32;
 
+/// Rows that are looked at first, of a table of many: enough to know of most columns that they have more different values
+/// than are counted one by one.
+pub(crate) const FIRST_ROWS: u64 = 50_000;
+
+/// Columns of which one statement takes quantiles, each of which the engine sorts meanwhile.
+pub(crate) const SORTED_A_STATEMENT: usize = 8;
+
+/// Rows of an answer beside those of usable values: missing, no number, infinite on either side.
+pub(crate) const ROWS_BESIDE: u64 = 4;
+
+/// Windows of a table: two years of hours.
+pub const WINDOWS_MAX: usize = 20_000;
+
+/// Looks that took longer than they may and have not ended yet, in this process.
+pub(crate) const LEFT_MAX: usize = 4;
+
 /// Rows of one answer: those of at least one column.
 pub(crate) const ANSWER_ROWS: u64 = 2 * POINTS as u64;
 

@@ -79,13 +79,38 @@ impl<'a> Session<'a> {
         for statement in engine.begin(left.as_millis()) {
             session.rows("its rows as they are now", &statement, 0)?;
         }
+        session.check_sql()?;
         session.statements = 0;
         Ok(session)
     }
 
+    /// What stands behind Flight SQL may speak any SQL: one in which double quotes are around texts, or a backslash means
+    /// something, would answer something else than is asked.
+    fn check_sql(&mut self) -> Result<()> {
+        if self.source.engine() != Engine::FlightSql {
+            return Ok(());
+        }
+        let what = "whether its SQL is the standard's";
+        let sql = r#"select count(*) as n from (select 'x' as "A") as q where "A" = 'x' and length('\\') = 2"#;
+        if self.numbers(what, sql, 1)? == [1] {
+            return Ok(());
+        }
+        let reason = "it reads double quotes or backslashes otherwise than standard SQL".to_owned();
+        Err(self.answer(what, reason))
+    }
+
     /// Names and types of what a statement answers.
     pub(crate) fn schema(&mut self, what: &str, sql: &str) -> Result<SchemaRef> {
-        Ok(self.run(what, sql, 0)?.0)
+        if !self.source.engine().describes_statements() {
+            return Ok(self.run(what, sql, 1)?.0);
+        }
+        self.begin_statement()?;
+        let mut statement = self
+            .connection
+            .new_statement()
+            .map_err(|error| self.failed(what, sql, &error.message))?;
+        let schema = statement.set_sql_query(sql).and_then(|()| statement.execute_schema());
+        schema.map(Arc::new).map_err(|error| self.failed(what, sql, &error.message))
     }
 
     /// What a statement answers; `rows_max` of it are known to be enough.
@@ -145,17 +170,9 @@ impl<'a> Session<'a> {
         sql: &str,
         rows_max: u64,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        self.statements += 1;
+        self.begin_statement()?;
         let source = self.source;
-        if Instant::now() >= self.until {
-            return Err(Error::TimedOut { place: source.place().to_owned(), limit: self.time });
-        }
-        let failed = |reason: String| Error::Statement {
-            place: source.place().to_owned(),
-            what: what.to_owned(),
-            // Some repeat the whole statement, in which a query may say what nobody is to read.
-            reason: first_line(&source.without_secrets(&reason.replace(sql, "…"))),
-        };
+        let failed = |reason: String| failed(source, what, sql, &reason);
         let mut statement =
             self.connection.new_statement().map_err(|error| failed(error.message))?;
         statement.set_sql_query(sql).map_err(|error| failed(error.message))?;
@@ -196,8 +213,29 @@ impl<'a> Session<'a> {
         Ok((schema, batches))
     }
 
+    fn begin_statement(&mut self) -> Result<()> {
+        self.statements += 1;
+        if Instant::now() < self.until {
+            return Ok(());
+        }
+        Err(Error::TimedOut { place: self.source.place().to_owned(), limit: self.time })
+    }
+
+    fn failed(&self, what: &str, sql: &str, reason: &str) -> Error {
+        failed(self.source, what, sql, reason)
+    }
+
     fn now_runs(&self, handle: Option<Box<dyn CancelHandle>>) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = handle;
+    }
+}
+
+fn failed(source: &Source, what: &str, sql: &str, reason: &str) -> Error {
+    Error::Statement {
+        place: source.place().to_owned(),
+        what: what.to_owned(),
+        // Some repeat the whole statement, in which a query may say what nobody is to read.
+        reason: first_line(&source.without_secrets(&reason.replace(sql, "…"))),
     }
 }
 

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// How a side begins whose engine is said elsewhere.
 const ASKED: [&str; 2] = ["?table=", "?query="];
 
+/// What parameters are called that hold secrets, or a part of it.
+const SECRETS: [&str; 6] = ["password", "token", "secret", "credential", "key", "header"];
+
 /// What is put in the place of a secret.
 const HIDDEN: &str = "***";
 
@@ -66,8 +69,10 @@ impl Source {
         let Some(engine) = Engine::of_scheme(scheme) else {
             return Err(Error::Source {
                 place: format!("{scheme}://"),
-                reason: "no engine has this scheme; there are duckdb, postgresql, spark and sqlite"
-                    .to_owned(),
+                reason:
+                    "no engine has this scheme; there are bigquery, duckdb, flightsql, postgresql, \
+                         snowflake, spark and sqlite"
+                        .to_owned(),
             });
         };
         let place = shown_address(engine, address, rest);
@@ -107,8 +112,9 @@ impl Source {
             }
         }
         let relation = relation.ok_or_else(|| wrong("no table is named"))?;
-        if engine != Engine::PostgreSql && !others.is_empty() {
-            return Err(wrong("there is table= and query= and nothing else"));
+        let key = |part: &&str| part.split('=').next().unwrap_or_default().to_owned();
+        if let Some(unknown) = others.iter().map(key).find(|key| !engine.takes(key)) {
+            return Err(wrong(&format!("{unknown:?} is no parameter{}", parameters(engine))));
         }
         if engine == Engine::Sqlite && rest.is_empty() {
             return Err(wrong("no file is named"));
@@ -117,8 +123,8 @@ impl Source {
             Engine::DuckDb | Engine::Sqlite => rest.to_owned(),
             // As Spark's own clients have it.
             Engine::Spark => format!("sc://{rest}"),
-            Engine::PostgreSql if others.is_empty() => address.to_owned(),
-            Engine::PostgreSql => format!("{address}?{}", others.join("&")),
+            _ if others.is_empty() => address.to_owned(),
+            _ => format!("{address}?{}", others.join("&")),
         };
         Ok(Self { engine, address, relation, place })
     }
@@ -195,7 +201,7 @@ impl Source {
         let mut secrets = vec![self.address.clone()];
         secrets.extend(self.address.split(['?', '&', ';']).filter_map(|part| {
             let (key, value) = part.split_once('=')?;
-            (key.contains("password") || key.contains("token")).then(|| value.to_owned())
+            SECRETS.iter().any(|secret| key.contains(secret)).then(|| value.to_owned())
         }));
         let authority = self.address.split_once("://").map_or("", |(_, rest)| rest);
         let authority = authority.split('?').next().unwrap_or_default();
@@ -228,6 +234,18 @@ fn shown_address(engine: Engine, address: &str, rest: &str) -> String {
         return format!("{scheme}://{HIDDEN}");
     }
     format!("{scheme}://{}{port}{}", url.host_str().unwrap_or_default(), url.path())
+}
+
+/// What may stand beside table and query, for people.
+fn parameters(engine: Engine) -> String {
+    let short = engine.parameters().iter().map(|(short, ..)| format!("{short}=, "));
+    let short: String = short.collect();
+    let own = if engine.is_server() && engine != Engine::Spark {
+        format!(", {short}and the driver's own, adbc.…=")
+    } else {
+        String::new()
+    };
+    format!("; there is table= and query={own}")
 }
 
 /// What stands before the next `&` that is not within double quotes, and what follows it.
@@ -305,6 +323,7 @@ mod tests {
             "duckdb://a.db?table=a&table=b",
             "duckdb://a.db?tabel=a&table=b",
             "sqlite://?table=a",
+            "snowflake://a/b?table=t&token=s3cret",
             "oracle://h?table=a",
             "?table=a",
         ] {
@@ -316,7 +335,7 @@ mod tests {
         let unknown = "mysql://me:s3cret@h/d?table=t";
         assert!(Source::is_one(unknown));
         let error = Source::parse(unknown).unwrap_err().to_string();
-        assert!(error.contains("there are duckdb") && !error.contains("s3cret"), "{error}");
+        assert!(error.contains("there are bigquery") && !error.contains("s3cret"), "{error}");
     }
 
     #[test]
@@ -355,6 +374,18 @@ mod tests {
             let said = format!("bad URI {}: password \"sec ret\" and sec%20ret", source.address());
             let shown = source.without_secrets(&said);
             for shown in [shown, source.shown(), format!("{source:?}")] {
+                assert!(!shown.contains("sec"), "{text}: {shown}");
+            }
+        }
+        for text in [
+            "snowflake://me:sec%20ret@acc/DB/S?warehouse=W&table=T",
+            "snowflake://me@acc/DB?adbc.snowflake.sql.client_option.auth_token=sec%20ret&table=T",
+            "grpc://me:sec%20ret@h:1?table=t",
+            "flightsql://h:1?token=sec%20ret&table=t",
+        ] {
+            let source = Source::parse(text).unwrap();
+            let said = source.without_secrets("\"sec ret\" and sec%20ret");
+            for shown in [said, source.shown(), source.written(), format!("{source:?}")] {
                 assert!(!shown.contains("sec"), "{text}: {shown}");
             }
         }

@@ -4,15 +4,22 @@
 //! somebody else chose stand once, in quotes, and nothing that is in a row ever becomes a part of a statement.
 
 use crate::dialect::Engine;
-use crate::limits::POINTS;
+use crate::limits::{FIRST_ROWS, POINTS, WINDOWS_MAX};
 use crate::shape::{Form, Shape};
 
 /// Numbers of a column in the answer to [`counts`].
-pub(crate) const NUMBERS_A_COLUMN: usize = 6;
+pub(crate) const NUMBERS_A_COLUMN: usize = 5;
 
 /// Names and types.
-pub(crate) fn schema(relation: &str) -> String {
-    format!("select * from {relation} as s limit 0")
+pub(crate) fn schema(engine: Engine, relation: &str) -> String {
+    if engine != Engine::BigQuery {
+        return format!("select * from {relation} as s limit 0");
+    }
+    // Its driver gives no types where there are no rows: here is one without values.
+    format!(
+        "select s.* except (trainyard_joined) from (select 1 as one) as o left join (select *, 1 as trainyard_joined from \
+         {relation} as r where false) as s on o.one = s.trainyard_joined"
+    )
 }
 
 /// How many rows there are.
@@ -42,21 +49,20 @@ fn columns(relation: &str, shapes: &[&Shape]) -> String {
     format!("(select {} from {relation} as s) as q", columns.join(", "))
 }
 
-/// The rows, and of each column: its values, how many are different, how many are no number and infinite on either
-/// side, and the characters of the longest text; 0 for what its type does not have.
+/// The rows, and of each column: its values, how many are no number and infinite on either side, and the characters of the
+/// longest text; 0 for what its type does not have.
 pub(crate) fn counts(engine: Engine, relation: &str, shapes: &[&Shape]) -> String {
     let zero = || "0".to_owned();
     let mut parts = vec!["count(*)".to_owned()];
     for (index, shape) in shapes.iter().enumerate() {
         let column = format!("c{index}");
-        let equal = |value: &str| format!("count(case when {column} = {value} then 1 end)");
+        let count = |condition: String| format!("count(case when {condition} then 1 end)");
         let is_float = shape.form == Form::Float;
-        let is_compared = shape.form != Form::Other;
-        let [low, high] = engine.infinities().map(|value| is_float.then(|| equal(value)));
-        let nan = engine.nan().filter(|_| is_float).map(equal);
+        let [low, high] =
+            engine.infinities().map(|value| is_float.then(|| count(format!("{column} = {value}"))));
+        let nan = engine.is_nan(&column).filter(|_| is_float).map(count);
         parts.extend([
             format!("count({column})"),
-            if is_compared { format!("count(distinct {column})") } else { zero() },
             nan.unwrap_or_else(zero),
             low.unwrap_or_else(zero),
             high.unwrap_or_else(zero),
@@ -68,13 +74,44 @@ pub(crate) fn counts(engine: Engine, relation: &str, shapes: &[&Shape]) -> Strin
     format!("select {} from {}", named.join(", "), columns(relation, shapes))
 }
 
+/// How many values of each column are different. Groups are found by hashing, where `count(distinct …)` sorts.
+pub(crate) fn distinct(engine: Engine, relation: &str, shapes: &[&Shape]) -> String {
+    if shapes.len() == 1 || !engine.has_grouping_sets() {
+        return count_distinct(&columns(relation, shapes), shapes.len());
+    }
+    let counts: Vec<String> = (0..shapes.len())
+        .map(|index| format!("count(case when g{index} = 0 then c{index} end) as n{index}"))
+        .collect();
+    let grouped = grouped(relation, shapes, "");
+    format!("select {} from ({grouped}) as grouped", counts.join(", "))
+}
+
+/// The same of the first rows, whichever they are.
+pub(crate) fn distinct_of_first(relation: &str, shapes: &[&Shape]) -> String {
+    let first =
+        format!("(select * from {} limit {FIRST_ROWS}) as first_rows", columns(relation, shapes));
+    count_distinct(&first, shapes.len())
+}
+
+fn count_distinct(from: &str, columns: usize) -> String {
+    let counts: Vec<String> =
+        (0..columns).map(|index| format!("count(distinct c{index}) as n{index}")).collect();
+    format!("select {} from {from}", counts.join(", "))
+}
+
 /// How often each value of each column stands: a row for each, with 0 in `g0`, `g1`, … for the column that it is of.
 pub(crate) fn values(relation: &str, shapes: &[&Shape]) -> String {
     let names: Vec<String> = (0..shapes.len()).map(|index| format!("c{index}")).collect();
-    let from = columns(relation, shapes);
     if let [name] = names.as_slice() {
+        let from = columns(relation, shapes);
         return format!("select 0 as g0, {name}, count(*) as n from {from} group by {name}");
     }
+    grouped(relation, shapes, ", count(*) as n")
+}
+
+/// A row for each value of each column, with 0 in `g0`, `g1`, … for the column that it is of, and `further` columns.
+fn grouped(relation: &str, shapes: &[&Shape], further: &str) -> String {
+    let names: Vec<String> = (0..shapes.len()).map(|index| format!("c{index}")).collect();
     let groupings: Vec<String> = names
         .iter()
         .enumerate()
@@ -82,34 +119,96 @@ pub(crate) fn values(relation: &str, shapes: &[&Shape]) -> String {
         .collect();
     let sets: Vec<String> = names.iter().map(|name| format!("({name})")).collect();
     format!(
-        "select {}, {}, count(*) as n from {from} group by grouping sets ({})",
+        "select {}, {}{further} from {} group by grouping sets ({})",
         groupings.join(", "),
         names.join(", "),
+        columns(relation, shapes),
         sets.join(", ")
     )
 }
 
-/// [`POINTS`] of a column's `count` finite values, in order: those in the middle of as many equal shares, the smallest and
-/// the largest as they are. They stand where [`trainyard_drift::Column::quantised`] takes them.
-pub(crate) fn quantiles(engine: Engine, relation: &str, shape: &Shape, count: u64) -> String {
+/// [`POINTS`] of each column's finite values, so many of which there are, in order: those in the middle of as many equal shares,
+/// the smallest and the largest as they are. They stand where [`trainyard_drift::Column::quantised`] takes them.
+pub(crate) fn quantiles(engine: Engine, relation: &str, shapes: &[(&Shape, u64)]) -> String {
+    match shapes {
+        [(shape, count)] if !engine.has_many_quantiles() => ranked(engine, relation, shape, *count),
+        _ => sorted(engine, relation, shapes),
+    }
+}
+
+/// Those of one column, by numbering its rows in order.
+fn ranked(engine: Engine, relation: &str, shape: &Shape, count: u64) -> String {
     let points = POINTS as u64;
-    let last = points - 1;
-    let mut finite = "c0 is not null".to_owned();
+    let share = engine.divided(&format!("(r + 1) * {points} - 1"), count);
+    let rank = rank(|number, by| engine.divided(number, by), count);
+    let whole = if engine == Engine::BigQuery { "int64" } else { "bigint" };
+    format!(
+        "select c0 from (select c0, r, {share} as b from (select c0, cast(row_number() over (order by c0) as {whole}) - 1 as r from {} \
+         where {}) as ranked) as shared where r = {rank} order by b",
+        columns(relation, &[shape]),
+        finite(engine, shape, "c0"),
+    )
+}
+
+/// Those of several columns, each sorted by itself. The discrete percentile at `p` of `n` values is the value of rank
+/// `ceil(p * n)`, the first being 1, so that half a rank less leaves no doubt.
+fn sorted(engine: Engine, relation: &str, shapes: &[(&Shape, u64)]) -> String {
+    let all: Vec<&Shape> = shapes.iter().map(|(shape, _)| *shape).collect();
+    let double = engine.double();
+    let quantiles: Vec<String> = shapes
+        .iter()
+        .enumerate()
+        .map(|(index, (shape, count))| {
+            let rank = rank(|number, by| engine.divided(number, by), *count);
+            let finite = finite(engine, shape, &format!("c{index}"));
+            format!(
+                "unnest(percentile_disc((select array_agg(({rank} + cast(0.5 as {double})) / {count} order by b) from \
+                 generate_series(cast(0 as bigint), {}) as b)) within group (order by c{index}) filter (where {finite})) as c{index}",
+                POINTS - 1
+            )
+        })
+        .collect();
+    format!("select {} from {}", quantiles.join(", "), columns(relation, &all))
+}
+
+/// The rank, from 0 on, of the point `b` among so many values.
+fn rank(divided: impl Fn(&str, u64) -> String, count: u64) -> String {
+    let points = POINTS as u64;
+    let begin = divided(&format!("b * {count}"), points);
+    let end = divided(&format!("(b + 1) * {count}"), points);
+    let middle = divided(&format!("{begin} + {end} - 1"), 2);
+    let last = count.saturating_sub(1);
+    format!("case b when 0 then 0 when {} then {last} else {middle} end", points - 1)
+}
+
+/// Whether a value is one of those that quantiles are of.
+fn finite(engine: Engine, shape: &Shape, column: &str) -> String {
+    let mut finite = format!("{column} is not null");
     if shape.form == Form::Float {
         let [low, high] = engine.infinities();
-        let not = [engine.nan(), Some(low), Some(high)].into_iter().flatten();
-        finite = format!("{finite} and c0 not in ({})", not.collect::<Vec<_>>().join(", "));
+        finite = format!("{finite} and {column} not in ({low}, {high})");
+        if let Some(nan) = engine.is_nan(column) {
+            finite = format!("{finite} and not {nan}");
+        }
     }
-    let share = engine.divided(&format!("(r + 1) * {points} - 1"), count);
-    let begin = engine.divided(&format!("b * {count}"), points);
-    let end = engine.divided(&format!("(b + 1) * {count}"), points);
-    let middle = engine.divided(&format!("{begin} + {end} - 1"), 2);
+    finite
+}
+
+/// The windows of a length (in milliseconds) in which rows lie by their time: the number of the window from `base` on, its rows,
+/// and how far they are from its beginning, together. One row more for those without a time.
+pub(crate) fn windows(
+    engine: Engine,
+    relation: &str,
+    milliseconds: &str,
+    base: i64,
+    length: u64,
+) -> String {
+    let number = engine.floor_of("m", length);
+    let whole = if engine == Engine::BigQuery { "int64" } else { "bigint" };
     format!(
-        "select c0 from (select c0, r, {share} as b from (select c0, cast(row_number() over (order by c0) as bigint) - 1 as r from {} \
-         where {finite}) as ranked) as shared where r = case b when 0 then 0 when {last} then {} else {middle} end \
-         order by b",
-        columns(relation, &[shape]),
-        count.saturating_sub(1),
+        "select w, count(*) as n, cast(sum(m - w * {length}) as {whole}) as t from (select m, {number} as w from \
+         (select {milliseconds} - ({base}) as m from {relation} as s) as q) as placed group by w limit {}",
+        WINDOWS_MAX + 2
     )
 }
 
@@ -137,13 +236,18 @@ mod tests {
         let sql = counts(Engine::Sqlite, "\"t\"", &[&float, &other]);
         assert_eq!(
             sql,
-            "select count(*) as n0, count(c0) as n1, count(distinct c0) as n2, 0 as n3, \
-             count(case when c0 = -9e999 then 1 end) as n4, count(case when c0 = 9e999 then 1 end) as n5, 0 as n6, \
-             count(c1) as n7, 0 as n8, 0 as n9, 0 as n10, 0 as n11, 0 as n12 \
+            "select count(*) as n0, count(c0) as n1, 0 as n2, \
+             count(case when c0 = -9e999 then 1 end) as n3, count(case when c0 = 9e999 then 1 end) as n4, 0 as n5, \
+             count(c1) as n6, 0 as n7, 0 as n8, 0 as n9, 0 as n10 \
              from (select s.\"x\" as c0, s.\"x\" as c1 from \"t\" as s) as q"
         );
         let sql = values("\"t\"", &[&float, &other]);
         assert!(sql.ends_with("group by grouping sets ((c0), (c1))"), "{sql}");
+        let sql = distinct(Engine::DuckDb, "\"t\"", &[&float, &float]);
+        assert!(
+            sql.contains("count(case when g1 = 0 then c1 end) as n1 from (select grouping(c0)")
+        );
+        assert!(!distinct(Engine::Sqlite, "\"t\"", &[&float, &float]).contains("grouping"));
     }
 
     #[test]

@@ -1,32 +1,22 @@
 //! A table summed up in its engine: which statements are run, and what is made of the answers.
 
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
-
 use arrow_array::NullArray;
-use trainyard_drift::{Column, Profile, is_called_row_names};
+use trainyard_drift::{Column, Profile};
 
 use crate::conditions;
+use crate::counts::{Counts, changed, count};
+use crate::dialect::Engine;
 use crate::error::{Error, Result};
 use crate::limits::{
-    ANSWER_ROWS, COLUMNS_A_STATEMENT, LABEL_CHARACTERS_MAX, Limits, POINTS, ROWS_MAX,
+    ANSWER_ROWS, COLUMNS_A_STATEMENT, Limits, POINTS, ROWS_BESIDE, SORTED_A_STATEMENT,
 };
-use crate::session::{Running, Session};
+use crate::session::Session;
 use crate::shape::{Form, Shape};
 use crate::source::Source;
-use crate::statements::{self, NUMBERS_A_COLUMN};
+use crate::statements;
+use crate::time_limit::within;
 use crate::types::shapes;
 use crate::values::{self, QUANTILES, VALUES};
-
-/// How long a statement that is to stop may take for it.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Different texts up to which a column is one of labels, however many of its values they are.
-const LABELS_FEW: u64 = 100;
-
-/// Rows of an answer beside those of usable values: missing, no number, infinite on either side.
-const ROWS_BESIDE: u64 = 4;
 
 /// Characters of a version that are shown.
 const VERSION_CHARACTERS_MAX: usize = 60;
@@ -49,103 +39,14 @@ pub struct Summary {
 /// Sums up a table in its engine. Nothing is changed there, and nothing but counts of few values, quantiles of many
 /// numbers and labels leaves it. This waits, at most [`Limits::time`] and a few seconds.
 pub fn summarize(source: &Source, limits: &Limits) -> Result<Summary> {
-    let until = Instant::now() + limits.time;
-    let running = Running::default();
-    let (done, answer) = sync_channel(1);
-    let timed_out = || Error::TimedOut { place: source.place().to_owned(), limit: limits.time };
-    let work = {
-        let (source, limits, running) = (source.clone(), limits.clone(), Arc::clone(&running));
-        move || {
-            // Nobody listens any more where it took too long.
-            let _nobody = done.send(read(&source, &limits, &running, until));
-        }
-    };
-    std::thread::Builder::new().name("engine".to_owned()).spawn(work)?;
-    match answer.recv_timeout(limits.time) {
-        Ok(Err(_)) if Instant::now() >= until => Err(timed_out()),
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => {
-            if let Some(running) = running.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                // An engine that cannot stop is left alone: its connection ends with this process.
-                let _may_not = running.try_cancel();
-            }
-            let _late = answer.recv_timeout(GRACE);
-            Err(timed_out())
-        }
-        Err(RecvTimeoutError::Disconnected) => Err(Error::Answer {
-            place: source.place().to_owned(),
-            what: "a statement".to_owned(),
-            reason: "the driver panicked".to_owned(),
-        }),
-    }
+    within(source, limits, read)
 }
 
-/// What is known of a column before its values are asked for.
-struct Counts {
-    /// Values, those that are no number among them.
-    present: u64,
-    distinct: u64,
-    nan: u64,
-    infinite: [u64; 2],
-    /// Characters of the longest text.
-    length: u64,
-}
-
-impl Counts {
-    fn of(numbers: &[u64; NUMBERS_A_COLUMN]) -> Self {
-        let [present, distinct, nan, low, high, length] = *numbers;
-        Self { present, distinct, nan, infinite: [low, high], length }
-    }
-
-    fn finite(&self) -> u64 {
-        self.present.saturating_sub(self.nan + self.infinite.iter().sum::<u64>())
-    }
-
-    /// Distinct values among the finite ones.
-    fn distinct_finite(&self) -> u64 {
-        let others = [self.nan, self.infinite[0], self.infinite[1]];
-        let others = others.iter().filter(|count| **count > 0).count() as u64;
-        self.distinct.saturating_sub(others)
-    }
-
-    /// Whether the column names or numbers so many rows, which then are too many for its values to be counted.
-    fn number_rows(&self, shape: &Shape, rows: u64) -> bool {
-        let is_whole = shape.form == Form::Text || shape.data_type.is_integer();
-        let is_long = self.distinct > POINTS as u64 || self.stays().is_some();
-        let is_another_in_each = self.present == rows && self.distinct == rows;
-        is_whole && is_long && is_another_in_each && is_called_row_names(&shape.name)
-    }
-
-    /// Why a column of texts stays where it is.
-    fn stays(&self) -> Option<String> {
-        if self.length > LABEL_CHARACTERS_MAX {
-            return Some(format!(
-                "it has a text of {} characters; labels of up to {LABEL_CHARACTERS_MAX} leave the engine",
-                self.length
-            ));
-        }
-        if self.distinct > POINTS as u64 {
-            return Some(format!(
-                "it has {} different texts; up to {POINTS} labels leave the engine",
-                self.distinct
-            ));
-        }
-        let is_free = self.distinct > LABELS_FEW && self.distinct > self.present / 2;
-        is_free.then(|| {
-            format!(
-                "{} of its {} texts are different: free text does not leave the engine",
-                self.distinct, self.present
-            )
-        })
-    }
-}
-
-fn read(source: &Source, limits: &Limits, running: &Running, until: Instant) -> Result<Summary> {
+fn read(session: &mut Session<'_>, source: &Source, limits: &Limits) -> Result<Summary> {
     let engine = source.engine();
-    let mut session = Session::open(source, limits, running, until)?;
-    let version = session.text("its version", engine.version())?;
-    let (relation, shapes) = chosen(&mut session, source, limits)?;
-    let (rows, counts) = count(&mut session, source, &relation, &shapes)?;
+    let version = version(session, engine)?;
+    let (relation, shapes) = chosen(session, source, limits)?;
+    let (rows, counts) = count(session, source, &relation, &shapes)?;
     let columns = vec![None; shapes.len()];
     let mut table = Table { source, relation, shapes: &shapes, rows, columns };
     let (mut exact, mut quantised) = (Vec::new(), Vec::new());
@@ -167,24 +68,23 @@ fn read(source: &Source, limits: &Limits, running: &Running, until: Instant) -> 
                 table.columns[index] = Some(nothing);
                 stayed.push((shape.name.clone(), reason));
             }
-            (Form::Float | Form::Ordered, _) if counts.distinct_finite() > POINTS as u64 => {
-                quantised.push(index);
-            }
+            (Form::Float | Form::Ordered, _) if counts.is_continuous() => quantised.push(index),
             _ => exact.push(index),
         }
     }
     for together in batches(&exact, &counts, engine.has_grouping_sets()) {
-        table.count_values(&mut session, together, &counts)?;
+        table.count_values(session, together, &counts)?;
     }
-    for index in &quantised {
-        table.quantiles(&mut session, *index, &counts[*index])?;
+    let sorted_together = if engine.has_many_quantiles() { SORTED_A_STATEMENT } else { 1 };
+    for together in quantised.chunks(sorted_together) {
+        table.quantiles(session, together, &counts)?;
     }
     let columns = shapes.iter().zip(table.columns);
     let columns = columns.filter_map(|(shape, column)| Some((shape.name.clone(), column?)));
     let profile = Profile::from_columns(rows, columns.collect());
     let told = format!(
         "was summed up by {} at {}, in {} statements: {rows} rows, {} columns",
-        shown_version(engine.name(), &version),
+        version,
         source.shown(),
         session.statements,
         shapes.len()
@@ -198,8 +98,22 @@ fn read(source: &Source, limits: &Limits, running: &Running, until: Instant) -> 
     })
 }
 
+/// The engine, with its version as far as it says one.
+fn version(session: &mut Session<'_>, engine: Engine) -> Result<String> {
+    let Some(statement) = engine.version() else { return Ok(engine.name().to_owned()) };
+    let what = "its version";
+    if engine == Engine::FlightSql {
+        // Whose SQL it is; not all servers know the function.
+        let version = session.text(what, statement).unwrap_or_default();
+        let version: String = version.chars().take(VERSION_CHARACTERS_MAX).collect();
+        let version = if version.is_empty() { version } else { format!(" ({version})") };
+        return Ok(format!("a Flight SQL server{version}"));
+    }
+    Ok(shown_version(engine.name(), &session.text(what, statement)?))
+}
+
 /// What stands after `from`, with the rows that count alone, and the columns that are wanted.
-fn chosen(
+pub(crate) fn chosen(
     session: &mut Session<'_>,
     source: &Source,
     limits: &Limits,
@@ -230,45 +144,6 @@ fn chosen(
     Ok((relation, shapes))
 }
 
-/// The rows, and what is to be known of each column first.
-fn count(
-    session: &mut Session<'_>,
-    source: &Source,
-    relation: &str,
-    shapes: &[Shape],
-) -> Result<(u64, Vec<Counts>)> {
-    let what = "how many values there are";
-    let mut counts = Vec::with_capacity(shapes.len());
-    let mut rows = None;
-    for shapes in shapes.chunks(COLUMNS_A_STATEMENT) {
-        let shapes: Vec<&Shape> = shapes.iter().collect();
-        let sql = statements::counts(source.engine(), relation, &shapes);
-        let numbers = session.numbers(what, &sql, 1 + shapes.len() * NUMBERS_A_COLUMN)?;
-        let (found, numbers) = (numbers[0], &numbers[1..]);
-        counts.extend(numbers.as_chunks().0.iter().map(Counts::of));
-        if rows.replace(found).is_some_and(|before| before != found) {
-            return Err(changed(source, "its number of rows"));
-        }
-    }
-    let rows = match rows {
-        Some(rows) => rows,
-        None => session.numbers(what, &statements::rows(relation), 1)?[0],
-    };
-    if rows > ROWS_MAX {
-        return Err(Error::TooLarge {
-            place: source.shown(),
-            found: rows,
-            what: "rows",
-            most: ROWS_MAX,
-        });
-    }
-    Ok((rows, counts))
-}
-
-fn changed(source: &Source, what: &str) -> Error {
-    Error::Changed { place: source.shown(), what: what.to_owned() }
-}
-
 /// A table whose columns are read.
 struct Table<'a> {
     source: &'a Source,
@@ -289,7 +164,7 @@ impl Table<'_> {
     ) -> Result<()> {
         let shapes: Vec<&Shape> = together.iter().map(|index| &self.shapes[*index]).collect();
         let sql = statements::values(&self.relation, &shapes);
-        let most = together.iter().map(|index| counts[*index].distinct + ROWS_BESIDE).sum();
+        let most = together.iter().map(|index| counts[*index].distinct.least() + ROWS_BESIDE).sum();
         let batches = session.rows(VALUES, &sql, most)?;
         let columns = values::counted(session, &shapes, &batches)?;
         for (index, column) in together.iter().zip(columns) {
@@ -298,23 +173,27 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// A column of many numbers.
+    /// Columns of many numbers, in one statement.
     fn quantiles(
         &mut self,
         session: &mut Session<'_>,
-        index: usize,
-        counts: &Counts,
+        together: &[usize],
+        counts: &[Counts],
     ) -> Result<()> {
-        let shape = &self.shapes[index];
-        let finite = counts.finite();
-        let sql = statements::quantiles(self.source.engine(), &self.relation, shape, finite);
+        let asked: Vec<(&Shape, u64)> =
+            together.iter().map(|index| (&self.shapes[*index], counts[*index].finite())).collect();
+        let sql = statements::quantiles(self.source.engine(), &self.relation, &asked);
         let batches = session.rows(QUANTILES, &sql, POINTS as u64)?;
-        let there = finite + counts.infinite.iter().sum::<u64>();
-        let missing = self.rows.checked_sub(there);
-        let missing =
-            missing.ok_or_else(|| changed(self.source, &format!("column {:?}", shape.name)))?;
-        let column = values::quantised(session, shape, &batches, finite, counts.infinite, missing)?;
-        self.take(index, column)
+        for (place, index) in together.iter().enumerate() {
+            let (shape, counts) = (&self.shapes[*index], &counts[*index]);
+            let there = counts.finite() + counts.infinite.iter().sum::<u64>();
+            let missing = self.rows.checked_sub(there);
+            let missing =
+                missing.ok_or_else(|| changed(self.source, &format!("column {:?}", shape.name)))?;
+            let column = values::quantised(session, shape, &batches, place, counts, missing)?;
+            self.take(*index, column)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, index: usize, column: Column) -> Result<()> {
@@ -334,7 +213,7 @@ fn batches<'a>(columns: &'a [usize], counts: &[Counts], may_join: bool) -> Vec<&
         let mut rows = 0;
         let fits = left.iter().take(if may_join { COLUMNS_A_STATEMENT } else { 1 });
         let fits = fits.take_while(|index| {
-            rows += counts[**index].distinct;
+            rows += counts[**index].distinct.least();
             rows <= ANSWER_ROWS
         });
         let (batch, after) = left.split_at(fits.count().max(1));
@@ -354,10 +233,7 @@ fn shown_version(name: &str, version: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn counts(distinct: u64) -> Counts {
-        Counts { present: 100_000, distinct, nan: 0, infinite: [0, 3], length: 7 }
-    }
+    use crate::counts::tests::counts;
 
     #[test]
     fn an_answer_has_no_more_rows_than_one_column_may_have() {
@@ -366,30 +242,6 @@ mod tests {
         let sizes = |may_join| batches(&columns, &all, may_join).iter().map(|b| b.len()).collect();
         assert_eq!((sizes(true), sizes(false)), (vec![2, 3], vec![1; 5]));
         assert!(batches(&[], &all, true).is_empty());
-    }
-
-    #[test]
-    fn free_text_and_many_labels_stay() {
-        assert_eq!(counts(10_000).stays(), None);
-        assert!(counts(10_001).stays().unwrap().contains("10001 different texts"));
-        assert!(Counts { length: 1001, ..counts(2) }.stays().is_some());
-        assert!(Counts { present: 300, ..counts(151) }.stays().unwrap().contains("free text"));
-        assert_eq!(Counts { present: 100, ..counts(100) }.stays(), None);
-    }
-
-    #[test]
-    fn row_numbers_are_known_by_name_and_values() {
-        let shape = |name: &str| Shape {
-            name: name.to_owned(),
-            expression: String::new(),
-            data_type: arrow_schema::DataType::Int64,
-            form: Form::Ordered,
-        };
-        let all = counts(100_000);
-        assert!(all.number_rows(&shape("index"), 100_000));
-        assert!(!all.number_rows(&shape("id"), 100_000));
-        assert!(!all.number_rows(&shape("index"), 100_001));
-        assert!(!counts(99_999).number_rows(&shape("index"), 100_000));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) fn shapes(
     wanted: Option<&[&String]>,
 ) -> Result<Vec<Shape>> {
     let relation = source.relation();
-    let schema = session.schema("its columns", &statements::schema(&relation))?;
+    let schema = session.schema("its columns", &statements::schema(source.engine(), &relation))?;
     let is_wanted =
         |field: &&std::sync::Arc<Field>| wanted.is_none_or(|names| names.contains(&field.name()));
     let fields: Vec<&Field> = schema.fields().iter().filter(is_wanted).map(AsRef::as_ref).collect();
@@ -51,11 +51,7 @@ fn by_type(engine: Engine, field: &Field) -> Shape {
                 Some((precision, scale)) => {
                     shape(column, DataType::Decimal128(precision, scale), Form::Float)
                 }
-                None => shape(
-                    format!("cast({column} as double precision)"),
-                    DataType::Float64,
-                    Form::Float,
-                ),
+                None => shape(in_double_precision(&column), DataType::Float64, Form::Float),
             };
         }
         // JSON has no order and is not equal to itself, and of the other the driver gives bytes.
@@ -73,7 +69,14 @@ fn by_type(engine: Engine, field: &Field) -> Shape {
         }
         _ => {}
     }
-    let data_type = field.data_type().clone();
+    let data_type = match (engine, field.data_type()) {
+        // There it is the type of all whole numbers.
+        (Engine::Snowflake, DataType::Decimal128(_, 0)) => DataType::Int64,
+        (_, other) => other.clone(),
+    };
+    if is_nested(engine, field) {
+        return shape(column, data_type, Form::Other);
+    }
     match &data_type {
         DataType::Float16 | DataType::Float32 | DataType::Float64 => {
             shape(column, data_type, Form::Float)
@@ -100,6 +103,35 @@ fn by_type(engine: Engine, field: &Field) -> Shape {
         other if other.is_numeric() => shape(column, data_type, Form::Ordered),
         _ => shape(column, data_type, Form::Other),
     }
+}
+
+/// Whether texts are values of a type that has no order, as JSON, written down.
+fn is_nested(engine: Engine, field: &Field) -> bool {
+    let own = |key: &str| field.metadata().get(key).map(String::as_str).unwrap_or_default();
+    match engine {
+        Engine::BigQuery => {
+            let name = own("ARROW:extension:name").trim_start_matches("google:sqlType:");
+            ["json", "geography", "interval"].contains(&name)
+        }
+        Engine::Snowflake => {
+            let names = [own("SNOWFLAKE_TYPE"), own("logicalType")].map(str::to_ascii_lowercase);
+            let nested = ["variant", "object", "array", "map", "geography", "geometry"];
+            names.iter().any(|name| nested.contains(&name.as_str()))
+        }
+        _ => false,
+    }
+}
+
+/// A `numeric` of PostgreSQL as a double: one that is too large for it would end the statement, and is infinite; one that is too
+/// small is 0.
+fn in_double_precision(column: &str) -> String {
+    // Digits that are read as the largest finite and as the smallest double other than 0.
+    const LARGEST: &str = "1.7976931348623158e308";
+    const SMALLEST: &str = "4.9406564584124655e-324";
+    format!(
+        "case when {column} = 'NaN' then 'NaN' when {column} > {LARGEST} then 'Infinity' when {column} < -{LARGEST} then \
+         '-Infinity' when abs({column}) < {SMALLEST} then 0 else cast({column} as double precision) end"
+    )
 }
 
 /// Digits in all and after the point of a `numeric`, out of what PostgreSQL keeps of it: both in one number, and four more.
@@ -159,7 +191,7 @@ mod tests {
         };
         assert_eq!(numeric("655366").data_type, DataType::Decimal128(10, 2));
         let any = numeric("-1");
-        assert_eq!(any.expression, "cast(s.\"a \"\"b\"\"\" as double precision)");
+        assert!(any.expression.ends_with("cast(s.\"a \"\"b\"\"\" as double precision) end"));
         assert_eq!((any.data_type, any.form), (DataType::Float64, Form::Float));
         assert_eq!(numeric("65536004").data_type, DataType::Float64);
         let json = of(DataType::Utf8, &[("POSTGRESQL:type", "jsonb")]);
@@ -170,5 +202,18 @@ mod tests {
         assert_eq!(of(DataType::Int32, &[]).form, Form::Ordered);
         assert_eq!(of(DataType::FixedSizeBinary(16), &[]).form, Form::Other);
         assert!(of(DataType::Date32, &[]).expression.starts_with("case when isfinite("));
+    }
+
+    #[test]
+    fn what_is_written_down_as_text_has_no_order() {
+        let form = |engine, key: &str, name: &str| {
+            let metadata = [(key.to_owned(), name.to_owned())].into();
+            by_type(engine, &Field::new("a", DataType::Utf8, true).with_metadata(metadata)).form
+        };
+        let extension = "ARROW:extension:name";
+        assert_eq!(form(Engine::BigQuery, extension, "google:sqlType:json"), Form::Other);
+        assert_eq!(form(Engine::BigQuery, extension, "google:sqlType:datetime"), Form::Text);
+        assert_eq!(form(Engine::Snowflake, "logicalType", "VARIANT"), Form::Other);
+        assert_eq!(form(Engine::Snowflake, "SNOWFLAKE_TYPE", "text"), Form::Text);
     }
 }

@@ -7,6 +7,7 @@ use arrow_array::{Array as _, ArrayRef, BooleanArray, Float64Array, PrimitiveArr
 use arrow_schema::DataType;
 use trainyard_drift::Column;
 
+use crate::counts::Counts;
 use crate::error::Result;
 use crate::session::Session;
 use crate::shape::Shape;
@@ -47,22 +48,23 @@ pub(crate) fn counted(
         .collect()
 }
 
-/// A column of the answer to [`crate::statements::quantiles`], with its values that are not finite.
+/// A column at a place of the answer to [`crate::statements::quantiles`], with its values that are not finite.
 pub(crate) fn quantised(
     session: &Session<'_>,
     shape: &Shape,
     batches: &[RecordBatch],
-    finite: u64,
-    [low, high]: [u64; 2],
+    place: usize,
+    known: &Counts,
     missing: u64,
 ) -> Result<Column> {
+    let [low, high] = known.infinite;
     let pieces: Vec<ArrayRef> = batches
         .iter()
-        .filter(|batch| batch.num_columns() > 0)
-        .map(|batch| Arc::clone(batch.column(0)))
+        .filter(|batch| batch.num_columns() > place)
+        .map(|batch| Arc::clone(batch.column(place)))
         .collect();
     let values = as_type(session, shape, &together(session, &pieces)?)?;
-    let mut counts = shares(finite);
+    let mut counts = shares(known.finite());
     if values.len() != counts.len() {
         let reason = format!("{} quantiles, not {}", values.len(), counts.len());
         return Err(session.answer(QUANTILES, reason));

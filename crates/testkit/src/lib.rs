@@ -23,6 +23,7 @@ pub mod spark;
 pub mod tracking_suite;
 #[cfg(feature = "tracking")]
 pub mod upstream;
+pub mod warehouses;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

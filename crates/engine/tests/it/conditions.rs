@@ -8,7 +8,7 @@ use crate::engines::Held;
 use crate::tables::{HOSTILE, day, only};
 
 /// Of columns that all engines hold alike.
-const EVERYWHERE: [&str; 14] = [
+pub(crate) const EVERYWHERE: [&str; 14] = [
     "x > 2",
     "x >= -0.0 and x <= 0",
     "not x > 2",
@@ -26,7 +26,7 @@ const EVERYWHERE: [&str; 14] = [
 ];
 
 /// Of those with types of their own.
-const TYPED: [&str; 7] = [
+pub(crate) const TYPED: [&str; 7] = [
     "flag = true",
     "not \"flag with gaps\" = true",
     "price > 4.05 and price <= 5",
@@ -44,15 +44,25 @@ fn here(path: &str, rows: &RowFilter) -> u64 {
 
 fn same_rows(held: &Held, batch: &RecordBatch, conditions: &[&str]) {
     held.load("t", batch);
+    same_rows_of(&format!("{}?table=t", held.address), &held.limits(), batch, conditions);
+}
+
+/// The same of a table that is there already.
+pub(crate) fn same_rows_of(
+    address: &str,
+    limits: &Limits,
+    batch: &RecordBatch,
+    conditions: &[&str],
+) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.parquet");
     write_parquet(&path, batch).unwrap();
     let path = path.to_str().unwrap();
-    let source = Source::parse(&format!("{}?table=t", held.address)).unwrap();
+    let source = Source::parse(address).unwrap();
     let there = |rows: RowFilter| {
         // The column that is read is another one.
         let columns = Some(vec!["id".to_owned()]);
-        let limits = Limits { columns, rows, ..held.limits() };
+        let limits = Limits { columns, rows, ..limits.clone() };
         summarize(&source, &limits).map(|summary| summary.profile)
     };
     let mut counts = Vec::new();
@@ -60,7 +70,7 @@ fn same_rows(held: &Held, batch: &RecordBatch, conditions: &[&str]) {
         let rows = RowFilter { conditions: vec![(*condition).to_owned()], ..RowFilter::default() };
         let expected = here(path, &rows);
         let profile = there(rows).unwrap_or_else(|error| panic!("{condition}: {error}"));
-        assert_eq!(profile.rows(), expected, "{}: {condition}", held.address);
+        assert_eq!(profile.rows(), expected, "{address}: {condition}");
         assert_eq!(profile.columns().len(), 1);
         counts.push(expected);
     }

@@ -18,21 +18,25 @@ pub(crate) struct Held {
     entry: &'static [u8],
     option: OptionDatabase,
     value: String,
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     server: Option<PostgresServer>,
 }
 
 impl Held {
     pub(crate) fn duckdb() -> Self {
+        Self::duckdb_named("a b.db")
+    }
+
+    pub(crate) fn duckdb_named(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let value = folder.path().join("a b.db").to_string_lossy().into_owned();
+        let value = folder.path().join(name).to_string_lossy().into_owned();
         Self {
             address: format!("duckdb://{value}"),
             library: duckdb_library(),
             entry: b"duckdb_adbc_init",
             option: OptionDatabase::Other("path".to_owned()),
             value,
-            _folder: folder,
+            folder,
             server: None,
         }
     }
@@ -46,7 +50,7 @@ impl Held {
             entry: b"AdbcDriverInit",
             option: OptionDatabase::Uri,
             value: format!("file:{}", path.replace('#', "%23")),
-            _folder: folder,
+            folder,
             server: None,
         }
     }
@@ -60,7 +64,7 @@ impl Held {
             entry: b"AdbcDriverInit",
             option: OptionDatabase::Uri,
             value,
-            _folder: tempfile::tempdir().unwrap(),
+            folder: tempfile::tempdir().unwrap(),
             server: Some(server),
         }
     }

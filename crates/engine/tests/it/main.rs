@@ -1,4 +1,4 @@
-//! Real engines: DuckDB, PostgreSQL and SQLite hold the tables that are compared here row by row, too.
+//! Real engines: DuckDB, PostgreSQL, SQLite and what stands behind Flight SQL hold the tables that are compared here row by row, too.
 
 #![expect(
     clippy::panic,
@@ -6,6 +6,7 @@
     reason = "a test that cannot read its data must fail and say where"
 )]
 
+mod bigquery;
 mod conditions;
 mod engines;
 mod labels;
@@ -13,3 +14,5 @@ mod refused;
 mod same_report;
 mod spark;
 mod tables;
+mod warehouses;
+mod windows;

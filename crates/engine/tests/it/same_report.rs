@@ -163,3 +163,66 @@ fn only_the_columns_that_are_asked_for_are_read() {
         summary.profile.columns().iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!((names, summary.profile.rows()), (vec!["c"], 1));
 }
+
+/// Of columns with many values the first rows tell that they are many; what they do not tell is counted.
+#[test]
+fn many_values_are_known_by_the_first_rows_and_few_by_all() {
+    let columns = "i / 7.0 as many, case when i < 70000 then 1 else i end as late, i % 90 as few, \
+                   'n' || (i % 50000) as texts, 'l' || (i % 40) as label, i as index, \
+                   case when i % 3 = 0 then null else i end as gaps";
+    for (held, rows) in [
+        (Held::duckdb(), "range(120000) as r(i)"),
+        (Held::postgres(), "generate_series(0, 119999) as r(i)"),
+    ] {
+        held.run(&format!("create table t as select {columns} from {rows}"));
+        let summary = held.summary("table=t").unwrap();
+        assert_eq!(quantised(&summary), ["many", "late", "gaps"], "{}", held.address);
+        assert_eq!(summary.numbering, ["index"]);
+        let stayed = &summary.stayed[0];
+        assert_eq!((summary.stayed.len(), stayed.0.as_str()), (1, "texts"));
+        assert!(stayed.1.contains("more than 10000 different texts"), "{}", stayed.1);
+        let distinct = |name: &str| summary.profile.column(name).unwrap().distinct();
+        assert_eq!((distinct("few"), distinct("label")), (90, 40));
+        let late = summary.profile.column("late").unwrap();
+        // A point stands for 12 values, and the one at the edge is no longer 1.
+        assert_eq!((late.rows(), late.count_between(0.5, 1.5)), (120_000, 69_996));
+        let gaps = summary.profile.column("gaps").unwrap();
+        assert_eq!((gaps.missing(), gaps.count_between(119_998.5, 119_999.5)), (40_000, 8));
+    }
+}
+
+/// One of them would end a statement of PostgreSQL, and with it the look at all columns.
+#[test]
+fn numbers_beyond_double_precision_are_infinite_and_those_below_are_none() {
+    let held = Held::postgres();
+    let values = "('1e400'), ('-1e400'), ('1e-400'), ('-1e-400'), ('NaN'), (null), ('1.7976931348623157e308'), ('2.5'), \
+                  ('Infinity')";
+    held.run(&format!(
+        "create table t as select v::numeric as n, 1 as a from (values {values}) as q(v)"
+    ));
+    let summary = held.summary("table=t").unwrap();
+    let column = summary.profile.column("n").unwrap();
+    assert_eq!((column.rows(), column.missing(), column.infinite()), (9, 2, 3));
+    let found = [(-1.0, 1.0), (2.0, 3.0), (1e308, f64::INFINITY)];
+    assert_eq!(found.map(|(from, to)| column.count_between(from, to)), [2, 1, 1]);
+    assert_eq!(summary.profile.column("a").unwrap().rows(), 9);
+}
+
+/// Names that differ in nothing but capital letters are two columns where the engine has two.
+#[test]
+fn capital_letters_count() {
+    for held in [Held::duckdb(), Held::postgres()] {
+        held.run("create table \"Tab\" (\"Amount\" integer, \"CITY\" varchar(9), plain integer)");
+        held.run("insert into \"Tab\" values (1, 'Rome', 3), (2, 'rome', 3)");
+        let profile = held.summary("table=Tab").unwrap().profile;
+        let distinct = |name: &str| profile.column(name).map(trainyard_drift::Column::distinct);
+        assert_eq!(["Amount", "CITY", "plain"].map(distinct), [Some(2), Some(2), Some(1)]);
+        assert_eq!(distinct("amount"), None, "{}", held.address);
+    }
+    let held = Held::postgres();
+    held.run("create table t (x integer, \"X\" integer)");
+    held.run("insert into t values (1, 7), (1, 8)");
+    let profile = held.summary("table=t").unwrap().profile;
+    let distinct = |name: &str| profile.column(name).unwrap().distinct();
+    assert_eq!((distinct("x"), distinct("X")), (1, 2));
+}

@@ -1,17 +1,18 @@
-//! Spark, in the long form: a server takes a minute to start and half a gigabyte.
+//! Spark, by `cargo xtask spark` and in the long form: a server takes a minute to start and half a gigabyte.
 
 use std::fs::File;
 
 use parquet::arrow::ArrowWriter;
-use trainyard_engine::{Limits, Source, summarize};
+use trainyard_engine::{Limits, Source, summarize, windows};
 use trainyard_testkit::spark::{SparkServer, driver};
 
+use crate::conditions::{EVERYWHERE, TYPED, same_rows_of};
 use crate::same_report::{quantised, same_reports};
 use crate::tables::{ROWS, day, only};
 
 #[test]
 fn spark_gives_the_report_of_its_rows() {
-    if std::env::var_os("TRAINYARD_TEST_LONG").is_none() {
+    if ["TRAINYARD_TEST_LONG", "TRAINYARD_TEST_SPARK"].map(std::env::var_os) == [None, None] {
         return;
     }
     let server = SparkServer::start();
@@ -32,6 +33,7 @@ fn spark_gives_the_report_of_its_rows() {
         "day",
         "moment",
         "moment in a zone",
+        "moment in the east",
         "nothing",
         "bytes",
         crate::tables::HOSTILE,
@@ -55,4 +57,38 @@ fn spark_gives_the_report_of_its_rows() {
     );
     assert!(engine[0].told.starts_with("was summed up by Spark 4."), "{}", engine[0].told);
     same_reports(&engine, &days);
+
+    let none = server.folder().join("none.parquet");
+    let few = server.folder().join("few.parquet");
+    for (path, batch) in [(&none, days[0].slice(0, 0)), (&few, days[0].slice(0, 2000))] {
+        let file = File::create(path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+    let of = |path: &std::path::Path| {
+        let port = server.port();
+        format!("spark://127.0.0.1:{port}?query=select * from parquet.`{}`", path.display())
+    };
+    let empty = summarize(&Source::parse(&of(&none)).unwrap(), &limits).unwrap().profile;
+    assert_eq!((empty.rows(), empty.columns().len()), (0, names.len()));
+    let few_rows = days[0].slice(0, 2000);
+    same_rows_of(&of(&few), &limits, &few_rows, &[&EVERYWHERE[..], &TYPED].concat());
+
+    // Times with a zone and without one lie in the same hours.
+    let moments = "select timestamp '2026-03-29 01:30:00+00:00' as zoned, timestamp_ntz '2026-03-29 02:30:00.25' as plain";
+    let source = format!("spark://127.0.0.1:{}?query={moments}", server.port());
+    let source = Source::parse(&source).unwrap();
+    let hour = 3_600_000;
+    let begins = 1_774_742_400_000 / hour;
+    for (column, number, since_begin) in
+        [("zoned", begins + 1, hour / 2), ("plain", begins + 2, hour / 2 + 250)]
+    {
+        let found = windows(&source, &limits, column, 0, hour).unwrap().windows;
+        assert_eq!(found.len(), 1, "{column}");
+        assert_eq!(
+            (found[0].number, found[0].rows, found[0].since_begin),
+            (number, 1, since_begin)
+        );
+    }
 }

@@ -112,6 +112,15 @@ pub(crate) fn day(rows: i64, shift: i64) -> RecordBatch {
             ),
         ),
         (
+            "moment in the east",
+            Arc::new(
+                TimestampMicrosecondArray::from_iter(numbers().map(|n| {
+                    (!gaps(n)).then_some((1_760_000_000 + n % 90 * 3600 + shift) * second)
+                }))
+                .with_timezone("+09:00"),
+            ),
+        ),
+        (
             "clock",
             Arc::new(Time64MicrosecondArray::from_iter_values(
                 numbers().map(|n| (n % 86_400 + shift) * second),
@@ -135,4 +144,12 @@ pub(crate) fn only(batch: &RecordBatch, names: &[&str]) -> RecordBatch {
     let schema = batch.schema();
     let indices: Vec<usize> = names.iter().map(|name| schema.index_of(name).unwrap()).collect();
     batch.project(&indices).unwrap()
+}
+
+/// It without these columns.
+pub(crate) fn without(batch: &RecordBatch, names: &[&str]) -> RecordBatch {
+    let schema = batch.schema();
+    let kept = schema.fields().iter().map(|field| field.name().as_str());
+    let kept: Vec<&str> = kept.filter(|name| !names.contains(name)).collect();
+    only(batch, &kept)
 }

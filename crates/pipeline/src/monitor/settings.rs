@@ -44,7 +44,7 @@ pub struct Settings {
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub current: Option<String>,
     /// Engine of sides that are written as '?table=NAME' or '?query=SELECT': postgresql://…, spark://…, duckdb://FILE,
-    /// sqlite://FILE
+    /// sqlite://FILE, flightsql://…, snowflake://…, bigquery://…
     #[arg(
         long,
         value_name = "URI",
@@ -457,12 +457,17 @@ impl Settings {
     /// What of engines is not asked.
     fn check_engines(&self) -> Result<(), String> {
         let is_in_engine = self.current.as_deref().is_some_and(Source::is_one);
-        if is_in_engine && self.window.is_some() {
-            return Err("monitor.window cuts rows, and those of current stay in their engine; \
-                        compare one window (--since, --until), or a query of it"
-                .to_owned());
-        }
-        Ok(())
+        let Some(window) = self.window.filter(|_| is_in_engine) else { return Ok(()) };
+        let what = if window.milliseconds().is_none() {
+            "counts rows, which have no order in an engine; take windows of time: 1d"
+        } else if self.segments.is_some() {
+            "and monitor.segment read rows, and those of current stay in their engine; name the segment: --where 'a = b'"
+        } else if self.labels.is_some() {
+            "and monitor.labels read rows, and those of current stay in their engine; give the predictions as a file"
+        } else {
+            return Ok(());
+        };
+        Err(format!("monitor.window {what}"))
     }
 
     /// How columns are compared.

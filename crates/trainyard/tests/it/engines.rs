@@ -152,7 +152,9 @@ fn what_an_engine_is_not_asked_is_refused() {
     let current = "duckdb://?query=select * from 'after.csv'";
     for (further, expected) in [
         (&["--where", "x > abc"][..], "cannot be compared"),
-        (&["--window", "100 rows"], "cuts rows"),
+        (&["--window", "100 rows"], "counts rows, which have no order"),
+        (&["--window", "1d", "--segment", "town"], "read rows"),
+        (&["--window", "1d", "--labels", "before.csv"], "read rows"),
         (&["--engine-driver", "nowhere"], "libduckdb.so is not in nowhere"),
         (&["--engine-timeout", "5"], "no duration"),
     ] {
@@ -161,12 +163,58 @@ fn what_an_engine_is_not_asked_is_refused() {
         let output = sides.run(&arguments, &[]);
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(error.contains(expected), "{further:?}: {error}");
-        assert!(!output.status.success());
+        // As a file that is not there.
+        assert_eq!(output.status.code(), Some(2), "{further:?}: {error}");
     }
     let nowhere = ["monitor", "--reference", "before.csv", "--current", "?table=t"];
     let output = sides.run(&nowhere, &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no engine is named"));
+}
+
+/// Windows of a side, as what was found in each.
+fn windows(looked: &Value) -> Vec<(&Value, Vec<(String, f64)>)> {
+    let measures = |window: &Value| -> Vec<(String, f64)> {
+        let measures = window["measures"].as_array().unwrap().iter();
+        let named = measures.map(|measure| {
+            let name = ["about", "column", "segment", "metric"].map(|key| measure[key].to_string());
+            (name.join(" "), measure["value"].as_f64().unwrap())
+        });
+        named.collect()
+    };
+    let windows = looked["windows"].as_array().unwrap().iter();
+    windows.map(|window| (&window["window"], measures(window))).collect()
+}
+
+#[test]
+fn windows_of_an_engine_are_those_of_its_rows() {
+    let sides = Sides::new();
+    let window =
+        |history| ["--window", "1w", "--time-column", "day", "--no-log", "--history", history];
+    let current = "duckdb://?query=select * from 'after.csv'";
+    let here = sides.monitor("before.csv", "after.csv", &window("here"));
+    let there = sides.monitor("before.csv", current, &window("there"));
+    let (expected, found) = (windows(&here), windows(&there));
+    assert_eq!(expected.len(), 5, "{here}");
+    for ((window, expected), (in_engine, found)) in expected.iter().zip(&found) {
+        assert_eq!(window, in_engine);
+        assert!(expected.len() > 8, "{expected:?}");
+        for ((name, value), (same, in_engine)) in expected.iter().zip(found) {
+            assert_eq!(name, same);
+            assert!((value - in_engine).abs() < 1e-9, "{name}: {value} and {in_engine}");
+        }
+    }
+    assert_eq!(here["looked_at"], there["looked_at"]);
+    assert_eq!(here["rows_without_time"], there["rows_without_time"]);
+
+    // A late row has its window looked at again, and no other.
+    let again = sides.monitor("before.csv", current, &window("there"));
+    assert_eq!(again["looked_at"].as_array().unwrap().len(), 0, "{again}");
+    let path = sides.0.path().join("after.csv");
+    let late = std::fs::read_to_string(&path).unwrap() + "0.75,1,t1,2026-02-12\n";
+    std::fs::write(path, late).unwrap();
+    let then = sides.monitor("before.csv", current, &window("there"));
+    assert_eq!(then["looked_at"].as_array().unwrap().len(), 1, "{then}");
 }
 
 #[test]

@@ -76,8 +76,15 @@ impl MonitorJob {
         let span = Span::of(&job.settings, now, length);
         let summaries = job.summaries(length, span.since, span.until)?;
         job.summed = job.settings.from_summaries.then(|| names(&summaries.windows));
+        let in_engine = job.windows_in_engine(length, now).await?;
+        if let Some(table) = &in_engine {
+            job.summed = Some(table.names.clone());
+        }
         let sides = Box::pin(job.sides(None)).await?;
-        let mut placed = job.placed(&sides, length)?;
+        let mut placed = match &in_engine {
+            Some(table) => table.placed(),
+            None => job.placed(&sides, length)?,
+        };
         // Labels are of rows.
         let of_rows = placed.windows.clone();
         placed.add(summaries, length)?;
@@ -89,6 +96,9 @@ impl MonitorJob {
         let windows = is_wanted.iter().filter(|is_wanted| **is_wanted).count();
         let names = columns(&sides, &placed, windows, &job.options())?;
         placed.load(&mut is_wanted, &names, memory, &|found| history.knows(found))?;
+        if let Some(table) = &in_engine {
+            Box::pin(table.load(&mut placed, &is_wanted, &names, memory)).await?;
+        }
         placed.keep(&is_wanted);
         let before = |place: usize| -> Option<Profile> {
             let window = placed.windows[place].window;
@@ -214,14 +224,19 @@ impl MonitorJob {
 
     /// The folder of the prediction log that windows are made of, if they are.
     pub(super) fn log_folder(&self) -> Option<PathBuf> {
-        let source = self.settings.current.as_deref().unwrap_or_default();
-        let source = match &self.project {
-            Some(project) if !self.names_sides => project.source(source),
-            _ => source.to_owned(),
-        };
+        let source = self.current_source();
         let is_stdin = source == STDIN;
         let path = PathBuf::from(source);
         (!is_stdin && path.is_dir() && LogReading::begin(&path).is_some()).then_some(path)
+    }
+
+    /// Where the rows of windows are.
+    pub(super) fn current_source(&self) -> String {
+        let source = self.settings.current.as_deref().unwrap_or_default();
+        match &self.project {
+            Some(project) if !self.names_sides => project.source(source),
+            _ => source.to_owned(),
+        }
     }
 
     /// Puts the rows of current into windows.

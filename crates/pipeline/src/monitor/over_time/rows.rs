@@ -165,6 +165,23 @@ impl Placed {
         }
     }
 
+    /// Windows whose rows are elsewhere, and were counted there.
+    pub(super) fn counted(windows: Vec<Found>, untimed: u64, column: &str) -> Self {
+        let summed = windows.iter().map(|_| None).collect();
+        let partial = vec![None; windows.len()];
+        Self { windows, summed, partial, untimed, ..Self::nowhere(column) }
+    }
+
+    /// What is known of a window by now. Where it has other rows than were counted it is looked at again.
+    pub(super) fn put(&mut self, place: usize, summed: Summed) {
+        let found = &mut self.windows[place];
+        if found.rows != summed.rows {
+            found.rows = summed.rows;
+            found.time_sum = !found.time_sum;
+        }
+        self.summed[place] = Some(summed);
+    }
+
     /// Takes windows from summaries where these have more rows than are there, and notes which windows are partial.
     pub(super) fn add(&mut self, summaries: Summaries, length: WindowLength) -> Result<()> {
         let why = Partial::of(&summaries, &self.hours, length);

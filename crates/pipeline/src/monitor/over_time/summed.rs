@@ -1,4 +1,5 @@
-//! Windows whose rows are gone, or are not to be read: put together from what the model server kept of each hour or day.
+//! Windows whose rows are gone, or are not to be read: put together from what the model server kept of each hour or day, or
+//! summed up by the engine that holds them.
 //!
 //! A window is of rows or of summaries, never of both, so that no row counts twice. It is of summaries where these have
 //! more rows than the log still has, or where rows are not wanted at all. Summaries keep nothing of few rows; a column of
@@ -16,6 +17,7 @@ use trainyard_drift::{
 };
 use trainyard_serve::{LogSummaries, LogSummary};
 
+use super::super::engine::{self, InEngine};
 use super::super::job::MonitorJob;
 use crate::{Error, Result};
 
@@ -85,6 +87,8 @@ pub(super) struct Summed {
     tails: BTreeMap<String, u64>,
     /// Its columns, once they are read.
     columns: BTreeMap<String, Column>,
+    /// The engine that summed it up, if one did, and the quantiles that are kept of a column.
+    engine: Option<(InEngine, usize)>,
 }
 
 impl MonitorJob {
@@ -199,6 +203,17 @@ impl Summed {
             withheld: BTreeMap::new(),
             tails: BTreeMap::new(),
             columns: BTreeMap::new(),
+            engine: None,
+        }
+    }
+
+    /// What an engine says of a window, of whose numbers at most so many are kept.
+    pub(super) fn of_engine(profile: &Profile, engine: InEngine, points: usize) -> Self {
+        Self {
+            rows: profile.rows(),
+            columns: profile.columns().iter().cloned().collect(),
+            engine: Some((engine, points)),
+            ..Self::new()
         }
     }
 
@@ -277,7 +292,13 @@ impl Summed {
 
     /// Whether nothing is known of a column, which rows may have had.
     pub(super) fn leaves_out(&self, name: &str) -> bool {
-        self.doubt.is_some() || self.left_out.contains(name) || self.hidden.contains(name)
+        let stays = |(engine, _): &(InEngine, usize)| {
+            engine.stayed(name).is_some() || engine.numbers_rows(name)
+        };
+        self.doubt.is_some()
+            || self.left_out.contains(name)
+            || self.hidden.contains(name)
+            || self.engine.as_ref().is_some_and(stays)
     }
 
     /// Rows of a column that are not in it, as their values stand in few rows.
@@ -287,6 +308,10 @@ impl Summed {
 
     /// Whether there are quantiles or means of a column instead of its values.
     pub(super) fn has_quantiles(&self, name: &str) -> bool {
+        if let Some((engine, points)) = &self.engine {
+            let is_full = |column: &Column| column.distinct() >= *points as u64;
+            return engine.is_quantised(name) || self.column(name).is_some_and(is_full);
+        }
         self.column(name).is_some_and(|column| column.distinct() >= LogSummary::POINTS)
             || self.parts.iter().any(|part| part.averaged.contains_key(name))
     }
@@ -310,6 +335,13 @@ impl Summed {
         if let Some(why) = &self.doubt {
             let message = format!("rows may be gone, and nobody knows what was in them: {why}");
             return vec![finding(Severity::Serious, message)];
+        }
+        if let Some((engine, _)) = &self.engine {
+            let stayed = names.iter().filter_map(|name| Some((name, engine.stayed(name)?)));
+            let stayed = stayed.map(|(name, why)| {
+                finding(Severity::Warning, format!("{name:?} is left out: {why}"))
+            });
+            return stayed.chain(engine::finding(Some(engine), "the window")).collect();
         }
         let is_compared = |name: &&String| names.contains(name);
         let kinds = [

@@ -1,0 +1,73 @@
+//! Servers of a test's own that stand for engines elsewhere: Flight SQL by ROAPI, which is DataFusion over files, and Snowflake's
+//! protocol and SQL by fakesnow, which is DuckDB behind them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::{KillOnDrop, free_port, test_env, wait_for_port};
+
+/// How long a server may take until it listens.
+const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// A running server.
+#[derive(Debug)]
+pub struct WarehouseServer {
+    port: u16,
+    _server: KillOnDrop,
+}
+
+impl WarehouseServer {
+    /// Serves Parquet files by Flight SQL, each as a table of this name.
+    pub fn flight_sql(tables: &[(&str, &Path)]) -> Self {
+        let ports = [free_port(), free_port(), free_port()];
+        let [port, http, postgres] = ports.map(|port| format!("127.0.0.1:{port}"));
+        let mut command = Command::new(environment().join("bin/roapi"));
+        command.args(["--addr-flight-sql", &port, "--addr-http", &http]);
+        command.args(["--addr-postgres", &postgres]);
+        for (name, path) in tables {
+            command.arg("--table").arg(format!("{name}={}", path.display()));
+        }
+        Self::start(command, ports[0])
+    }
+
+    /// Serves the databases of a folder (`DB1.db`, as DuckDB writes them) as Snowflake does.
+    pub fn snowflake(databases: &Path) -> Self {
+        let port = free_port();
+        let mut command = Command::new(environment().join("bin/python"));
+        command.args(["-m", "fakesnow", "--server", "--port", &port.to_string(), "--db_path"]);
+        command.arg(databases);
+        Self::start(command, port)
+    }
+
+    fn start(mut command: Command, port: u16) -> Self {
+        let server = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
+        let server = KillOnDrop(server);
+        wait_for_port(port, START_LIMIT);
+        Self { port, _server: server }
+    }
+
+    /// Port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// The driver of a Python package such as `adbc_driver_snowflake`.
+pub fn warehouse_driver(package: &str) -> PathBuf {
+    let pythons = std::fs::read_dir(environment().join("lib")).into_iter().flatten().flatten();
+    let library = format!("site-packages/{package}/lib{package}.so");
+    let mut found = pythons.map(|entry| entry.path().join(&library));
+    found
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{library} is missing\nhint: `cargo xtask test` sets it up"))
+}
+
+fn environment() -> PathBuf {
+    test_env().join("warehouses")
+}
