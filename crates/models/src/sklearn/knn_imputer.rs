@@ -9,6 +9,7 @@ use super::estimator::{Estimator, Fields};
 use super::impute::{Indicator, missing_values, taken_beside};
 use super::matrix::single;
 use super::reader::{Boxed, Reader};
+use crate::numeric::sum::sum;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[Reader::new("KNNImputer", |fields, _| load(fields))];
@@ -118,8 +119,11 @@ impl KnnImputer {
             .filter(|(distance, _)| !distance.square.is_nan())
             .collect();
         if nearest.is_empty() {
-            let (sum, count) = donors().fold((0.0, 0.0), |(sum, n), at| (sum + of(at), n + 1.0));
-            return Ok(sum / count);
+            // Training gave such rows the same mean, so that a later step may have cut right there: each bit counts.
+            let value = |at: usize| if self.is_hole(at, column) { 0.0 } else { of(at) };
+            let column: Vec<f64> = (0..self.samples.rows).map(value).collect();
+            let round = |x: f64| if self.is_single { single(x) } else { x };
+            return Ok(sum(&column, round) / donors().count() as f64);
         }
         let order = |a: &(Distance, f64), b: &(Distance, f64)| a.0.square.total_cmp(&b.0.square);
         if self.neighbours > 0 && self.neighbours < nearest.len() {
@@ -129,13 +133,13 @@ impl KnnImputer {
         }
         nearest.sort_by(order);
         let exact = nearest.iter().any(|(distance, _)| distance.square == 0.0);
-        let (mut sum, mut weights) = (0.0, 0.0);
+        let (mut total, mut weights) = (0.0, 0.0);
         for (distance, value) in &nearest {
             let weight = self.weight(*distance, exact);
-            sum = precision.round(sum + precision.round(value * weight));
+            total = precision.round(total + precision.round(value * weight));
             weights = precision.round(weights + weight);
         }
-        let mean = precision.round(sum / weights);
+        let mean = precision.round(total / weights);
         if self.by_distance && !self.is_certain(&nearest, mean, weights, precision) {
             return Err(Tie);
         }
