@@ -21,9 +21,9 @@ pub(crate) fn sum(values: &[f64], round: impl Fn(f64) -> f64 + Copy) -> f64 {
             *sum = add(*sum, x);
         }
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    let low = round(round(a + b) + round(c + d));
-    let high = round(round(e + f) + round(g + h));
+    let [one, two, three, four, five, six, seven, eight] = sums;
+    let low = round(round(one + two) + round(three + four));
+    let high = round(round(five + six) + round(seven + eight));
     rest.iter().fold(round(low + high), add)
 }
 
