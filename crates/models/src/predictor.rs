@@ -116,6 +116,12 @@ pub trait Predictor: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether Python answers the rows of a data frame with a series (`pandas.Series`), not with an array: MLflow
+    /// writes such a one as records.
+    fn answers_series(&self) -> bool {
+        false
+    }
+
     /// Bytes held in memory, roughly; for limits and `/health`.
     fn size_bytes(&self) -> usize;
 }

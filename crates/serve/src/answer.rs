@@ -79,17 +79,35 @@ pub(crate) fn rows(prediction: &Prediction) -> usize {
     }
 }
 
-/// MLflow's answer: `{"predictions": …}`. Named outputs are records when the request was a data
-/// frame, else lists by name.
+/// What Python's model answers a request with, which decides how MLflow writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Arrays: lists, by name where they have names.
+    Arrays,
+    /// A data frame where outputs have names: records.
+    Frame,
+    /// A series without a name: records of one value.
+    Series,
+}
+
+/// How a series without a name is called.
+const SERIES: &str = "0";
+
+/// MLflow's answer: `{"predictions": …}`.
 pub(crate) fn scoring(
     prediction: &Prediction,
-    frame: bool,
+    form: Form,
     bytes_max: usize,
 ) -> Result<Vec<u8>, TooLarge> {
     let mut writer = Writer::new(NotANumber::Python, bytes_max);
     writer.text("{\"predictions\": ");
     match prediction {
-        Prediction::Named(outputs) if frame => {
+        Prediction::Column(values) if form == Form::Series => {
+            writer.list(values.len(), |writer, row| {
+                writer.object(std::iter::once((SERIES, values)), |w, values| w.value(values, row));
+            });
+        }
+        Prediction::Named(outputs) if form != Form::Arrays => {
             writer.list(rows(prediction), |writer, row| {
                 writer.object(
                     outputs.iter().map(|(name, output)| (name.as_str(), output)),
@@ -432,7 +450,7 @@ mod tests {
     }
 
     fn scoring(prediction: &Prediction, frame: bool) -> Result<Vec<u8>, TooLarge> {
-        super::scoring(prediction, frame, usize::MAX)
+        super::scoring(prediction, if frame { Form::Frame } else { Form::Arrays }, usize::MAX)
     }
 
     fn plain(prediction: &Prediction) -> Result<Vec<u8>, TooLarge> {
@@ -454,6 +472,10 @@ mod tests {
         assert_eq!(
             text(scoring(&scores(), true)),
             r#"{"predictions": [[0.8999999761581421, 0.10000000149011612], [0.25, 0.75]]}"#
+        );
+        assert_eq!(
+            text(super::scoring(&labels(), Form::Series, usize::MAX)),
+            r#"{"predictions": [{"0": 0}, {"0": 2}]}"#
         );
         let names = Prediction::Column(Arc::new(StringArray::from(vec!["a\"b", "ü"])));
         assert_eq!(text(plain(&names)), r#"{"predictions": ["a\"b", "ü"]}"#);
@@ -503,7 +525,7 @@ mod tests {
         let many = Prediction::Column(Arc::new(Int64Array::from(vec![7; 100_000])));
         let about = About { model: "m", version: "1", id: "x" };
         for bytes_max in [0, 1000, 299_999] {
-            assert_eq!(super::scoring(&many, true, bytes_max), Err(TooLarge { bytes_max }));
+            assert_eq!(super::scoring(&many, Form::Frame, bytes_max), Err(TooLarge { bytes_max }));
             assert_eq!(super::plain(&many, bytes_max), Err(TooLarge { bytes_max }));
             assert_eq!(open_inference(&about, &many, bytes_max), Err(TooLarge { bytes_max }));
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use trainyard_mlflow::resolve::ResolvedModel;
 use trainyard_models::Predictor;
-use trainyard_signature::enforce::{Enforcer, Protocol};
+use trainyard_signature::enforce::{Enforced, Enforcer, Protocol};
 use trainyard_signature::model::{MlModel, Schema};
 
+use crate::answer::Form;
 use crate::python::Pool;
 
 /// What predicts.
@@ -58,6 +59,15 @@ impl ServedModel {
         match protocol {
             Protocol::Invocations => &self.scoring,
             Protocol::Predict | Protocol::OpenInference => &self.strict,
+        }
+    }
+
+    /// What Python's model answers a request with.
+    pub(crate) fn form(&self, request: &Enforced) -> Form {
+        match &self.engine {
+            _ if !request.frame => Form::Arrays,
+            Engine::Native(predictor) if predictor.answers_series() => Form::Series,
+            Engine::Native(_) | Engine::Python(_) => Form::Frame,
         }
     }
 

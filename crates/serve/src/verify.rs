@@ -181,7 +181,7 @@ fn native(
     let predict =
         || predictor.predict(&request.batch).map_err(|error| refused(served, error.to_string()));
     let written = |prediction: &Prediction| {
-        answer::scoring(prediction, request.frame, bytes_max)
+        answer::scoring(prediction, served.form(request), bytes_max)
             .map_err(|too_large| refused(served, too_large.to_string()))
     };
     let first = predict()?;

@@ -128,6 +128,11 @@ impl Booster {
         self.columns.take_text() || self.columns.have_names()
     }
 
+    /// Whether training had categories.
+    pub(crate) fn takes_categories(&self) -> bool {
+        self.columns.take_text()
+    }
+
     pub(super) fn columns(&self) -> &Columns {
         &self.columns
     }

@@ -8,8 +8,13 @@ use std::cell::Cell;
 use super::file::malformed;
 use crate::Result;
 
-/// How often the bytes of a file may be read, on average.
+/// How often the bytes of a small file may be read, on average. In a large one lists are what there is most of, and these
+/// are there once.
 const TIMES_MAX: usize = 32;
+const TIMES_MAX_LARGE: usize = 4;
+
+/// Bytes that may be read of a small file.
+const SMALL_MAX: usize = 64 << 20;
 
 /// What a table counts for beside its lists: about as much as it takes in memory.
 const TABLE_BYTES: usize = 128;
@@ -64,7 +69,9 @@ impl<A: Little, B: Little> Little for (A, B) {
 
 impl<'a> Source<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, left: Cell::new(bytes.len().saturating_mul(TIMES_MAX)) }
+        let small = bytes.len().saturating_mul(TIMES_MAX).min(SMALL_MAX);
+        let large = bytes.len().saturating_mul(TIMES_MAX_LARGE);
+        Self { bytes, left: Cell::new(small.max(large)) }
     }
 
     /// The table that the buffer is made for.
@@ -104,6 +111,7 @@ impl<'a> Source<'a> {
     }
 
     fn text(&self, at: usize) -> Result<String> {
+        self.count(size_of::<String>())?;
         let text = std::str::from_utf8(self.items(at, 1)?);
         text.map(str::to_owned).map_err(|_| malformed(format!("text at {at} that is not UTF-8")))
     }
@@ -237,5 +245,8 @@ mod tests {
     fn a_list_that_many_tables_name_is_not_read_without_end() {
         let error = lists(&buffer(50_000, 50_000)).unwrap_err().to_string();
         assert!(error.contains("too often"), "{error}");
+        // Of a large file less is read, for its size.
+        let allowed = |bytes: usize| Source::new(&vec![0; bytes]).left.get() / bytes;
+        assert_eq!([allowed(1 << 10), allowed(4 << 20), allowed(64 << 20)], [32, 16, 4]);
     }
 }

@@ -1,5 +1,10 @@
 //! The normal distribution.
 
+/// The share of a normal distribution that lies below `x`.
+pub(crate) fn normal_share(x: f64) -> f64 {
+    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
+}
+
 /// The `x` below which a share `p` of a normal distribution lies: Acklam's rational approximation (good
 /// to 1.2e-9), then two steps of Halley's method on the complementary error function, which bring it to
 /// the last digits.
@@ -15,7 +20,7 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
     }
     let mut x = first_guess(p);
     for _ in 0..2 {
-        let error = 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2) - p;
+        let error = normal_share(x) - p;
         let step = error * (2.0 * std::f64::consts::PI).sqrt() * (x * x / 2.0).exp();
         x -= step / (1.0 + x * step / 2.0);
     }

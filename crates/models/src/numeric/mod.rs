@@ -4,3 +4,4 @@ pub(crate) mod distribution;
 pub(crate) mod functions;
 pub(crate) mod interpolation;
 pub(crate) mod kernels;
+pub(crate) mod sum;

@@ -52,27 +52,32 @@ impl Values {
     /// The values of an index, an extension array or an array of NumPy with one dimension; none for what is
     /// neither numbers nor text (times, intervals, several levels).
     pub(crate) fn read(value: Value<'_>) -> Option<Self> {
-        Self::within(value, 0)
+        Self::head(value, usize::MAX)
+    }
+
+    /// The first so many of them.
+    fn head(value: Value<'_>, count: usize) -> Option<Self> {
+        Self::within(value, count, 0)
     }
 
     /// The values of what `depth` others hold; a file may say that something holds itself.
-    fn within(value: Value<'_>, depth: usize) -> Option<Self> {
+    fn within(value: Value<'_>, count: usize, depth: usize) -> Option<Self> {
         if depth > DEPTH_MAX {
             return None;
         }
         if let Some(array) = value.array() {
-            return of_array(value, array, 0, array.elements.len());
+            return of_array(value, array, 0, array.elements.len().min(count));
         }
         let class = value.class()?;
         match class.rsplit('.').next().unwrap_or_default() {
-            "_new_Index" => index(value, depth),
+            "_new_Index" => index(value, count, depth),
             "ArrowStringArray" | "ArrowStringArrayNumpySemantics" | "ArrowExtensionArray" => {
-                arrow(value)
+                arrow(value, count)
             }
-            "__pyx_unpickle_NDArrayBacked" => backed(value, depth),
+            "__pyx_unpickle_NDArrayBacked" => backed(value, count, depth),
             // Numbers beside a mask of what is missing.
             "IntegerArray" | "FloatingArray" | "BooleanArray" => {
-                let mut values = Self::within(value.get("_data")?, depth + 1)?;
+                let mut values = Self::within(value.get("_data")?, count, depth + 1)?;
                 let Elements::Bool(mask) = &value.get("_mask")?.array()?.elements else {
                     return None;
                 };
@@ -157,25 +162,25 @@ fn object(value: Value<'_>, texts: &mut Texts) -> Option<Cell> {
 }
 
 /// `_new_Index(class, {"data": …})`, or a range.
-fn index(value: Value<'_>, depth: usize) -> Option<Values> {
+fn index(value: Value<'_>, count: usize, depth: usize) -> Option<Values> {
     let arguments = value.arguments();
     let [class, parts] = arguments.as_slice() else { return None };
     if class.global()?.ends_with(".RangeIndex") {
         let part = |name: &str| parts.get(name).and_then(Value::int);
         let (start, stop, step) = (part("start")?, part("stop")?, part("step")?);
         let step = usize::try_from(step).ok().filter(|&step| step > 0)?;
-        let numbers = (start..stop).step_by(step).take(RANGE_MAX);
+        let numbers = (start..stop).step_by(step).take(count.min(RANGE_MAX));
         let cells = numbers.map(|number| Cell::Number(number as f64)).collect();
         return Some(Values::new(cells, Kind::Integer));
     }
-    Values::within(parts.get("data")?, depth + 1)
+    Values::within(parts.get("data")?, count, depth + 1)
 }
 
 /// Entries of a range that are written out: columns, or codes of categories. Values that are more than that are no series.
 const RANGE_MAX: usize = 1_000_000;
 
 /// What wraps an array of NumPy: texts, or the codes of categories (-1 is missing).
-fn backed(value: Value<'_>, depth: usize) -> Option<Values> {
+fn backed(value: Value<'_>, count: usize, depth: usize) -> Option<Values> {
     let class = value.arguments().first()?.global()?;
     let parts = value.state()?.items()?;
     let array = parts.iter().copied().find(|part| part.array().is_some())?;
@@ -183,7 +188,7 @@ fn backed(value: Value<'_>, depth: usize) -> Option<Values> {
         let dtype = parts
             .iter()
             .find(|part| part.class().is_some_and(|class| class.ends_with(".CategoricalDtype")))?;
-        let categories = Values::within(dtype.get("categories")?, depth + 1)?;
+        let categories = Values::within(dtype.get("categories")?, usize::MAX, depth + 1)?;
         let codes = array.array()?.elements.to_i64()?;
         let mut texts = Texts::new();
         let cell = |code: i64| {
@@ -193,29 +198,34 @@ fn backed(value: Value<'_>, depth: usize) -> Option<Values> {
                 other => Some(other.cloned().unwrap_or(Cell::Missing)),
             }
         };
-        let cells = codes.into_iter().map(cell).collect::<Option<_>>()?;
+        let cells = codes.into_iter().take(count).map(cell).collect::<Option<_>>()?;
         return Some(Values::new(cells, Kind::Category(Box::new(categories))));
     }
     (class.ends_with(".StringArray") || class.ends_with(".StringArrayNumpySemantics"))
-        .then(|| Values::within(array, depth + 1))?
+        .then(|| Values::within(array, count, depth + 1))?
 }
 
 /// Texts in Arrow's buffers: which are there, where each begins, all of their bytes.
-fn arrow(value: Value<'_>) -> Option<Values> {
+fn arrow(value: Value<'_>, count: usize) -> Option<Values> {
     let array = value.get("_pa_array").or_else(|| value.get("_data"))?;
     let (mut cells, mut texts) = (Vec::new(), Texts::new());
     if array.class()?.ends_with(".chunked_array") {
         for chunk in array.arguments().first()?.items()? {
-            arrow_chunk(chunk, &mut cells, &mut texts)?;
+            arrow_chunk(chunk, count, &mut cells, &mut texts)?;
         }
     } else {
-        arrow_chunk(array, &mut cells, &mut texts)?;
+        arrow_chunk(array, count, &mut cells, &mut texts)?;
     }
     Some(Values::new(cells, Kind::Object))
 }
 
 /// `_restore_array((type, length, missing, offset, buffers, children, dictionary))`
-fn arrow_chunk(chunk: Value<'_>, cells: &mut Vec<Cell>, texts: &mut Texts) -> Option<()> {
+fn arrow_chunk(
+    chunk: Value<'_>,
+    count: usize,
+    cells: &mut Vec<Cell>,
+    texts: &mut Texts,
+) -> Option<()> {
     if !chunk.class()?.ends_with("._restore_array") {
         return None;
     }
@@ -240,7 +250,7 @@ fn arrow_chunk(chunk: Value<'_>, cells: &mut Vec<Cell>, texts: &mut Texts) -> Op
         usize::try_from(number).ok()
     };
     // A length beyond the buffers finds no start: nothing is taken on its word.
-    for at in 0..length {
+    for at in 0..length.min(count.saturating_sub(cells.len())) {
         let at = at.checked_add(offset)?;
         let text = buffer(*bytes).unwrap_or_default().get(start(at)?..start(at + 1)?)?;
         let is_there = match buffer(*valid) {
@@ -326,23 +336,68 @@ impl<'a> Frame<'a> {
 
     /// A column by its place.
     pub(crate) fn column(&self, at: usize) -> Option<Values> {
+        self.head(at, usize::MAX)
+    }
+
+    /// The first so many values of a column by its place.
+    pub(crate) fn head(&self, at: usize, count: usize) -> Option<Values> {
         let (values, row) = self.placed.get(at).copied().flatten()?;
         // Blocks of NumPy's types hold their columns one after the other.
-        let Some(array) = values.array() else { return Values::read(values) };
+        let Some(array) = values.array() else { return Values::head(values, count) };
         match array.shape.as_slice() {
-            [_] if row == 0 => Values::read(values),
+            [_] if row == 0 => Values::head(values, count),
             [_, rows] => {
                 let start = row.checked_mul(*rows)?;
-                of_array(values, array, start, start.checked_add(*rows)?)
+                of_array(values, array, start, start.checked_add(count.min(*rows))?)
             }
             _ => None,
         }
     }
 
+    /// The place of a column.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        let is_it = |column: &Cell| matches!(column, Cell::Text(text) if text == name);
+        self.columns.iter().position(is_it)
+    }
+
     /// A column by its name.
     pub(crate) fn named(&self, name: &str) -> Option<Values> {
-        let is_it = |column: &Cell| matches!(column, Cell::Text(text) if text == name);
-        self.column(self.columns.iter().position(is_it)?)
+        self.column(self.place(name)?)
+    }
+
+    /// How many rows there are, without reading them; none where neither a block nor the index says it.
+    pub(crate) fn length(&self) -> Option<usize> {
+        let block = self.placed.iter().flatten().find_map(|(values, _)| values.array());
+        block.and_then(|array| array.shape.last().copied()).or_else(|| count(self.rows, 0))
+    }
+}
+
+/// How many values an index has, without reading them.
+fn count(index: Value<'_>, depth: usize) -> Option<usize> {
+    if let Some(array) = index.array() {
+        return Some(array.elements.len());
+    }
+    if depth > DEPTH_MAX {
+        return None;
+    }
+    match index.class()?.rsplit('.').next().unwrap_or_default() {
+        "_new_Index" => {
+            let arguments = index.arguments();
+            let [_, parts] = arguments.as_slice() else { return None };
+            let Some(data) = parts.get("data") else {
+                let part = |name: &str| parts.get(name).and_then(Value::int);
+                let (start, stop, step) = (part("start")?, part("stop")?, part("step")?);
+                let step = u64::try_from(step).ok().filter(|&step| step > 0)?;
+                let span = u64::try_from(stop.checked_sub(start)?).unwrap_or(0);
+                return usize::try_from(span.div_ceil(step)).ok();
+            };
+            count(data, depth + 1)
+        }
+        "__pyx_unpickle_NDArrayBacked" => {
+            let parts = index.state()?.items()?;
+            parts.iter().find_map(|part| part.array()).map(|array| array.elements.len())
+        }
+        _ => Values::read(index).map(|values| values.len()),
     }
 }
 

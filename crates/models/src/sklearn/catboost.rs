@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::boosters::bytes;
-use super::data::{Classes, Matrix, Output, Table};
+use super::data::{Classes, Column, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, no_method};
 use super::reader::{Boxed, Reader};
 use crate::catboost::{Answer, Booster, Class, Given, Labels};
@@ -46,31 +46,43 @@ fn classes(labels: &Labels) -> Classes {
 /// A table as the booster takes it.
 enum Taken<'t> {
     Numbers(Vec<f32>, usize),
-    Frame(&'t super::data::Frame),
+    /// So many rows of columns.
+    Columns(Cow<'t, [String]>, Cow<'t, [Column]>, usize),
 }
 
 impl<'t> Taken<'t> {
-    fn of(x: &'t Table) -> Result<Self> {
+    fn of(booster: &Booster, x: &'t Table) -> Result<Self> {
         let x = match x {
-            Table::Frame(frame) => return Ok(Self::Frame(frame)),
+            Table::Frame(frame) => {
+                let (names, columns) = (&frame.names, &frame.columns);
+                return Ok(Self::Columns(names.into(), columns.into(), frame.rows));
+            }
             // What is not there is zero, in CatBoost as well.
             Table::Sparse(sparse) => Cow::Owned(sparse.filled_with(0.0)?),
             Table::Matrix(_) => x.matrix()?,
         };
+        if booster.takes_categories() {
+            // Categories that a step before made whole numbers of.
+            let columns: Vec<Column> =
+                (0..x.columns).map(|at| Column::Numbers(x.column(at))).collect();
+            let names = vec![String::new(); x.columns];
+            return Ok(Self::Columns(names.into(), columns.into(), x.rows));
+        }
         Ok(Self::Numbers(x.to_f32(), x.columns))
     }
 
     fn given(&self) -> Given<'_> {
         match self {
             Self::Numbers(rows, width) => Given::Numbers(rows, *width),
-            Self::Frame(frame) => Given::Columns(&frame.names, &frame.columns, frame.rows),
+            Self::Columns(names, columns, rows) => Given::Columns(names, columns, *rows),
         }
     }
 }
 
 impl Estimator for Boosted {
     fn predict(&self, x: &Table) -> Result<Output> {
-        let answer = self.booster.predict_given(self.class, Taken::of(x)?.given())?;
+        let answer =
+            self.booster.predict_given(self.class, Taken::of(&self.booster, x)?.given())?;
         Ok(match answer {
             Answer::Values(values, 1) => Output::Values(values),
             Answer::Values(values, width) => Output::Table(Matrix::new(x.rows(), width, values)),
@@ -99,7 +111,8 @@ impl Estimator for Boosted {
         if self.classes.is_none() {
             return Err(no_method("predict_proba"));
         }
-        let (values, width) = self.booster.probabilities_given(Taken::of(x)?.given())?;
+        let (values, width) =
+            self.booster.probabilities_given(Taken::of(&self.booster, x)?.given())?;
         Ok(Matrix::new(x.rows(), width, values))
     }
 
@@ -126,8 +139,8 @@ impl Estimator for Boosted {
 
 impl Boosted {
     fn explained(&self, x: &Table, background: Option<&Table>) -> Result<Contributions> {
-        let taken = Taken::of(x)?;
-        let background = background.map(Taken::of).transpose()?;
+        let taken = Taken::of(&self.booster, x)?;
+        let background = background.map(|x| Taken::of(&self.booster, x)).transpose()?;
         let background = background.as_ref().map(Taken::given);
         self.booster.explain_given(self.class, (taken.given(), x.width()), background)
     }

@@ -13,6 +13,63 @@ pub(super) const READERS: &[Reader] = &[
     Reader::new("NearestCentroid", |fields, _| Nearest::read(fields)),
 ];
 
+/// A classifier by a score of each class: the logarithm of how likely it is, but for what all classes of a row share.
+trait Scores: Send + Sync + std::fmt::Debug {
+    fn scores(&self, x: &Table) -> Result<Matrix>;
+
+    /// The class of each row.
+    fn chosen(&self, x: &Table) -> Result<Vec<usize>> {
+        Ok(self.scores(x)?.each_row().map(arg_max).collect())
+    }
+
+    fn classes(&self) -> &Arc<Classes>;
+
+    /// Whether scores are anything but a choice.
+    fn has_scores(&self) -> bool {
+        true
+    }
+
+    fn size_bytes(&self) -> usize;
+}
+
+/// [`Scores`] as an estimator.
+#[derive(Debug)]
+struct ByScores<T>(T);
+
+impl<T: Scores> Estimator for ByScores<T> {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        Ok(Output::Labels(self.0.chosen(x)?, Arc::clone(self.0.classes())))
+    }
+
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        Ok(decisions(self.0.scores(x)?))
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        self.0.scores(x).map(shares)
+    }
+
+    fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
+        self.0.scores(x).map(log_shares)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        Some(self.0.classes())
+    }
+
+    fn has_proba(&self) -> bool {
+        self.0.has_scores()
+    }
+
+    fn has_decision(&self) -> bool {
+        self.0.has_scores()
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.0.size_bytes()
+    }
+}
+
 /// The log posterior of each class, but for what all of a row share.
 fn decisions(scores: Matrix) -> Matrix {
     if scores.columns != 2 {
@@ -96,9 +153,11 @@ impl Quadratic {
                 log_prior: prior.ln(),
             });
         }
-        Ok(Box::new(Self { normals, width, classes }))
+        Ok(Box::new(ByScores(Self { normals, width, classes })))
     }
+}
 
+impl Scores for Quadratic {
     fn scores(&self, x: &Table) -> Result<Matrix> {
         let x = x.finite()?;
         x.check_width(self.width)?;
@@ -110,6 +169,14 @@ impl Quadratic {
         }
         Ok(scores)
     }
+
+    fn classes(&self) -> &Arc<Classes> {
+        &self.classes
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.normals.iter().map(|normal| size_of_val(normal.axes.values.as_slice())).sum()
+    }
 }
 
 impl Normal {
@@ -118,41 +185,6 @@ impl Normal {
         let along = |axis: &[f64]| axis.iter().zip(&centred).map(|(a, x)| a * x).sum::<f64>();
         let distance: f64 = self.axes.each_row().map(|axis| along(axis).powi(2)).sum();
         -0.5 * (distance + self.log_volume) + self.log_prior
-    }
-}
-
-impl Estimator for Quadratic {
-    fn predict(&self, x: &Table) -> Result<Output> {
-        let chosen = self.scores(x)?.each_row().map(arg_max).collect();
-        Ok(Output::Labels(chosen, Arc::clone(&self.classes)))
-    }
-
-    fn decision_function(&self, x: &Table) -> Result<Matrix> {
-        Ok(decisions(self.scores(x)?))
-    }
-
-    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        self.scores(x).map(shares)
-    }
-
-    fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
-        self.scores(x).map(log_shares)
-    }
-
-    fn classes(&self) -> Option<&Arc<Classes>> {
-        Some(&self.classes)
-    }
-
-    fn has_proba(&self) -> bool {
-        true
-    }
-
-    fn has_decision(&self) -> bool {
-        true
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.normals.iter().map(|normal| size_of_val(normal.axes.values.as_slice())).sum()
     }
 }
 
@@ -200,7 +232,7 @@ impl Nearest {
                 Ok(Weights { spreads, log_priors, is_even })
             })
             .transpose()?;
-        Ok(Box::new(Self { centroids, metric, classes, weights }))
+        Ok(Box::new(ByScores(Self { centroids, metric, classes, weights })))
     }
 
     fn nearest(&self, x: &Table) -> Result<Vec<usize>> {
@@ -211,7 +243,9 @@ impl Nearest {
         };
         Ok(x.each_row().map(|row| arg_max(&nearness(row))).collect())
     }
+}
 
+impl Scores for Nearest {
     fn scores(&self, x: &Table) -> Result<Matrix> {
         let Some(weights) = &self.weights else {
             return Err(Error::Input("the model has no decision_function".into()));
@@ -233,38 +267,21 @@ impl Nearest {
         }
         Ok(scores)
     }
-}
 
-impl Estimator for Nearest {
-    fn predict(&self, x: &Table) -> Result<Output> {
-        let chosen = match &self.weights {
-            Some(weights) if !weights.is_even => self.scores(x)?.each_row().map(arg_max).collect(),
-            _ => self.nearest(x)?,
-        };
-        Ok(Output::Labels(chosen, Arc::clone(&self.classes)))
+    fn chosen(&self, x: &Table) -> Result<Vec<usize>> {
+        match &self.weights {
+            Some(weights) if !weights.is_even => {
+                Ok(self.scores(x)?.each_row().map(arg_max).collect())
+            }
+            _ => self.nearest(x),
+        }
     }
 
-    fn decision_function(&self, x: &Table) -> Result<Matrix> {
-        Ok(decisions(self.scores(x)?))
+    fn classes(&self) -> &Arc<Classes> {
+        &self.classes
     }
 
-    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        self.scores(x).map(shares)
-    }
-
-    fn predict_log_proba(&self, x: &Table) -> Result<Matrix> {
-        self.scores(x).map(log_shares)
-    }
-
-    fn classes(&self) -> Option<&Arc<Classes>> {
-        Some(&self.classes)
-    }
-
-    fn has_proba(&self) -> bool {
-        self.has_decision()
-    }
-
-    fn has_decision(&self) -> bool {
+    fn has_scores(&self) -> bool {
         self.weights.is_some() && matches!(self.metric, Metric::Euclidean)
     }
 

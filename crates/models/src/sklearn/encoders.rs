@@ -299,10 +299,14 @@ impl Estimator for OneHot {
     }
 }
 
+/// The type that an estimator is told to give.
+pub(super) fn dtype(fields: Fields<'_>) -> Option<&str> {
+    fields.optional("dtype").and_then(Value::global)
+}
+
 /// Whether the `dtype` of what an encoder gives is of 32 bits.
 fn is_single(fields: Fields<'_>) -> bool {
-    let dtype = fields.optional("dtype").and_then(Value::global);
-    dtype.is_some_and(|dtype| dtype.ends_with(".float32"))
+    dtype(fields).is_some_and(|dtype| dtype.ends_with(".float32"))
 }
 
 #[derive(Debug)]

@@ -38,6 +38,17 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
         Err(no_method("transform"))
     }
 
+    /// Whether `inverse_transform` works.
+    fn has_inverse(&self) -> bool {
+        false
+    }
+
+    /// The numbers that `transform` made these of.
+    fn inverse_transform(&self, x: &Matrix) -> Result<Matrix> {
+        let _ = x;
+        Err(no_method("inverse_transform"))
+    }
+
     /// Classes of a classifier.
     fn classes(&self) -> Option<&Arc<Classes>> {
         None
@@ -227,6 +238,12 @@ impl<'a> Fields<'a> {
     /// Numbers of an array, list or single number, whatever its shape.
     pub(crate) fn numbers(self, name: &str) -> Result<Vec<f64>> {
         numbers(self.value(name)?).ok_or_else(|| self.malformed(format!("{name} holds no numbers")))
+    }
+
+    /// Whether an array is of 32 bits, as is what was fitted to such numbers.
+    pub(crate) fn is_single(self, name: &str) -> bool {
+        let array = self.optional(name).and_then(Value::array);
+        array.is_some_and(|array| matches!(array.elements, Elements::F32(_)))
     }
 
     /// Numbers if the attribute is there.

@@ -9,6 +9,7 @@ use super::estimator::{Estimator, Fields};
 use super::impute::{Indicator, missing_values, taken_beside};
 use super::matrix::single;
 use super::reader::{Boxed, Reader};
+use crate::numeric::sum::sum;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[Reader::new("KNNImputer", |fields, _| load(fields))];
@@ -19,6 +20,8 @@ struct KnnImputer {
     missing: Key,
     /// By cell of `samples`: whether it is missing.
     holes: Vec<bool>,
+    /// Whether these are of 32 bits; all is computed so for rows that are, too.
+    is_single: bool,
     /// Whether all that is not missing is whole: then ties are exact.
     whole: bool,
     neighbours: usize,
@@ -42,6 +45,7 @@ fn load(fields: Fields<'_>) -> Result<Boxed> {
     let holes: Vec<bool> = samples.values.iter().map(|&x| Key::number(x) == missing).collect();
     let whole = samples.values.iter().zip(&holes).all(|(x, gone)| *gone || is_whole(*x));
     let mut imputer = KnnImputer {
+        is_single: fields.is_single("_fit_X"),
         whole,
         holes,
         samples,
@@ -69,7 +73,7 @@ impl KnnImputer {
     }
 
     /// How far each row of training is, over the columns that both have, scaled up to all columns.
-    fn distances(&self, row: &[f64], missing: &[bool]) -> Vec<Distance> {
+    fn distances(&self, row: &[f64], missing: &[bool], precision: Precision) -> Vec<Distance> {
         let width = self.samples.columns as f64;
         let of_row: f64 = squares(row, |at| missing.get(at) == Some(&true));
         let is_whole = self.whole && row.iter().zip(missing).all(|(x, gone)| *gone || is_whole(*x));
@@ -88,14 +92,23 @@ impl KnnImputer {
                 }
                 let size = of_row + squares(values, |at| self.is_hole(sample, at));
                 // Whole numbers are added and multiplied without rounding.
-                let blur = if is_whole && size < WHOLE_MAX { 0.0 } else { size * BLUR };
+                let blur = if is_whole && size < precision.whole_max() {
+                    0.0
+                } else {
+                    size * precision.blur()
+                };
                 Distance { square: sum / shared * width, blur: blur / shared * width }
             })
             .collect()
     }
 
     /// What a missing cell becomes, for a row with these distances.
-    fn value(&self, column: usize, distances: &[Distance]) -> Result<f64, Tie> {
+    fn value(
+        &self,
+        column: usize,
+        distances: &[Distance],
+        precision: Precision,
+    ) -> Result<f64, Tie> {
         let of = |sample: usize| {
             self.samples.values.get(sample * self.samples.columns + column).copied().unwrap_or(0.0)
         };
@@ -106,8 +119,11 @@ impl KnnImputer {
             .filter(|(distance, _)| !distance.square.is_nan())
             .collect();
         if nearest.is_empty() {
-            let (sum, count) = donors().fold((0.0, 0.0), |(sum, n), at| (sum + of(at), n + 1.0));
-            return Ok(sum / count);
+            // Training gave such rows the same mean, so that a later step may have cut right there: each bit counts.
+            let value = |at: usize| if self.is_hole(at, column) { 0.0 } else { of(at) };
+            let column: Vec<f64> = (0..self.samples.rows).map(value).collect();
+            let round = |x: f64| if self.is_single { single(x) } else { x };
+            return Ok(sum(&column, round) / donors().count() as f64);
         }
         let order = |a: &(Distance, f64), b: &(Distance, f64)| a.0.square.total_cmp(&b.0.square);
         if self.neighbours > 0 && self.neighbours < nearest.len() {
@@ -117,14 +133,14 @@ impl KnnImputer {
         }
         nearest.sort_by(order);
         let exact = nearest.iter().any(|(distance, _)| distance.square == 0.0);
-        let (mut sum, mut weights) = (0.0, 0.0);
+        let (mut total, mut weights) = (0.0, 0.0);
         for (distance, value) in &nearest {
             let weight = self.weight(*distance, exact);
-            sum += value * weight;
-            weights += weight;
+            total = precision.round(total + precision.round(value * weight));
+            weights = precision.round(weights + weight);
         }
-        let mean = sum / weights;
-        if self.by_distance && !self.is_certain(&nearest, mean, weights) {
+        let mean = precision.round(total / weights);
+        if self.by_distance && !self.is_certain(&nearest, mean, weights, precision) {
             return Err(Tie);
         }
         Ok(mean)
@@ -138,10 +154,15 @@ impl KnnImputer {
         }
     }
 
-    /// Whether a mean by distance has nine digits. Distances of rows almost at the same place are what is
+    /// Whether a mean by distance has its first digits. Distances of rows almost at the same place are what is
     /// left of numbers that cancel; whether it is nothing at all decides which rows count.
-    fn is_certain(&self, nearest: &[(Distance, f64)], mean: f64, weights: f64) -> bool {
-        const DIGITS: f64 = 1e-9;
+    fn is_certain(
+        &self,
+        nearest: &[(Distance, f64)],
+        mean: f64,
+        weights: f64,
+        precision: Precision,
+    ) -> bool {
         let first = nearest.first().map(|(_, value)| *value);
         if nearest.iter().all(|(_, value)| Some(*value) == first) {
             return true;
@@ -159,7 +180,7 @@ impl KnnImputer {
             let weight = self.weight(*distance, false);
             weight / weights * distance.blur / distance.square * (value - mean).abs()
         };
-        nearest.iter().map(doubt).sum::<f64>() <= DIGITS * mean.abs()
+        nearest.iter().map(doubt).sum::<f64>() <= precision.digits() * mean.abs()
     }
 
     /// Whether all that may be the last of the neighbours have the same value: then it is the same which
@@ -180,16 +201,18 @@ impl KnnImputer {
     }
 
     /// Fills one row; the column of a value that is not certain is the error.
-    fn fill(&self, row: &mut [f64], valid: &[bool]) -> Result<(), usize> {
+    fn fill(&self, row: &mut [f64], valid: &[bool], is_single: bool) -> Result<(), usize> {
         let missing: Vec<bool> =
             keys(&Column::Numbers(row.to_vec())).iter().map(|key| *key == self.missing).collect();
         let open = |at: usize| missing.get(at) == Some(&true) && valid.get(at) == Some(&true);
         if !(0..row.len()).any(open) {
             return Ok(());
         }
-        let distances = self.distances(row, &missing);
+        let is_single = is_single && self.is_single;
+        let precision = if is_single { Precision::Single } else { Precision::Double };
+        let distances = self.distances(row, &missing, precision);
         for (at, cell) in row.iter_mut().enumerate().filter(|(at, _)| open(*at)) {
-            *cell = self.value(at, &distances).map_err(|Tie| at)?;
+            *cell = self.value(at, &distances, precision).map_err(|Tie| at)?;
         }
         Ok(())
     }
@@ -208,7 +231,7 @@ impl KnnImputer {
         let rows = NUMBERS / self.samples.values.len().max(1);
         let valid = self.valid();
         for row in self.samples.each_row().take(rows.max(1)) {
-            self.fill(&mut row.to_vec(), &valid).map_err(|column| {
+            self.fill(&mut row.to_vec(), &valid, self.is_single).map_err(|column| {
                 fields.unsupported(format!(
                     "column {column} of equally near rows, of which it depends on the processor which \
                      are taken,"
@@ -231,11 +254,45 @@ struct Distance {
 /// instructions of the processor that NumPy's `argpartition` finds.
 struct Tie;
 
-/// Rounding of a squared distance, relative to the squares that it is the difference of.
-const BLUR: f64 = 16.0 * f64::EPSILON;
+/// In how many bits distances and means are computed.
+#[derive(Debug, Clone, Copy)]
+enum Precision {
+    Single,
+    Double,
+}
 
-/// Sums of whole numbers below this are exact.
-const WHOLE_MAX: f64 = 4_503_599_627_370_496.0;
+impl Precision {
+    fn round(self, x: f64) -> f64 {
+        match self {
+            Self::Single => single(x),
+            Self::Double => x,
+        }
+    }
+
+    /// Rounding of a squared distance, relative to the squares that it is the difference of.
+    fn blur(self) -> f64 {
+        16.0 * match self {
+            Self::Single => f64::from(f32::EPSILON),
+            Self::Double => f64::EPSILON,
+        }
+    }
+
+    /// Sums of whole numbers below this are exact.
+    fn whole_max(self) -> f64 {
+        match self {
+            Self::Single => 8_388_608.0,
+            Self::Double => 4_503_599_627_370_496.0,
+        }
+    }
+
+    /// How far a mean may be off, relative to itself.
+    fn digits(self) -> f64 {
+        match self {
+            Self::Single => 1e-6,
+            Self::Double => 1e-9,
+        }
+    }
+}
 
 fn is_whole(x: f64) -> bool {
     x.fract() == 0.0
@@ -260,7 +317,7 @@ impl Estimator for KnnImputer {
         x.check_width(self.samples.columns)?;
         let valid = self.valid();
         for (number, row) in x.each_row_mut().enumerate() {
-            self.fill(row, &valid).map_err(|column| {
+            self.fill(row, &valid, is_single).map_err(|column| {
                 Error::Input(format!(
                     "column {column}, row {number}: rows of training are equally near, and which of them \
                      scikit-learn's KNNImputer takes depends on the processor; serve the model with \

@@ -41,6 +41,14 @@ pub(super) trait Rows: Send + Sync + std::fmt::Debug {
     fn single_row(&self, from: &[f64], to: &mut [f64]) {
         self.row(from, to);
     }
+    /// Whether [`Self::inverse_row`] is there.
+    fn has_inverse(&self) -> bool {
+        false
+    }
+    /// Fills the row that `from` is the result of.
+    fn inverse_row(&self, from: &[f64], to: &mut [f64]) {
+        let _ = (from, to);
+    }
 }
 
 /// A [`Rows`] as an estimator.
@@ -79,6 +87,21 @@ impl<T: Rows> Estimator for ByRow<T> {
         }
         result.is_single = is_single;
         Ok(Table::Matrix(result))
+    }
+
+    fn has_inverse(&self) -> bool {
+        self.0.has_inverse()
+    }
+
+    fn inverse_transform(&self, x: &Matrix) -> Result<Matrix> {
+        if let Some(width) = self.0.width() {
+            x.check_width(width)?;
+        }
+        let mut result = Matrix::zeros(x.rows, x.columns)?;
+        for (from, to) in x.each_row().zip(result.each_row_mut()) {
+            self.0.inverse_row(from, to);
+        }
+        Ok(result)
     }
 
     fn origins(&self, x: &Table) -> Option<Result<Vec<usize>>> {
@@ -159,6 +182,20 @@ impl Rows for Affine {
         let constant = |x: f64| if self.rounds { single(x) } else { x };
         self.fill(from, to, constant, single);
     }
+
+    fn has_inverse(&self) -> bool {
+        true
+    }
+
+    fn inverse_row(&self, from: &[f64], to: &mut [f64]) {
+        let part = |values: &Option<Vec<f64>>, at: usize, none: f64| {
+            values.as_ref().and_then(|values| values.get(at)).copied().unwrap_or(none)
+        };
+        for (at, (to, &from)) in to.iter_mut().zip(from).enumerate() {
+            let x = (from - part(&self.plus, at, 0.0)) / part(&self.times, at, 1.0);
+            *to = x * part(&self.over, at, 1.0) + part(&self.minus, at, 0.0);
+        }
+    }
 }
 
 fn scaler(fields: Fields<'_>) -> Result<Boxed> {
@@ -216,6 +253,19 @@ enum Norm {
     Max,
 }
 
+impl Norm {
+    /// What a row is divided by; `round` is done to what each step gives, one after the other.
+    fn of(self, row: &[f64], round: impl Fn(f64) -> f64) -> f64 {
+        let each = row.iter();
+        let norm = match self {
+            Self::L1 => each.fold(0.0_f64, |sum, x| round(sum + x.abs())),
+            Self::L2 => round(each.fold(0.0_f64, |sum, x| round(sum + round(x * x))).sqrt()),
+            Self::Max => each.fold(0.0_f64, |max, x| max.max(x.abs())),
+        };
+        if norm == 0.0 { 1.0 } else { norm }
+    }
+}
+
 impl Rows for Norm {
     fn width(&self) -> Option<usize> {
         None
@@ -230,13 +280,17 @@ impl Rows for Norm {
     }
 
     fn row(&self, from: &[f64], to: &mut [f64]) {
-        let norm = match self {
-            Self::L1 => from.iter().map(|x| x.abs()).sum(),
-            Self::L2 => from.iter().map(|x| x * x).sum::<f64>().sqrt(),
-            Self::Max => from.iter().map(|x| x.abs()).fold(0.0, f64::max),
-        };
-        let norm = if norm == 0.0 { 1.0 } else { norm };
+        let norm = self.of(from, |x| x);
         to.iter_mut().zip(from).for_each(|(to, from)| *to = from / norm);
+    }
+
+    fn keeps_single(&self) -> bool {
+        true
+    }
+
+    fn single_row(&self, from: &[f64], to: &mut [f64]) {
+        let norm = self.of(from, single);
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = single(from / norm));
     }
 }
 

@@ -1,11 +1,13 @@
 //! Transformers by quantiles: `QuantileTransformer`, `KBinsDiscretizer`.
 
 use super::data::{Matrix, Sparse, Table};
+use super::encoders::dtype;
 use super::estimator::{Estimator, Fields, numbers};
+use super::matrix::single;
 use super::preprocessing::{ByRow, Rows};
 use super::reader::{Boxed, Reader};
 use crate::Result;
-use crate::numeric::distribution::normal_quantile;
+use crate::numeric::distribution::{normal_quantile, normal_share};
 use crate::numeric::interpolation::interpolate;
 
 pub(super) const READERS: &[Reader] = &[
@@ -60,12 +62,14 @@ fn transformer(fields: Fields<'_>) -> Result<Boxed> {
 }
 
 impl Column {
-    fn share(&self, x: f64, normal: bool) -> f64 {
+    /// The share below a value; `round` is done to what is compared with the ends.
+    fn share(&self, x: f64, normal: bool, round: impl Fn(f64) -> f64) -> f64 {
         let (Some(&first), Some(&last)) = (self.quantiles.first(), self.quantiles.last()) else {
             return f64::NAN;
         };
         let (below, above) = if normal {
-            (x - BOUNDS_THRESHOLD < first, x + BOUNDS_THRESHOLD > last)
+            let threshold = round(BOUNDS_THRESHOLD);
+            (round(x - threshold) < first, round(x + threshold) > last)
         } else {
             (x == first, x == last)
         };
@@ -80,6 +84,28 @@ impl Column {
                 - interpolate(&self.quantiles_from_above, &self.shares_from_above, -x))
         }
     }
+
+    /// The value below which a share is.
+    fn value(&self, share: f64, normal: bool) -> f64 {
+        let (Some(&first), Some(&last)) = (self.quantiles.first(), self.quantiles.last()) else {
+            return f64::NAN;
+        };
+        let share = if normal { normal_share(share) } else { share };
+        let (below, above) = if normal {
+            (share - BOUNDS_THRESHOLD < 0.0, share + BOUNDS_THRESHOLD > 1.0)
+        } else {
+            (share == 0.0, share == 1.0)
+        };
+        if below {
+            first
+        } else if above {
+            last
+        } else if share.is_nan() {
+            share
+        } else {
+            interpolate(&self.shares, &self.quantiles, share)
+        }
+    }
 }
 
 impl Rows for Quantiles {
@@ -89,8 +115,29 @@ impl Rows for Quantiles {
 
     fn row(&self, from: &[f64], to: &mut [f64]) {
         for ((to, &x), column) in to.iter_mut().zip(from).zip(&self.columns) {
-            let share = column.share(x, self.normal);
+            let share = column.share(x, self.normal, |x| x);
             *to = if self.normal { clipped_deviate(share) } else { share };
+        }
+    }
+
+    fn keeps_single(&self) -> bool {
+        true
+    }
+
+    fn single_row(&self, from: &[f64], to: &mut [f64]) {
+        for ((to, &x), column) in to.iter_mut().zip(from).zip(&self.columns) {
+            let share = single(column.share(x, self.normal, single));
+            *to = if self.normal { single(clipped_deviate(share)) } else { share };
+        }
+    }
+
+    fn has_inverse(&self) -> bool {
+        true
+    }
+
+    fn inverse_row(&self, from: &[f64], to: &mut [f64]) {
+        for ((to, &x), column) in to.iter_mut().zip(from).zip(&self.columns) {
+            *to = column.value(x, self.normal);
         }
     }
 }
@@ -114,6 +161,8 @@ struct Bins {
     counts: Vec<usize>,
     one_hot: bool,
     sparse: bool,
+    /// Whether numbers are taken in 32 bits; as they come where that is not said.
+    single: Option<bool>,
 }
 
 fn discretizer(fields: Fields<'_>) -> Result<Boxed> {
@@ -134,7 +183,8 @@ fn discretizer(fields: Fields<'_>) -> Result<Boxed> {
         return Err(fields.malformed("bin_edges_ do not fit n_bins_"));
     }
     let sparse = fields.text("encode", "onehot") == "onehot";
-    Ok(Box::new(Bins { edges, counts, one_hot, sparse }))
+    let single = dtype(fields).map(|dtype| dtype.ends_with(".float32"));
+    Ok(Box::new(Bins { edges, counts, one_hot, sparse, single }))
 }
 
 impl Estimator for Bins {
@@ -143,11 +193,14 @@ impl Estimator for Bins {
         x.check_width(self.edges.len())?;
         let width = if self.one_hot { self.counts.iter().sum() } else { self.edges.len() };
         let mut result = Matrix::zeros(x.rows, width)?;
+        let is_single = self.single.unwrap_or(x.is_single);
+        result.is_single = is_single;
         for (from, to) in x.each_row().zip(result.each_row_mut()) {
             let mut first = 0;
             for (at, ((&x, edges), count)) in
                 from.iter().zip(&self.edges).zip(&self.counts).enumerate()
             {
+                let x = if is_single { single(x) } else { x };
                 let bin = edges.partition_point(|&edge| edge <= x);
                 let (place, value) =
                     if self.one_hot { (first + bin, 1.0) } else { (at, bin as f64) };

@@ -2,6 +2,7 @@
 
 use super::data::{Matrix, Sparse, Table};
 use super::estimator::{Estimator, Fields, matrix, numbers};
+use super::matrix::single;
 use super::reader::{Boxed, Reader};
 use crate::python::Value;
 use crate::{Error, Result};
@@ -222,6 +223,9 @@ impl Estimator for Splines {
         let kept = |basis: &Basis| basis.count - usize::from(!self.include_bias);
         let width = self.columns.iter().map(kept).sum();
         let mut result = Matrix::zeros(numbers.rows, width)?;
+        // Rows of mostly zeros are of 64 bits.
+        result.is_single = numbers.is_single && !self.sparse;
+        let is_single = result.is_single;
         let mut values = Vec::new();
         for (row, to) in numbers.each_row().zip(result.each_row_mut()) {
             let mut to = to.iter_mut();
@@ -229,7 +233,7 @@ impl Estimator for Splines {
                 values.resize(basis.count, 0.0);
                 self.fill(basis, &|| x.name(at), number, &mut values)?;
                 for (to, value) in to.by_ref().take(kept(basis)).zip(&values) {
-                    *to = *value;
+                    *to = if is_single { single(*value) } else { *value };
                 }
             }
         }

@@ -139,11 +139,18 @@ impl Estimator for Vectorizer {
                 x.width()
             )));
         }
-        let Column::Text(documents) = x.column(0)? else {
-            return Err(Error::Input(format!(
-                "column {:?} holds numbers where the model takes text",
-                x.name(0)
-            )));
+        let documents = match x.column(0)? {
+            Column::Text(documents) => documents,
+            // A column without a text is typed as numbers.
+            Column::Numbers(values) if values.iter().all(|x| x.is_nan()) => {
+                vec![None; values.len()]
+            }
+            _ => {
+                return Err(Error::Input(format!(
+                    "column {:?} holds numbers where the model takes text",
+                    x.name(0)
+                )));
+            }
         };
         let mut counts = Sparse::new(self.terms.columns());
         let mut row: HashMap<u32, f64> = HashMap::new();

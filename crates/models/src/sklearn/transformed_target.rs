@@ -9,31 +9,46 @@ use crate::Result;
 
 pub(super) const READERS: &[Reader] =
     &[Reader::new("TransformedTargetRegressor", transformed_target)
-        .note("functions, no transformer")
+        .note("functions; scalers, `PowerTransformer` and `QuantileTransformer`")
         .names(Names::Inner(&["regressor_"]))];
 
 #[derive(Debug)]
 struct Inverse {
     model: Boxed,
-    function: fn(f64) -> f64,
+    way: Way,
+}
+
+/// How an answer gets back to what the target was.
+#[derive(Debug)]
+enum Way {
+    Each(fn(f64) -> f64),
+    Transformer(Boxed),
 }
 
 fn transformed_target(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let model = nested.load(fields.value("regressor_")?)?;
-    if fields.optional("transformer").is_some() {
-        return Err(fields.unsupported("a transformer of the target"));
-    }
-    let Some(function) = fields.optional("inverse_func") else {
-        return if fields.optional("func").is_none() {
-            Ok(model)
-        } else {
-            Err(fields.unsupported("a function without its inverse"))
+    let way = if fields.optional("transformer").is_some() {
+        let transformer = fields.value("transformer_")?;
+        let way = nested.load(transformer)?;
+        if !way.has_inverse() {
+            let name = Fields(transformer).name();
+            return Err(fields.unsupported(format!("the transformer {name} of the target")));
+        }
+        Way::Transformer(way)
+    } else {
+        let Some(function) = fields.optional("inverse_func") else {
+            return if fields.optional("func").is_none() {
+                Ok(model)
+            } else {
+                Err(fields.unsupported("a function without its inverse"))
+            };
         };
+        match Function::read(function) {
+            Some(Function::Each(function)) => Way::Each(function),
+            _ => return Err(fields.unsupported(format!("function {}", function.describe()))),
+        }
     };
-    match Function::read(function) {
-        Some(Function::Each(function)) => Ok(Box::new(Inverse { model, function })),
-        _ => Err(fields.unsupported(format!("function {}", function.describe()))),
-    }
+    Ok(Box::new(Inverse { model, way }))
 }
 
 impl Estimator for Inverse {
@@ -41,7 +56,10 @@ impl Estimator for Inverse {
         let answers = self.model.predict(x)?;
         let many = matches!(answers, Output::Table(_));
         let mut numbers: Matrix = answers.numbers()?;
-        numbers.values.iter_mut().for_each(|x| *x = (self.function)(*x));
+        match &self.way {
+            Way::Each(function) => numbers.values.iter_mut().for_each(|x| *x = function(*x)),
+            Way::Transformer(transformer) => numbers = transformer.inverse_transform(&numbers)?,
+        }
         Ok(if many { Output::Table(numbers) } else { Output::Values(numbers.values) })
     }
 

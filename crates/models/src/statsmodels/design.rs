@@ -199,15 +199,16 @@ impl Design {
     /// Holds what this makes of the rows of training against what is in the file.
     fn check(&self, made: &Frame<'_>, training: &Frame<'_>) -> Result<()> {
         let rows = ROWS_CHECKED.min(CELLS_CHECKED / self.columns.len().max(1));
-        let found = made.column(0).map_or(0, |column| column.len());
-        let total = self.inputs().find_map(|name| training.named(name)).map_or(found, |v| v.len());
+        let found = made.length().unwrap_or(0);
+        let total = training.length().unwrap_or(found);
         let rows = total.min(rows);
-        let column = |at: usize| made.column(at).map(|values| numbers(values, rows));
+        let column = |at: usize| made.head(at, rows).map(numbers);
         let columns: Option<Vec<Vec<f64>>> = (0..self.columns.len()).map(column).collect();
         let columns = columns.ok_or_else(|| unreadable("the rows of its design"))?;
         let column = |name: &str| -> Result<Cells, String> {
-            let values = training.named(name).ok_or_else(|| format!("no column {name:?}"))?;
-            Ok(Cells::of(values.cells.into_iter().take(rows).collect()))
+            let values = training.place(name).and_then(|at| training.head(at, rows));
+            let values = values.ok_or_else(|| format!("no column {name:?}"))?;
+            Ok(Cells::of(values.cells))
         };
         let values = self.rows(rows, &column).map_err(|reason| unsupported(&reason))?;
         // Rows that missed something, the answer too, are not in the design.
@@ -283,12 +284,18 @@ impl Levels {
             || Values { cells: vec![Cell::Number(0.0), Cell::Number(1.0)], kind: Kind::Boolean };
         let values = match expression {
             Expression::Column(name) => {
-                let values =
-                    training.named(name).ok_or_else(|| format!("the values of {name:?}"))?;
-                match values.kind {
+                let head = |count| {
+                    let values = training.place(name).and_then(|at| training.head(at, count));
+                    values.ok_or_else(|| format!("the values of {name:?}"))
+                };
+                // Of categories no values are looked at.
+                match head(0)?.kind {
                     Kind::Boolean => truth(),
                     Kind::Category(categories) => *categories,
-                    _ => values,
+                    _ => match head(usize::MAX)? {
+                        Values { kind: Kind::Boolean, .. } => truth(),
+                        values => values,
+                    },
                 }
             }
             _ if expression.is_comparison() => truth(),
@@ -424,10 +431,10 @@ fn is_nan(text: &str) -> bool {
     text.strip_prefix(['+', '-']).unwrap_or(text).eq_ignore_ascii_case("nan")
 }
 
-/// The first numbers of a column.
-fn numbers(values: Values, count: usize) -> Vec<f64> {
+/// The numbers of a column.
+fn numbers(values: Values) -> Vec<f64> {
     let number = |cell| if let Cell::Number(x) = cell { x } else { f64::NAN };
-    values.cells.into_iter().take(count).map(number).collect()
+    values.cells.into_iter().map(number).collect()
 }
 
 fn unreadable(what: &str) -> Error {

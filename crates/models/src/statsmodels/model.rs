@@ -254,6 +254,10 @@ impl Predictor for StatsmodelsModel {
         self.design.is_some()
     }
 
+    fn answers_series(&self) -> bool {
+        matches!(self.response, Response::Mean(_))
+    }
+
     fn size_bytes(&self) -> usize {
         let coefficients: usize =
             self.equations.iter().map(|equation| size_of_val(equation.as_slice())).sum();

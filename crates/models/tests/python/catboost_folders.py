@@ -14,9 +14,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 
+from catboost_table import CATEGORIES, FEW, asked, table
+
 OUT = Path(sys.argv[1])
 RNG = np.random.default_rng(5)
-FEW = {"iterations": 5, "depth": 3, "verbose": 0, "thread_count": 1, "allow_writing_files": False, "learning_rate": 0.5, "random_seed": 1}
 KEPT = ["MLmodel", "model.cb", "requirements.txt"]
 
 
@@ -39,23 +40,17 @@ def folder(name, model, rows, predict_proba=False, **saved):
 
 
 def main():
-    n = 240
-    frame = pd.DataFrame({"age": RNG.normal(40, 9, n), "city": RNG.choice(["Köln", "Ulm", "Bonn", "Trier"], n), "rooms": RNG.integers(1, 7, n), "income": RNG.normal(size=n), "kind": RNG.choice(["old", "new"], n)})
-    frame.loc[::9, "age"] = np.nan
-    target = frame.income + frame.rooms / 3 + (frame.city == "Köln") - (frame.kind == "old")
-    cats = ["city", "rooms", "kind"]
-    rows = frame[:30].copy()
-    rows.loc[:3, "city"] = "Jena"
-    rows.loc[2:5, "rooms"] = 77
-    model = cb.CatBoostClassifier(**FEW, cat_features=cats, max_ctr_complexity=2).fit(frame, np.where(target > 1.2, "yes", "no"))
+    frame, target = table(RNG, RNG.integers)
+    rows = asked(frame)
+    model = cb.CatBoostClassifier(**FEW, cat_features=CATEGORIES, max_ctr_complexity=2).fit(frame, np.where(target > 1.2, "yes", "no"))
     folder("cb_classifier", model, rows, predict_proba=True)
     # With combinations of categories and splits.
-    model = cb.CatBoostRegressor(**{**FEW, "iterations": 9, "depth": 4}, cat_features=cats, max_ctr_complexity=4, model_size_reg=0, one_hot_max_size=1, loss_function="Poisson").fit(frame, np.abs(target))
-    folder("cb_json", model, rows, format="json", pool=cb.Pool(frame, cat_features=cats))
+    model = cb.CatBoostRegressor(**{**FEW, "iterations": 9, "depth": 4}, cat_features=CATEGORIES, max_ctr_complexity=4, model_size_reg=0, one_hot_max_size=1, loss_function="Poisson").fit(frame, np.abs(target))
+    folder("cb_json", model, rows, format="json", pool=cb.Pool(frame, cat_features=CATEGORIES))
     numbers = frame[["age", "income", "rooms"]].astype(float)
     model = cb.CatBoostClassifier(**FEW, grow_policy="Lossguide").fit(numbers, np.digitize(target, [0.5, 1.5]))
     folder("cb_leafwise", model, numbers[:30], predict_proba=True)
-    texts = pd.DataFrame({"text": RNG.choice(["good and well", "bad and worse", "neither of both"], n), "x": frame.income})
+    texts = pd.DataFrame({"text": RNG.choice(["good and well", "bad and worse", "neither of both"], len(frame)), "x": frame.income})
     model = cb.CatBoostClassifier(**FEW, text_features=["text"]).fit(texts, target > 1)
     folder("cb_text", model, texts[:5])
 

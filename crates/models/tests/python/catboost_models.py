@@ -167,6 +167,13 @@ def in_pipelines(X, y):
         for kind, target in [("classes", np.digitize(y, [-0.5, 1])), ("labels", np.where(y > 0, "yes", "no"))]:
             save(f"pipeline_{name}_{kind}", make_pipeline(step, cb.CatBoostClassifier(**FEW)).fit(X, target), X[:40])
         save(f"pipeline_{name}_number", make_pipeline(step, cb.CatBoostRegressor(**FEW)).fit(X, y), X[:40])
+    # Whole numbers that a step made of categories, in an array and in a frame.
+    frame = pd.DataFrame({"town": RNG.choice(["Ulm", "Bonn", "Jena"], len(y)), "rooms": RNG.integers(1, 5, len(y)), "x": X[:, 0]})
+    for name, columns, output in [("array", ["rooms"], "default"), ("frame", ["rooms", "x"], "pandas")]:
+        coded = ColumnTransformer([("o", OrdinalEncoder(dtype=int, handle_unknown="use_encoded_value", unknown_value=-1), ["town"]), ("k", "passthrough", columns)]).set_output(transform=output)
+        rows = frame[["town", *columns]].iloc[:40].copy()
+        rows.loc[:5, "town"] = "Trier"
+        save(f"pipeline_coded_{name}", make_pipeline(coded, cb.CatBoostClassifier(**FEW, cat_features=[0, 1])).fit(frame[["town", *columns]], y > 0), rows)
     save("pipeline_poisson", make_pipeline(StandardScaler(), cb.CatBoostRegressor(loss_function="Poisson", **FEW)).fit(X, np.abs(y)), X[:40])
 
 

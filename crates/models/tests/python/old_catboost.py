@@ -12,10 +12,10 @@ from pathlib import Path
 
 import catboost as cb
 import numpy as np
-import pandas as pd
+
+from catboost_table import CATEGORIES, FEW, asked, table
 
 RNG = np.random.RandomState(7)
-FEW = {"iterations": 5, "depth": 3, "verbose": 0, "thread_count": 1, "allow_writing_files": False, "learning_rate": 0.5, "random_seed": 1}
 MODELS = []
 BYTES = bytearray()
 
@@ -34,24 +34,18 @@ def save(name, model, rows, file_format="cbm", **saved):
 
 
 def main():
-    n = 240
-    frame = pd.DataFrame({"age": RNG.normal(40, 9, n), "city": RNG.choice(["Köln", "Ulm", "Bonn", "Trier"], n), "rooms": RNG.randint(1, 7, n), "income": RNG.normal(size=n), "kind": RNG.choice(["old", "new"], n)})
-    frame.loc[::9, "age"] = np.nan
-    target = frame.income + frame.rooms / 3 + (frame.city == "Köln") - (frame.kind == "old")
-    cats = ["city", "rooms", "kind"]
-    rows = frame[:30].copy()
-    rows.loc[:3, "city"] = "Jena"
-    rows.loc[2:5, "rooms"] = 77
+    frame, target = table(RNG, RNG.randint)
+    rows = asked(frame)
     numbers = frame[["age", "income"]]
-    pool = cb.Pool(frame, cat_features=cats)
+    pool = cb.Pool(frame, cat_features=CATEGORIES)
     three = np.digitize(target, [0.5, 1.5])
     labels = {"text": np.where(target > 1.2, "yes", "no"), "integers": (target > 1.2).astype(int), "flags": target > 1.2, "floats": np.where(target > 1.2, 1.5, 2.5), "three": np.array(["u", "v", "w"])[three], "three_tens": three * 10}
     for name, label in labels.items():
-        model = cb.CatBoostClassifier(cat_features=cats, max_ctr_complexity=3, **FEW).fit(frame, label)
+        model = cb.CatBoostClassifier(cat_features=CATEGORIES, max_ctr_complexity=3, **FEW).fit(frame, label)
         save(name, model, rows)
         save(name + "-json", model, rows, file_format="json", pool=pool)
     for loss, answers in [("RMSE", target), ("Poisson", np.abs(target)), ("Quantile:alpha=0.3", target), ("MAPE", np.abs(target) + 1)]:
-        model = cb.CatBoostRegressor(cat_features=cats, loss_function=loss, **FEW).fit(frame, answers)
+        model = cb.CatBoostRegressor(cat_features=CATEGORIES, loss_function=loss, **FEW).fit(frame, answers)
         save(loss.split(":")[0], model, rows)
         save(loss.split(":")[0] + "-json", model, rows, file_format="json", pool=pool)
     for policy in ["Lossguide", "Depthwise"]:

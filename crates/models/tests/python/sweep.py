@@ -194,7 +194,7 @@ def linear():
                            (SVR, grid(kernel=["linear", "poly", "rbf", "sigmoid"], gamma=["scale", "auto"])), (MLPRegressor, grid(hidden_layer_sizes=[(3,)], activation=["identity", "logistic", "tanh", "relu"], loss=["squared_error", "poisson"], max_iter=[15], random_state=[0])), (Lasso, grid(positive=[True, False])), (LinearRegression, grid(fit_intercept=[True, False], positive=[True, False])), (DummyRegressor, grid(strategy=["mean", "median", "quantile", "constant"], quantile=[0.3], constant=[4.0])),
                            (RANSACRegressor, grid(random_state=[0])), (SGDRegressor, grid(loss=["squared_error", "huber", "epsilon_insensitive"], average=[True, False], random_state=[0]))):
         sweep(maker.__name__, maker, options, (X, yr), rows, tolerance=1e-8)
-    sweep("transformed", TransformedTargetRegressor, grid(regressor=[Ridge()], transformer=[None, StandardScaler(), QuantileTransformer(n_quantiles=20)], check_inverse=[False]), (X, yr), rows)
+    sweep("transformed", TransformedTargetRegressor, grid(regressor=[Ridge()], transformer=[None, StandardScaler(), StandardScaler(with_mean=False), MinMaxScaler((1, 3)), MaxAbsScaler(), RobustScaler(), PowerTransformer(), PowerTransformer(method="box-cox", standardize=False), QuantileTransformer(n_quantiles=20), QuantileTransformer(n_quantiles=20, output_distribution="normal")], check_inverse=[False]), (X, yr), rows)
     sweep("oneclass", OneClassSVM, grid(kernel=["linear", "poly", "rbf", "sigmoid"], nu=[0.2, 0.6]), (X,), rows, ("predict", "decision_function"), 1e-8)
 
 

@@ -101,7 +101,7 @@ fn write(
     let bytes_max = server.options.limits.answer_bytes_max;
     let answer = match request.protocol {
         Protocol::Predict => answer::plain(prediction, bytes_max),
-        Protocol::Invocations => answer::scoring(prediction, enforced.frame, bytes_max),
+        Protocol::Invocations => answer::scoring(prediction, served.form(enforced), bytes_max),
         Protocol::OpenInference => {
             let id = enforced.id.as_deref().unwrap_or(&request.request_id);
             let about = answer::About { model: &served.name, version: &served.version, id };

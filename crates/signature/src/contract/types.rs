@@ -2,7 +2,7 @@
 //!
 //! What a type takes is what [`crate::enforce`] makes of JSON, CSV and Parquet, under every
 //! [`Casting`](crate::enforce::Casting): `float` for a whole number is the same number, rounded as any
-//! decimal is; `boolean` for a number is not, as CSV writes `true`.
+//! decimal is; `boolean` for a number is not: Parquet has a type of its own for it.
 
 use super::effect::{Effect, Form};
 use crate::model::DataType;

@@ -184,7 +184,8 @@ impl Enforcer {
         let params = params::enforce(&self.params, params)?;
         let absent = request.absent_optional();
         let Request { plan, buffers, rows, extra, frame, .. } = request;
-        let frame = frame && !plan.tensors;
+        // A signature of columns makes a data frame of arrays, too.
+        let frame = (frame || self.plan.is_some()) && !plan.tensors;
         let arrays =
             buffers.into_iter().map(Buffer::finish).collect::<Result<Vec<_>, ArrowError>>();
         let batch = plan.batch(arrays.map_err(|error| Rejection::invalid(&error))?, rows)?;

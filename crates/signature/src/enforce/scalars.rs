@@ -224,6 +224,7 @@ impl Scalars {
                 "False" | "false" | "FALSE" => values.push(false),
                 _ => return Err(Refusal::Type),
             },
+            Self::Boolean(values) if matches!(text, "True" | "true" | "TRUE") => values.push(true),
             // Upstream's bool("false") is True: only its own casting repeats that.
             Self::Boolean(values) if casting == Casting::Upstream => {
                 values.push(!text.is_empty());
@@ -233,8 +234,8 @@ impl Scalars {
         Ok(())
     }
 
-    /// A cell of CSV, as pandas reads it: no underscores in numbers, whole numbers also with a point, and
-    /// 0 and 1 for booleans.
+    /// A cell of CSV, as pandas reads it: no underscores in numbers, whole numbers also with a point, 0 and 1 for
+    /// booleans, and booleans for 0 and 1.
     pub(crate) fn push_csv(
         &mut self,
         text: &str,
@@ -244,6 +245,13 @@ impl Scalars {
         let is_whole = matches!(self, Self::Long(_) | Self::Integer(_));
         let is_boolean = matches!(self, Self::Boolean(_));
         let is_number = matches!(self, Self::Double(_) | Self::Float(_));
+        if is_whole || is_number {
+            match text {
+                "True" | "true" | "TRUE" => return self.push_boolean(true, Casting::Lossless),
+                "False" | "false" | "FALSE" => return self.push_boolean(false, Casting::Lossless),
+                _ => {}
+            }
+        }
         if (is_whole || is_boolean || is_number) && text.contains('_') {
             return Err(Refusal::Type);
         }

@@ -88,20 +88,27 @@ impl Workshop<'_> {
     pub(super) async fn ask(&self, program: &Path, arguments: &[&str]) -> Result<String, String> {
         let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
         let asked = async {
-            let child = self.command(program.as_os_str(), &arguments)?.spawn()?;
+            let mut child = self.command(program.as_os_str(), &arguments)?.spawn()?;
             let group = Group::of(child.id(), Signal::KILL);
-            let output = child.wait_with_output().await?;
+            let (answer, complaint) = (Said::default(), Said::default());
+            let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+            let ((), (), status) =
+                tokio::join!(answer.read(stdout), complaint.read(stderr), child.wait());
+            let status = status?;
             group.has_ended();
-            Ok::<_, std::io::Error>(output)
+            Ok::<_, std::io::Error>((status, answer, complaint))
         };
         let answered = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
-        let output = answered
+        let (status, answer, complaint) = answered
             .map_err(|_| format!("does not answer within {} s", ANSWER_TIMEOUT.as_secs()))?
             .map_err(|error| error.to_string())?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        if status.success() {
+            if answer.is_cut() {
+                return Err(format!("answers more than {OUTPUT_BYTES_MAX} bytes"));
+            }
+            return Ok(answer.text());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = complaint.text();
         let said = said.lines().find(|line| !line.trim().is_empty());
         Err(telling(said.unwrap_or("does not run")))
     }
@@ -201,6 +208,11 @@ impl Said {
         // The rest of a line may be that of an address, in which nobody would see a password any more.
         let whole = if start == 0 { 0 } else { end.find(['\n', '\r']).unwrap_or(end.len()) };
         end.get(whole..).unwrap_or_default().trim().to_owned()
+    }
+
+    /// Whether more was said than [`Self::text`] gives.
+    fn is_cut(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() > OUTPUT_BYTES_MAX
     }
 
     fn last_line(&self) -> String {
@@ -325,6 +337,23 @@ mod tests {
             assert!(began.elapsed() < Duration::from_mins(1), "it still holds the lock");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_to_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::try_take(&folder.path().join("lock"), Hold::Alone).unwrap().unwrap();
+        let workshop = Workshop {
+            folder: folder.path(),
+            variables: &vec![("PATH".into(), "/usr/bin:/bin".into())],
+            lock: &lock,
+            deadline: Instant::now(),
+        };
+        let ask = async |script| workshop.ask(Path::new("sh"), &["-c", script]).await;
+        assert_eq!(ask("echo 3.11; echo no >&2").await.unwrap(), "3.11");
+        let lengthy = ask("yes | head -c 100000").await.unwrap_err();
+        assert_eq!(lengthy, "answers more than 8000 bytes");
+        assert_eq!(ask("echo 'bad: no' >&2; exit 1").await.unwrap_err(), "bad: no");
     }
 
     #[tokio::test]

@@ -22,6 +22,9 @@ fn csv_reads_missing_values_and_reports_the_rest() {
         assert_eq!(request.batch.column(1).as_primitive::<Int32Type>().value(0), -2);
         assert_eq!(request.batch.column(2).as_primitive::<Int64Type>().value(0), 1000);
         assert!(!row("0.0", "2", "5").unwrap().batch.column(0).as_boolean().value(0));
+        let booleans = row("1", "True", "FALSE").unwrap();
+        assert_eq!(booleans.batch.column(1).as_primitive::<Int32Type>().value(0), 1);
+        assert_eq!(doubles(&booleans.batch, 4), [0.0]);
         for (b, i, d) in
             [("2", "1", "1"), ("1", "1.5", "1"), ("1", "1", "1_000"), ("1", "1_0", "1")]
         {

@@ -86,6 +86,21 @@ fn typed(name: &str, value: &str) -> String {
     format!("{{\"dataframe_records\": [{{{}}}]}}", members.join(", "))
 }
 
+/// Python's `bool()` of a text is whether there is one: that of a false one is wrong, and not taken.
+#[test]
+fn a_text_is_a_boolean_where_python_is_right() {
+    for text in [r#""True""#, r#""true""#, r#""TRUE""#] {
+        for casting in [Casting::Lossless, Casting::Upstream] {
+            let request = invoke(TYPES, casting, &typed("b", text)).unwrap();
+            assert!(request.batch.column(0).as_boolean().value(0), "{text}");
+        }
+        assert!(invoke(TYPES, Casting::Strict, &typed("b", text)).is_err(), "{text}");
+    }
+    for text in [r#""False""#, r#""0""#, r#""1""#, r#""""#, "2", "3.5", "null"] {
+        assert!(invoke(TYPES, Casting::Lossless, &typed("b", text)).is_err(), "{text}");
+    }
+}
+
 #[test]
 fn every_form_gives_the_same_columns() {
     for body in [
