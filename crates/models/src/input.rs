@@ -11,7 +11,9 @@ use arrow_array::types::{
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array as _, ArrayRef, ListArray, RecordBatch};
+use arrow_array::{
+    Array as _, ArrayRef, ArrowPrimitiveType, ListArray, PrimitiveArray, RecordBatch,
+};
 use arrow_schema::DataType;
 
 use crate::any::{Cell, is_json};
@@ -92,8 +94,13 @@ impl<'a> Input<'a> {
             .iter()
             .zip(batch.columns())
             .map(|(field, values)| {
-                let (name, is_json) = (field.name(), is_json(field));
+                let (name, kind) = (field.name().as_str(), field.data_type());
+                let is_json = (kind.is_nested() || *kind == DataType::Utf8) && is_json(field);
                 let mut column = Column { name, values, start: 0, width: 1, is_json };
+                // Most columns, and a request has many of them: nothing more is asked of one.
+                if !kind.is_nested() {
+                    return column;
+                }
                 while let Some(list) = column.values.as_fixed_size_list_opt() {
                     let size = list.value_length().max(0) as usize;
                     column.start = (column.start + list.offset()) * size;
@@ -248,25 +255,21 @@ impl<'a> Input<'a> {
         from_double: impl Fn(f64) -> T,
         from_single: impl Fn(f32) -> T,
     ) -> Option<Vec<T>> {
-        let usual = self.columns.iter().all(|column| {
-            column.values.null_count() == 0
-                && matches!(column.values.data_type(), DataType::Float64 | DataType::Float32)
+        let are_floats = self.columns.iter().all(|column| {
+            matches!(column.values.data_type(), DataType::Float64 | DataType::Float32)
         });
-        if !usual || self.width == 0 {
+        if !are_floats || self.width == 0 {
             return None;
         }
         let mut rows = vec![T::default(); self.rows * self.width];
         let mut first = 0;
         for column in &self.columns {
-            let target = rows.chunks_exact_mut(self.width);
-            let place = first..first + column.width;
+            let place = (first, column.width, self.width);
             if let Some(array) = column.values.as_primitive_opt::<Float64Type>() {
-                let values = array.values().get(column.start..)?;
-                lay(target, values.chunks_exact(column.width), &place, &from_double);
+                lay(&mut rows, place, floats_of(array, column.start)?, &from_double);
             } else {
-                let values = column.values.as_primitive::<Float32Type>().values();
-                let values = values.get(column.start..)?;
-                lay(target, values.chunks_exact(column.width), &place, &from_single);
+                let array = column.values.as_primitive::<Float32Type>();
+                lay(&mut rows, place, floats_of(array, column.start)?, &from_single);
             }
             first += column.width;
         }
@@ -329,18 +332,30 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Puts the values of a column into its places of each row.
-fn lay<'a, 'b, S: Copy + 'b, T: 'a>(
-    rows: impl Iterator<Item = &'a mut [T]>,
-    values: impl Iterator<Item = &'b [S]>,
-    place: &std::ops::Range<usize>,
+/// The values of a column from a place on, if none of the column is missing.
+fn floats_of<P: ArrowPrimitiveType>(
+    array: &PrimitiveArray<P>,
+    start: usize,
+) -> Option<&[P::Native]> {
+    (array.null_count() == 0).then(|| array.values().get(start..)).flatten()
+}
+
+/// Puts the values of a column into its places of each row: from `first` on, so many of the `width` of a row.
+fn lay<S: Copy, T>(
+    rows: &mut [T],
+    (first, values_a_row, width): (usize, usize, usize),
+    values: &[S],
     convert: impl Fn(S) -> T,
 ) {
-    for (row, values) in rows.zip(values) {
-        for (slot, &value) in row.get_mut(place.clone()).unwrap_or_default().iter_mut().zip(values)
-        {
-            *slot = convert(value);
-        }
+    if values_a_row == 1 {
+        let slots = rows.get_mut(first..).unwrap_or_default().iter_mut().step_by(width);
+        slots.zip(values).for_each(|(slot, &value)| *slot = convert(value));
+        return;
+    }
+    let place = first..first + values_a_row;
+    for (row, values) in rows.chunks_exact_mut(width).zip(values.chunks_exact(values_a_row)) {
+        let slots = row.get_mut(place.clone()).unwrap_or_default();
+        slots.iter_mut().zip(values).for_each(|(slot, &value)| *slot = convert(value));
     }
 }
 

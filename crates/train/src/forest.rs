@@ -10,6 +10,7 @@ use crate::parameters::{Amount, ForestParams, MaxFeatures, SplitCriterion};
 use crate::tree::Tree;
 use crate::tree::builder::{Limits, grow};
 use crate::tree::criterion::{Classes, SquaredError};
+use crate::tree::discrete::Discrete;
 use crate::{Error, Result};
 
 /// What a forest learns: classes by number, or quantities.
@@ -50,12 +51,13 @@ pub(crate) fn fit(
 ) -> Result<Forest> {
     let classification = matches!(targets, Targets::Classes { .. });
     let limits = limits(matrix, params, classification);
+    let discrete = Discrete::of(matrix);
     let done = AtomicUsize::new(0);
     let trees: Vec<Tree> = (0..params.n_estimators)
         .into_par_iter()
         .map(|index| {
             let mut random = FastRandom::new(u64::from(seed), index as u64);
-            let tree = fit_tree(matrix, targets, params, limits, &mut random);
+            let tree = fit_tree((matrix, &discrete), targets, params, limits, &mut random);
             if tick(done.fetch_add(1, Ordering::Relaxed) + 1) {
                 Ok(tree)
             } else {
@@ -84,7 +86,7 @@ fn limits(matrix: &Matrix, params: &ForestParams, classification: bool) -> Limit
 }
 
 fn fit_tree(
-    matrix: &Matrix,
+    (matrix, discrete): (&Matrix, &[Option<Discrete>]),
     targets: Targets<'_>,
     params: &ForestParams,
     limits: Limits,
@@ -98,14 +100,14 @@ fn fit_tree(
     match (targets, params.criterion_for(matches!(targets, Targets::Classes { .. }))) {
         (Targets::Classes { labels, weights: classes, .. }, SplitCriterion::Entropy) => {
             let criterion = Classes::<true>::new(labels, &weights, classes.len());
-            grow(matrix, rows, criterion, limits, random)
+            grow(matrix, discrete, rows, criterion, limits, random)
         }
         (Targets::Classes { labels, weights: classes, .. }, _) => {
             let criterion = Classes::<false>::new(labels, &weights, classes.len());
-            grow(matrix, rows, criterion, limits, random)
+            grow(matrix, discrete, rows, criterion, limits, random)
         }
         (Targets::Quantities(values), _) => {
-            grow(matrix, rows, SquaredError::new(values, &weights), limits, random)
+            grow(matrix, discrete, rows, SquaredError::new(values, &weights), limits, random)
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use super::forest::{
-    Forest, General, Kind, Leaves, Narrow, Nodes, TreeHead, Wide, left_bits, padded_width,
+    Forest, General, Kind, Leaves, Narrow, Nodes, SMALL_LANES, SMALL_NODES_MAX, SMALL_WIDTH_MAX,
+    Small, TreeHead, WINDOW, Wide, left_bits, padded_width,
 };
 use super::scalar::Scalar;
 use super::spec::{NodeSpec, Split, Test, TreeSpec};
-use super::walk::lanes;
+use super::walk::{SHALLOW, lanes};
 
 /// Nodes of one ensemble. A forest of this size holds about 200 MB; larger ones are taken for damage.
 pub const NODES_MAX: usize = 10_000_000;
@@ -87,9 +88,13 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         }
         let needs = needs(specs, feature_count)?;
         let left_bits = padded_width(needs.features).map_or(0, left_bits);
-        let padded_count = node_count.next_power_of_two();
+        let is_small = !needs.general && needs.features <= SMALL_WIDTH_MAX && are_small(specs);
+        let beyond = if is_small { WINDOW } else { 0 };
+        let padded_count = (node_count + beyond).next_power_of_two();
         let mut nodes = if needs.general {
             Nodes::General { nodes: Vec::with_capacity(node_count), sets: Vec::new() }
+        } else if is_small {
+            Nodes::Small(Vec::with_capacity(padded_count))
         } else if size_of::<X>() == 4 && padded_count <= 1 << left_bits {
             Nodes::Narrow(Vec::with_capacity(padded_count))
         } else {
@@ -130,12 +135,17 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             let value = |leaf: &Option<u32>| {
                 leaf.and_then(|leaf| values.get(leaf as usize)).copied().unwrap_or_default()
             };
-            Leaves::Single(forest_leaves.iter().map(value).collect())
+            let beyond = std::iter::repeat_n(V::default(), beyond);
+            Leaves::Single(forest_leaves.iter().map(value).chain(beyond).collect())
         } else {
             let places = forest_leaves.iter().map(|leaf| leaf.unwrap_or(0)).collect();
             Leaves::Vectors { places, values, width: leaf_width }
         };
-        let lanes = lanes(trees.iter().map(|tree| tree.depth).max().unwrap_or(0));
+        let lanes = if is_small {
+            SMALL_LANES
+        } else {
+            lanes(trees.iter().map(|tree| tree.depth).max().unwrap_or(0))
+        };
         let by_depth = by_depth(&trees, lanes);
         let root = |&tree: &u32| trees.get(tree as usize).map_or(0, |head: &TreeHead| head.root);
         let roots_by_depth = by_depth.iter().map(root).collect();
@@ -174,6 +184,16 @@ fn needs<V>(specs: &[TreeSpec<V>], feature_count: usize) -> Result<Needs, BuildE
         }
     }
     Ok(needs)
+}
+
+/// Whether bytes count the nodes of each tree, and none is so deep that its walks should look whether they have arrived.
+/// What is no tree is not small.
+fn are_small<V>(specs: &[TreeSpec<V>]) -> bool {
+    specs.iter().enumerate().all(|(tree, spec)| {
+        spec.nodes.len() <= SMALL_NODES_MAX
+            && breadth_first(tree, spec, 1)
+                .is_ok_and(|order| order.last().is_none_or(|placed| placed.depth <= SHALLOW))
+    })
 }
 
 /// Tree numbers, shallowest first, in whole groups.
@@ -257,6 +277,13 @@ impl<X: Scalar> Nodes<X> {
     /// Fills up to so many with nodes that nothing leads to.
     fn pad(&mut self, count: usize) {
         match self {
+            Self::Small(nodes) => {
+                let (threshold, missing_left) = (X::MISSING, true);
+                nodes.resize(
+                    count,
+                    Small { threshold, left: 0, ahead: 0, feature: 0, missing_left },
+                );
+            }
             Self::Narrow(nodes) => nodes.resize(count, Narrow { threshold: X::MISSING, packed: 0 }),
             Self::Wide(nodes) => {
                 nodes.resize(count, Wide { threshold: X::MISSING, feature: 0, left: 0 });
@@ -276,6 +303,16 @@ impl<X: Scalar> Nodes<X> {
             NodeSpec::Split(_) => threshold.key(),
         };
         match self {
+            Self::Small(nodes) => {
+                let at = nodes.len() as u32 - root;
+                nodes.push(Small {
+                    threshold: key,
+                    left: placed.left as u8,
+                    ahead: (placed.left - at) as u8,
+                    feature: feature as u8,
+                    missing_left,
+                });
+            }
             Self::Narrow(nodes) => nodes.push(Narrow {
                 threshold: key,
                 packed: left | feature << left_bits | u32::from(missing_left) << 31,

@@ -5,6 +5,19 @@ use std::fmt;
 use super::scalar::Scalar;
 use super::spec::CategorySet;
 
+/// Nodes of a small tree: as many as a byte counts.
+pub(super) const SMALL_NODES_MAX: usize = 1 << 8;
+
+/// Columns that rows of small trees are padded to at most.
+pub(super) const SMALL_WIDTH_MAX: usize = 1 << 8;
+
+/// Nodes that can be asked for from a root on: what a byte and one more count to, as a power of two. So many follow each
+/// root.
+pub(super) const WINDOW: usize = 2 * SMALL_NODES_MAX;
+
+/// Walks in lockstep: as many as the registers of x86-64 hold, as a step takes one of them less than one of other nodes.
+pub(super) const SMALL_LANES: usize = 12;
+
 /// An ensemble ready to be walked: inputs of type `X` (`f32` or `f64`), leaf values and sums of type `V`.
 pub struct Forest<X: Scalar, V> {
     pub(super) nodes: Nodes<X>,
@@ -27,7 +40,8 @@ pub struct Forest<X: Scalar, V> {
 
 /// What leaves add, by node.
 pub(super) enum Leaves<V> {
-    /// One value each; inner nodes have zero. As large as places and values apart, and one load less.
+    /// One value each; inner nodes have zero. As large as places and values apart, and one load less. Those of small
+    /// nodes end with zeros that fill the window of the last tree.
     Single(Vec<V>),
     /// `width` values each, from `places[node] * width` on; inner nodes have place 0.
     Vectors { places: Vec<u32>, values: Vec<V>, width: usize },
@@ -44,9 +58,22 @@ pub(super) struct TreeHead {
 /// Nodes of all trees, one tree after the other. There are a power of two of them, the last ones without
 /// a meaning, except in the general form.
 pub(super) enum Nodes<X: Scalar> {
+    Small(Vec<Small<X::Key>>),
     Narrow(Vec<Narrow<X::Key>>),
     Wide(Vec<Wide<X::Key>>),
     General { nodes: Vec<General<X>>, sets: Vec<CategorySet> },
+}
+
+/// A node of a small tree; with keys of 32 bits 8 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Small<K> {
+    pub(super) threshold: K,
+    /// The left child, counted from the root; of a leaf, its own place.
+    pub(super) left: u8,
+    /// The same counted from this node; of a leaf zero.
+    pub(super) ahead: u8,
+    pub(super) feature: u8,
+    pub(super) missing_left: bool,
 }
 
 /// The hot node: for `f32` 8 bytes. A row goes left when the key of its value is not above the threshold.
@@ -122,6 +149,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     /// Bytes held.
     pub fn size_bytes(&self) -> usize {
         let nodes = match &self.nodes {
+            Nodes::Small(nodes) => size_of_val(nodes.as_slice()),
             Nodes::Narrow(nodes) => size_of_val(nodes.as_slice()),
             Nodes::Wide(nodes) => size_of_val(nodes.as_slice()),
             Nodes::General { nodes, sets } => {
@@ -145,6 +173,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
 impl<X: Scalar, V> fmt::Debug for Forest<X, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = match self.nodes {
+            Nodes::Small(_) => "small",
             Nodes::Narrow(_) => "narrow",
             Nodes::Wide(_) => "wide",
             Nodes::General { .. } => "general",

@@ -148,6 +148,10 @@ proptest! {
     fn walks_agree_with_the_plain_one((features, trees, rows) in forest_and_rows()) {
         check::<f32>(&trees, &rows, features)?;
         check::<f64>(&trees, &rows, features)?;
+        // One tree of more nodes than a byte counts, and none of them is a small one.
+        let trees = [trees, vec![full_tree(features, 8)]].concat();
+        check::<f32>(&trees, &rows, features)?;
+        check::<f64>(&trees, &rows, features)?;
     }
 
     #[test]
@@ -236,6 +240,42 @@ fn wide_tree(features: u32, depth: u32) -> TreeSpec<f64> {
     nodes.push(NodeSpec::Leaf(depth));
     let values = (0..=depth).map(|leaf| f64::from(leaf) * 0.25 + 1.0).collect();
     TreeSpec { nodes, values, ..TreeSpec::default() }
+}
+
+/// A tree of this depth whose leaves are all as deep.
+fn full_tree(features: usize, depth: u32) -> TreeSpec<f64> {
+    let splits = (1_u32 << depth) - 1;
+    let split = |number: u32| {
+        NodeSpec::Split(Split {
+            feature: (number * 7_919 + features as u32 - 1) % features as u32,
+            test: Test::Below(f64::from(number % 9) / 8.0),
+            left: 2 * number + 1,
+            right: 2 * number + 2,
+            missing_left: number % 3 == 0,
+            zero_is_missing: false,
+        })
+    };
+    let nodes = (0..splits).map(split).chain((0..=splits).map(NodeSpec::Leaf)).collect();
+    let values = (0..=splits).map(|leaf| f64::from(leaf) * 0.25).collect();
+    TreeSpec { nodes, values, ..TreeSpec::default() }
+}
+
+#[test]
+fn bytes_count_the_nodes_of_small_trees() {
+    let row = |at: usize| [0.0, 0.125, 0.5, 0.875, 1.0, f64::NAN, 0.3, 0.25][at * 5 % 8];
+    for features in [1, 16, 17, 64, 65, 256, 257] {
+        let rows: Vec<f64> = (0..50 * features).map(|at| row(at + at / 11)).collect();
+        for depth in [7, 8] {
+            let trees = vec![full_tree(features, depth); 14];
+            let forest = Forest::<f32, f64>::build(&trees, features, 1, 1).unwrap();
+            let is_small = features <= 256 && depth == 7;
+            assert_eq!(format!("{forest:?}").contains("small"), is_small, "{forest:?}");
+            for count in [1, 7, 8, 11, 12, 13, 24, 25, 50] {
+                check::<f32>(&trees, &rows[..count * features], features).unwrap();
+                check::<f64>(&trees, &rows[..count * features], features).unwrap();
+            }
+        }
+    }
 }
 
 /// Rows so wide that one of them is more than a block, and every number of them around the sizes of groups.

@@ -1,7 +1,8 @@
 //! The walks: many independent chains of loads at once, no branch that depends on the data.
 
 use super::forest::{
-    Forest, General, Kind, Leaves, Narrow, Nodes, TreeHead, Wide, left_bits, padded_width,
+    Forest, General, Kind, Leaves, Narrow, Nodes, SMALL_LANES, Small, TreeHead, Wide, left_bits,
+    padded_width,
 };
 use super::scalar::Scalar;
 use super::spec::CategorySet;
@@ -13,7 +14,7 @@ const LANES: usize = 10;
 const DEEP_LANES: usize = 16;
 
 /// Depth up to which trees are walked without looking whether all lanes have arrived at their leaves.
-const SHALLOW: u32 = 16;
+pub(super) const SHALLOW: u32 = 16;
 
 /// Steps of deep walks between these looks.
 const STEPS_PER_CHECK: u32 = 2;
@@ -32,17 +33,28 @@ const DEEP_BLOCK_BYTES: usize = 1 << 18;
 const ZERO: f64 = 1e-35_f32 as f64;
 
 /// A node that needs no branch to be left. Rows have [`padded_width`] columns.
-trait Step<X: Scalar>: Copy {
-    /// The node that follows: its number in the low bits, and above them what else this node packs.
-    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X::Key; WIDTH]) -> u32;
+pub(super) trait Step<X: Scalar>: Copy {
+    /// The node that follows this one at `at`: its number in the low bits, and above them what else this node packs.
+    fn next<const MISSING: bool, const WIDTH: usize>(self, at: u32, row: &[X::Key; WIDTH]) -> u32;
 
     /// The number in what [`next`](Self::next) answers.
     fn number<const WIDTH: usize>(next: u32) -> u32;
+
+    /// Adds the leaf values of groups of rows that go down one tree.
+    fn add_tree<V: Scalar, const MISSING: bool, const WIDTH: usize, const LANES: usize>(
+        nodes: &[Self],
+        values: &[V],
+        tree: TreeHead,
+        groups: &[[[X::Key; WIDTH]; LANES]],
+        sums: &mut [[V; LANES]],
+    ) {
+        walk_tree::<X, Self, V, MISSING, WIDTH, LANES>(nodes, values, tree, groups, sums);
+    }
 }
 
 impl<X: Scalar> Step<X> for Narrow<X::Key> {
     #[inline]
-    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X::Key; WIDTH]) -> u32 {
+    fn next<const MISSING: bool, const WIDTH: usize>(self, _at: u32, row: &[X::Key; WIDTH]) -> u32 {
         let x = row[(self.packed >> left_bits(WIDTH)) as usize & (WIDTH - 1)];
         let mut right = x > self.threshold;
         if MISSING {
@@ -59,7 +71,7 @@ impl<X: Scalar> Step<X> for Narrow<X::Key> {
 
 impl<X: Scalar> Step<X> for Wide<X::Key> {
     #[inline]
-    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X::Key; WIDTH]) -> u32 {
+    fn next<const MISSING: bool, const WIDTH: usize>(self, _at: u32, row: &[X::Key; WIDTH]) -> u32 {
         let x = row[self.feature as usize & (WIDTH - 1)];
         let mut right = x > self.threshold;
         if MISSING {
@@ -91,7 +103,7 @@ fn walk<'a, X: Scalar, N: Step<X>, const MISSING: bool, const WIDTH: usize, cons
     // The number of nodes is a power of two. Written so, no step checks an index.
     let mask = (nodes.len() as u32).wrapping_sub(1);
     let Some(nodes) = nodes.get(..mask as usize + 1) else { return at };
-    let step = |at: u32, lane| nodes[(at & mask) as usize].next::<MISSING, WIDTH>(row(lane));
+    let step = |at: u32, lane| nodes[(at & mask) as usize].next::<MISSING, WIDTH>(at, row(lane));
     if LANES != DEEP_LANES {
         for _ in 0..depth {
             for (lane, at) in at.iter_mut().enumerate() {
@@ -116,7 +128,7 @@ fn walk<'a, X: Scalar, N: Step<X>, const MISSING: bool, const WIDTH: usize, cons
 
 /// Groups of rows down one tree. A function of its own, as the walks want all registers.
 #[inline(never)]
-fn walk_tree<X, N, V, const MISSING: bool, const WIDTH: usize, const LANES: usize>(
+pub(super) fn walk_tree<X, N, V, const MISSING: bool, const WIDTH: usize, const LANES: usize>(
     nodes: &[N],
     values: &[V],
     tree: TreeHead,
@@ -159,6 +171,18 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     /// narrower than the splits ask for are walked as if the rest were missing.
     pub fn add_to(&self, rows: &[X], width: usize, sums: &mut [V]) {
         match &self.nodes {
+            Nodes::Small(nodes) => match padded_width(self.features) {
+                Some(16) => {
+                    self.add_in_lockstep::<_, 16, SMALL_LANES>(nodes, rows, width.max(1), sums)
+                }
+                Some(64) => {
+                    self.add_in_lockstep::<_, 64, SMALL_LANES>(nodes, rows, width.max(1), sums)
+                }
+                Some(256) => {
+                    self.add_in_lockstep::<_, 256, SMALL_LANES>(nodes, rows, width.max(1), sums)
+                }
+                _ => self.add_plainly(rows, width, sums),
+            },
             Nodes::Narrow(nodes) => self.add_by_width(nodes, rows, width, sums),
             Nodes::Wide(nodes) => self.add_by_width(nodes, rows, width, sums),
             Nodes::General { .. } => self.add_plainly(rows, width, sums),
@@ -334,7 +358,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         for &tree in &self.trees {
             let first = tree.target as usize * (rows / LANES);
             let sums = &mut by_output[first..][..groups.len()];
-            walk_tree::<X, N, V, MISSING, WIDTH, LANES>(nodes, values, tree, groups, sums);
+            N::add_tree::<V, MISSING, WIDTH, LANES>(nodes, values, tree, groups, sums);
         }
         let flat = by_output.as_flattened();
         for (row, sums) in sums.chunks_exact_mut(outputs).enumerate() {
@@ -378,12 +402,13 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         let wide = |node: Wide<X::Key>| {
             let feature = (node.feature & 0x7fff_ffff) as usize;
             let key = row.get(feature).map_or(X::MISSING, |x| x.key());
-            Step::<X>::next::<true, 1>(node, &[key])
+            Step::<X>::next::<true, 1>(node, 0, &[key])
         };
         let mut at = tree.root;
         for _ in 0..tree.depth {
             let place = at as usize;
             let next = match &self.nodes {
+                Nodes::Small(nodes) => nodes.get(place).map(|node| wide(node.widened(at))),
                 Nodes::Narrow(nodes) => nodes.get(place).map(|&node| wide(node.widened(left_bits))),
                 Nodes::Wide(nodes) => nodes.get(place).map(|&node| wide(node)),
                 Nodes::General { nodes, sets } => nodes
@@ -397,6 +422,14 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             }
         }
         at as usize
+    }
+}
+
+impl<K> Small<K> {
+    /// The same node, at `at`, as one of any tree.
+    pub(super) fn widened(self, at: u32) -> Wide<K> {
+        let feature = u32::from(self.feature) | u32::from(self.missing_left) << 31;
+        Wide { threshold: self.threshold, feature, left: at + u32::from(self.ahead) }
     }
 }
 

@@ -9,10 +9,15 @@ use trainyard_base::random::FastRandom;
 use crate::matrix::Matrix;
 
 use super::criterion::Criterion;
+use super::discrete::Discrete;
 use super::node::{LEAF, Node, Tree};
+use super::order::{sort_packed, sortable, value_of};
 
 /// Values closer than this are one value, as in scikit-learn.
 const FEATURE_THRESHOLD: f32 = 1e-7;
+
+/// Sums by value that are made of a node, for each of its rows: of more most would be empty, and sorting is faster.
+const NUMBERS_A_ROW: usize = 4;
 
 /// When to stop, with the meaning of scikit-learn's parameters of the same names.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +35,8 @@ struct Pending {
     end: usize,
     depth: usize,
     parent: Option<(u32, Side)>,
+    /// How many of the features that are known to be constant are so here.
+    constant: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -44,9 +51,11 @@ struct Split {
     quality: f64,
 }
 
-/// Grows a tree on the rows of `matrix` listed in `rows` (each once, with a positive weight).
+/// Grows a tree on the rows of `matrix` listed in `rows` (each once, with a positive weight). `discrete` says of each
+/// feature which few values it has, if these are few.
 pub(crate) fn grow<C: Criterion>(
     matrix: &Matrix,
+    discrete: &[Option<Discrete>],
     rows: Vec<u32>,
     criterion: C,
     limits: Limits,
@@ -55,9 +64,14 @@ pub(crate) fn grow<C: Criterion>(
     let width = criterion.width();
     let mut builder = Builder {
         matrix,
+        discrete,
         criterion,
         limits,
         features: (0..matrix.columns()).collect(),
+        constant: Vec::new(),
+        is_constant: vec![false; matrix.columns()],
+        buckets: Vec::new(),
+        counts: Vec::new(),
         sorted: Vec::with_capacity(rows.len()),
         scratch: Vec::new(),
         rows,
@@ -70,10 +84,17 @@ pub(crate) fn grow<C: Criterion>(
 
 struct Builder<'a, C> {
     matrix: &'a Matrix,
+    discrete: &'a [Option<Discrete>],
     criterion: C,
     limits: Limits,
     /// All features, in the order in which the last nodes drew them.
     features: Vec<usize>,
+    /// Those that are constant in the node or were in one above it, which nobody looks at again.
+    constant: Vec<usize>,
+    is_constant: Vec<bool>,
+    /// By value of a feature: what the criterion sums of its rows, and how many there are.
+    buckets: Vec<f64>,
+    counts: Vec<u32>,
     /// The node's rows as (value as a sortable integer, row), packed so that one integer sort
     /// orders them.
     sorted: Vec<u64>,
@@ -85,8 +106,13 @@ struct Builder<'a, C> {
 
 impl<C: Criterion> Builder<'_, C> {
     fn grow(&mut self, random: &mut FastRandom) {
-        let mut pending = vec![Pending { start: 0, end: self.rows.len(), depth: 0, parent: None }];
+        let whole = Pending { start: 0, end: self.rows.len(), depth: 0, parent: None, constant: 0 };
+        let mut pending = vec![whole];
         while let Some(node) = pending.pop() {
+            // What was found in the other part of a node above is not so here.
+            for feature in self.constant.drain(node.constant..) {
+                self.is_constant[feature] = false;
+            }
             let index = self.tree.nodes.len() as u32;
             self.criterion.start(&self.rows[node.start..node.end]);
             if index == 0 {
@@ -109,15 +135,16 @@ impl<C: Criterion> Builder<'_, C> {
             self.criterion.write_values(&mut self.tree.values);
             if let Some(split) = split {
                 let middle = self.partition(&node, &split);
-                let depth = node.depth + 1;
-                let below = |side| Some((index, side));
-                pending.push(Pending { start: middle, depth, parent: below(Side::Right), ..node });
-                pending.push(Pending {
-                    start: node.start,
-                    end: middle,
+                let (depth, constant) = (node.depth + 1, self.constant.len());
+                let below = |start, end, side| Pending {
+                    start,
+                    end,
                     depth,
-                    parent: below(Side::Left),
-                });
+                    parent: Some((index, side)),
+                    constant,
+                };
+                pending.push(below(middle, node.end, Side::Right));
+                pending.push(below(node.start, middle, Side::Left));
             }
         }
     }
@@ -140,13 +167,75 @@ impl<C: Criterion> Builder<'_, C> {
             self.features.swap(visited, drawn);
             let feature = self.features[visited];
             visited += 1;
-            if !self.sort_by(feature, node) {
+            if self.is_constant[feature] || !self.look_at(feature, node, &mut best) {
                 constant += 1;
-                continue;
+                if !self.is_constant[feature] {
+                    self.is_constant[feature] = true;
+                    self.constant.push(feature);
+                }
             }
-            self.scan(feature, &mut best);
         }
         best.filter(|split| self.decreases_impurity(node, split))
+    }
+
+    /// Tries every cut of a feature and keeps the best; false if the feature is constant here.
+    fn look_at(&mut self, feature: usize, node: &Pending, best: &mut Option<Split>) -> bool {
+        let discrete = self.discrete.get(feature).and_then(Option::as_ref);
+        let numbers_max =
+            NUMBERS_A_ROW * (node.end - node.start) / self.criterion.sum_width().max(1);
+        if let Some(discrete) = discrete.filter(|it| it.values.len() <= numbers_max) {
+            return self.scan_values(feature, discrete, node, best);
+        }
+        let varies = self.sort_by(feature, node);
+        if varies {
+            self.scan(feature, best);
+        }
+        varies
+    }
+
+    /// The same where values are few: rows are added up by value, and nothing is sorted.
+    fn scan_values(
+        &mut self,
+        feature: usize,
+        discrete: &Discrete,
+        node: &Pending,
+        best: &mut Option<Split>,
+    ) -> bool {
+        let (values, width) = (&discrete.values, self.criterion.sum_width());
+        self.buckets.clear();
+        self.buckets.resize(values.len() * width, 0.0);
+        self.counts.clear();
+        self.counts.resize(values.len(), 0);
+        for (at, &row) in self.rows[node.start..node.end].iter().enumerate() {
+            let place = discrete.place(row);
+            self.counts[place] += 1;
+            self.criterion.add_to(&mut self.buckets[place * width..][..width], at);
+        }
+        let mut present = (0..values.len()).filter(|&place| self.counts[place] > 0);
+        let (Some(first), Some(last)) = (present.next(), present.next_back()) else { return false };
+        if values[last] <= values[first] + FEATURE_THRESHOLD {
+            return false;
+        }
+        let (samples, smallest) = (node.end - node.start, self.limits.min_samples_leaf.max(1));
+        self.criterion.reset();
+        let (mut below, mut left) = (first, 0);
+        for place in first + 1..=last {
+            if self.counts[place] == 0 {
+                continue;
+            }
+            self.criterion.move_left_all(&self.buckets[below * width..][..width]);
+            left += self.counts[below] as usize;
+            let (low, high) = (values[below], values[place]);
+            below = place;
+            if high <= low + FEATURE_THRESHOLD || left < smallest || samples - left < smallest {
+                continue;
+            }
+            let quality = self.criterion.quality();
+            if best.as_ref().is_none_or(|best| quality > best.quality) {
+                *best = Some(Split { feature, threshold: between(low, high), quality });
+            }
+        }
+        true
     }
 
     /// Fills `sorted` with the node's rows by value; false if the feature is constant there.
@@ -228,54 +317,10 @@ impl<C: Criterion> Builder<'_, C> {
     }
 }
 
-/// An integer that orders as the value does.
-fn sortable(value: f32) -> u32 {
-    // `+ 0.0` makes -0.0 equal to 0.0.
-    let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 0x8000_0000 }
-}
-
-/// The value of a packed pair.
-fn value_of(packed: u64) -> f32 {
-    let key = (packed >> 32) as u32;
-    f32::from_bits(if key >> 31 == 1 { key & 0x7fff_ffff } else { !key })
-}
-
 /// Half-way between two values, never the upper one: `low <= threshold < high`.
 fn between(low: f32, high: f32) -> f32 {
     let middle = low / 2.0 + high / 2.0;
     if middle >= low && middle < high { middle } else { low }
-}
-
-/// Below this many rows a comparison sort is faster than passes over digit counts.
-const RADIX_ROWS_MIN: usize = 1_500;
-const DIGIT_BITS: u32 = 11;
-const DIGITS: usize = 1 << DIGIT_BITS;
-
-/// Sorts by the upper 32 bits.
-fn sort_packed(items: &mut Vec<u64>, scratch: &mut Vec<u64>) {
-    if items.len() < RADIX_ROWS_MIN {
-        items.sort_unstable();
-        return;
-    }
-    scratch.resize(items.len(), 0);
-    for pass in 0..3 {
-        let shift = 32 + pass * DIGIT_BITS;
-        let mut starts = [0_u32; DIGITS];
-        for item in items.iter() {
-            starts[(item >> shift) as usize & (DIGITS - 1)] += 1;
-        }
-        let mut next = 0;
-        for start in &mut starts {
-            next += std::mem::replace(start, next);
-        }
-        for &item in items.iter() {
-            let slot = &mut starts[(item >> shift) as usize & (DIGITS - 1)];
-            scratch[*slot as usize] = item;
-            *slot += 1;
-        }
-        std::mem::swap(items, scratch);
-    }
 }
 
 #[cfg(test)]
@@ -303,7 +348,7 @@ mod tests {
         let weights = vec![1.0; labels.len()];
         let criterion = Classes::<false>::new(labels, &weights, 2);
         let rows = (0..labels.len() as u32).collect();
-        grow(matrix, rows, criterion, limits, &mut FastRandom::new(1, 0))
+        grow(matrix, &[], rows, criterion, limits, &mut FastRandom::new(1, 0))
     }
 
     #[test]
@@ -351,7 +396,7 @@ mod tests {
         let weights = [1.0; 4];
         let criterion = SquaredError::new(&targets, &weights);
         let limits = Limits { max_depth: 1, ..WHOLE };
-        let tree = grow(&x, vec![0, 1, 2, 3], criterion, limits, &mut FastRandom::new(1, 0));
+        let tree = grow(&x, &[], vec![0, 1, 2, 3], criterion, limits, &mut FastRandom::new(1, 0));
         assert_eq!(tree.nodes[0].threshold, 2.5);
         assert_eq!(tree.values_of(1), [1e9 + 1.0]);
         assert_eq!(tree.values_of(2), [5e9 + 2.0]);
@@ -367,17 +412,46 @@ mod tests {
     }
 
     #[test]
-    fn both_sorts_agree() {
-        let mut random = FastRandom::new(3, 0);
-        let values: Vec<f32> =
-            (0..5_000).map(|_| (random.below(2_000) as f32 - 1_000.0) * 0.37).collect();
-        let pack = |(row, &value): (usize, &f32)| u64::from(sortable(value)) << 32 | row as u64;
-        let mut packed: Vec<u64> = values.iter().enumerate().map(pack).collect();
-        let mut expected = packed.clone();
-        expected.sort_unstable();
-        sort_packed(&mut packed, &mut Vec::new());
-        assert_eq!(packed, expected);
-        assert!(packed.iter().map(|&item| value_of(item)).is_sorted());
-        assert_eq!(sortable(-0.0), sortable(0.0));
+    fn values_that_are_few_are_cut_as_sorted_ones_are() {
+        let mut random = FastRandom::new(5, 0);
+        let rows = 3_000;
+        let mut columns: Vec<Vec<f32>> = Vec::new();
+        for count in [2, 3, 40, 2_500, 1_000_000] {
+            columns.push((0..rows).map(|_| (random.below(count) as f32 - 1.0) * 0.5).collect());
+        }
+        // One that is constant where another one is zero, and two values that are one.
+        columns.push(columns[0].iter().zip(&columns[2]).map(|(a, b)| a * b - 0.0).collect());
+        columns.push((0..rows).map(|row| if row % 2 == 0 { 0.0 } else { 5e-8 }).collect());
+        let slices: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();
+        let x = matrix(&slices);
+        let labels: Vec<u32> =
+            (0..rows).map(|row| u32::from(columns[2][row] + columns[4][row] % 7.0 > 9.0)).collect();
+        // Sums of whole numbers have all digits in any order.
+        let weights: Vec<f64> = (0..rows).map(|row| (1 + row % 3) as f64).collect();
+        let half = |row: usize| f64::from(labels[row]) + 3.0 * f64::from(columns[1][row]);
+        let targets: Vec<f64> =
+            (0..rows / 2).map(half).chain((0..rows / 2).map(|row| -half(row))).collect();
+        let discrete = Discrete::of(&x);
+        let known: Vec<bool> = discrete.iter().map(Option::is_some).collect();
+        assert_eq!(known, [true, true, true, true, true, true, true]);
+        for min_samples_leaf in [1, 7] {
+            for max_features in [1, 3, usize::MAX] {
+                let limits = Limits { min_samples_leaf, max_features, ..WHOLE };
+                let all = || (0..rows as u32).collect::<Vec<u32>>();
+                let of_classes = |discrete: &[Option<Discrete>]| {
+                    let criterion = Classes::<false>::new(&labels, &weights, 2);
+                    grow(&x, discrete, all(), criterion, limits, &mut FastRandom::new(9, 0))
+                };
+                let of_targets = |discrete: &[Option<Discrete>]| {
+                    let criterion = SquaredError::new(&targets, &weights);
+                    grow(&x, discrete, all(), criterion, limits, &mut FastRandom::new(9, 0))
+                };
+                for tree in [&of_classes as &dyn Fn(&[Option<Discrete>]) -> Tree, &of_targets] {
+                    let tree_of_few = tree(&discrete);
+                    assert!(tree_of_few.nodes.len() > 20);
+                    assert_eq!(tree_of_few, tree(&[]));
+                }
+            }
+        }
     }
 }

@@ -18,6 +18,15 @@ pub(crate) trait Criterion {
     /// Moves a row from the right to the left part.
     fn move_left(&mut self, row: u32);
 
+    /// Numbers that are summed of several rows.
+    fn sum_width(&self) -> usize;
+
+    /// Adds a row of the node, by its place among the rows that the node started with, to the sums of several.
+    fn add_to(&self, sums: &mut [f64], place: usize);
+
+    /// Moves the rows of which these are the sums from the right to the left part.
+    fn move_left_all(&mut self, sums: &[f64]);
+
     /// Weight of the whole node.
     fn weight(&self) -> f64;
 
@@ -52,6 +61,8 @@ pub(crate) struct Classes<'a, const ENTROPY: bool> {
     squares: f64,
     squares_left: f64,
     squares_right: f64,
+    /// Class and weight of each row of the node, side by side.
+    of_rows: Vec<(u32, f64)>,
 }
 
 impl<'a, const ENTROPY: bool> Classes<'a, ENTROPY> {
@@ -68,7 +79,21 @@ impl<'a, const ENTROPY: bool> Classes<'a, ENTROPY> {
             squares: 0.0,
             squares_left: 0.0,
             squares_right: 0.0,
+            of_rows: Vec::new(),
         }
+    }
+}
+
+impl<const ENTROPY: bool> Classes<'_, ENTROPY> {
+    /// Moves this weight of a class to the left part.
+    #[inline]
+    fn move_class(&mut self, class: usize, weight: f64) {
+        let (left, right) = (&mut self.left[class], &mut self.right[class]);
+        self.squares_left += weight * (2.0 * *left + weight);
+        self.squares_right -= weight * (2.0 * *right - weight);
+        *left += weight;
+        *right -= weight;
+        self.weight_left += weight;
     }
 }
 
@@ -94,8 +119,11 @@ impl<const ENTROPY: bool> Criterion for Classes<'_, ENTROPY> {
 
     fn start(&mut self, rows: &[u32]) {
         self.total.fill(0.0);
+        self.of_rows.clear();
         for &row in rows {
-            self.total[self.labels[row as usize] as usize] += self.weights[row as usize];
+            let (class, weight) = (self.labels[row as usize], self.weights[row as usize]);
+            self.total[class as usize] += weight;
+            self.of_rows.push((class, weight));
         }
         self.weight = self.total.iter().sum();
         self.squares = self.total.iter().map(|count| count * count).sum();
@@ -112,14 +140,23 @@ impl<const ENTROPY: bool> Criterion for Classes<'_, ENTROPY> {
 
     #[inline]
     fn move_left(&mut self, row: u32) {
-        let class = self.labels[row as usize] as usize;
-        let weight = self.weights[row as usize];
-        let (left, right) = (&mut self.left[class], &mut self.right[class]);
-        self.squares_left += weight * (2.0 * *left + weight);
-        self.squares_right -= weight * (2.0 * *right - weight);
-        *left += weight;
-        *right -= weight;
-        self.weight_left += weight;
+        self.move_class(self.labels[row as usize] as usize, self.weights[row as usize]);
+    }
+
+    fn sum_width(&self) -> usize {
+        self.total.len()
+    }
+
+    #[inline]
+    fn add_to(&self, sums: &mut [f64], place: usize) {
+        let (class, weight) = self.of_rows[place];
+        sums[class as usize] += weight;
+    }
+
+    fn move_left_all(&mut self, sums: &[f64]) {
+        for (class, &weight) in sums.iter().enumerate() {
+            self.move_class(class, weight);
+        }
     }
 
     fn weight(&self) -> f64 {
@@ -172,6 +209,8 @@ pub(crate) struct SquaredError<'a> {
     weight_left: f64,
     sum_left: f64,
     squares_left: f64,
+    /// Of each row of the node its weight, and what it adds to the sum and to that of the squares.
+    of_rows: Vec<[f64; 3]>,
 }
 
 impl<'a> SquaredError<'a> {
@@ -188,6 +227,7 @@ impl<'a> SquaredError<'a> {
             weight_left: 0.0,
             sum_left: 0.0,
             squares_left: 0.0,
+            of_rows: Vec::new(),
         }
     }
 }
@@ -203,12 +243,15 @@ impl Criterion for SquaredError<'_> {
 
     fn start(&mut self, rows: &[u32]) {
         (self.weight, self.sum, self.squares) = (0.0, 0.0, 0.0);
+        self.of_rows.clear();
         for &row in rows {
             let weight = self.weights[row as usize];
             let target = self.targets[row as usize] - self.origin;
-            self.weight += weight;
-            self.sum += weight * target;
-            self.squares += weight * target * target;
+            let terms = [weight, weight * target, weight * target * target];
+            self.weight += terms[0];
+            self.sum += terms[1];
+            self.squares += terms[2];
+            self.of_rows.push(terms);
         }
         self.reset();
     }
@@ -224,6 +267,25 @@ impl Criterion for SquaredError<'_> {
         self.weight_left += weight;
         self.sum_left += weight * target;
         self.squares_left += weight * target * target;
+    }
+
+    fn sum_width(&self) -> usize {
+        3
+    }
+
+    #[inline]
+    fn add_to(&self, sums: &mut [f64], place: usize) {
+        for (sum, term) in sums.iter_mut().zip(self.of_rows[place]) {
+            *sum += term;
+        }
+    }
+
+    fn move_left_all(&mut self, sums: &[f64]) {
+        if let [weight, targets, squares] = sums {
+            self.weight_left += weight;
+            self.sum_left += targets;
+            self.squares_left += squares;
+        }
     }
 
     fn weight(&self) -> f64 {

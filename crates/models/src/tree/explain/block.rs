@@ -42,6 +42,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     /// A node of the forms that compare.
     fn comparison(&self, node: u32) -> Option<Wide<X::Key>> {
         match &self.nodes {
+            Nodes::Small(nodes) => nodes.get(node as usize).map(|small| small.widened(node)),
             Nodes::Narrow(nodes) => {
                 let left_bits = padded_width(self.features).map_or(0, left_bits);
                 nodes.get(node as usize).map(|node| node.widened(left_bits))
