@@ -1,8 +1,10 @@
 //! Windows one after the other: each compared with the reference and with the one before it, kept, and alerted on.
 
+mod defined;
 mod judged;
 mod kept;
 mod look;
+mod memory;
 mod metrics;
 mod outcome;
 mod partial;
