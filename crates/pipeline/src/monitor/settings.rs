@@ -101,6 +101,9 @@ pub struct Settings {
     /// Column of what was true, in labels and labelled reference [default: actual, or the project's target]
     #[arg(long, value_name = "COLUMN", help_heading = "Windows")]
     pub target: Option<String>,
+    /// Column of what was predicted, in current and labelled reference [default: prediction]
+    #[arg(long, value_name = "COLUMN", help_heading = "Windows")]
+    pub prediction: Option<String>,
     /// Labelled rows that the model did not learn from, such as a scored holdout: what quality was, and what estimates
     /// before labels learn from
     #[arg(long, value_name = "SOURCE", help_heading = "Windows")]
@@ -246,7 +249,7 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 27] = [
+pub const COMPARISON_FLAGS: [&str; 28] = [
     "reference",
     "current",
     "segments",
@@ -256,6 +259,7 @@ pub const COMPARISON_FLAGS: [&str; 27] = [
     "labels",
     "on",
     "target",
+    "prediction",
     "labelled_reference",
     "drift_share",
     "correct",
@@ -299,6 +303,7 @@ impl Settings {
             labels: self.labels.or(below.labels),
             on: self.on.or(below.on),
             target: self.target.or(below.target),
+            prediction: self.prediction.or(below.prediction),
             labelled_reference: self.labelled_reference.or(below.labelled_reference),
             metrics: below.metrics.into_iter().chain(self.metrics).collect(),
             alerts: self.alerts.or(below.alerts),

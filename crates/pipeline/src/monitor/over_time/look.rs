@@ -363,6 +363,7 @@ fn decisive(settings: &Settings) -> String {
         labels: None,
         on: None,
         target: None,
+        prediction: None,
         labelled_reference: None,
         memory: None,
         prometheus: None,
@@ -377,6 +378,7 @@ fn decisive(settings: &Settings) -> String {
     format!("{decisive:?}")
         .replace("engine: None, ", "")
         .replace("engine_driver: None, engine_timeout: None, ", "")
+        .replace("target: None, prediction: None, ", "target: None, ")
         .replace("metrics: {}, ", "")
 }
 
@@ -451,7 +453,7 @@ mod tests {
     fn what_earlier_versions_did_not_have_and_nobody_says_decides_nothing() {
         let usual = decisive(&Settings::default());
         assert!(usual.starts_with("Settings { reference: None, current: None, columns: None, "));
-        assert!(!usual.contains("metrics"), "{usual}");
+        assert!(usual.contains("target: None, labelled_reference: None, alerts: None"), "{usual}");
         let engine_timeout = Some(Duration::from_secs(1));
         assert_eq!(decisive(&Settings { engine_timeout, ..Settings::default() }), usual);
         let engine = Some("spark://here".to_owned());
