@@ -32,6 +32,7 @@ mod method;
 mod options;
 mod over_time;
 mod pandas_note;
+mod parts;
 mod profile;
 mod profile_file;
 mod repeats;

@@ -116,6 +116,14 @@ impl Profile {
 
     /// Reads a profile. Nothing in the file is trusted: what does not fit together is refused.
     pub fn read(source: &mut impl Read) -> Result<Self, ProfileError> {
+        Self::read_columns(source, |_any| true)
+    }
+
+    /// The same, with the columns alone whose names are wanted: others are walked over, and are not looked at.
+    pub fn read_columns(
+        source: &mut impl Read,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, ProfileError> {
         let mut start = [0_u8; 20];
         source.read_exact(&mut start).map_err(|_| ProfileError::NotAProfile)?;
         let (magic, rest) = start.split_at(MAGIC.len());
@@ -133,8 +141,16 @@ impl Profile {
                 .map_err(|error| ProfileError::Damaged(format!("its head: {error}")))?;
         let mut frames = Vec::with_capacity(head.columns.len());
         for column in head.columns {
-            let frame = part(source, column.frame_bytes, BODY_BYTES_MAX as u64, &column.name)?;
-            frames.push((column, frame));
+            if is_wanted(&column.name) {
+                let frame = part(source, column.frame_bytes, BODY_BYTES_MAX as u64, &column.name)?;
+                frames.push((column, frame));
+            } else {
+                let mut frame = source.take(column.frame_bytes);
+                if std::io::copy(&mut frame, &mut std::io::sink())? != column.frame_bytes {
+                    let name = &column.name;
+                    return Err(ProfileError::Damaged(format!("it ends within {name}")));
+                }
+            }
         }
         if source.read(&mut [0])? > 0 {
             return Err(ProfileError::Damaged("something follows its last column".to_owned()));
@@ -289,6 +305,21 @@ mod tests {
         assert_eq!(pinned.per_column_method["x"], Method::Psi);
         assert_eq!(pinned.per_column_threshold["few"], 0.5);
         assert_eq!(pinned.kinds["flag"], Kind::Categorical);
+    }
+
+    #[test]
+    fn columns_that_are_not_wanted_are_walked_over() {
+        let profile = Profile::new(&table());
+        let whole = bytes(&profile);
+        let read = |bytes: &[u8]| {
+            let is_wanted = |name: &str| ["few", "flag"].contains(&name);
+            Profile::read_columns(&mut &*bytes, is_wanted)
+        };
+        let some = read(&whole).unwrap();
+        let names: Vec<&str> = some.columns().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((names, some.rows()), (vec!["few", "flag"], 3000));
+        assert_eq!(some.column("few"), profile.column("few"));
+        assert!(read(&whole[..whole.len() - 1]).is_err(), "it is cut off in one of the others");
     }
 
     #[test]

@@ -57,6 +57,14 @@ impl RowRule {
         columns
     }
 
+    /// Of each row whether it keeps the rule; none where a value is missing. What stands alone on the right side is a column of
+    /// these.
+    pub(crate) fn holds(&self, batch: &RecordBatch) -> Result<Vec<Option<bool>>> {
+        let names: Vec<String> =
+            batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
+        holds(&self.of_table(&names).condition, &self.text, batch)
+    }
+
     /// Holds rows to it.
     pub(crate) fn check(&self, batch: &RecordBatch) -> Result<Kept> {
         let mut kept = Kept::default();

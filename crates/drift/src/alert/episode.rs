@@ -156,7 +156,8 @@ fn beyond(rule: &AlertRule, point: &Point, before: &[Point]) -> Option<Range> {
     if !rule.has_bound() {
         return (point.is_alarming == Some(true)).then(Range::default);
     }
-    range(rule, point, before).filter(|range| !range.holds(point.value))
+    range(rule, point, before)
+        .filter(|range| !range.holds(point.value) || rule.refuses(point.value))
 }
 
 fn has_lasted(rule: &AlertRule, streak: &Streak, window: Window) -> bool {
@@ -192,6 +193,17 @@ mod tests {
         let day = |window: Window| window.begins / DAY;
         let of = |one: &Episode| (day(one.began), day(one.fired), one.ended.map(day));
         episodes(&[rule], &history(values)).iter().map(of).collect()
+    }
+
+    #[test]
+    fn values_may_be_wanted_or_refused_one_by_one() {
+        let values = [0.9, 0.7, 0.8, 0.9];
+        let rule = AlertRule { other_than: Some(vec![0.9, 0.8]), ..AlertRule::default() };
+        assert_eq!(days(rule, &values), [(1, 1, Some(2))]);
+        let rule = AlertRule { one_of: Some(vec![0.8]), ..AlertRule::default() };
+        assert_eq!(days(rule, &values), [(2, 2, Some(3))]);
+        let both = AlertRule { below: Some(0.75), one_of: Some(vec![0.8]), ..AlertRule::default() };
+        assert_eq!(days(both, &values), [(1, 1, Some(3))]);
     }
 
     #[test]

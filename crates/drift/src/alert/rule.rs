@@ -19,6 +19,9 @@ const HISTORY_BY_WEEKDAY: usize = 8;
 /// Longest history: a range of years is none of today.
 const HISTORY_MAX: usize = 1000;
 
+/// Values of a list: whoever wants more means a range.
+const VALUES_MAX: usize = 100;
+
 /// Deviations of the number of rows that the usual rules take for chance, and the share of rows that must be gone or
 /// new besides: a service grows by less from one week to the next.
 const ROWS_DEVIATIONS: f64 = 5.0;
@@ -44,6 +47,10 @@ pub struct AlertRule {
     pub above: Option<f64>,
     /// Values below it are beyond.
     pub below: Option<f64>,
+    /// Values other than these are beyond.
+    pub other_than: Option<Vec<f64>>,
+    /// Values that are one of these are beyond.
+    pub one_of: Option<Vec<f64>>,
     /// So much more than the reference is beyond.
     pub above_reference: Option<f64>,
     /// So much less than the reference is beyond.
@@ -102,7 +109,14 @@ impl AlertRule {
 
     /// Whether it says itself what is beyond.
     pub(super) fn has_bound(&self) -> bool {
-        self.bounds().iter().any(|(_, bound)| bound.is_some())
+        let has_values = self.lists().iter().any(|(_, values)| values.is_some());
+        has_values || self.bounds().iter().any(|(_, bound)| bound.is_some())
+    }
+
+    /// Whether a value is beyond by itself, wherever it lies.
+    pub(super) fn refuses(&self, value: f64) -> bool {
+        self.other_than.as_ref().is_some_and(|values| !values.contains(&value))
+            || self.one_of.as_ref().is_some_and(|values| values.contains(&value))
     }
 
     /// Windows that a range is learned from.
@@ -141,6 +155,10 @@ impl AlertRule {
             && meets(self.version.as_ref(), other.version.as_ref())
     }
 
+    fn lists(&self) -> [(&'static str, Option<&Vec<f64>>); 2] {
+        [("other_than", self.other_than.as_ref()), ("one_of", self.one_of.as_ref())]
+    }
+
     fn bounds(&self) -> [(&'static str, Option<f64>); 7] {
         [
             ("above", self.above),
@@ -162,6 +180,15 @@ impl AlertRule {
             if !bound.is_finite() || (at >= 2 && bound < 0.0) {
                 return Err(format!(
                     "the alert {title:?} has {key} = {bound}: a finite number, and 0 or more of a distance"
+                ));
+            }
+        }
+        for (key, values) in self.lists() {
+            let Some(values) = values else { continue };
+            let is_fine = (1..=VALUES_MAX).contains(&values.len());
+            if !is_fine || !values.iter().all(|value| value.is_finite()) {
+                return Err(format!(
+                    "the alert {title:?} has {key} = {values:?}: 1 to {VALUES_MAX} finite numbers"
                 ));
             }
         }
@@ -215,6 +242,11 @@ mod tests {
             ..AlertRule::default()
         });
         assert!(error.contains("\"accuracy\" has below_reference = -0.1"), "{error}");
+        let other_than = Some(Vec::new());
+        let error = wrong(AlertRule { metric: metric.clone(), other_than, ..AlertRule::default() });
+        assert!(error.contains("other_than = []"), "{error}");
+        let error = wrong(AlertRule { one_of: Some(vec![1.0]), ..AlertRule::default() });
+        assert!(error.contains("no `metric`"), "{error}");
         let error = wrong(AlertRule { metric, by_weekday: true, ..AlertRule::default() });
         assert!(error.contains("without `deviations`"), "{error}");
     }

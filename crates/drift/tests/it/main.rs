@@ -8,4 +8,5 @@
 
 mod cases;
 mod evidently;
+mod quiet;
 mod support;

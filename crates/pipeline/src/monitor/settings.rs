@@ -2,33 +2,25 @@
 //! counts as drift.
 //!
 //! Keys and flags have one name each, Evidently's where it has one, and stand in one struct: a field is a key
-//! of the file, a flag with its help, and a line of [`Settings::over`], which puts flags over files. Defaults
-//! are those of [`Options`].
+//! of the file, a flag with its help, and a line of [`Settings::over`], which puts flags over files. Files are read and
+//! checked beside it (`settings_file.rs`), and what they ask for is there, too (`settings_meaning.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use trainyard_base::duration;
-use trainyard_data::{Decimal, Natural, ReadOptions, RowFilter, RowRule, instant};
 use trainyard_drift::{
-    AlertRule, Bins, ColumnRule, Compat, Correction, IGNORED_PREFIX, Kind, Method, Options,
-    Silence, WindowLength,
+    AlertRule, ColumnRule, Compat, Correction, Kind, Method, Silence, WindowLength,
 };
-use trainyard_engine::{Limits, Source};
 
-use super::bytes::{Bytes, half_of_free};
+use super::bytes::Bytes;
 use super::fail_on::FailOn;
-use super::log;
-use super::quality::Quality;
 use super::rules::{self, MaxAge};
+use super::settings_words::{by_column, name, numbers_by_column, pair};
 use super::text_options::{Delimiter, ShortRows};
-use crate::{Error, Result, toml_error};
 
 /// `[monitor]`, or the flags that were given.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Args)]
@@ -109,10 +101,16 @@ pub struct Settings {
     /// Column of what was true, in labels and labelled reference [default: actual, or the project's target]
     #[arg(long, value_name = "COLUMN", help_heading = "Windows")]
     pub target: Option<String>,
+    /// Column of what was predicted, in current and labelled reference [default: prediction]
+    #[arg(long, value_name = "COLUMN", help_heading = "Windows")]
+    pub prediction: Option<String>,
     /// Labelled rows that the model did not learn from, such as a scored holdout: what quality was, and what estimates
     /// before labels learn from
     #[arg(long, value_name = "SOURCE", help_heading = "Windows")]
     pub labelled_reference: Option<String>,
+    /// Numbers that are computed of each window's rows, by name: `[monitor.metrics]`.
+    #[arg(skip)]
+    pub metrics: BTreeMap<String, String>,
     /// What is told of windows: `[[monitor.alert]]`; the usual rules if none is written.
     #[serde(rename = "alert")]
     #[arg(skip)]
@@ -251,7 +249,7 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 27] = [
+pub const COMPARISON_FLAGS: [&str; 28] = [
     "reference",
     "current",
     "segments",
@@ -261,6 +259,7 @@ pub const COMPARISON_FLAGS: [&str; 27] = [
     "labels",
     "on",
     "target",
+    "prediction",
     "labelled_reference",
     "drift_share",
     "correct",
@@ -281,39 +280,7 @@ pub const COMPARISON_FLAGS: [&str; 27] = [
     "fail_on_drift",
 ];
 
-/// Windows that say what is usual: a week of days.
-const VOLUME_WINDOWS: u32 = 7;
-/// Days differ by less: a Sunday has half the rows of a Monday, an hour's outage costs a few percent.
-const WINDOW_VOLUME_FACTOR: f64 = 3.0;
-
-/// Where the page is written if nothing else is said.
-const REPORT: &str = "reports/drift.html";
-
-/// A file of settings alone.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    monitor: Settings,
-}
-
-/// A settings file is written by hand.
-const FILE_BYTES_MAX: u64 = 16 << 20;
-
 impl Settings {
-    /// Reads a file that holds a `[monitor]` table and nothing else.
-    pub fn read(path: &Path) -> Result<Self> {
-        let unreadable = |error| Error::config(path, format!("it cannot be read: {error}"));
-        let size = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size > FILE_BYTES_MAX {
-            return Err(Error::config(path, format!("{size} bytes: a settings file is small")));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let file: File = toml::from_str(&text)
-            .map_err(|error| Error::config(path, toml_error::describe(&text, &error)))?;
-        file.monitor.check().map_err(|reason| Error::config(path, reason))?;
-        Ok(file.monitor)
-    }
-
     /// These settings over those: what is given here counts, else what is given there. Settings by column
     /// are given for each column alone.
     #[must_use]
@@ -336,7 +303,9 @@ impl Settings {
             labels: self.labels.or(below.labels),
             on: self.on.or(below.on),
             target: self.target.or(below.target),
+            prediction: self.prediction.or(below.prediction),
             labelled_reference: self.labelled_reference.or(below.labelled_reference),
+            metrics: below.metrics.into_iter().chain(self.metrics).collect(),
             alerts: self.alerts.or(below.alerts),
             silences: [below.silences, self.silences].concat(),
             delimiter: self.delimiter.or(below.delimiter),
@@ -378,370 +347,5 @@ impl Settings {
             report: self.report.or(below.report),
             requests: self.requests.or(below.requests),
         }
-    }
-
-    /// Rules that types do not hold; the error names key and value.
-    pub fn check(&self) -> Result<(), String> {
-        let shares = [
-            ("drift_share", self.drift_share),
-            ("missing_share_change", self.missing_share_change),
-            ("duplicate_share_change", self.duplicate_share_change),
-            ("check_tolerance", self.check_tolerance),
-        ];
-        for (key, share) in shares {
-            if let Some(share) = share
-                && !(0.0..=1.0).contains(&share)
-            {
-                return Err(format!("monitor.{key} = {share}: a share between 0 and 1"));
-            }
-        }
-        if let Some(decimal) = self.decimal
-            && !matches!(decimal, '.' | ',')
-        {
-            return Err(format!("monitor.decimal = {decimal:?}: a point or a comma"));
-        }
-        let is_factor = |factor: f64| factor == 0.0 || (1.0..=f64::MAX).contains(&factor);
-        let factors = [
-            ("volume_factor", self.volume_factor),
-            ("window_volume_factor", self.window_volume_factor),
-        ];
-        for (key, factor) in factors {
-            if let Some(factor) = factor
-                && !is_factor(factor)
-            {
-                return Err(format!("monitor.{key} = {factor}: 1 or more, or 0 for never"));
-            }
-        }
-        for text in self.checks.iter().flatten() {
-            RowRule::parse(text).map_err(|error| format!("monitor.checks: {error}"))?;
-        }
-        let rules = self.alerts.as_deref().unwrap_or_default();
-        for (at, rule) in rules.iter().enumerate() {
-            rule.check().map_err(|error| format!("monitor.alert: {error}"))?;
-            if rules[..at].iter().any(|other| rule.is_taken_for(other)) {
-                return Err(format!(
-                    "monitor.alert: two alerts on the same are called {:?}: give each a `name`",
-                    rule.title()
-                ));
-            }
-        }
-        for until in self.silences.iter().filter_map(|silence| silence.until.as_ref()) {
-            if instant(until).is_none() {
-                return Err(format!("monitor.silence: until = {until:?} is no time; 2026-01-31"));
-            }
-        }
-        if let Some(bins) = self.bins
-            && !(2..=Bins::MAX).contains(&bins)
-        {
-            return Err(format!("monitor.bins = {bins}: from 2 to {}", Bins::MAX));
-        }
-        let sides = [("reference", &self.reference), ("current", &self.current)];
-        for (key, side) in sides {
-            if self.segments.is_some() && side.as_deref() == Some(trainyard_data::STDIN) {
-                return Err(format!(
-                    "monitor.segment reads both sides several times, and {key} is standard input"
-                ));
-            }
-        }
-        self.check_engines()?;
-        let thresholds =
-            [self.threshold, self.num_threshold, self.cat_threshold, self.text_threshold];
-        let by_column = self.per_column_threshold.iter().map(|(_, threshold)| *threshold);
-        let mut thresholds = thresholds.into_iter().flatten().chain(by_column);
-        match thresholds.find(|threshold| !(threshold.is_finite() && *threshold >= 0.0)) {
-            Some(wrong) => Err(format!("monitor: {wrong} is no threshold; 0 or more")),
-            None => Ok(()),
-        }
-    }
-
-    /// What of engines is not asked.
-    fn check_engines(&self) -> Result<(), String> {
-        let is_in_engine = self.current.as_deref().is_some_and(Source::is_one);
-        let Some(window) = self.window.filter(|_| is_in_engine) else { return Ok(()) };
-        let what = if window.milliseconds().is_none() {
-            "counts rows, which have no order in an engine; take windows of time: 1d"
-        } else if self.segments.is_some() {
-            "and monitor.segment read rows, and those of current stay in their engine; name the segment: --where 'a = b'"
-        } else if self.labels.is_some() {
-            "and monitor.labels read rows, and those of current stay in their engine; give the predictions as a file"
-        } else {
-            return Ok(());
-        };
-        Err(format!("monitor.window {what}"))
-    }
-
-    /// How columns are compared.
-    pub fn options(&self) -> Options {
-        let usual = Options::default();
-        Options {
-            columns: self.columns.clone(),
-            method: self.method,
-            num_method: self.num_method,
-            cat_method: self.cat_method,
-            text_method: self.text_method,
-            per_column_method: self.per_column_method.iter().cloned().collect(),
-            threshold: self.threshold,
-            num_threshold: self.num_threshold,
-            cat_threshold: self.cat_threshold,
-            text_threshold: self.text_threshold,
-            per_column_threshold: self.per_column_threshold.iter().cloned().collect(),
-            kinds: self.kinds.iter().cloned().collect(),
-            rules: self.rules.clone(),
-            drift_share: self.drift_share.unwrap_or(usual.drift_share),
-            correction: self.correct.unwrap_or(usual.correction),
-            bins: self.bins.map_or(usual.bins, Bins::ReferenceQuantiles),
-            min_samples: self.min_samples,
-            missing_share_change: self.missing_share_change.unwrap_or(usual.missing_share_change),
-            duplicate_share_change: self
-                .duplicate_share_change
-                .unwrap_or(usual.duplicate_share_change),
-            volume_factor: self.volume_factor.unwrap_or(usual.volume_factor),
-            is_window: self.since.is_some() || self.until.is_some(),
-            seed: self.seed.unwrap_or(usual.seed),
-            compat: self.compat.unwrap_or(usual.compat),
-            target: None,
-            prediction: None,
-        }
-    }
-
-    /// What current is held to beyond its columns, at this time.
-    pub(super) fn quality(&self, now: DateTime<Utc>) -> Result<Quality> {
-        let rules = self.checks.iter().flatten().map(|text| RowRule::parse(text));
-        Ok(Quality {
-            rules: rules.collect::<trainyard_data::Result<_>>()?,
-            tolerance: self.check_tolerance.unwrap_or(0.0),
-            freshness: self.freshness.as_ref().map(|age| age.at(now)),
-            window_factor: self.window_volume_factor.unwrap_or(WINDOW_VOLUME_FACTOR),
-            ..Quality::default()
-        })
-    }
-
-    /// How many windows before that of current are counted.
-    pub(super) fn volume_windows(&self) -> u32 {
-        self.volume_windows.unwrap_or(VOLUME_WINDOWS)
-    }
-
-    /// How text is read: as people mean it, or, where Evidently is followed, as pandas does.
-    pub fn text(&self) -> ReadOptions {
-        let of_kinds = |wanted: &[Kind]| -> BTreeSet<String> {
-            let of_kind = self.kinds.iter().filter(|(_, kind)| wanted.contains(kind));
-            of_kind.map(|(column, _)| column.clone()).collect()
-        };
-        let decimal = self.decimal.map(|sign| match sign {
-            ',' => Decimal::Comma,
-            _ => Decimal::Point,
-        });
-        let natural = Natural {
-            decimal,
-            labels: of_kinds(&[Kind::Categorical, Kind::Text]),
-            numbers: of_kinds(&[Kind::Numerical]),
-            ..Natural::default()
-        };
-        ReadOptions {
-            natural: (self.compat != Some(Compat::Evidently)).then_some(natural),
-            delimiter: self.delimiter.map(|delimiter| delimiter.0),
-            nulls: self.null.clone(),
-            encoding: self.encoding.clone(),
-            fill_short_records: self.short_rows == Some(ShortRows::Fill),
-            ..ReadOptions::default()
-        }
-    }
-
-    /// How engines are asked.
-    pub(super) fn engine_limits(&self) -> Limits {
-        Limits {
-            // A variable that is set to nothing is none.
-            driver: self.engine_driver.clone().filter(|path| !path.as_os_str().is_empty()),
-            time: self.engine_timeout.unwrap_or(Limits::TIME),
-            ..Limits::default()
-        }
-    }
-
-    /// A source with the engine that it leaves out.
-    pub(super) fn in_engine(&self, source: &str) -> String {
-        // What runs without flags, as `run --watch`, has the variable all the same.
-        let engine = self.engine.clone().or_else(|| std::env::var("TRAINYARD_ENGINE").ok());
-        match engine.filter(|engine| !engine.is_empty()) {
-            Some(engine) => Source::within(&engine, source),
-            None => source.to_owned(),
-        }
-    }
-
-    /// Both sides with the engine that they leave out.
-    #[must_use]
-    pub(super) fn sides_in_engine(self) -> Self {
-        let whole = |side: &Option<String>| side.as_deref().map(|side| self.in_engine(side));
-        Self { reference: whole(&self.reference), current: whole(&self.current), ..self }
-    }
-
-    /// The verdicts that are not accepted, with these that a command adds.
-    pub fn fails_on(&self, further: &[FailOn], drift: bool) -> Vec<FailOn> {
-        let drift = (drift || self.fail_on_drift).then_some(FailOn::Drift);
-        self.fail_on.iter().chain(further).copied().chain(drift).collect()
-    }
-
-    /// Where the page is written.
-    pub fn report(&self) -> &Path {
-        self.report.as_deref().unwrap_or_else(|| Path::new(REPORT))
-    }
-
-    /// Bytes to spend on data: what was asked for, or half of what is free.
-    pub fn memory(&self) -> u64 {
-        self.memory.map_or_else(half_of_free, |bytes| bytes.0)
-    }
-
-    /// Which rows of the reference count: those that conditions choose, which are about the data. Windows of
-    /// time are about current, as are conditions on what a prediction log alone has.
-    pub fn reference_rows(&self) -> Result<RowFilter> {
-        let mut rows = RowFilter::default();
-        for condition in self.conditions.iter().flatten() {
-            let one = RowFilter { conditions: vec![condition.clone()], ..RowFilter::default() };
-            if !one.columns()?.iter().any(|name| name.starts_with(IGNORED_PREFIX)) {
-                rows.conditions.extend(one.conditions);
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Which rows of current count.
-    pub fn rows(&self, now: DateTime<Utc>) -> RowFilter {
-        let time = |text: &Option<String>| {
-            text.as_ref().map(|text| match duration::parse(text) {
-                Ok(ago) => log::time(now - ago),
-                Err(_) => text.clone(),
-            })
-        };
-        RowFilter {
-            time_column: self.time_column.clone(),
-            since: time(&self.since),
-            until: time(&self.until),
-            conditions: self.conditions.clone().unwrap_or_default(),
-        }
-    }
-}
-
-/// Reads a choice by its name.
-fn name<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
-}
-
-/// Reads choices by name, one a column.
-fn by_column<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
-    deserializer: D,
-) -> Result<Vec<(String, T)>, D::Error> {
-    BTreeMap::<String, String>::deserialize(deserializer)?
-        .into_iter()
-        .map(|(column, name)| Ok((column, name.parse().map_err(de::Error::custom)?)))
-        .collect()
-}
-
-/// Reads numbers, one a column.
-fn numbers_by_column<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<(String, f64)>, D::Error> {
-    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
-}
-
-/// Reads `column=value`; the name may hold `=` itself.
-fn pair<T: FromStr<Err: Display>>(text: &str) -> Result<(String, T), String> {
-    let (column, value) =
-        text.rsplit_once('=').ok_or_else(|| format!("{text:?} is not COLUMN=VALUE"))?;
-    let value = value.parse().map_err(|error: T::Err| error.to_string())?;
-    Ok((column.to_owned(), value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Settings, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("monitor.toml");
-        std::fs::write(&path, text).unwrap();
-        Settings::read(&path).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn names_are_evidentlys() {
-        let settings = read(
-            "[monitor]\nnum_method = \"psi\"\ncorrect = \"bh\"\nbins = 10\nmemory = \"512MB\"\nwhere = [\"x > 1\"]\n[monitor.per_column_method]\n\"a b\" = \"ks\"\n[monitor.kinds]\nid = \"unknown\"\n",
-        )
-        .unwrap();
-        let options = settings.options();
-        assert_eq!(options.num_method, Some(Method::Psi));
-        assert_eq!(options.per_column_method["a b"], Method::KolmogorovSmirnov);
-        assert_eq!(options.correction, Correction::BenjaminiHochberg);
-        assert_eq!(options.kinds["id"], Kind::Unknown);
-        assert_eq!(options.bins, Bins::ReferenceQuantiles(10));
-        assert_eq!(settings.memory.unwrap().0, 512_000_000);
-    }
-
-    #[test]
-    fn wrong_values_are_named() {
-        for (text, expected) in [
-            ("[monitor]\nmethod = \"kss\"\n", "no drift method is called \"kss\""),
-            ("[monitor]\nmetod = \"ks\"\n", "metod"),
-            ("[monitor]\nbins = 1\n", "from 2 to"),
-            ("[monitor]\nthreshold = -0.5\n", "-0.5"),
-            ("[monitor]\ndrift_share = 2\n", "share"),
-            ("[monitor]\nmemory = \"lots\"\n", "lots"),
-            ("[monitor]\nfail_on = [\"red\"]\n", "red"),
-            ("[other]\n", "other"),
-        ] {
-            let error = read(text).unwrap_err();
-            assert!(error.contains(expected), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn flags_go_over_files() {
-        let file = read(
-            "[monitor]\nseed = 1\ndrift_share = 0.3\nwhere = [\"x > 1\"]\n[monitor.per_column_method]\na = \"ks\"\nb = \"ks\"\n",
-        )
-        .unwrap();
-        let flags = Settings {
-            seed: Some(2),
-            conditions: Some(vec!["y > 1".to_owned()]),
-            per_column_method: vec![("b".to_owned(), Method::Psi)],
-            ..Settings::default()
-        };
-        let both = flags.over(file);
-        assert_eq!(both.rows(DateTime::UNIX_EPOCH).conditions, ["y > 1"]);
-        assert_eq!(both.reference_rows().unwrap().conditions, ["y > 1"]);
-        let options = both.options();
-        assert_eq!((options.seed, options.drift_share), (2, 0.3));
-        assert_eq!(options.per_column_method["a"], Method::KolmogorovSmirnov);
-        assert_eq!(options.per_column_method["b"], Method::Psi);
-        assert_eq!(options.min_samples, Options::default().min_samples);
-    }
-
-    #[test]
-    fn what_only_a_prediction_log_has_chooses_rows_of_current_alone() {
-        let settings = Settings {
-            since: Some("7d".to_owned()),
-            conditions: Some(vec![
-                "\"trainyard.model\" = a and x > 1".to_owned(),
-                "x > 2".to_owned(),
-            ]),
-            ..Settings::default()
-        };
-        let rows = settings.reference_rows().unwrap();
-        assert_eq!((rows.conditions, rows.since), (vec!["x > 2".to_owned()], None));
-        assert_eq!(settings.rows(DateTime::UNIX_EPOCH).conditions.len(), 2);
-    }
-
-    #[test]
-    fn a_window_may_be_said_by_its_length() {
-        let now = DateTime::parse_from_rfc3339("2026-03-08T12:00:00Z").unwrap().to_utc();
-        let settings = Settings {
-            since: Some("7d".to_owned()),
-            until: Some("2026-03-05".to_owned()),
-            ..Settings::default()
-        };
-        let rows = settings.rows(now);
-        assert_eq!(rows.since.as_deref(), Some("2026-03-01T12:00:00.000Z"));
-        assert_eq!(rows.until.as_deref(), Some("2026-03-05"));
     }
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use futures::future::join_all;
 use reqwest::Certificate;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Serialize;
@@ -72,38 +71,23 @@ struct Said {
     ends: Ends,
 }
 
-/// Whether somebody was told: there may be none, or nothing to tell.
-pub(super) async fn tell(project: &Project, happened: &Happened) -> Result<bool, String> {
-    let all = &project.config.notify.alertmanager;
-    if all.is_empty() {
-        return Ok(false);
-    }
+/// Tells the one at this URL, or all that are named so. Those of a cluster tell each other, but not of alerts.
+pub(super) async fn tell(project: &Project, happened: &Happened, url: &str) -> Result<(), String> {
     let now = Utc::now();
     let mut said = said(&project.config.model.name, happened, now);
     if said.is_empty() {
-        return Ok(false);
+        return Ok(());
     }
     if said.len() > ALERTS_MAX {
         tracing::warn!(alerts = said.len(), "Alertmanager is told of the first {ALERTS_MAX}");
         said.truncate(ALERTS_MAX);
     }
     let link = link(project);
-    let each = all.iter().map(|one| give(&project.folder, one, &said, link.as_deref(), now));
-    let told = join_all(each).await;
-    // Those of a cluster tell each other, but not of alerts: each is told, and one that heard is enough.
-    let mut reasons = Vec::new();
-    for (one, told) in all.iter().zip(&told) {
-        if let Err(reason) = told {
-            reasons.push(format!("{}: {reason}", one.url));
-        }
+    for one in project.config.notify.alertmanager.iter().filter(|one| one.url == url) {
+        let given = give(&project.folder, one, &said, link.as_deref(), now).await;
+        given.map_err(|reason| format!("{url}: {reason}"))?;
     }
-    if reasons.len() == all.len() {
-        return Err(reasons.join("; "));
-    }
-    for reason in reasons {
-        tracing::warn!(reason, "one of several Alertmanagers was not told");
-    }
-    Ok(true)
+    Ok(())
 }
 
 /// Posts all to one.

@@ -4,9 +4,9 @@
 use std::error::Error as StdError;
 
 use chrono::Utc;
-use lettre::Message;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{MessageBuilder, MultiPart};
+use lettre::{Address, Message};
 use sha2::{Digest as _, Sha256};
 use trainyard_drift::CauseNews;
 use trainyard_mlflow::secrets::hide;
@@ -15,6 +15,7 @@ use super::config::Occasion;
 use super::email_config::{Email, mailbox};
 use super::happened::{Alert, Happened};
 use super::link::link;
+use super::markup;
 use super::smtp::send;
 use crate::Project;
 
@@ -37,15 +38,28 @@ struct Mail {
     thread: Option<(String, bool)>,
 }
 
-/// Whether somebody was told: nobody may want to.
-pub(super) async fn tell(project: &Project, happened: &Happened) -> Result<bool, String> {
-    let Some(config) = &project.config.notify.email else { return Ok(false) };
+/// Tells those whom `to` of the project names so; why not, for each of them that did not get all of it.
+pub(super) async fn tell(
+    project: &Project,
+    happened: &Happened,
+    to: &[&str],
+) -> Vec<Result<(), String>> {
+    let Some(config) = project.config.notify.email.as_ref().filter(|_| !to.is_empty()) else {
+        return to.iter().map(|_nobody| Ok(())).collect();
+    };
     let link = link(project);
     let messages = mails(&project.config.model.name, happened)
         .iter()
         .map(|mail| message(config, mail, link.as_deref()))
-        .collect::<Result<Vec<Message>, String>>()?;
-    send(&project.folder, config, &messages).await.map(|()| true)
+        .collect::<Result<Vec<Message>, String>>();
+    let addresses = to.iter().map(|to| Ok(mailbox(to)?.email)).collect::<Result<_, String>>();
+    match messages.and_then(|messages| Ok((messages, addresses?))) {
+        Ok((messages, addresses)) => {
+            let addresses: Vec<Address> = addresses;
+            send(&project.folder, config, &messages, &addresses).await
+        }
+        Err(reason) => to.iter().map(|_all| Err(reason.clone())).collect(),
+    }
 }
 
 /// What is to be said.
@@ -139,26 +153,11 @@ fn message(config: &Email, mail: &Mail, link: Option<&str>) -> Result<Message, S
 /// A paragraph a line.
 fn html(text: &str, link: Option<&str>) -> String {
     let mut page = String::from("<!DOCTYPE html><html><body>");
-    page.extend(text.lines().map(|line| format!("<p>{}</p>", escaped(line))));
-    let link = link.map(escaped);
+    page.extend(text.lines().map(|line| format!("<p>{}</p>", markup::text(line))));
+    let link = link.map(markup::attribute);
     page.extend(link.map(|link| format!("<p><a href=\"{link}\">{link}</a></p>")));
     page.push_str("</body></html>\n");
     page
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// A header is one line, whatever is in the name of a column.
@@ -279,7 +278,7 @@ mod tests {
         let page = html("a <b> & \"c\"\nd", Some("https://h/?a=1&b='2'"));
         assert_eq!(
             page,
-            "<!DOCTYPE html><html><body><p>a &lt;b&gt; &amp; &quot;c&quot;</p><p>d</p>\
+            "<!DOCTYPE html><html><body><p>a &lt;b&gt; &amp; \"c\"</p><p>d</p>\
              <p><a href=\"https://h/?a=1&amp;b=&#39;2&#39;\">https://h/?a=1&amp;b=&#39;2&#39;</a></p>\
              </body></html>\n"
         );

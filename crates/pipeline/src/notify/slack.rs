@@ -6,22 +6,17 @@ use super::config::Notify;
 use super::credential::variable;
 use super::deliver::{client, post};
 use super::happened::Happened;
+use super::markup;
 
-/// Whether it was told: it may not be wanted.
-pub(super) async fn tell(
-    config: &Notify,
-    model: &str,
-    happened: &Happened,
-) -> Result<bool, String> {
-    let Some(url) = &config.slack_url_env else { return Ok(false) };
+/// Tells it, if anybody wants to hear.
+pub(super) async fn tell(config: &Notify, model: &str, happened: &Happened) -> Result<(), String> {
+    let Some(url) = &config.slack_url_env else { return Ok(()) };
     let url = variable(url)?;
-    let body = serde_json::json!({ "text": escaped(&happened.text(model)) }).to_string();
-    post(&client(Vec::new())?, &url, &HeaderMap::new(), &body).await.map(|()| true)
+    post(&client(Vec::new())?, &url, &HeaderMap::new(), &body(model, happened)).await
 }
 
-/// Slack takes these three characters for its own.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+fn body(model: &str, happened: &Happened) -> String {
+    serde_json::json!({ "text": markup::text(&happened.text(model)) }).to_string()
 }
 
 #[cfg(test)]
@@ -31,6 +26,6 @@ mod tests {
     #[test]
     fn what_slack_takes_for_its_own_is_escaped() {
         let happened = Happened::GateFailed { reason: "accuracy is <0.9>".to_owned() };
-        assert_eq!(escaped(&happened.text("Iris")), "Iris: accuracy is &lt;0.9&gt;");
+        assert_eq!(body("Iris", &happened), "{\"text\":\"Iris: accuracy is &lt;0.9&gt;\"}");
     }
 }

@@ -1,51 +1,75 @@
-//! Tells all whom a project names. Nobody who does not listen fails the pipeline: what cannot be delivered is logged.
+//! Tells those whom a project names. Nobody who does not listen fails the pipeline: what cannot be delivered is logged.
+
+use futures::future::join_all;
 
 use super::happened::Happened;
+use super::receiver::Receiver;
 use super::{alertmanager, email, slack, webhook};
 use crate::Project;
 
 /// Tells whoever the project names. Returns when everybody was told or given up.
 pub async fn notify(project: &Project, happened: &[Happened]) {
+    let all = Receiver::all(&project.config.notify);
     for one in happened {
         // It is no failure of the pipeline that nobody listens.
-        let _is_told = tell(project, one).await;
+        let _who_heard = tell(project, one, &all).await;
     }
 }
 
-/// The same of one thing; whether somebody heard it, or nobody wants to. What nobody heard may be told again.
-pub(crate) async fn tell(project: &Project, happened: &Happened) -> bool {
-    let config = &project.config.notify;
-    let model = &project.config.model.name;
-    if !config.on.contains(&happened.wanted_as()) {
-        return true;
+/// Tells these, all at once; returns those who need not be told again: who heard it, and all where nobody wants to.
+pub(crate) async fn tell(project: &Project, happened: &Happened, to: &[Receiver]) -> Vec<Receiver> {
+    if !project.config.notify.on.contains(&happened.wanted_as()) {
+        return to.to_vec();
     }
-    let (webhook, slack, email, alertmanager) = tokio::join!(
-        webhook::tell(config, model, happened),
-        slack::tell(config, model, happened),
-        email::tell(project, happened),
-        alertmanager::tell(project, happened),
-    );
-    let all = [
-        ("the webhook", webhook),
-        ("Slack", slack),
-        ("the mail server", email),
-        ("Alertmanager", alertmanager),
-    ];
-    for (whom, told) in &all {
-        if let Err(reason) = told {
-            tracing::warn!(reason, "{whom} was not told");
+    let addresses: Vec<&str> = to
+        .iter()
+        .filter_map(|receiver| match receiver {
+            Receiver::Email(address) => Some(address.as_str()),
+            _ => None,
+        })
+        .collect();
+    let others = to.iter().map(|receiver| tell_one(project, happened, receiver));
+    let (told, mails) = tokio::join!(join_all(others), email::tell(project, happened, &addresses));
+    let is_away = mails.iter().all(Result::is_err);
+    if let Some(Err(reason)) = mails.first().filter(|_| is_away) {
+        tracing::warn!(reason, "the mail server was not told");
+    }
+    let mut mails = mails.into_iter();
+    let told = told.into_iter().map(|told| (told.is_none(), told.or_else(|| mails.next())));
+    let mut heard = Vec::with_capacity(to.len());
+    for (receiver, (is_mail, told)) in to.iter().zip(told) {
+        match told {
+            Some(Ok(())) => heard.push(receiver.clone()),
+            Some(Err(reason)) if is_mail && !is_away => {
+                tracing::warn!(reason, "{receiver} got no mail");
+            }
+            Some(Err(reason)) if !is_mail => tracing::warn!(reason, "{receiver} was not told"),
+            Some(Err(_)) | None => {}
         }
     }
-    let has_heard = all.iter().any(|(_, told)| *told == Ok(true));
-    has_heard || all.iter().all(|(_, told)| told.is_ok())
+    heard
 }
 
-/// Says once more what goes on to those who forget what they do not hear again.
-pub(crate) async fn repeat(project: &Project, happened: &Happened) {
-    if !project.config.notify.on.contains(&happened.wanted_as()) {
-        return;
-    }
-    if let Err(reason) = alertmanager::tell(project, happened).await {
-        tracing::warn!(reason, "Alertmanager was not told");
+/// Tells one; none of those who get mail, for whom one connection is enough.
+async fn tell_one(
+    project: &Project,
+    happened: &Happened,
+    receiver: &Receiver,
+) -> Option<Result<(), String>> {
+    let (config, model) = (&project.config.notify, project.config.model.name.as_str());
+    Some(match receiver {
+        Receiver::Webhook => webhook::tell(config, model, happened).await,
+        Receiver::Slack => slack::tell(config, model, happened).await,
+        Receiver::Alertmanager(url) => alertmanager::tell(project, happened, url).await,
+        Receiver::Email(_) => return None,
+    })
+}
+
+/// Says once more what goes on to those of these who forget what they do not hear again.
+pub(crate) async fn repeat(project: &Project, happened: &Happened, to: &[Receiver]) {
+    let forgetful: Vec<Receiver> =
+        to.iter().filter(|receiver| receiver.is_forgetful()).cloned().collect();
+    if !forgetful.is_empty() {
+        let _who_heard = tell(project, happened, &forgetful).await;
     }
 }

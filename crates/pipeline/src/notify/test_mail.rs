@@ -17,11 +17,20 @@ pub(crate) async fn next_mail(mails: &mut UnboundedReceiver<String>) -> String {
     tokio::time::timeout(TOO_LONG, mails.recv()).await.unwrap().unwrap()
 }
 
-/// A project in this folder, and the mails that it sends: to a server that greets with these, one after the other, and well
-/// from then on. `421` is that it may be better later, `554` that it will not.
+/// How a server answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct MailServer {
+    /// How it greets, one after the other, and well from then on. `421` is that it may be better later, `554` that it will
+    /// not.
+    pub(crate) greetings: &'static [&'static str],
+    /// Addresses that it does not take.
+    pub(crate) refused: &'static [&'static str],
+}
+
+/// A project in this folder, and the mails that it sends to such a server.
 pub(crate) async fn mailing(
     folder: &Path,
-    greetings: &'static [&'static str],
+    server: MailServer,
 ) -> (Project, UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -33,7 +42,7 @@ pub(crate) async fn mailing(
     let project = Project::open(folder, None).unwrap();
     let (sender, mails) = unbounded_channel();
     tokio::spawn(async move {
-        let mut greetings = greetings.iter();
+        let mut greetings = server.greetings.iter();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let mut stream = BufReader::new(stream);
@@ -51,7 +60,8 @@ pub(crate) async fn mailing(
                     text.push_str(&line);
                 }
                 if let Some(text) = mail.take() {
-                    sender.send(text).unwrap();
+                    // Whoever tests may have seen enough.
+                    let _is_read = sender.send(text);
                     answer = "250 taken";
                     continue;
                 }
@@ -60,7 +70,12 @@ pub(crate) async fn mailing(
                 }
                 let is_mail = line.starts_with("DATA");
                 mail = is_mail.then(String::new);
-                answer = if is_mail { "354 go on" } else { "250 well" };
+                let is_refused = server.refused.iter().any(|address| line.contains(address));
+                answer = match (is_mail, is_refused && line.starts_with("RCPT")) {
+                    (true, _) => "354 go on",
+                    (false, true) => "550 nobody of that name",
+                    (false, false) => "250 well",
+                };
             }
         }
     });

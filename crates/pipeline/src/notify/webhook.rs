@@ -27,14 +27,10 @@ struct Message<'a> {
     data: &'a Happened,
 }
 
-/// Whether it was told: it may not be wanted.
-pub(super) async fn tell(
-    config: &Notify,
-    model: &str,
-    happened: &Happened,
-) -> Result<bool, String> {
+/// Tells it, if anybody wants to hear.
+pub(super) async fn tell(config: &Notify, model: &str, happened: &Happened) -> Result<(), String> {
     let (Some(url), Some(secret)) = (&config.webhook_url_env, &config.webhook_secret_env) else {
-        return Ok(false);
+        return Ok(());
     };
     let (url, secret) = (variable(url)?, variable(secret)?);
     let now = chrono::Utc::now();
@@ -59,7 +55,7 @@ pub(super) async fn tell(
         let value = HeaderValue::from_str(&value).map_err(|error| error.to_string())?;
         headers.insert(HeaderName::from_static(name), value);
     }
-    post(&client(Vec::new())?, &url, &headers, &body).await.map(|()| true)
+    post(&client(Vec::new())?, &url, &headers, &body).await
 }
 
 /// Base64 of HMAC-SHA256 over `id.timestamp.body`. A secret written as `whsec_…` is base64 itself.

@@ -1,9 +1,12 @@
 //! Labels of predictions, found by their id, whenever they come.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, StringArray};
+use arrow_array::{Array as _, ArrayRef, StringArray, UInt32Array};
 use arrow_cast::cast;
+use arrow_select::take::take;
 use serde_json::Value;
 use trainyard_data::Columns;
 use trainyard_data::arrow_schema::DataType;
@@ -11,7 +14,7 @@ use trainyard_quality::{Found, LabelIndex};
 use trainyard_report::quality::Labels;
 use trainyard_serve::Facts;
 
-use super::columns::{arrow, gather, texts, wanted};
+use super::columns::{arrow, gather, lacks, numbers, texts, wanted};
 use crate::{Error, Result};
 
 /// The column of labels with the row of a request that has several.
@@ -24,14 +27,40 @@ const LABELS_MAX: usize = 50_000_000;
 const ON: &str =
     "--on names the id: NAME, or PREDICTIONS=LABELS where the tables call it differently";
 
-/// Labels as they were read.
+/// Labels as they were read: nothing of them is copied, for there may be millions.
 pub(super) struct LabelTable {
-    /// Id of each.
-    ids: StringArray,
+    ids: Ids,
     /// The row within the request, if that is known.
     rows: Option<Vec<u64>>,
-    /// What was true, as texts.
-    truth: Vec<Option<String>>,
+    /// What was true: texts, or numbers.
+    truth: ArrayRef,
+}
+
+/// The id of each label, in the pieces in which they were read.
+struct Ids {
+    pieces: Vec<StringArray>,
+    /// The first label behind each piece.
+    ends: Vec<u32>,
+}
+
+impl Ids {
+    fn of(pieces: Vec<StringArray>) -> Self {
+        let mut end = 0;
+        let ends = pieces.iter().map(|piece| {
+            end += piece.len() as u32;
+            end
+        });
+        let ends = ends.collect();
+        Self { pieces, ends }
+    }
+
+    fn get(&self, label: u32) -> Option<&str> {
+        let place = self.ends.partition_point(|end| *end <= label);
+        let piece = self.pieces.get(place)?;
+        let start = self.ends[place] as usize - piece.len();
+        let row = label as usize - start;
+        piece.is_valid(row).then(|| piece.value(row))
+    }
 }
 
 /// Predictions with labels.
@@ -49,9 +78,20 @@ impl LabelTable {
     pub(super) fn read(columns: &Columns, source: &str, id: &str, target: &str) -> Result<Self> {
         check_labels(columns, source)?;
         let all: Vec<u32> = (0..columns.rows() as u32).collect();
-        let ids = wanted(columns, source, id, &all).map_err(|error| error.hinting(ON))?;
-        let ids = as_texts(&ids)?;
-        let truth = texts(&wanted(columns, source, target, &all)?)?;
+        let Some(ids) = columns.read(id)? else {
+            return Err(lacks(columns, source, id).hinting(ON));
+        };
+        let tight = |piece: ArrayRef| {
+            let mut texts = as_texts(&piece)?;
+            drop(piece);
+            // Whoever decoded it left room for more.
+            texts.shrink_to_fit();
+            Ok(texts)
+        };
+        let ids = ids.into_iter().map(tight).collect::<Result<Vec<StringArray>>>()?;
+        let truth = wanted(columns, source, target, &all)?;
+        let is_number = truth.data_type().is_floating();
+        let truth = if is_number { truth } else { cast(&truth, &DataType::Utf8).map_err(arrow)? };
         let rows = match gather(columns, ROW, &all)? {
             None => None,
             Some(rows) => {
@@ -61,7 +101,7 @@ impl LabelTable {
                 Some(rows.map(|value| row(value).unwrap_or(0)).collect())
             }
         };
-        Ok(Self { ids, rows, truth })
+        Ok(Self { ids: Ids::of(ids), rows, truth })
     }
 
     /// From what clients of a model server said.
@@ -77,7 +117,8 @@ impl LabelTable {
                 _ => None,
             });
         }
-        Self { ids: StringArray::from(ids), rows: Some(rows), truth }
+        let truth = Arc::new(StringArray::from(truth));
+        Self { ids: Ids::of(vec![StringArray::from(ids)]), rows: Some(rows), truth }
     }
 
     /// Whether some are of other rows than the first of a request.
@@ -86,10 +127,12 @@ impl LabelTable {
     }
 
     /// Finds the predictions that these are of. `id` is the column of the predictions.
-    pub(super) fn join(mut self, predictions: &Columns, source: &str, id: &str) -> Result<Joined> {
-        let known = self.ids.iter().zip(&self.truth);
-        let ids: Vec<Option<&str>> = known.map(|(id, truth)| truth.as_ref().and(id)).collect();
-        let mut index = LabelIndex::new(ids.into_iter(), self.rows.as_deref());
+    pub(super) fn join(self, predictions: &Columns, source: &str, id: &str) -> Result<Joined> {
+        let Self { ids, rows, truth } = self;
+        // One without a truth is still to come.
+        let is_known = known(&truth)?;
+        let id_of = |label: u32| if is_known[label as usize] { ids.get(label) } else { None };
+        let mut index = LabelIndex::new(is_known.len(), id_of, rows.as_deref());
         let mut joined = Joined::default();
         let mut labels: Vec<u32> = Vec::new();
         let (mut position, mut row, mut repeated) = (0_u32, 0_u64, 0_u64);
@@ -129,21 +172,32 @@ impl LabelTable {
             return Err(error);
         }
         if !found {
-            return Err(super::columns::lacks(predictions, source, id).hinting(ON));
+            return Err(lacks(predictions, source, id).hinting(ON));
         }
         joined.counts = Labels {
             predictions: u64::from(position),
             labelled: labels.len() as u64,
-            // One without a truth is still to come.
-            labels: self.truth.iter().flatten().count() as u64,
+            labels: is_known.iter().filter(|is_known| **is_known).count() as u64,
             superseded: index.superseded() as u64,
             repeated,
         };
+        // Before the texts are made, which take as much.
+        drop(index);
+        drop((ids, rows));
+        let truth = take(&truth, &UInt32Array::from(labels), None).map_err(arrow)?;
         // Nothing without a truth is in the index.
-        let truth = |label: u32| self.truth[label as usize].take().unwrap_or_default();
-        joined.truth = labels.into_iter().map(truth).collect();
+        joined.truth = texts(&truth)?.into_iter().map(Option::unwrap_or_default).collect();
         Ok(joined)
     }
+}
+
+/// Whether something is said to be true of each: as [`texts`] has it.
+fn known(truth: &ArrayRef) -> Result<Vec<bool>> {
+    if truth.data_type().is_floating() {
+        return Ok(numbers(truth)?.into_iter().map(|value| !value.is_nan()).collect());
+    }
+    let texts = truth.as_string::<i32>();
+    Ok(texts.iter().map(|text| text.is_some_and(|text| !text.is_empty())).collect())
 }
 
 /// Refuses more labels than are held at once.

@@ -15,7 +15,7 @@ use super::registry::Registry;
 use super::said::{Once, Said, Told};
 use crate::Project;
 use crate::labels::version_of;
-use crate::notify::{Happened, Occasion, Trouble, repeat, tell};
+use crate::notify::{About, Happened, Ongoing, Trouble, notify};
 use crate::service::service;
 
 /// Time between two looks at processes: what a user waits in vain at most before anything is done about it.
@@ -28,7 +28,7 @@ const ENGINE_PAUSE: Duration = Duration::from_secs(1);
 const OUTAGE_AFTER: Duration = Duration::from_secs(10);
 
 /// How often an outage is said to an Alertmanager, which forgets what goes on when it is started again, and to all as long
-/// as nobody heard of it.
+/// as somebody did not hear of it, or of its end.
 const SAID_EVERY: Duration = Duration::from_mins(5);
 
 /// One project that is kept up.
@@ -42,44 +42,65 @@ pub(super) struct Keeping {
     serving: Option<String>,
     down: Option<Down>,
     trouble: Once,
-    turn: Turn,
+    outage: Outage,
 }
-
-/// Whose turn it is to tell others.
-type Turn = Arc<Mutex<()>>;
 
 /// Users are not served.
 struct Down {
     since: Instant,
-    /// The same for whoever is told.
-    trouble: Trouble,
     is_told: bool,
-    /// Whether somebody heard what was told last.
-    is_heard: Arc<AtomicBool>,
-    /// When it was said last.
-    said: Instant,
+    /// Why, as it was told.
+    reason: String,
 }
 
 impl Down {
-    fn new(reason: &str) -> Self {
-        let now = Instant::now();
-        let (trouble, is_heard) = (Trouble::new(reason), Arc::default());
-        Self { since: now, trouble, is_told: false, is_heard, said: now }
+    fn new() -> Self {
+        Self { since: Instant::now(), is_told: false, reason: String::new() }
     }
+}
 
-    /// Tells it, with this reason.
-    fn tell(&mut self, turn: &Turn, project: &Arc<Project>, reason: String) {
-        self.trouble.is_known = self.is_told;
-        self.is_told = true;
-        self.trouble.reason = reason;
+/// What others are told of outages. Nobody waits for them: users come first. One is told after the other: an outage that
+/// came after its own end would go on for whoever is told.
+#[derive(Default)]
+struct Outage {
+    ongoing: Arc<Mutex<Ongoing>>,
+    /// When something was said last; nothing yet, and a process before this one may have told of an outage.
+    said: Option<Instant>,
+    /// Whether all heard it.
+    is_heard: Arc<AtomicBool>,
+}
+
+impl Outage {
+    /// Says that there is one for this reason, or that there is none.
+    fn say(&mut self, project: &Arc<Project>, reason: Option<&str>) {
+        self.said = Some(Instant::now());
         self.is_heard = Arc::default();
-        self.say(turn, project);
+        let (ongoing, is_heard) = (Arc::clone(&self.ongoing), Arc::clone(&self.is_heard));
+        let (project, reason) = (Arc::clone(project), reason.map(str::to_owned));
+        tokio::spawn(async move {
+            let mut ongoing = ongoing.lock().await;
+            let have_heard = ongoing.say(&project, About::KeptUp, reason.as_deref()).await;
+            is_heard.store(have_heard, Ordering::Relaxed);
+        });
     }
 
-    /// Says it once more.
-    fn say(&mut self, turn: &Turn, project: &Arc<Project>) {
-        self.said = Instant::now();
-        tell_aside(turn, project, Happened::Outage(self.trouble.clone()), &self.is_heard);
+    /// Whether it is time to say it once more.
+    fn is_due(&self) -> bool {
+        self.said.is_none_or(|said| said.elapsed() >= SAID_EVERY)
+    }
+
+    /// Whether somebody has not heard what was said last.
+    fn is_open(&self) -> bool {
+        !self.is_heard.load(Ordering::Relaxed)
+    }
+
+    /// Tells something else in its turn.
+    fn tell(&self, project: &Arc<Project>, happened: Happened) {
+        let (ongoing, project) = (Arc::clone(&self.ongoing), Arc::clone(project));
+        tokio::spawn(async move {
+            let _turn = ongoing.lock().await;
+            notify(&project, &[happened]).await;
+        });
     }
 }
 
@@ -98,7 +119,7 @@ impl Keeping {
             serving: None,
             down: None,
             trouble: Once::default(),
-            turn: Turn::default(),
+            outage: Outage::default(),
         }
     }
 
@@ -210,8 +231,9 @@ impl Keeping {
                 }
                 if standing.outage().is_some() {
                     // That users are not served is the same piece of news.
-                    let down = self.down.get_or_insert_with(|| Down::new(&reason));
-                    down.tell(&self.turn, project, reason);
+                    self.outage.say(project, Some(&reason));
+                    let down = self.down.get_or_insert_with(Down::new);
+                    (down.is_told, down.reason) = (true, reason);
                     self.paces.concluded(&found.id);
                     return;
                 }
@@ -219,7 +241,7 @@ impl Keeping {
             }
         };
         self.paces.concluded(&found.id);
-        tell_aside(&self.turn, project, happened, &Arc::default());
+        self.outage.tell(project, happened);
     }
 
     /// Tells when users are not served, and when they are again.
@@ -229,9 +251,10 @@ impl Keeping {
             if let Some(down) = self.down.take().filter(|down| down.is_told) {
                 let seconds = down.since.elapsed().as_secs();
                 self.tell(&Said::note(model, format!("it serves again after {seconds} s")));
-                let (from, since) = (Occasion::Outage, down.trouble.since);
-                let over = Happened::Recovered { from, since };
-                tell_aside(&self.turn, project, over, &Arc::default());
+                self.outage.say(project, None);
+            } else if self.outage.is_open() && self.outage.is_due() {
+                // Whoever was away, or was told by a process before this one.
+                self.outage.say(project, None);
             }
             let is_news = standing.current.is_some() && self.serving != standing.current;
             if let Some(id) = standing.current.as_ref().filter(|_| is_news) {
@@ -242,16 +265,17 @@ impl Keeping {
             return;
         };
         self.serving = None;
-        let down = self.down.get_or_insert_with(|| Down::new(&reason));
-        if down.is_told && down.said.elapsed() >= SAID_EVERY {
-            down.say(&self.turn, project);
+        let down = self.down.get_or_insert_with(Down::new);
+        if down.is_told && self.outage.is_due() {
+            self.outage.say(project, Some(&down.reason));
         }
         // What becomes of a way back is told, too.
         let is_told = down.is_told || self.going_back.is_under_way();
         if is_told || down.since.elapsed() < OUTAGE_AFTER {
             return;
         }
-        down.tell(&self.turn, project, reason.clone());
+        (down.is_told, down.reason) = (true, reason.clone());
+        self.outage.say(project, Some(&reason));
         self.tell(&Said::trouble(model, format!("users are not served: {reason}")));
     }
 
@@ -267,20 +291,6 @@ impl Keeping {
     }
 }
 
-/// Tells others, whom nobody waits for: users come first. One after the other: an outage that comes after its own end would
-/// go on for whoever is told. What was heard is only said once more to those who forget it.
-fn tell_aside(turn: &Turn, project: &Arc<Project>, happened: Happened, is_heard: &Arc<AtomicBool>) {
-    let (turn, project, is_heard) = (Arc::clone(turn), Arc::clone(project), Arc::clone(is_heard));
-    tokio::spawn(async move {
-        let _turn = turn.lock().await;
-        if is_heard.load(Ordering::Relaxed) {
-            repeat(&project, &happened).await;
-        } else if tell(&project, &happened).await {
-            is_heard.store(true, Ordering::Relaxed);
-        }
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -290,25 +300,43 @@ mod tests {
 
     use super::super::registry::opener;
     use super::*;
-    use crate::notify::test_mail::{mailing, next_mail};
+    use crate::notify::test_mail::{MailServer, mailing, next_mail};
 
     #[tokio::test]
-    async fn an_outage_is_told_before_its_end_and_once_more_when_nobody_heard() {
+    async fn an_outage_is_told_before_its_end_and_its_end_by_whoever_comes_after() {
         let folder = tempfile::tempdir().unwrap();
-        let (project, mut mails) =
-            mailing(folder.path(), &["554 not here", "421 later", "220 here"]).await;
-        let (project, turn) = (Arc::new(project), Turn::default());
-        let mut down = Down::new("exit code 1");
-        down.tell(&turn, &project, "exit code 1".to_owned());
-        // The first is not heard, the second with the next try, and the third time there is nothing new.
-        down.say(&turn, &project);
-        down.say(&turn, &project);
-        let since = down.trouble.since.clone();
-        let over = Happened::Recovered { from: Occasion::Outage, since };
-        tell_aside(&turn, &project, over, &Arc::default());
-        let (first, last) = (next_mail(&mut mails).await, next_mail(&mut mails).await);
+        let (project, mut mails) = mailing(folder.path(), MailServer::default()).await;
+        let project = Arc::new(project);
+        let mut before = Outage::default();
+        before.say(&project, Some("exit code 1"));
+        before.say(&project, Some("exit code 1"));
+        let first = next_mail(&mut mails).await;
         assert!(first.contains("does not serve") && !first.contains("In-Reply-To"), "{first}");
+        // Another process, which knows nothing of it, finds that all is well.
+        drop(before);
+        let (_sender, projects) = watch::channel(Arc::clone(&project));
+        let registry = Arc::new(Registry::new(opener(|_project| std::future::pending())));
+        let mut keeping = Keeping::new(projects, registry, Arc::new(|_said: &Said| {}));
+        let standing = Standing {
+            current: Some("r1".to_owned()),
+            label: BTreeMap::new(),
+            gateway: Condition::Well,
+            instances: vec![Post {
+                id: "r1".to_owned(),
+                condition: Condition::Well,
+                is_by_hand: false,
+            }],
+            uses_engine: false,
+        };
+        for _look in 0..3 {
+            keeping.tell_outage(&project, &standing);
+        }
+        let last = next_mail(&mut mails).await;
         assert!(last.contains("the outage is over") && last.contains("In-Reply-To"), "{last}");
+        // What is said last is said after all that was said before.
+        keeping.outage.say(&project, Some("exit code 2"));
+        let next = next_mail(&mut mails).await;
+        assert!(next.contains("exit code 2") && !next.contains("In-Reply-To"), "{next}");
         assert!(mails.try_recv().is_err());
     }
 

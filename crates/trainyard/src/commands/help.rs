@@ -84,6 +84,11 @@ const TOPICS: [Topic; 14] = [
         text: include_str!("../../../../docs/quality.md"),
     },
     Topic {
+        name: "alerts",
+        about: "from a deployed model to an alert that is right, step by step",
+        text: include_str!("../../../../docs/alerts.md"),
+    },
+    Topic {
         name: "tracking",
         about: "the tracking server: databases, artifacts, users, backups",
         text: include_str!("../../../../docs/tracking.md"),

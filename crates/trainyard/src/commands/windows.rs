@@ -56,8 +56,8 @@ pub(super) async fn run(
         let rows = over_time.rows_without_time;
         printer::warning(&format!("{rows} rows have no time, and are in no window"));
     }
-    if !over_time.news.is_empty() {
-        printer::warning(&over_time.news.text(length));
+    if !over_time.news().is_empty() {
+        printer::warning(&over_time.news().text(length));
     }
     job.tell(&mut over_time).await?;
     let page = page?;

@@ -5,6 +5,7 @@ use trainyard_testkit::alertmanager::Alertmanager;
 use trainyard_testkit::mail_server::MailServer;
 
 use crate::project::{TestProject, stdout_of};
+use crate::watch::{SECRET, receiver};
 use crate::windows::{SIDES, usual, write};
 
 /// A project with rules on two columns that move together, and with these keys.
@@ -38,21 +39,24 @@ fn read(json: &str) -> Vec<Value> {
 fn each_cause_is_a_thread_of_mails_from_its_beginning_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let server = MailServer::start(folder.path());
-    let project = project(&format!(
-        "[notify.email]\nserver = \"localhost\"\nport = {}\nca_file = {:?}\nuser = \"{}\"\n\
+    let (url, received) = receiver();
+    let mut project = project(&format!(
+        "[notify]\nwebhook_url_env = \"HOOK\"\nwebhook_secret_env = \"HOOK_SECRET\"\n\
+         [notify.email]\nserver = \"localhost\"\nport = {}\nca_file = {:?}\nuser = \"{}\"\n\
          password_file = \"password\"\nfrom = \"Trainyard <ty@example.org>\"\n\
          to = [\"Team <team@example.org>\", \"me@example.org\"]\n",
         server.port,
         server.ca_file,
         MailServer::USER
     ));
+    project.env = vec![("HOOK".to_owned(), url), ("HOOK_SECRET".to_owned(), SECRET.to_owned())];
     // Who is not known is told nothing, and the password is in no message.
     std::fs::write(project.file("password"), "hunter3").unwrap();
     let said = look(&project, 5);
     assert!(said.contains("the mail server was not told"), "{said}");
     assert!(!said.contains("hunter3"), "{said}");
     assert!(read(&server.mails()).is_empty());
-    // What nobody heard is told again.
+    // Who did not hear is told again, and who did is not.
     std::fs::write(project.file("password"), format!("{}\n", MailServer::PASSWORD)).unwrap();
     look(&project, 5);
     look(&project, 5);
@@ -74,6 +78,9 @@ fn each_cause_is_a_thread_of_mails_from_its_beginning_to_its_end() {
         assert!(first["html"].as_str().unwrap().contains("<p>IrisClassifier: drift_score"));
         assert!(last["plain"].as_str().unwrap().contains("back to what is usual"), "{last}");
     }
+    let heard: Vec<String> = received.try_iter().map(|delivery| delivery.body).collect();
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    assert!(heard[1].contains("back to what is usual"), "{heard:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
+mod alert_page;
 mod alerts;
 mod artifacts;
 mod attacked;

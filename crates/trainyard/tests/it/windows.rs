@@ -233,6 +233,44 @@ fn an_alert_is_told_once_and_so_is_that_it_is_over() {
 }
 
 #[test]
+fn metrics_of_ones_own_are_measured_in_windows_and_segments_and_alerted_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, &usual(6));
+    let settings = "[monitor.metrics]\n\
+        left = \"share(side = left)\"\n\
+        big = \"sum(case when n > 5 then n else 0 end) / 2\"\n\
+        gone = \"sum(what)\"\n\
+        [[monitor.alert]]\nmetric = \"big\"\nabove_reference = 10\n\
+        [[monitor.alert]]\nmetric = \"left\"\nsegment = \"*\"\nother_than = [0, 1]\n";
+    std::fs::write(folder.join("monitor.toml"), settings).unwrap();
+    let look = || looked(folder, &["--config", "monitor.toml", "--segment", "side"]);
+    let first = look();
+    for (day, window) in (1..).zip(first["windows"].as_array().unwrap()) {
+        let expected = if day == 5 { 1150.0 } else { 0.0 };
+        assert_eq!(measure(window, "big", None, None), expected, "{window}");
+        assert_eq!(measure(window, "left", None, None), 0.5);
+        assert_eq!(measure(window, "left", None, Some("\"side\" = \"left\"")), 1.0);
+        let measures = window["measures"].as_array().unwrap();
+        assert!(measures.iter().all(|one| one["metric"] != "gone"));
+        let big = measures.iter().find(|one| one["metric"] == "big").unwrap();
+        assert_eq!((&big["about"], &big["reference"]), (&"data".into(), &0.0.into()));
+        let said = window["remarks"].to_string();
+        assert!(said.contains("gone is not known: ") && said.contains("what"), "{said}");
+    }
+    let alerts = first["alerts"].as_array().unwrap();
+    let alert = |alert: &Value| (alert["rule"].clone(), alert["began"]["begins"].clone());
+    let alerts: Vec<_> = alerts.iter().map(alert).collect();
+    assert_eq!(alerts, [("big".into(), begins(5).into())]);
+    // A definition that changes is one more look at all.
+    assert!(looked_at(&look()).is_empty());
+    std::fs::write(folder.join("monitor.toml"), settings.replace("/ 2", "/ 4")).unwrap();
+    let then = look();
+    assert_eq!(looked_at(&then).len(), 6);
+    assert_eq!(measure(&then["windows"][4], "big", None, None), 575.0);
+}
+
+#[test]
 fn windows_of_rows_need_no_times_and_mistakes_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -35,6 +35,7 @@ impl MonitorJob {
             labels: settings.labels.clone(),
             on: settings.on.clone(),
             target: settings.target.clone(),
+            prediction: settings.prediction.clone(),
             reference: settings.labelled_reference.clone(),
             conditions: rows.conditions,
             since: rows.since,

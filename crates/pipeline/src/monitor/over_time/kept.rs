@@ -2,15 +2,16 @@
 //!
 //! They are kept longer than rows: a window of which rows were removed stays as it was.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use trainyard_base::file::{Access, replace};
-use trainyard_drift::{About, Measure, Profile, Told, Window, WindowLength, WindowResult, metric};
+use trainyard_drift::{About, Measure, Profile, Window, WindowLength, WindowResult, metric};
 
+use super::memory::Memory;
 use super::rows::Found;
 use crate::quality::WindowQuality;
 use crate::{Error, Result};
@@ -61,12 +62,12 @@ pub struct History {
     /// The run that has them as metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// Alerts that somebody was told of.
-    #[serde(default)]
-    pub told: Vec<Told>,
-    /// The last window that had ended when somebody was told, or there was nothing to tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told_until: Option<Window>,
+    /// What those who are told know of alerts.
+    #[serde(flatten)]
+    pub memory: Memory,
+    /// The same of those who know something else, by id: they were away.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) others: BTreeMap<String, Memory>,
     /// Windows that were looked at and are not in the run yet: the store was away.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unlogged: BTreeSet<Window>,
@@ -84,8 +85,8 @@ impl History {
             current: String::new(),
             window,
             run_id: None,
-            told: Vec::new(),
-            told_until: None,
+            memory: Memory::default(),
+            others: BTreeMap::new(),
             unlogged: BTreeSet::new(),
             windows: Vec::new(),
         }

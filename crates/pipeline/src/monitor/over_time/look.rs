@@ -18,10 +18,13 @@ use super::super::job::MonitorJob;
 use super::super::quality::Quality;
 use super::super::segments::conditions;
 use super::super::settings::Settings;
+use super::defined::Defined;
 use super::kept::{Folder, History, KeptWindow};
+use super::memory::{Memory, Untold};
 use super::pass::{Seen, columns, pass};
 use super::rows::{Found, Placed};
 use super::summed::names;
+use crate::notify::Receiver;
 use crate::{Error, Result};
 
 /// Where histories are kept, in the folder of a prediction log or beside the page.
@@ -40,14 +43,11 @@ pub struct OverTime {
     pub alerts: Vec<Episode>,
     /// What somebody is to be told.
     #[serde(skip)]
-    pub news: News,
+    pub(super) untold: Untold,
     /// The windows that were looked at now, or of which labels say something else now.
     pub looked_at: Vec<Window>,
     /// Rows without a time, which are in no window.
     pub rows_without_time: u64,
-    /// The last window that ended, with rows or without.
-    #[serde(skip)]
-    pub(super) last_ended: Option<Window>,
     /// The last window that ended, if nothing came to the log in it.
     #[serde(skip)]
     pub(super) silent: Option<Window>,
@@ -123,6 +123,9 @@ impl MonitorJob {
             let (time_sum, settings) = (found.time_sum, settings.clone());
             looked.push(KeptWindow { result, time_sum, settings });
         }
+        let place = |one: &KeptWindow| placed.place(one.result.window);
+        let results = looked.iter_mut().filter_map(|one| Some((place(one)?, &mut one.result)));
+        Defined::of(&job.settings)?.add(&sides, &placed, None, results)?;
         history.title.clone_from(&sides.meta.title);
         history.reference.clone_from(&sides.meta.reference);
         history.current.clone_from(&sides.meta.current);
@@ -149,12 +152,10 @@ impl MonitorJob {
         let mut results = history.results();
         results.extend(silent);
         let alerts = episodes(&job.rules(), &results);
-        let news = job.news(&alerts, &history, &relabelled, now);
         let ended = results.iter().filter(|result| !result.is_open);
         let last_ended = ended.map(|result| result.window).max();
-        if news.is_empty() || history.told_until.is_none() {
-            history.told_until = last_ended;
-        }
+        let news = |memory: &Memory| job.news(&alerts, memory, now);
+        let untold = Untold::of(&mut history, &relabelled, last_ended, news);
         if job.tracking.is_some() {
             history.unlogged.extend(&looked_at);
         }
@@ -163,10 +164,9 @@ impl MonitorJob {
         Ok(OverTime {
             history,
             alerts,
-            news,
+            untold,
             looked_at,
             rows_without_time,
-            last_ended,
             silent: last_silent,
             folder,
         })
@@ -301,6 +301,9 @@ impl MonitorJob {
                     kept.result.add_change(change, Some(&name));
                 }
             }
+            let place = |one: &KeptWindow| placed.place(one.result.window);
+            let results = looked.iter_mut().filter_map(|one| Some((place(one)?, &mut one.result)));
+            Defined::of(&job.settings)?.add(&sides, &placed, Some(&name), results)?;
         }
         Ok(())
     }
@@ -314,14 +317,8 @@ impl MonitorJob {
         hash
     }
 
-    /// What of the alerts on a history is news at this time.
-    fn news(
-        &self,
-        alerts: &[Episode],
-        history: &History,
-        relabelled: &[Window],
-        now: DateTime<Utc>,
-    ) -> News {
+    /// What of the alerts is news at this time to somebody who was told so much.
+    fn news(&self, alerts: &[Episode], memory: &Memory, now: DateTime<Utc>) -> News {
         let now = now.timestamp_micros();
         let silences: Vec<_> = self
             .settings
@@ -330,15 +327,14 @@ impl MonitorJob {
             .filter(|one| one.until.as_deref().and_then(instant).is_none_or(|until| now < until))
             .collect();
         let is_silenced = |one: &Episode| silences.iter().any(|by| by.covers(one));
-        // At the first look all that ever was would be news.
         let is_recent = |one: &Episode| {
             let by_labels = matches!(one.series.about, About::Quality | About::Estimate);
             let has_ended = |until| one.ended.is_some_and(|ended| ended > until);
-            history.told_until.is_some_and(|until| {
-                has_ended(until) || (by_labels && relabelled.contains(&one.fired))
+            memory.told_until.is_some_and(|until| {
+                has_ended(until) || (by_labels && memory.relabelled.contains(&one.fired))
             })
         };
-        news(alerts, &history.told, is_silenced, is_recent)
+        news(alerts, &memory.told, is_silenced, is_recent)
     }
 }
 
@@ -349,13 +345,14 @@ impl OverTime {
             .map_err(|error| Error::io("windows.json", std::io::Error::other(error)))
     }
 
-    /// Keeps that the news were told.
-    pub fn remember_told(&mut self) -> Result<()> {
-        if self.news.is_empty() {
-            return Ok(());
-        }
-        self.history.told.clone_from(&self.news.told);
-        self.history.told_until = self.last_ended;
+    /// What is news to those who were told all until now.
+    pub fn news(&self) -> &News {
+        &self.untold.usual
+    }
+
+    /// Keeps that of all who are named these have heard the news.
+    pub(super) fn remember(&mut self, all: &[Receiver], heard: &[Receiver]) -> Result<()> {
+        std::mem::take(&mut self.untold).heard(&mut self.history, all, heard);
         self.folder.write(&self.history)
     }
 
@@ -381,6 +378,7 @@ fn decisive(settings: &Settings) -> String {
         labels: None,
         on: None,
         target: None,
+        prediction: None,
         labelled_reference: None,
         memory: None,
         prometheus: None,
@@ -395,6 +393,8 @@ fn decisive(settings: &Settings) -> String {
     format!("{decisive:?}")
         .replace("engine: None, ", "")
         .replace("engine_driver: None, engine_timeout: None, ", "")
+        .replace("target: None, prediction: None, ", "target: None, ")
+        .replace("metrics: {}, ", "")
 }
 
 /// Which windows are looked at now.
@@ -468,6 +468,7 @@ mod tests {
     fn what_earlier_versions_did_not_have_and_nobody_says_decides_nothing() {
         let usual = decisive(&Settings::default());
         assert!(usual.starts_with("Settings { reference: None, current: None, columns: None, "));
+        assert!(usual.contains("target: None, labelled_reference: None, alerts: None"), "{usual}");
         let engine_timeout = Some(Duration::from_secs(1));
         assert_eq!(decisive(&Settings { engine_timeout, ..Settings::default() }), usual);
         let engine = Some("spark://here".to_owned());

@@ -1,9 +1,11 @@
 //! Windows one after the other: each compared with the reference and with the one before it, kept, and alerted on.
 
+mod defined;
 mod in_engine;
 mod judged;
 mod kept;
 mod look;
+mod memory;
 mod metrics;
 mod outcome;
 mod partial;

@@ -1,16 +1,17 @@
 //! What follows from a look at windows: the page, metrics for Prometheus, messages, and a failure where one is wanted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use futures::future::join_all;
 use trainyard_data::write_atomically;
-use trainyard_drift::{About, DatasetVerdict, Episode, metric};
+use trainyard_drift::{About, DatasetVerdict, Episode, News, metric};
 use trainyard_report::drift::{self as report, Meta};
 
 use super::super::job::MonitorJob;
 use super::look::OverTime;
-use crate::Result;
-use crate::notify::{Alert, Happened, repeat, tell};
+use crate::notify::{Alert, Happened, Receiver, repeat, tell};
+use crate::{Project, Result};
 
 /// The page, beside that of single comparisons.
 const PAGE: &str = "windows.html";
@@ -38,33 +39,28 @@ impl MonitorJob {
         Ok(path)
     }
 
-    /// Tells whom the project names what is news, in one message or one for each cause, and keeps that it was told. What
-    /// nobody heard is news the next time, too. What goes on and is known is told to those who would forget it.
+    /// Tells whom the project names what is news to them, in one message or one for each cause, and keeps who heard it. What
+    /// somebody did not hear is news to him the next time, too. What goes on and is known is told to those who would forget it.
     pub async fn tell(&self, over_time: &mut OverTime) -> Result<()> {
-        let (news, length) = (&over_time.news, over_time.history.window);
-        let known: BTreeSet<_> = news.told.iter().map(|told| (&told.rule, &told.series)).collect();
-        let goes_on =
-            |one: &&Episode| one.ended.is_none() && known.contains(&(&one.rule, &one.series));
-        let firing: Vec<Episode> = over_time.alerts.iter().filter(goes_on).cloned().collect();
-        if news.is_empty() && firing.is_empty() {
+        let Some(project) = &self.project else {
+            return if over_time.untold.is_empty() { Ok(()) } else { over_time.remember(&[], &[]) };
+        };
+        let all = Receiver::all(&project.config.notify);
+        // Most know the same, and are told the same.
+        let mut groups: BTreeMap<Option<String>, Vec<Receiver>> = BTreeMap::new();
+        for receiver in &all {
+            let own = Some(receiver.id()).filter(|id| over_time.untold.own.contains_key(id));
+            groups.entry(own).or_default().push(receiver.clone());
+        }
+        let tell = |group: &Vec<Receiver>| {
+            let news = group.first().map(|one| over_time.untold.to(one));
+            give(project, over_time, news, group.clone())
+        };
+        let heard = join_all(groups.values().map(tell)).await.concat();
+        if over_time.untold.is_empty() {
             return Ok(());
         }
-        if let Some(project) = &self.project {
-            let alert = Happened::Alert(Alert {
-                text: news.text(length),
-                began: [news.began.as_slice(), &news.passed].concat(),
-                over: news.over.clone(),
-                causes: news.by_cause(length),
-                firing,
-                length,
-            });
-            if news.is_empty() {
-                repeat(project, &alert).await;
-            } else if !tell(project, &alert).await {
-                return Ok(());
-            }
-        }
-        over_time.remember_told()
+        over_time.remember(&all, &heard)
     }
 
     /// Why a look is to end with exit code 4, if the verdict on the last closed window is one that is not accepted.
@@ -92,4 +88,34 @@ impl MonitorJob {
             None => format!("the verdict on {name} is {}", verdict.name()),
         })
     }
+}
+
+/// Tells these what is news to them; who heard it.
+async fn give(
+    project: &Project,
+    over_time: &OverTime,
+    news: Option<&News>,
+    to: Vec<Receiver>,
+) -> Vec<Receiver> {
+    let Some(news) = news else { return to };
+    let length = over_time.history.window;
+    let known: BTreeSet<_> = news.told.iter().map(|told| (&told.rule, &told.series)).collect();
+    let goes_on = |one: &&Episode| one.ended.is_none() && known.contains(&(&one.rule, &one.series));
+    let firing: Vec<Episode> = over_time.alerts.iter().filter(goes_on).cloned().collect();
+    if news.is_empty() && firing.is_empty() {
+        return to;
+    }
+    let alert = Happened::Alert(Alert {
+        text: news.text(length),
+        began: [news.began.as_slice(), &news.passed].concat(),
+        over: news.over.clone(),
+        causes: news.by_cause(length),
+        firing,
+        length,
+    });
+    if news.is_empty() {
+        repeat(project, &alert, &to).await;
+        return to;
+    }
+    tell(project, &alert, &to).await
 }

@@ -288,6 +288,16 @@ impl Placed {
         self.summed_at(place).map(|summed| summed.findings(names)).unwrap_or_default()
     }
 
+    /// The place of a window.
+    pub(super) fn place(&self, window: Window) -> Option<usize> {
+        self.windows.binary_search_by_key(&window, |found| found.window).ok()
+    }
+
+    /// Whether a window is of rows, and not of summaries.
+    pub(super) fn has_rows(&self, place: usize) -> bool {
+        self.summed_at(place).is_none()
+    }
+
     fn summed_at(&self, place: usize) -> Option<&Summed> {
         self.summed.get(place)?.as_ref()
     }

@@ -36,6 +36,9 @@ const LABELS_BYTES_MAX: u64 = 1 << 20;
 /// Hours and versions that are read at once.
 const PARTS_AT_ONCE: usize = 32;
 
+/// Bytes that what is read of hours may take, before it is put together.
+const READ_BYTES: usize = 128 << 20;
+
 /// Of a column one value in so many may be withheld: it moves no share by more than is chance in a thousand rows.
 const WITHHELD_PART: u64 = 100;
 
@@ -228,13 +231,24 @@ impl Summed {
         }
         let wanted: Vec<&String> =
             names.iter().filter(|name| !self.left_out.contains(*name)).collect();
-        let mut chunks: Vec<(u64, Profile)> = Vec::new();
+        let parts = self.parts.len().clamp(1, PARTS_AT_ONCE);
+        let at_once = (READ_BYTES / LogSummary::COLUMN_BYTES_MAX / parts).max(1);
+        for names in wanted.chunks(at_once) {
+            self.load_some(names, room)?;
+        }
+        Ok(())
+    }
+
+    /// The same of some columns: labels of all of them, as they are read, may be more than there is memory for.
+    fn load_some(&mut self, names: &[&String], room: Room) -> Result<()> {
+        let is_wanted = |name: &str| names.iter().any(|wanted| *wanted == name);
+        let mut chunks: Vec<Profile> = Vec::new();
         let mut lost = Lost::default();
         for parts in self.parts.chunks(PARTS_AT_ONCE) {
             let profiles = parts
                 .par_iter()
-                .map(|part| part.profile().map(|profile| (part.rows, profile)))
-                .collect::<std::io::Result<Vec<_>>>();
+                .map(|part| part.profile_of(is_wanted))
+                .collect::<std::io::Result<Vec<Profile>>>();
             let profiles = match profiles {
                 Ok(profiles) => profiles,
                 // Nobody changed what they are read from: it is as unreadable the next time.
@@ -246,13 +260,13 @@ impl Summed {
                     return Err(Error::io("summaries of the prediction log", source));
                 }
             };
-            let columns = merged(&wanted, &profiles, room, &mut lost);
+            let columns = merged(names, &profiles, room, &mut lost);
             let rows = parts.iter().map(|part| part.rows).sum();
-            chunks.push((rows, Profile::from_columns(rows, columns)));
+            chunks.push(Profile::from_columns(rows, columns));
         }
-        let columns = merged(&wanted, &chunks, room, &mut lost);
+        let columns = merged(names, &chunks, room, &mut lost);
         self.left_out.extend(lost.unfit);
-        self.tails = lost.tails;
+        self.tails.extend(lost.tails);
         for (name, column) in columns {
             if !self.left_out.contains(&name) {
                 self.put(name, column);
@@ -410,11 +424,11 @@ struct Lost {
 /// The columns of these names that some part has.
 fn merged(
     names: &[&String],
-    parts: &[(u64, Profile)],
+    parts: &[Profile],
     room: Room,
     lost: &mut Lost,
 ) -> Vec<(String, Column)> {
-    let is_there = |name: &&&String| parts.iter().any(|(_, part)| part.column(name).is_some());
+    let is_there = |name: &&&String| parts.iter().any(|part| part.column(name).is_some());
     let of = |name: &&String| ((*name).clone(), together(name, parts, room));
     let all: Vec<(String, Option<Suppressed>)> =
         names.par_iter().filter(is_there).map(of).collect();
@@ -432,25 +446,9 @@ fn merged(
     columns
 }
 
-/// A column of all parts, two by two: so each value is walked over as few times as possible. None where the types do not
-/// go together.
-fn together(name: &str, parts: &[(u64, Profile)], room: Room) -> Option<Suppressed> {
-    let mut lacking = 0;
-    let mut columns: Vec<Column> = Vec::with_capacity(parts.len());
-    for (rows, profile) in parts {
-        match profile.column(name) {
-            Some(column) => columns.push(column.clone()),
-            None => lacking += rows,
-        }
-    }
-    while columns.len() > 1 {
-        let merged = columns.chunks(2).map(|pair| match pair {
-            [one, other] => one.merged(other),
-            _ => pair.first().cloned(),
-        });
-        columns = merged.collect::<Option<Vec<Column>>>()?;
-    }
-    let whole = columns.pop()?.with_missing(lacking).quantised(room.points);
+/// A column of all parts, as far as there is room. None where the types do not go together.
+fn together(name: &str, parts: &[Profile], room: Room) -> Option<Suppressed> {
+    let whole = Profile::column_of_all(name, parts)?.quantised(room.points);
     Some(whole.most_frequent(LABELS_MAX, room.label_bytes))
 }
 
@@ -508,7 +506,7 @@ mod tests {
     fn parts_that_lack_a_column_have_missing_values_and_what_does_not_fit_is_left_out() {
         let part = |rows, columns: Vec<(&str, Column)>| {
             let columns = columns.into_iter().map(|(name, column)| (name.to_owned(), column));
-            (rows, Profile::from_columns(rows, columns.collect()))
+            Profile::from_columns(rows, columns.collect())
         };
         let text = Column::new(&[&StringArray::from(vec!["a", "b"])]);
         let parts = [
@@ -533,7 +531,7 @@ mod tests {
             let rare = (0..10).map(move |row| format!("rare {hour} {row}"));
             let labels = StringArray::from_iter_values(often.chain(rare));
             let columns = vec![("label".to_owned(), Column::new(&[&labels]))];
-            (1000, Profile::from_columns(1000, columns))
+            Profile::from_columns(1000, columns)
         };
         let parts: Vec<_> = (0..24).map(of).collect();
         let room = Room { points: POINTS_MAX, label_bytes: 300 };

@@ -107,6 +107,11 @@ impl Reading {
                 Kept::default()
             }
         };
+        // Until the server takes them apart.
+        for (named, _) in kept.extract_if(.., |(_, hour)| hour.is_mixed(&day)) {
+            let error = io::Error::other("some of its rows are in that of its day, too");
+            self.doubt(&[named.begins_ms], &named.path, &error);
+        }
         kept.retain(|(_, hour)| hour.segments.is_empty() || !hour.is_merged(&day));
         for kept in kept.into_iter().map(|(_, kept)| kept).chain([day]) {
             self.take(kept)?;
@@ -146,5 +151,48 @@ impl Reading {
             self.all.parts.push(part);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file;
+    use super::super::testing::{keeper, look, segment, summaries};
+    use super::*;
+
+    #[test]
+    fn a_summary_that_is_damaged_is_a_doubt_and_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        segment(folder.path(), 0, "1");
+        segment(folder.path(), 180, "1");
+        look(&keeper(folder.path()), 1000);
+        let path = file::path(folder.path(), 0);
+        let good = std::fs::read(&path).unwrap();
+        for length in [0, 12, 40, good.len() - 1] {
+            std::fs::write(&path, &good[..length]).unwrap();
+            let LogSummaries { parts, doubts, .. } = summaries(folder.path());
+            assert_eq!(parts.iter().map(|part| part.begins_ms).collect::<Vec<_>>(), [3 * HOUR_MS]);
+            let (hour, why) = doubts.first_key_value().unwrap();
+            assert_eq!((doubts.len(), *hour), (1, 0));
+            assert!(why.contains("0000000000000.summary"), "{why}");
+        }
+        // The last byte is of the checksum of a column.
+        let mut bytes = good.clone();
+        *bytes.last_mut().unwrap() ^= 0xff;
+        std::fs::write(&path, bytes).unwrap();
+        let broken = summaries(folder.path()).parts.remove(0);
+        broken.profile().unwrap_err();
+        assert!(broken.is_current(), "it is damaged, and was not changed");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!broken.is_current());
+        // Other hours are summarised all the same, also if rows of the damaged one are to be put to it.
+        segment(folder.path(), 5, "1");
+        for (hour, length) in [(1, 12), (2, good.len() - 1)] {
+            std::fs::write(&path, &good[..length]).unwrap();
+            segment(folder.path(), hour * 60 + 10, "1");
+            look(&keeper(folder.path()), 1000);
+            assert!(file::path(folder.path(), hour * HOUR_MS).exists());
+            assert_eq!(std::fs::read(&path).unwrap(), &good[..length], "somebody's to look at");
+        }
     }
 }

@@ -2,15 +2,19 @@
 //!
 //! The file of the day is there before those of its hours are gone, and lists their segments; whoever finds both goes by
 //! that, so no row is lost or counts twice, whoever is killed in between. What comes late to a day is an hour once more, until
-//! that is merged, too.
+//! that is merged, too. An earlier version that comes back knows of no days and makes the hour of all its segments again: such
+//! hours are taken apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::file::{DAY_MS, Kept, LogSummary, Named, day_of, day_path, files, open, write};
-use super::part::{Key, Part};
+use super::part::{COLUMN_BYTES_MAX, Key, Part};
+
+/// Bytes that columns which are put together may take at once.
+const COLUMNS_BYTES_MAX: usize = 64 << 20;
 
 /// The days that ended so long before now and have files of hours, the oldest first.
 pub(super) fn due(log: &Path, now: SystemTime, after: Duration) -> io::Result<Vec<i64>> {
@@ -93,20 +97,82 @@ fn together(day_ms: i64, all: &[LogSummary]) -> io::Result<Vec<Part>> {
     }
     let mut parts = Vec::with_capacity(groups.len());
     for ((key, length_ms), group) in groups {
-        // Those of one version at a time are in memory.
-        let read = group.into_iter().map(LogSummary::part).collect::<io::Result<Vec<Part>>>()?;
-        match <[Part; 1]>::try_from(read) {
+        match group.as_slice() {
             // It is not made of quantiles once more.
-            Ok([one]) => parts.push(Part { key, length_ms, ..one }),
-            Err(several) => parts.extend(Part::together(key, length_ms, &several)),
+            [one] => parts.push(Part { key, length_ms, ..one.part()? }),
+            several => parts.extend(whole(&key, length_ms, several, COLUMNS_BYTES_MAX)?),
         }
     }
     Ok(parts)
 }
 
+/// Parts of one version as one, some of the columns after the others: labels of all of them may take more memory than a
+/// server has to spare.
+fn whole(
+    key: &Key,
+    length_ms: i64,
+    parts: &[&LogSummary],
+    bytes_max: usize,
+) -> io::Result<Option<Part>> {
+    let (mut names, mut known) = (Vec::new(), BTreeSet::new());
+    names.extend(
+        parts.iter().flat_map(|part| part.columns.iter()).filter(|name| known.insert(*name)),
+    );
+    let at_once = (bytes_max / COLUMN_BYTES_MAX / parts.len()).max(1);
+    // Without a column there are rows.
+    let none: [&[&String]; 1] = [&[]];
+    let chunks: Vec<&[&String]> =
+        if names.is_empty() { none.to_vec() } else { names.chunks(at_once).collect() };
+    let mut whole: Option<Part> = None;
+    for names in chunks {
+        let is_wanted = |name: &str| names.iter().any(|wanted| *wanted == name);
+        let some = parts.iter().map(|part| part.part_of(is_wanted));
+        let some = some.collect::<io::Result<Vec<Part>>>()?;
+        let Some(some) = Part::together(key.clone(), length_ms, &some) else { continue };
+        whole = Some(match whole {
+            Some(before) => before.with_columns_of(some),
+            None => some,
+        });
+    }
+    Ok(whole)
+}
+
+/// Takes hours apart of which some rows are in their day, too, for who is alone: what is there is summarised once more, of what
+/// is gone it is said that nobody knows it. Returns the segments that are in no summary then.
+pub(super) fn mend(log: &Path) -> io::Result<BTreeSet<String>> {
+    let mut late = BTreeSet::new();
+    let mut last: Option<(i64, Kept)> = None;
+    for file in files(log)?.into_iter().filter(|file| !file.is_day()) {
+        let day_ms = day_of(file.begins_ms);
+        if last.as_ref().is_none_or(|(last, _)| *last != day_ms) {
+            // One that is damaged is somebody's to look at.
+            last = Some((day_ms, open(&day_path(log, day_ms)).ok().flatten().unwrap_or_default()));
+        }
+        let Some((_, day)) = &last else { continue };
+        if day.segments.is_empty() {
+            continue;
+        }
+        let Ok(Some(hour)) = open(&file.path) else { continue };
+        if !hour.is_mixed(day) {
+            continue;
+        }
+        let mut gone = BTreeSet::new();
+        for name in hour.segments.difference(&day.segments) {
+            let is_there = log.join(name).try_exists()? && !hour.unreadable.contains(name);
+            if is_there { &mut late } else { &mut gone }.insert(name.clone());
+        }
+        tracing::warn!(path = %file.path.display(), lost = gone.len(), "an hour of summaries was made again although it is in its day; it is taken apart");
+        if gone.is_empty() {
+            std::fs::remove_file(&file.path)?;
+        } else {
+            write(&file.path, gone.clone(), gone, &[])?;
+        }
+    }
+    Ok(late)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::fs;
 
     use arrow_array::Float64Array;
@@ -115,6 +181,7 @@ mod tests {
     use super::super::all::LogSummaries;
     use super::super::file::{self, HOUR_MS};
     use super::super::part::POINTS;
+    use super::super::testing::{self, keeper, look, segment};
     use super::*;
 
     /// Rows of an hour of version 1: their numbers are those of the hour.
@@ -219,6 +286,65 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_put_together_some_after_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let wide = |number: i64| {
+            let x = part(number, 1000);
+            let column = x.profile.column("x").unwrap().clone();
+            let columns = (0..5).map(|name| (format!("c{name}"), column.clone())).collect();
+            let withheld = (0..5).map(|name| (format!("c{name}"), name)).collect();
+            Part { profile: Profile::from_columns(1000, columns), withheld, ..x }
+        };
+        for number in 0..3 {
+            hour(dir, number, 0, &[wide(number)]);
+        }
+        let parts = LogSummaries::read(dir, 0..i64::MAX).unwrap().parts;
+        let parts: Vec<&LogSummary> = parts.iter().collect();
+        let of = |bytes_max| whole(&parts[0].key(), DAY_MS, &parts, bytes_max).unwrap().unwrap();
+        let at_once = of(usize::MAX);
+        assert_eq!((at_once.rows, at_once.profile.columns().len()), (3000, 5));
+        assert_eq!(at_once.withheld["c4"], 12);
+        for columns in [0, 1, 2, 3] {
+            assert_eq!(of(columns * 3 * COLUMN_BYTES_MAX), at_once, "{columns}");
+        }
+    }
+
+    #[test]
+    fn an_hour_that_an_earlier_version_made_again_is_taken_apart() {
+        let folder = log(1);
+        let dir = folder.path();
+        assert!(merge(dir, 0).unwrap());
+        let path = file::path(dir, 5 * HOUR_MS);
+        let name = |segment: u32| {
+            format!("predictions-{:013}-7-00000000-{segment:06}.parquet", 5 * HOUR_MS)
+        };
+        let again = |names: &[u32]| {
+            let segments = names.iter().map(|segment| name(*segment)).collect();
+            write(&path, segments, BTreeSet::new(), &[part(5, 1100)]).unwrap();
+        };
+        // The first is in the day; of the late ones one is there, and one was removed.
+        fs::write(dir.join(name(1)), "rows").unwrap();
+        again(&[0, 1, 2]);
+        let all = LogSummaries::read(dir, 0..i64::MAX).unwrap();
+        assert_eq!((rows(dir), all.doubts.len()), (24_000, 1), "no row counts twice");
+        assert!(all.doubts[&(5 * HOUR_MS)].contains("that of its day"), "{:?}", all.doubts);
+        assert_eq!(mend(dir).unwrap(), BTreeSet::from([name(1)]));
+        let all = LogSummaries::read(dir, 0..i64::MAX).unwrap();
+        assert!(all.doubts[&(5 * HOUR_MS)].contains("1 damaged segments"), "{:?}", all.doubts);
+        assert!(mend(dir).unwrap().is_empty());
+        again(&[0, 1]);
+        assert_eq!(mend(dir).unwrap(), BTreeSet::from([name(1)]));
+        assert!(!path.exists() && LogSummaries::read(dir, 0..i64::MAX).unwrap().doubts.is_empty());
+        // What is merged, and what is only late, stays.
+        again(&[0]);
+        assert!(mend(dir).unwrap().is_empty() && path.exists());
+        again(&[1]);
+        assert!(mend(dir).unwrap().is_empty() && path.exists());
+        assert_eq!(rows(dir), 25_100);
+    }
+
+    #[test]
     fn a_damaged_hour_stays_a_doubt_and_keeps_no_other_from_being_merged() {
         let folder = log(1);
         let dir = folder.path();
@@ -252,5 +378,33 @@ mod tests {
             }
         });
         assert_eq!(found(dir), [0, 24, 48, 72].map(|day| (day, 24, 24_000)));
+    }
+
+    #[test]
+    fn hours_are_merged_to_days_when_they_are_old_and_what_comes_late_is_put_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        for hour in 0..3 {
+            segment(dir, hour * 60 + 10, "1");
+        }
+        segment(dir, 30, "2");
+        let week_later = 8 * 1440;
+        look(&keeper(dir), week_later - 1);
+        assert_eq!(testing::rows(dir).len(), 4, "the day is not old enough");
+        look(&keeper(dir), week_later);
+        let day = [(0, "1".to_owned(), 360), (0, "2".to_owned(), 120)];
+        assert_eq!(testing::rows(dir), day);
+        // Its segments are known to be in it, whoever looks, and an hour is made of none of them once more.
+        let late = segment(dir, 190, "2");
+        let again = keeper(dir);
+        look(&again, week_later);
+        assert_eq!(testing::rows(dir), [day[0].clone(), (0, "2".to_owned(), 240)]);
+        assert!(again.covered.has(&dir.join(late)));
+        assert!(!file::path(dir, 0).exists() && !file::path(dir, 3 * HOUR_MS).exists());
+        let mut never = keeper(dir);
+        never.log.summaries_days_after = None;
+        segment(dir, 240, "1");
+        look(&never, 100 * 1440);
+        assert_eq!(testing::rows(dir).len(), 3, "hours stay hours");
     }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use trainyard_base::file::{Access, replace};
 use trainyard_drift::Profile;
 
-use super::part::{Key, POINTS, Part};
+use super::part::{COLUMN_BYTES_MAX, Key, POINTS, Part};
 
 /// Milliseconds of the time that a part is of.
 pub(super) const HOUR_MS: i64 = 3_600_000;
@@ -102,15 +102,23 @@ impl LogSummary {
     pub const HOUR_MS: i64 = HOUR_MS;
     /// Distinct numbers of a column from which on they are quantiles: which values repeat is not known of these.
     pub const POINTS: u64 = POINTS as u64;
+    /// Bytes that a column takes in memory at most.
+    pub const COLUMN_BYTES_MAX: usize = COLUMN_BYTES_MAX;
 
     /// Its columns.
     pub fn profile(&self) -> io::Result<Profile> {
+        self.profile_of(|_any| true)
+    }
+
+    /// Those of its columns that are wanted.
+    pub fn profile_of(&self, is_wanted: impl Fn(&str) -> bool) -> io::Result<Profile> {
         let read = || {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(self.at))?;
             let mut bytes = Vec::new();
             file.take(self.bytes).read_to_end(&mut bytes)?;
-            let profile = Profile::read(&mut bytes.as_slice()).map_err(io::Error::other)?;
+            let profile = Profile::read_columns(&mut bytes.as_slice(), is_wanted)
+                .map_err(io::Error::other)?;
             // Further rows may have come to it meanwhile.
             if profile.rows() == self.rows {
                 Ok(profile)
@@ -149,6 +157,16 @@ impl LogSummary {
 
     /// The part that it is, to be put together with further rows.
     pub(super) fn part(&self) -> io::Result<Part> {
+        self.part_of(|_any| true)
+    }
+
+    /// The same, with the columns alone that are wanted.
+    pub(super) fn part_of(&self, is_wanted: impl Fn(&str) -> bool) -> io::Result<Part> {
+        let of = |all: &BTreeMap<String, u64>| {
+            let mut some = all.clone();
+            some.retain(|name, _| is_wanted(name));
+            some
+        };
         Ok(Part {
             key: self.key(),
             length_ms: self.length_ms,
@@ -156,9 +174,9 @@ impl LogSummary {
             time_sum: self.time_sum,
             folds: self.folds,
             left_out: self.left_out.clone(),
-            withheld: self.withheld.clone(),
-            averaged: self.averaged.clone(),
-            profile: self.profile()?,
+            withheld: of(&self.withheld),
+            averaged: of(&self.averaged),
+            profile: self.profile_of(&is_wanted)?,
         })
     }
 }
@@ -177,6 +195,12 @@ impl Kept {
     /// Whether all that is in it is in the file of its day, too: whoever merged it was killed before it was removed.
     pub(super) fn is_merged(&self, day: &Self) -> bool {
         self.segments.is_subset(&day.segments)
+    }
+
+    /// Whether some of its rows are in the file of its day, too, and some are not: an earlier version, which knows of no
+    /// days, made the hour again when something came late to it.
+    pub(super) fn is_mixed(&self, day: &Self) -> bool {
+        !self.segments.is_disjoint(&day.segments) && !self.is_merged(day)
     }
 }
 
@@ -343,4 +367,35 @@ pub(super) fn write(
 /// An error with the file that it is of.
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_base::words::log_columns::{MODEL, MODEL_VERSION};
+
+    use super::super::testing::{keeper, look, segment, summaries};
+    use super::*;
+
+    #[test]
+    fn what_is_kept_says_how_exact_it_is_and_leaves_texts_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        for minute in 0..10 {
+            segment(dir, minute * 2, "1");
+        }
+        look(&keeper(dir), 100);
+        let [kept] = <[LogSummary; 1]>::try_from(summaries(dir).parts).unwrap();
+        // Numbers are means of eleven rows, and the last of twelve.
+        assert_eq!((kept.rows, kept.rank_error), (1200, 1.0 / 256.0 + 12.0 / 1200.0));
+        assert_eq!(kept.time_sum, (0..1200).map(|second| second * 1000).sum::<i64>());
+        assert_eq!(*kept.columns, [MODEL, MODEL_VERSION, "x", "side"]);
+        assert_eq!(kept.left_out.iter().collect::<Vec<_>>(), ["free text"]);
+        let profile = kept.profile().unwrap();
+        assert_eq!(profile.column("side").unwrap().distinct(), 1);
+        let x = profile.column("x").unwrap();
+        assert_eq!((x.rows(), x.distinct()), (1200, 109));
+        let exact = (0..1200_i64).filter(|second| (second * 1000) % 7919 < 4000).count() as f64;
+        let about = x.count_between(0.0, 4000.0) as f64;
+        assert!((exact - about).abs() <= 1200.0 * kept.rank_error, "{exact} {about}");
+    }
 }

@@ -105,3 +105,61 @@ fn add_all(file: File, gathering: &mut Gathering, is_begun: &mut bool) -> Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Array as _;
+    use parquet::arrow::ArrowWriter;
+
+    use super::super::super::reading;
+    use super::super::testing::{keeper, look, rows, segment, summaries, table};
+    use super::*;
+
+    #[test]
+    fn a_segment_that_breaks_off_half_way_is_in_no_summary_and_said_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        segment(dir, 10, "1");
+        let path = dir.join(segment(dir, 11, "1"));
+        let first = table(11, "1", 2048);
+        let file = File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, first.schema(), None).unwrap();
+        writer.write(&first).unwrap();
+        writer.flush().unwrap();
+        writer.write(&table(11, "1", 100)).unwrap();
+        writer.close().unwrap();
+        let file = File::open(&path).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let (at, length) = reader.metadata().row_group(1).column(4).byte_range();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at as usize..(at + length) as usize].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+        let keeper = keeper(dir);
+        for rows_there in [120, 240] {
+            look(&keeper, 200);
+            assert_eq!(rows(dir), [(0, "1".to_owned(), rows_there)]);
+            assert!(summaries(dir).doubts[&0].contains("1 damaged segments"));
+            assert!(keeper.covered.has(&path));
+            segment(dir, 50, "1");
+        }
+        // One that cannot be read now is another matter.
+        let unreadable = "predictions-0000000000000-7-00000000-000009.parquet".to_owned();
+        std::fs::create_dir(dir.join(&unreadable)).unwrap();
+        assert!(hour::read(dir, &[unreadable], &|| false).is_err());
+    }
+
+    #[test]
+    fn who_removes_waits_for_one_segment_and_not_for_an_hour_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        reading::prepare(dir).unwrap();
+        let names = [segment(dir, 10, "1"), segment(dir, 20, "1")];
+        let free = std::cell::Cell::new(0);
+        let count = || {
+            free.set(free.get() + usize::from(reading::alone(dir).unwrap().is_some()));
+            false
+        };
+        let read = hour::read(dir, &names, &count).unwrap().unwrap();
+        assert_eq!((read.segments.len(), read.parts[0].rows, free.get()), (2, 240, 2));
+    }
+}

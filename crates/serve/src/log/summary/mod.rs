@@ -2,6 +2,7 @@
 
 mod all;
 mod building;
+mod covered;
 mod days;
 mod disclosure;
 mod file;
@@ -11,7 +12,11 @@ mod keeper;
 mod part;
 mod removal;
 mod sketch;
+mod summariser;
+#[cfg(test)]
+mod testing;
 
 pub use all::LogSummaries;
+pub(super) use covered::Covered;
 pub use file::LogSummary;
-pub(super) use keeper::{Covered, Summariser};
+pub(super) use summariser::Summariser;

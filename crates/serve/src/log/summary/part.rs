@@ -17,6 +17,9 @@ pub(super) const LABELS_MAX: usize = 1000;
 /// Bytes of a label at most: a longer one is a text, of which a quiet hour has few.
 pub(super) const LABEL_BYTES_MAX: usize = 256;
 
+/// Bytes that a column of a part takes in memory at most: those of its labels, with where each ends and how often it is.
+pub(super) const COLUMN_BYTES_MAX: usize = LABELS_MAX * (LABEL_BYTES_MAX + 16);
+
 /// Of a column one value in so many may be withheld because there are too many labels; what has more of them are texts or ids.
 const TAIL_PART: u64 = 100;
 
@@ -67,7 +70,8 @@ impl Part {
         }
         let mut columns = Vec::with_capacity(names.len());
         for name in names {
-            match merged(&name, parts).as_ref().and_then(short) {
+            let whole = Profile::column_of_all(&name, parts.iter().map(|part| &part.profile));
+            match whole.as_ref().and_then(short) {
                 Some(Short { column, tail }) => {
                     if tail > 0 {
                         *withheld.entry(name.clone()).or_default() += tail;
@@ -93,26 +97,15 @@ impl Part {
             profile: Profile::from_columns(rows, columns),
         })
     }
-}
 
-/// A column of all parts, two by two; those that lack it have missing values. None where its types do not go together.
-fn merged(name: &str, parts: &[Part]) -> Option<Column> {
-    let mut lacking = 0;
-    let mut columns: Vec<Column> = Vec::with_capacity(parts.len());
-    for part in parts {
-        match part.profile.column(name) {
-            Some(column) => columns.push(column.clone()),
-            None => lacking += part.rows,
-        }
+    /// This part with further columns of the same rows.
+    pub(super) fn with_columns_of(mut self, other: Self) -> Self {
+        self.left_out.extend(other.left_out);
+        self.withheld.extend(other.withheld);
+        self.averaged.extend(other.averaged);
+        let columns = [self.profile.columns(), other.profile.columns()].concat();
+        Self { profile: Profile::from_columns(self.rows, columns), ..self }
     }
-    while columns.len() > 1 {
-        let pairs = columns.chunks(2).map(|pair| match pair {
-            [one, other] => one.merged(other),
-            _ => pair.first().cloned(),
-        });
-        columns = pairs.collect::<Option<Vec<Column>>>()?;
-    }
-    Some(columns.pop()?.with_missing(lacking))
 }
 
 /// What is kept of a column.

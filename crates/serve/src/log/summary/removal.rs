@@ -117,3 +117,119 @@ pub(super) fn remove_all(log: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::all::LogSummaries;
+    use super::super::covered::Covered;
+    use super::super::file;
+    use super::super::keeper::Keeper;
+    use super::super::summariser::Summariser;
+    use super::super::testing::{keeper, look, rows, segment, summaries};
+    use super::*;
+
+    #[test]
+    fn summaries_take_a_part_of_a_log_that_has_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = keeper(folder.path());
+        for hour in 0..3 {
+            segment(folder.path(), hour * 60, "1");
+        }
+        keeper.log.bytes_max = Some(10 * PART_OF_LOG);
+        look(&keeper, 1000);
+        let newest = [(2, "1".to_owned(), 120)];
+        assert_eq!(rows(folder.path()), newest, "the newest stays");
+        // The rows of the others are there: who starts again does not make them again, and nothing waits for them.
+        let (log, quota) = (keeper.log.clone(), Arc::clone(&keeper.quota));
+        let again = Keeper::new(&log, quota, Arc::<Covered>::default());
+        let late = segment(folder.path(), 30, "1");
+        look(&again, 1000);
+        assert_eq!(rows(folder.path()), newest);
+        assert!(again.covered.has(&folder.path().join(late)));
+        assert_eq!(again.covered.open_of(folder.path()).unwrap().hours.len(), 0);
+    }
+
+    #[test]
+    fn summaries_have_a_limit_where_the_log_has_none_and_none_are_kept_where_none_are_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = keeper(folder.path());
+        for hour in 0..4 {
+            segment(folder.path(), hour * 60, "1");
+        }
+        look(&keeper, 1000);
+        assert_eq!(rows(folder.path()).len(), 4, "a gibibyte is enough");
+        // Who reads them reads the hours that are wanted, and no more than fits in memory.
+        let later = LogSummaries::read(folder.path(), 2 * HOUR_MS..i64::MAX).unwrap();
+        assert_eq!(later.parts.len(), 2);
+        let many = LogSummaries::within(folder.path(), &(0..i64::MAX), 10).unwrap_err();
+        assert!(many.to_string().contains("fewer hours"), "{many}");
+        let bytes = std::fs::metadata(file::path(folder.path(), 3 * HOUR_MS)).unwrap().len();
+        keeper.log.summaries_bytes_max = bytes * 5 / 2;
+        segment(folder.path(), 240, "1");
+        look(&keeper, 1000);
+        let hours: Vec<i64> = rows(folder.path()).iter().map(|row| row.0).collect();
+        assert_eq!(hours, [3, 4], "the oldest go first");
+        keeper.log.summaries_bytes_max = 0;
+        // Of one that was killed while it wrote.
+        let left = file::folder(folder.path()).join(".0000000000000.summary.Xa81bC.tmp");
+        std::fs::write(&left, "half").unwrap();
+        let started = Summariser::start(&keeper.log, Arc::clone(&keeper.quota)).unwrap();
+        assert!(started.is_none() && rows(folder.path()).is_empty() && !left.exists());
+    }
+
+    #[test]
+    fn summaries_have_an_age_by_time_that_was_seen_to_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        segment(dir, 10, "1");
+        segment(dir, 15 * 1440, "1");
+        let mut keeper = keeper(dir);
+        keeper.log.summaries_age_max = Some(Duration::from_hours(10 * 24));
+        look(&keeper, 20 * 1440);
+        let left = [(15 * 24, "1".to_owned(), 120)];
+        assert_eq!(rows(dir), left);
+        // Who reads knows from when on there are all, and nobody makes what is gone again.
+        assert_eq!(summaries(dir).whole_from_ms, Some(HOUR_MS));
+        assert_eq!(summaries(dir).rows_from_ms, Some(10 * 60_000));
+        segment(dir, 18 * 1440, "1");
+        look(&keeper, 20 * 1440);
+        assert_eq!(rows(dir).len(), 2);
+        look(&keeper, 20_000 * 1440);
+        assert_eq!(rows(dir).len(), 2, "a clock that jumps removes nothing");
+        std::fs::write(file::folder(dir).join(".before"), "3600000").unwrap();
+        assert_eq!(summaries(dir).whole_from_ms, Some(2 * HOUR_MS), "nobody said it");
+    }
+
+    #[test]
+    fn a_day_that_lost_its_first_hours_stays_and_is_known_to_be_partial() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let (mut keeper, week_later) = (keeper(dir), 8 * 1440);
+        for hour in [0, 1, 5] {
+            segment(dir, hour * 60, "1");
+        }
+        let bytes = || -> u64 {
+            let files = file::files(dir).unwrap();
+            files.iter().map(|file| std::fs::metadata(&file.path).unwrap().len()).sum()
+        };
+        look(&keeper, week_later - 5);
+        keeper.log.summaries_bytes_max = bytes() - 1;
+        look(&keeper, week_later - 5);
+        assert_eq!(rows(dir).iter().map(|row| row.0).collect::<Vec<_>>(), [1, 5]);
+        look(&keeper, week_later);
+        let day = [(0, "1".to_owned(), 240)];
+        assert_eq!(rows(dir), day);
+        assert_eq!(summaries(dir).whole_from_ms, Some(HOUR_MS));
+        // It goes as a whole, with what came late to it.
+        segment(dir, 9 * 1440, "1");
+        look(&keeper, 9 * 1440 + 600);
+        assert_eq!(rows(dir).len(), 2);
+        keeper.log.summaries_bytes_max = 1;
+        look(&keeper, 9 * 1440 + 600);
+        assert_eq!(rows(dir), [(9 * 24, "1".to_owned(), 120)]);
+        assert_eq!(summaries(dir).whole_from_ms, Some(24 * HOUR_MS));
+    }
+}
