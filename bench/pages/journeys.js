@@ -35,6 +35,50 @@ const JOURNEYS = {
       await until("a chart", () => visitor.page.evaluate(() => document.querySelector(".plotly, .js-plotly-plot, canvas") !== null));
     }],
   },
+  "which params differ": {
+    trainyard: ["experiment", async (visitor) => {
+      await visitor.fill("Filter runs", "curve-");
+      await visitor.enter();
+      for (const name of TWO) await visitor.tick(`choose ${name}`);
+      await visitor.follow({ name: "Compare", within: "form[data-compare]" });
+      await until("what differs", () => visitor.page.evaluate(() => document.querySelector("td.differs") !== null));
+    }],
+    mlflow: ["experiment", async (visitor) => {
+      await search(visitor, "attributes.run_name LIKE 'curve-%'");
+      await first(visitor, "[row-index='0'] a[href*='/runs/']", "curve-019");
+      for (const row of [0, 1]) await press(visitor, `[row-index='${row}'] input[type=checkbox]`);
+      await press(visitor, "[data-testid=runs-compare-button]");
+      await visitor.sees("Parameters");
+    }],
+  },
+  "a run registered and promoted": {
+    trainyard: ["experiment", async (visitor) => {
+      const model = `made ${Date.now()}`;
+      await visitor.fill("Filter runs", TWO[0]);
+      await visitor.enter();
+      await visitor.follow({ name: TWO[0], within: "table.runs" });
+      await visitor.tick("Register a model of this run");
+      await visitor.fill("Registered model", model);
+      await visitor.follow("Register");
+      await visitor.fill({ name: "Alias", within: "form:has(input[value=alias])" }, "Production");
+      await visitor.follow("Point it at version 1");
+      await visitor.sees("version 1 Production");
+    }],
+    // Its button to register is on the page of a logged model, or among files that are one; these runs have neither.
+    mlflow: null,
+  },
+  "back to the version before": {
+    trainyard: ["models", async (visitor, { made }) => {
+      await visitor.follow(made.model);
+      await visitor.follow({ name: String(made.versions - 1), within: "main table" });
+      await visitor.fill({ name: "Alias", within: "form:has(input[value=alias])" }, "Production");
+      await visitor.follow(`Point it at version ${made.versions - 1}`);
+      await visitor.sees(`version ${made.versions - 1} Production`);
+    }, async (api, { made }) => {
+      await api("registered-models/alias", { name: made.model, alias: "Production", version: String(made.versions) });
+    }],
+    mlflow: null,
+  },
   "what production serves": {
     trainyard: ["models", async (visitor, { made }) => {
       await visitor.follow(made.model);
@@ -67,6 +111,9 @@ const JOURNEYS = {
   },
 };
 
+// Two runs with other values of a param.
+const TWO = ["curve-000", "curve-001"];
+
 const PLACES = {
   trainyard: { experiment: ({ experiment }) => `/experiments/${experiment}`, models: () => "/models" },
   mlflow: { experiment: ({ experiment }) => `/#/experiments/${experiment}/runs`, models: () => "/#/models" },
@@ -95,6 +142,11 @@ async function first(visitor, selector, wanted) {
   await until(`${wanted} first`, async () => (await visitor.texts(selector))[0] === wanted);
 }
 
+async function post(address, body) {
+  const answer = await fetch(address, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${address}: ${answer.status} ${await answer.text()}`);
+}
+
 // Bytes on the wire since it was asked to count.
 async function counter(page) {
   const session = await page.createCDPSession();
@@ -111,7 +163,7 @@ main(async ({ ui, url, made, rounds, filter, only }) => {
   for (const [journey, { [ui]: walk }] of Object.entries(JOURNEYS)) {
     if (only && !journey.includes(only)) continue;
     if (!walk) { found[journey] = { none: true }; continue; }
-    const [place, go] = walk;
+    const [place, go, undo] = walk;
     const seconds = [];
     let clicks = 0;
     let bytes = 0;
@@ -129,6 +181,8 @@ main(async ({ ui, url, made, rounds, filter, only }) => {
       ({ clicks } = visitor);
       bytes = counted();
       await browser.close();
+      // The next round finds what this one found.
+      if (undo) await undo((path, body) => post(`${url}/api/2.0/mlflow/${path}`, body), { made });
     }
     found[journey] = { clicks, seconds: middle(seconds), bytes };
   }

@@ -14,8 +14,9 @@ use crate::page::{self, Section};
 use crate::query::Query;
 use crate::site::Web;
 
-/// Lines of one kind that are shown: with as many columns as there may be, ten thousand cells.
+/// Lines of one kind that are shown, and cells: with as many columns as there may be, some seventy packed kilobytes.
 const LINES_MAX: usize = 500;
+const CELLS_MAX: usize = 4_000;
 /// More columns than this cannot be compared by eye.
 const RUNS_MAX: usize = 20;
 
@@ -136,14 +137,15 @@ fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
                         }
                     }
                 }
+                @let most = LINES_MAX.min(CELLS_MAX / runs.len().max(1));
                 @for (title, lines) in lines(runs) {
                     @let lines: Vec<Line> = lines.into_iter().filter(|line| !only_differences || line.differs()).collect();
                     @let total = lines.len();
                     @if !lines.is_empty() {
                         tbody {
                             tr.section { th scope="rowgroup" colspan=(runs.len() + 1) { (title) } }
-                            @for line in lines.iter().take(LINES_MAX) { (row(line)) }
-                            @if total > LINES_MAX { tr { td.soft colspan=(runs.len() + 1) { "The first " (LINES_MAX) " of " (total) "; the pages of the runs have all." } } }
+                            @for line in lines.iter().take(most) { (row(line)) }
+                            @if total > most { tr { td.soft colspan=(runs.len() + 1) { "The first " (most) " of " (total) "; the pages of the runs have all." } } }
                         }
                     }
                 }

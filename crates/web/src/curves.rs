@@ -6,9 +6,10 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use maud::{Markup, PreEscaped, html};
 use trainyard_chart::lines::{self, Line, View};
+use trainyard_mlflow::Error as StoreError;
 use trainyard_mlflow::entities::{Experiment, Run};
 
-use crate::columns::{Available, Kind};
+use crate::columns::{Available, Column, Kind};
 use crate::curve_data::{self, Across, Curves};
 use crate::error::Result;
 use crate::format;
@@ -34,17 +35,25 @@ pub(crate) async fn show(
     let query = Query::read(raw.as_deref().unwrap_or_default());
     // Until the curves are drawn.
     let _turn = web.turns.take().await;
-    // Curves are read by themselves.
-    let none = |_known: &Available| Vec::new();
-    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query, none).await?;
+    let shown = |available: &Available, whole: &[Run]| -> Vec<Column> {
+        let keys = chosen(&query, whole, available.keys(Kind::Metric));
+        keys.iter().map(|key| Column::new(Kind::Metric, key)).collect()
+    };
+    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query, shown).await?;
     let (runs, available) = (&drawn.runs, &drawn.available);
     let metrics = chosen(&query, drawn.whole(), available.keys(Kind::Metric));
     let across = Across::read(query.one("x"));
     let curves = curve_data::read(&web, runs, &metrics, across).await?;
+    // A million values take longer to draw than what else this thread serves may wait.
+    let view = view(&query);
+    let drawing = tokio::task::spawn_blocking(move || (charts(&curves, across, &view), curves));
+    let (charts, curves) = drawing
+        .await
+        .map_err(|error| StoreError::internal(format!("the curves are not drawn: {error}")))?;
     let drawings = html! {
         @if curves.is_cut { p.notice { "There are too many values for one page: some lines are not here, or end early. Choose fewer runs or metrics." } }
         @if metrics.is_empty() { (page::empty("No metrics were logged to these runs.", &html! {})) }
-        (charts(&curves, across, &view(&query)))
+        (charts)
         (legend(&web, runs, &curves))
     };
     let body = html! {

@@ -31,7 +31,7 @@ pub(crate) async fn show(
 ) -> Result {
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
-    let shown = |available: &Available| -> Vec<Column> {
+    let shown = |available: &Available, _whole: &[Run]| -> Vec<Column> {
         let plane = plane(&query, available);
         axes(&query, available).into_iter().chain(plane.into_iter().flatten()).collect()
     };

@@ -318,12 +318,12 @@ impl Drawn {
 }
 
 /// Those that were chosen (`run=`), or the first ones of the search. Where they have many metrics those are read that
-/// `columns` are of, by what there is.
+/// `columns` are of, by what some of them have.
 pub(crate) async fn to_draw(
     web: &Web,
     experiment_id: &str,
     query: &Query,
-    columns: impl Fn(&Available) -> Vec<Column>,
+    columns: impl Fn(&Available, &[Run]) -> Vec<Column>,
 ) -> Result<Drawn> {
     let chosen = query.all("run");
     if chosen.is_empty() {
@@ -332,7 +332,8 @@ pub(crate) async fn to_draw(
             ..search(experiment_id, &query.without(&["group", "page"]))
         };
         let sample = Sample::of(web, &search).await?;
-        let wanted = sample.has_many.then(|| metrics(columns(&sample.available()).iter()));
+        let wanted = || metrics(columns(&sample.available(), &sample.runs).iter());
+        let wanted = sample.has_many.then(wanted);
         let page = found(web, search, wanted.as_ref()).await?;
         let is_cut = page.next_page_token.is_some();
         return Ok(Drawn::of(page.items, sample, is_cut));
@@ -343,7 +344,7 @@ pub(crate) async fn to_draw(
     let first = first.iter().map(|id| web.tracking.runs.get(id));
     let sample = Sample::from(try_join_all(first).await?);
     let runs = if sample.has_many {
-        let wanted = metrics(columns(&sample.available()).iter());
+        let wanted = metrics(columns(&sample.available(), &sample.runs).iter());
         by_ids(web, experiment_id, &ids, wanted).await?
     } else {
         let rest = rest.iter().map(|id| web.tracking.runs.get(id));

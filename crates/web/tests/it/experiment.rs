@@ -275,6 +275,11 @@ async fn of_hundreds_of_metrics_a_list_reads_a_few() {
     let drawn = ids.iter().map(|id| format!("run={id}")).collect::<Vec<_>>().join("&");
     let curves = site.get(&format!("/experiments/0/curves?{drawn}")).await.text;
     assert!(curves.contains("7 runs") && curves.contains("layer/0"), "{curves}");
+    assert!(curves.matches("class=\"line c").count() >= 14, "two charts of seven lines: {curves}");
+    let one = site.get("/experiments/0/curves?metric=layer%2F249").await.text;
+    assert!(one.matches("class=\"line c").count() >= 7 && one.contains("7 runs"), "{one}");
+    let compared = site.get(&format!("/compare?{drawn}")).await.text;
+    assert!(compared.contains("layer/<wbr>249") || compared.contains("layer/249"), "{compared}");
     let plane =
         site.get("/experiments/0/relations?x=params.depth&y=metrics.layer%2F200").await.text;
     assert!(plane.contains("deep 0: 0, 0.2") && plane.contains("deep 6: 6, 6.2"), "{plane}");

@@ -395,7 +395,7 @@ async fn a_service_is_closed_from_its_page_by_whoever_may_change_the_model() {
     );
     holds(&reader.get(&address).await, &["Maintenance was asked", "its host has not done it yet"]);
     // It is nothing that people put on the model.
-    assert!(!ada.get("/models/Iris").await.text.contains("trainyard.service.wish.<"));
+    assert!(!ada.get("/models/Iris").await.text.contains("plain\">trainyard.service"));
     // The host did it, or could not.
     listening.mode = GatewayMode::Maintenance;
     for (error, told) in
