@@ -283,8 +283,6 @@ impl MonitorJob {
                 .map(|found| looked.iter().any(|kept| kept.result.window == found.window))
                 .collect();
             placed.keep(&is_wanted);
-            let wanted = placed.windows.iter().zip(&is_wanted).filter(|(_, is_wanted)| **is_wanted);
-            let last = wanted.map(|(found, _)| found.window).max().max(history.last());
             let seen = pass(&sides, &placed, &is_wanted, &|_| None, &options, memory, &|_, _| {})?;
             for (found, seen) in placed.windows.iter().zip(seen) {
                 let place = looked.iter_mut().find(|kept| kept.result.window == found.window);
