@@ -139,7 +139,10 @@ impl<'a, I: Fn(u32) -> Option<&'a str>> LabelIndex<'a, I> {
 
 impl<I> fmt::Debug for LabelIndex<'_, I> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("LabelIndex").field("labels", &self.taken.len()).finish()
+        formatter
+            .debug_struct("LabelIndex")
+            .field("labels", &self.taken.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::time::error::Elapsed;
 use trainyard_base::file::{Access, replace};
 
 use super::config::Occasion;
@@ -119,12 +120,14 @@ impl Ongoing {
         if all.is_empty() || reason.is_none() && !is_kept {
             return true;
         }
-        let Some(_alone) = alone(&folder).await else { return false };
+        let Ok(_alone) = alone(&folder).await else { return false };
         let (is_unwritten, unwritten) = (self.unwritten.is_some(), self.unwritten.take());
         let mut stories = unwritten.unwrap_or_else(|| read(&folder.join(FILE)));
         let before = stories.clone();
         let have_heard = match reason {
-            Some(reason) => self.goes_on(project, &mut stories, about, reason, &all).await,
+            Some(reason) => {
+                Box::pin(self.goes_on(project, &mut stories, about, reason, &all)).await
+            }
             None => is_over(project, &mut stories, about, &all).await,
         };
         if is_unwritten || stories != before {
@@ -246,22 +249,22 @@ fn hash(reason: &str) -> String {
     hash
 }
 
-/// The right to tell; none where somebody else has it for too long. What has no locks, or cannot be written, keeps nobody
+/// The right to tell; an error where somebody else has it for too long. What has no locks, or cannot be written, keeps nobody
 /// from telling.
-async fn alone(folder: &Path) -> Option<Option<File>> {
+async fn alone(folder: &Path) -> Result<Option<File>, Elapsed> {
     let open = || -> io::Result<File> {
         std::fs::create_dir_all(folder)?;
         let path: PathBuf = folder.join(LOCK);
         File::options().create(true).append(true).open(path)
     };
-    let Ok(file) = open() else { return Some(None) };
+    let Ok(file) = open() else { return Ok(None) };
     let waited = tokio::time::timeout(LOCK_WAIT, async {
         while let Err(TryLockError::WouldBlock) = file.try_lock() {
             tokio::time::sleep(LOCK_PAUSE).await;
         }
     });
-    waited.await.ok()?;
-    Some(Some(file))
+    waited.await?;
+    Ok(Some(file))
 }
 
 #[cfg(test)]

@@ -32,7 +32,10 @@ pub(super) async fn send(
 ) -> Vec<Result<(), String>> {
     let addressees = to.iter().map(|to| Addressee { to: to.clone(), refused: None }).collect();
     let handing = Mutex::new(Handing { addressees, done: 0 });
-    let given = tries(|| async { handing.lock().await.go_on(project, config, messages).await });
+    let given = tries(|| async {
+        let mut handing = handing.lock().await;
+        Box::pin(handing.go_on(project, config, messages)).await
+    });
     let given = given.await.map_err(|failed| failed.reason);
     let of = |one: Addressee| one.refused.map_or_else(|| given.clone(), Err);
     handing.into_inner().addressees.into_iter().map(of).collect()
@@ -105,22 +108,22 @@ impl Handing {
         if !bytes.is_ascii() {
             options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        connection.command(Mail::new(from, options)).await.map_err(failed)?;
+        connection.command(Mail::new(from, options)).await.map_err(|error| failed(&error))?;
         let mut taken = 0;
         for one in self.addressees.iter_mut().filter(|one| one.refused.is_none()) {
             match connection.command(Rcpt::new(one.to.clone(), Vec::new())).await {
                 Ok(_taken) => taken += 1,
                 Err(error) if is_refusal(&error) => one.refused = Some(error.to_string()),
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(failed(&error)),
             }
         }
         if taken == 0 {
             // For the next message, if there is one.
-            connection.command(Rset).await.map_err(failed)?;
+            connection.command(Rset).await.map_err(|error| failed(&error))?;
             return Ok(());
         }
-        connection.command(Data).await.map_err(failed)?;
-        connection.message(&bytes).await.map_err(failed)?;
+        connection.command(Data).await.map_err(|error| failed(&error))?;
+        connection.message(&bytes).await.map_err(|error| failed(&error))?;
         Ok(())
     }
 }
@@ -137,7 +140,7 @@ fn is_refusal(error: &Error) -> bool {
     error.status().is_some_and(is_answer)
 }
 
-fn failed(error: Error) -> Failed {
+fn failed(error: &Error) -> Failed {
     let may_pass = !error.is_permanent() && !error.is_client();
     Failed { reason: error.to_string(), may_pass }
 }
@@ -162,14 +165,14 @@ async fn connect(project: &Path, config: &Email) -> Result<AsyncSmtpConnection, 
     };
     let server = (config.server.as_str(), config.port());
     let connected = AsyncSmtpConnection::connect_tokio1(server, Some(TIMEOUT), &name, first, None);
-    let mut connection = connected.await.map_err(failed)?;
+    let mut connection = connected.await.map_err(|error| failed(&error))?;
     if config.encryption == Encryption::Starttls {
-        connection.starttls(tls()?, &name).await.map_err(failed)?;
+        connection.starttls(tls()?, &name).await.map_err(|error| failed(&error))?;
     }
     let password = secret(project, config.password_env.as_ref(), config.password_file.as_ref());
     if let Some((user, password)) = config.user.clone().zip(password.map_err(never)?) {
         let credentials = Credentials::new(user, password);
-        connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(failed)?;
+        connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(|error| failed(&error))?;
     }
     Ok(connection)
 }

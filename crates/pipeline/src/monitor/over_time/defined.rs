@@ -43,6 +43,9 @@ impl Defined {
         }
         let mut results: Vec<(usize, &mut WindowResult)> =
             results.filter(|(place, _)| placed.has_rows(*place)).collect();
+        if results.is_empty() {
+            return Ok(());
+        }
         for (name, metric) in &self.0 {
             let places: Vec<usize> = results.iter().map(|(place, _)| *place).collect();
             for Value { place, value, reference } in values(metric, sides, placed, &places)? {

@@ -1,5 +1,6 @@
 //! A look at all windows: which are new or reopened, what is found in them, and what of it is news.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -87,6 +88,7 @@ impl MonitorJob {
         };
         // Labels are of rows.
         let of_rows = placed.windows.clone();
+        let there: BTreeSet<Window> = of_rows.iter().map(|found| found.window).collect();
         placed.add(summaries, length)?;
         let settings = job.settings_hash(&sides);
         let is_log = job.log_folder().is_some();
@@ -109,6 +111,8 @@ impl MonitorJob {
             };
             folder.summary(last)
         };
+        let wanted = placed.windows.iter().zip(&is_wanted).filter(|(_, is_wanted)| **is_wanted);
+        let last = wanted.map(|(found, _)| found.window).max().max(history.last());
         let seen = pass(&sides, &placed, &is_wanted, &before, &job.options(), memory, progress)?;
         let mut looked = Vec::new();
         for (found, seen) in placed.windows.iter().zip(seen) {
@@ -119,7 +123,10 @@ impl MonitorJob {
             for change in &changes {
                 result.add_change(change, None);
             }
-            folder.write_summary(found.window, &summary)?;
+            // The others would be removed at once, and each takes the disk some milliseconds.
+            if there.contains(&found.window) || Some(found.window) == last {
+                folder.write_summary(found.window, &summary)?;
+            }
             let (time_sum, settings) = (found.time_sum, settings.clone());
             looked.push(KeptWindow { result, time_sum, settings });
         }
@@ -134,8 +141,7 @@ impl MonitorJob {
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         history.put(looked);
         // They tell of few rows, which summaries of the log that outlive rows do not.
-        let there = of_rows.iter().map(|found| found.window);
-        folder.keep_summaries(&there.chain(history.last()).collect());
+        folder.keep_summaries(&there.into_iter().chain(history.last()).collect());
         let has_ended = |window| length.milliseconds().is_some() && span.has_ended(window);
         history.close(has_ended, &placed.windows);
         // Labels come when rows do not.

@@ -145,7 +145,7 @@ mod tests {
         // One that cannot be read now is another matter.
         let unreadable = "predictions-0000000000000-7-00000000-000009.parquet".to_owned();
         std::fs::create_dir(dir.join(&unreadable)).unwrap();
-        assert!(hour::read(dir, &[unreadable], &|| false).is_err());
+        assert!(read(dir, &[unreadable], &|| false).is_err());
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
             free.set(free.get() + usize::from(reading::alone(dir).unwrap().is_some()));
             false
         };
-        let read = hour::read(dir, &names, &count).unwrap().unwrap();
+        let read = read(dir, &names, &count).unwrap().unwrap();
         assert_eq!((read.segments.len(), read.parts[0].rows, free.get()), (2, 240, 2));
     }
 }

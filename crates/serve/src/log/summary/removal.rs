@@ -212,7 +212,7 @@ mod tests {
             segment(dir, hour * 60, "1");
         }
         let bytes = || -> u64 {
-            let files = file::files(dir).unwrap();
+            let files = files(dir).unwrap();
             files.iter().map(|file| std::fs::metadata(&file.path).unwrap().len()).sum()
         };
         look(&keeper, week_later - 5);
