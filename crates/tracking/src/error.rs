@@ -98,6 +98,15 @@ pub enum Error {
          until it is back in its place or the server is restarted"
     )]
     Moved,
+    /// The disk did not take what was committed. What it holds is known when the database is opened anew.
+    #[error(
+        "the disk did not keep what was written to the tracking database ({reason}); nothing is stored until the \
+         server is restarted"
+    )]
+    NotKept {
+        /// The system's own words.
+        reason: String,
+    },
     /// The database can only be read, which is of no use to who opens it.
     #[error("the database {path} can only be read, but what is logged must be stored")]
     OpenedReadOnly {
@@ -228,6 +237,7 @@ impl Advise for Error {
             | Self::Crowded
             | Self::Memory(_)
             | Self::Moved
+            | Self::NotKept { .. }
             | Self::ReadOnly => Fault::Environment.into(),
         }
     }
@@ -276,6 +286,7 @@ impl Error {
             | Self::Crowded
             | Self::Memory(_)
             | Self::Moved
+            | Self::NotKept { .. }
             | Self::ReadOnly
             | Self::SignIn { .. }
             | Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,

@@ -46,6 +46,8 @@ impl Feed {
             if waiting.events.is_empty() && is_all && !is_start {
                 return Ok(());
             }
+            // A change that a power cut takes back must not be in the log of another file.
+            database.settle().await?;
             let (through, late, gaps) = match log.0.take_changes(waiting, seen, left).await? {
                 Taken::Done { through, late, gaps } => (through, late, gaps),
                 Taken::LookAgain { known } => {

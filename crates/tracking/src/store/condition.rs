@@ -1,7 +1,7 @@
 //! Whether what is written to an SQLite file is kept.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::place::Place;
 use crate::error::{Error, Result};
@@ -12,12 +12,15 @@ pub(super) struct Condition {
     place: Mutex<Place>,
     /// Why the last commit failed, if it did.
     failure: Mutex<Option<Error>>,
+    /// Why nothing is written any more.
+    end: OnceLock<Error>,
 }
 
 impl Condition {
     /// Of a file that was just opened.
     pub(super) fn of(named: &Path, file: &Path) -> Result<Self> {
-        Ok(Self { place: Mutex::new(Place::of(named, file)?), failure: Mutex::new(None) })
+        let place = Mutex::new(Place::of(named, file)?);
+        Ok(Self { place, failure: Mutex::new(None), end: OnceLock::new() })
     }
 
     /// Where the file is.
@@ -27,9 +30,32 @@ impl Condition {
 
     /// Refuses when the file is gone, or the last commit failed.
     pub(super) fn check(&self) -> Result<()> {
+        self.check_end()?;
         self.place().check()?;
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.as_ref().map_or(Ok(()), |error| Err(copy(error)))
+    }
+
+    /// Refuses when the file is gone.
+    pub(super) fn check_place(&self) -> Result<()> {
+        self.place().check()
+    }
+
+    /// Refuses a write when it would not be kept.
+    pub(super) fn check_writing(&self) -> Result<()> {
+        self.check_end()?;
+        self.place().check_writing()
+    }
+
+    /// Ends all writing: what was written last is not on the disk, and nobody can say of what follows that it is
+    /// before the log is read anew.
+    pub(super) fn give_up(&self, cause: &Error) {
+        // The first cause is the one that counts.
+        let _known = self.end.set(copy(cause));
+    }
+
+    fn check_end(&self) -> Result<()> {
+        self.end.get().map_or(Ok(()), |error| Err(copy(error)))
     }
 
     /// Remembers how a commit went. That somebody else writes for long is not this file's condition.
@@ -49,6 +75,7 @@ pub(super) fn copy(error: &Error) -> Error {
         Error::Full => Error::Full,
         Error::Moved => Error::Moved,
         Error::ReadOnly => Error::ReadOnly,
+        Error::NotKept { reason } => Error::NotKept { reason: reason.clone() },
         other => Error::database(other.to_string()),
     }
 }

@@ -94,6 +94,14 @@ impl Database {
         }
     }
 
+    /// Returns when everything that was read so far is on the disk: of a file one may read what is yet to be synced.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(|_connection| Ok(())).await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Runs `work` as one change, all or nothing; it is on disk when this returns. Where several
     /// write at once it may be run again, after a conflict between two changes.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>

@@ -92,7 +92,11 @@ impl Point {
 
 /// Appends to the history; what is there already is not added again.
 fn insert(connection: &mut dyn Connection, run_id: &str, metrics: &[Metric]) -> Result<()> {
-    for group in row_groups(metrics) {
+    // In the order of the indexes: rows that follow each other are in the same pages. And where several write at once
+    // no two wait for each other.
+    let mut metrics: Vec<&Metric> = metrics.iter().collect();
+    metrics.sort_by(|a, b| place(a).cmp(&place(b)));
+    for group in row_groups(&metrics) {
         let mut values = Vec::with_capacity(5 * group.len() + 1);
         values.push(Value::from(run_id));
         for metric in group {
@@ -113,6 +117,10 @@ fn insert(connection: &mut dyn Connection, run_id: &str, metrics: &[Metric]) -> 
         connection.execute(&sql, &values)?;
     }
     Ok(())
+}
+
+fn place(metric: &Metric) -> (&str, i64, i64) {
+    (&metric.key, metric.timestamp, metric.step)
 }
 
 /// Replaces the latest value of each key, which is in the list once, if this one is newer.

@@ -4,7 +4,8 @@
 //! to it is gone with the process. SQLite does not notice; so the names are looked up beside each
 //! commit.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,21 @@ impl Place {
         Ok(Self { named: named.to_owned(), database: database.to_owned(), log, opened, opened_log })
     }
 
+    /// The file itself.
+    pub(crate) fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// The write-ahead log as a file, if it is the one that is written to.
+    pub(crate) fn open_log(&self) -> Result<File> {
+        let log = File::open(&self.log).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::Moved,
+            _ => Error::database(format!("the write-ahead log cannot be opened: {error}")),
+        })?;
+        let found = log.metadata().ok().map(|metadata| identity_of(&metadata));
+        if found.is_some() && found == self.opened_log { Ok(log) } else { Err(Error::Moved) }
+    }
+
     /// Refuses when another file is there now, or none.
     pub(crate) fn check(&self) -> Result<()> {
         let is_opened = |name: &Path| identity(name) == Some(self.opened);
@@ -55,6 +71,9 @@ impl Place {
 }
 
 fn identity(path: &Path) -> Option<Identity> {
-    let metadata: Metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
+    std::fs::metadata(path).ok().map(|metadata| identity_of(&metadata))
+}
+
+fn identity_of(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }

@@ -1,6 +1,8 @@
 //! Lists of placeholders: statements that write or look up many rows at a time.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::database::Value;
 
@@ -17,8 +19,17 @@ pub(crate) fn row_groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// `(?2, ?3, ?1), (?4, ?5, ?1), …`: so many rows of so many values, and behind them the run's id,
-/// which is bound once.
-pub(crate) fn row_placeholders(rows: usize, values: usize) -> String {
+/// which is bound once. It is made once for each [size of a group](row_groups): for a hundred rows that takes as long
+/// as writing some of them.
+pub(crate) fn row_placeholders(rows: usize, values: usize) -> Arc<str> {
+    static MADE: Mutex<BTreeMap<(usize, usize), Arc<str>>> = Mutex::new(BTreeMap::new());
+    // A list is there as a whole or not at all, so a panic elsewhere is no harm.
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let list = made.entry((rows, values)).or_insert_with(|| list_rows(rows, values).into());
+    Arc::clone(list)
+}
+
+fn list_rows(rows: usize, values: usize) -> String {
     let mut list = String::with_capacity(rows * (6 * values + 8));
     let mut place = 2;
     for row in 0..rows {

@@ -1,8 +1,9 @@
 //! SQLite: one thread writes, many connections read.
 //!
 //! A commit that survives a power cut costs milliseconds, whatever it holds. So one thread owns the
-//! only writing connection, takes all jobs that wait, runs each within its own savepoint, commits
-//! once and then answers all of them (group commit). In WAL mode readers are never blocked.
+//! only writing connection, takes all jobs that wait, runs each within its own savepoint and commits
+//! once (group commit); another one syncs the log and then answers all of them. In WAL mode readers are
+//! never blocked.
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +19,7 @@ use super::mark::Mark;
 use super::permits::{Permits, Reading};
 use super::sqlite_connection::{Access, SqliteConnection};
 use super::sqlite_readers::Readers;
-use super::sqlite_writer::{Job, Outcome, write_loop};
+use super::sqlite_writer::{Job, Outcome, Writer};
 use crate::artifacts::real_path;
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
@@ -67,10 +68,10 @@ impl Sqlite {
         let condition = Arc::new(Condition::of(path, &file)?);
         let readers = Readers::new(file, Arc::clone(&condition));
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        let observed = Arc::clone(&condition);
+        let writer = Writer::new(connection, queue, Arc::clone(&condition))?;
         let writer = std::thread::Builder::new()
             .name("trainyard-sqlite-writer".to_owned())
-            .spawn(move || write_loop(connection, queue, &observed))
+            .spawn(move || writer.run())
             .map_err(|error| Error::database(format!("no thread for the writer: {error}")))?;
         Ok(Self {
             readers: Arc::new(readers),

@@ -108,6 +108,12 @@ impl SqliteConnection {
         Ok(Self { inner, call })
     }
 
+    /// Leaves the log to the caller: commits are written to it and not synced, and it is not folded into the file.
+    pub(super) fn leave_log_to_others(&self) -> Result<()> {
+        self.inner.pragma_update(None, "synchronous", "NORMAL").map_err(convert)?;
+        self.inner.pragma_update(None, "wal_autocheckpoint", 0).map_err(convert)
+    }
+
     /// Works for a read from now on, or for none.
     pub(super) fn work_for(&self, call: Option<Arc<Call>>) {
         *current(&self.call) = call;

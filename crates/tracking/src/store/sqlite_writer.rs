@@ -1,23 +1,27 @@
 //! The one thread that writes to an SQLite file.
 //!
-//! What is committed is in the write-ahead log first. When nothing is written for a while the log is folded into
-//! the file, so that whoever copies or mounts that one file has everything.
+//! Changes are committed in groups: a group takes in what comes while the commit before it is synced
+//! ([`sqlite_sync`](super::sqlite_sync)), since it could be answered no sooner. When nothing is written for a while the
+//! write-ahead log is folded into the file, so that whoever copies or mounts that one file has everything.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::condition::{Condition, copy};
 use super::database::{Connection, Dialect, Row, Value};
 use super::sqlite_connection::SqliteConnection;
+use super::sqlite_fold::{Folding, fold};
+use super::sqlite_sync::{Answer, Syncer};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
 /// Jobs in one commit: bounds how long the first of them waits for the last.
-const BATCH_MAX: usize = 256;
+const GROUP_MAX: usize = 256;
 /// The log is folded into the file when nothing was written for so long. Each time costs two syncs of the disk,
 /// which must not come between writes that follow each other.
 const FOLD_AFTER: Duration = Duration::from_secs(1);
@@ -31,181 +35,201 @@ pub(super) struct Outcome {
     pub(super) answer: Answer,
 }
 
-/// Told how the commit went.
-type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
-
-/// Takes jobs until the store is dropped.
-pub(super) fn write_loop(
-    mut connection: SqliteConnection,
-    mut queue: mpsc::Receiver<Job>,
-    condition: &Condition,
-) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    // To wait in, for this thread alone. Without it the log is folded in when it is long, as ever.
-    let clock = Builder::new_current_thread().enable_time().build();
-    if let Err(error) = &clock {
-        tracing::warn!(%error, "the write-ahead log of the tracking store stays longer");
-    }
-    // A process that was killed has left a log.
-    let mut is_folded = false;
-    loop {
-        let waited = match &clock {
-            Ok(clock) if !is_folded => {
-                clock.block_on(async { timeout(FOLD_AFTER, queue.recv()).await })
-            }
-            _ => Ok(queue.blocking_recv()),
-        };
-        let job = match waited {
-            Ok(Some(job)) => job,
-            Ok(None) => return,
-            Err(_elapsed) => {
-                is_folded = fold(&mut connection, condition);
-                continue;
-            }
-        };
-        is_folded = false;
-        batch.push(job);
-        while batch.len() < BATCH_MAX
-            && let Ok(job) = queue.try_recv()
-        {
-            batch.push(job);
-        }
-        METRICS.commits(batch.len());
-        run_batch(&mut connection, &mut batch, condition);
-    }
+/// What the thread works with.
+pub(super) struct Writer {
+    queue: mpsc::Receiver<Job>,
+    condition: Arc<Condition>,
+    // These two are dropped before the connection, whose close takes the log away.
+    syncer: Syncer,
+    folding: Folding,
+    connection: SqliteConnection,
 }
 
-/// Copies the log into the file; whether there is nothing more to do until the next write. Nobody is waited for:
-/// what a reader still needs stays in the log, and the next time comes soon.
-fn fold(connection: &mut SqliteConnection, condition: &Condition) -> bool {
-    // Writes are refused then, and say why.
-    if condition.place().check().is_err() {
-        return true;
+impl Writer {
+    pub(super) fn new(
+        connection: SqliteConnection,
+        queue: mpsc::Receiver<Job>,
+        condition: Arc<Condition>,
+    ) -> Result<Self> {
+        let syncer = Syncer::start(Arc::clone(&condition))?;
+        let folding = Folding::new(condition.place().database().to_owned());
+        connection.leave_log_to_others()?;
+        Ok(Self { queue, condition, syncer, folding, connection })
     }
-    let mut is_whole = true;
-    let mut read = |row: &dyn Row| -> Result<()> {
-        let (busy, pages, copied) = (row.int(0)?, row.int(1)?, row.int(2)?);
-        is_whole = busy == Some(0) && pages == copied;
-        Ok(())
-    };
-    match connection.query("PRAGMA wal_checkpoint(PASSIVE)", &[], &mut read) {
-        Ok(()) => is_whole,
-        Err(error) => {
-            // The log has everything; the next write says what is wrong with the disk.
-            tracing::debug!(%error, "the write-ahead log is not folded into the tracking store");
-            true
+
+    /// Takes jobs until the store is dropped.
+    pub(super) fn run(mut self) {
+        // To wait in, for this thread alone.
+        let clock = match Builder::new_current_thread().enable_time().build() {
+            Ok(clock) => clock,
+            Err(error) => return tracing::error!(%error, "the tracking store cannot be written"),
+        };
+        // A process that was killed has left a log.
+        let mut is_folded = false;
+        loop {
+            let waited = match self.queue.try_recv() {
+                Ok(job) => Ok(Some(job)),
+                Err(_none) if is_folded => Ok(self.queue.blocking_recv()),
+                Err(_none) => {
+                    let next = self.queue.recv();
+                    clock.block_on(async { timeout(FOLD_AFTER, next).await })
+                }
+            };
+            match waited {
+                Ok(Some(job)) => {
+                    is_folded = false;
+                    self.run_group(job, &clock);
+                }
+                Ok(None) => return,
+                Err(_elapsed) => is_folded = self.fold(),
+            }
         }
     }
-}
 
-/// Runs the jobs in as few transactions as possible: one, unless the database gave one up midway.
-fn run_batch(connection: &mut SqliteConnection, batch: &mut Vec<Job>, condition: &Condition) {
-    let mut jobs = batch.drain(..).peekable();
-    while jobs.peek().is_some() {
-        if let Err(error) = begin(connection, condition) {
-            condition.note(Some(&error));
-            // To wait again for each job would only make the queue longer.
-            for job in jobs.by_ref() {
-                answer_unrun(job, copy(&error));
+    /// Copies the log into the file; whether there is nothing more to do until the next write.
+    fn fold(&mut self) -> bool {
+        // Writes are refused where the file is another one, and say why.
+        self.condition.check_place().is_err() || fold(&mut self.connection)
+    }
+
+    /// Runs jobs in one transaction, unless the database gives it up midway, and has it committed.
+    fn run_group(&mut self, first: Job, clock: &Runtime) {
+        let (mut answers, mut jobs) = (Vec::new(), 0);
+        let mut next = Some(first);
+        while let Some(job) = next {
+            jobs += 1;
+            self.run_job(job, &mut answers);
+            next = if jobs < GROUP_MAX { self.another(clock) } else { None };
+        }
+        METRICS.commits(jobs);
+        self.commit(answers);
+        self.folding.keep_short(&mut self.connection);
+    }
+
+    /// One more job for the group: one that waits, or comes before the commit could be synced.
+    fn another(&mut self, clock: &Runtime) -> Option<Job> {
+        if let Ok(job) = self.queue.try_recv() {
+            return Some(job);
+        }
+        if !self.syncer.is_busy() {
+            return None;
+        }
+        let Self { queue, syncer, .. } = self;
+        clock.block_on(async {
+            tokio::select! {
+                biased;
+                job = queue.recv() => job,
+                () = syncer.idle() => None,
+            }
+        })
+    }
+
+    /// Runs a job in the transaction of its group, which it may begin. One that failed is answered: it has changed
+    /// nothing.
+    fn run_job(&mut self, job: Job, answers: &mut Vec<Answer>) {
+        // A savepoint costs a copy of each page that the job changes, and the first job needs none.
+        let undo = if self.is_open() { Undo::Savepoint } else { Undo::Transaction };
+        let begun = match undo {
+            Undo::Transaction => self.begin(),
+            Undo::Savepoint => self.connection.execute("SAVEPOINT job", &[]).map(|_none| ()),
+        };
+        if let Err(error) = begun {
+            answer_unrun(job, copy(&error));
+            match undo {
+                Undo::Transaction => self.refuse(&error),
+                Undo::Savepoint => self.lose(&error, answers),
             }
             return;
         }
-        let mut answers = Vec::new();
-        let mut lost = None;
-        let undo = if jobs.len() == 1 { Undo::Transaction } else { Undo::Savepoint };
-        for job in jobs.by_ref() {
-            match run_job(connection, job, undo) {
-                Ok(answer) => answers.push(answer),
-                Err((error, answer)) => {
-                    answers.extend(answer);
-                    lost = Some(error);
-                    break;
-                }
-            }
-        }
-        let failure = match lost {
-            // A lone job that failed has been rolled back: nothing is open.
-            None if !connection.inner.is_autocommit() => {
-                // Looked at again: what went into a file that is gone by now is not kept.
-                let committed = connection.execute("COMMIT", &[]);
-                let failure = committed.and_then(|_none| condition.place().check()).err();
-                condition.note(failure.as_ref());
-                failure
-            }
-            None => None,
-            Some(error) => {
-                condition.note(Some(&error));
-                Some(error)
+        let outcome = catch_unwind(AssertUnwindSafe(|| job(&mut self.connection)));
+        let (failed, answer) = match outcome {
+            Ok(outcome) => (outcome.failed, outcome.answer),
+            Err(_panic) => {
+                tracing::error!("a change to the tracking store panicked");
+                let nobody: Answer = Box::new(|_error| {});
+                (true, nobody)
             }
         };
-        if failure.is_some()
-            && !connection.inner.is_autocommit()
-            && let Err(error) = connection.execute("ROLLBACK", &[])
+        if !self.is_open() {
+            // A full disk and the like: SQLite has rolled back everything.
+            answers.push(answer);
+            return self.lose(&Error::Full, answers);
+        }
+        let ended = match (undo, failed) {
+            (Undo::Savepoint, true) => self
+                .connection
+                .execute("ROLLBACK TO job", &[])
+                .and_then(|_none| self.connection.execute("RELEASE job", &[])),
+            (Undo::Savepoint, false) => self.connection.execute("RELEASE job", &[]),
+            (Undo::Transaction, true) => self.connection.execute("ROLLBACK", &[]),
+            (Undo::Transaction, false) => Ok(0),
+        };
+        match ended {
+            Ok(_none) if failed => answer(None),
+            Ok(_none) => answers.push(answer),
+            Err(error) => {
+                answers.push(answer);
+                self.lose(&error, answers);
+            }
+        }
+    }
+
+    /// Begins a transaction, on files that are still those that were opened.
+    fn begin(&mut self) -> Result<()> {
+        self.connection.execute("BEGIN IMMEDIATE", &[])?;
+        let checked = self.condition.check_writing();
+        if checked.is_err() {
+            self.connection.execute("ROLLBACK", &[])?;
+        }
+        checked
+    }
+
+    /// No transaction could be begun. To wait again for each job would only make the queue longer.
+    fn refuse(&mut self, error: &Error) {
+        self.condition.note(Some(error));
+        for _job in 0..GROUP_MAX {
+            let Ok(job) = self.queue.try_recv() else { return };
+            answer_unrun(job, copy(error));
+        }
+    }
+
+    /// Commits what the jobs of a group have changed, if it is anything.
+    fn commit(&mut self, mut answers: Vec<Answer>) {
+        if !self.is_open() {
+            return;
+        }
+        match self.connection.execute("COMMIT", &[]) {
+            // Handing over is dearer than a sync that nobody waits behind.
+            Ok(_none) if answers.len() == 1 && self.queue.is_empty() => self.syncer.sync(answers),
+            Ok(_none) => self.syncer.hand_over(answers),
+            Err(error) => self.lose(&error, &mut answers),
+        }
+    }
+
+    /// Says of the whole transaction that it is not stored.
+    fn lose(&mut self, error: &Error, answers: &mut Vec<Answer>) {
+        self.condition.note(Some(error));
+        if self.is_open()
+            && let Err(error) = self.connection.execute("ROLLBACK", &[])
         {
             tracing::error!(%error, "cannot roll back a change to the tracking store");
         }
-        for answer in answers {
-            answer(failure.as_ref().map(copy));
+        for answer in answers.drain(..) {
+            answer(Some(copy(error)));
         }
     }
-}
 
-/// Begins a transaction, on files that are still those that were opened.
-fn begin(connection: &mut SqliteConnection, condition: &Condition) -> Result<()> {
-    connection.execute("BEGIN IMMEDIATE", &[])?;
-    let checked = condition.place().check_writing();
-    if checked.is_err() {
-        connection.execute("ROLLBACK", &[])?;
+    fn is_open(&self) -> bool {
+        !self.connection.inner.is_autocommit()
     }
-    checked
 }
 
-/// What takes back a job that fails. A savepoint costs a copy of each page that the job changes.
+/// What takes back a job that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Undo {
     Savepoint,
-    /// The job is the only one of the transaction.
+    /// The job is the first of the transaction.
     Transaction,
-}
-
-/// Runs one job. `Err` means that the whole transaction is lost.
-fn run_job(
-    connection: &mut SqliteConnection,
-    job: Job,
-    undo: Undo,
-) -> Result<Answer, (Error, Option<Answer>)> {
-    if undo == Undo::Savepoint
-        && let Err(error) = connection.execute("SAVEPOINT job", &[])
-    {
-        answer_unrun(job, copy(&error));
-        return Err((error, None));
-    }
-    let outcome = catch_unwind(AssertUnwindSafe(|| job(connection)));
-    let lost = connection.inner.is_autocommit();
-    let (failed, answer) = match outcome {
-        Ok(outcome) => (outcome.failed, outcome.answer),
-        Err(_panic) => {
-            tracing::error!("a change to the tracking store panicked");
-            let nobody: Answer = Box::new(|_error| {});
-            (true, nobody)
-        }
-    };
-    if lost {
-        // A full disk and the like: SQLite has rolled back everything.
-        return Err((Error::Full, Some(answer)));
-    }
-    let ended = match (undo, failed) {
-        (Undo::Savepoint, true) => connection
-            .execute("ROLLBACK TO job", &[])
-            .and_then(|_none| connection.execute("RELEASE job", &[])),
-        (Undo::Savepoint, false) => connection.execute("RELEASE job", &[]),
-        (Undo::Transaction, true) => connection.execute("ROLLBACK", &[]),
-        (Undo::Transaction, false) => Ok(0),
-    };
-    match ended {
-        Ok(_none) => Ok(answer),
-        Err(error) => Err((error, Some(answer))),
-    }
 }
 
 /// Answers a job that was never run: it runs against a connection that refuses everything.

@@ -328,6 +328,38 @@ fn two_servers_over_one_postgres_write_each_change_down_once() {
     assert!(events.iter().all(|event| event.action != "users.gap"), "{events:#?}");
 }
 
+/// Servers remove what is in the log, and a change makes room, each in an order of the database's choice.
+#[test]
+fn no_two_that_remove_what_waits_wait_for_each_other() {
+    let postgres = PostgresServer::start();
+    let database = postgres.database("team");
+    let place = Place { store: database.clone(), users: database, ..Place::new() };
+    // The administrator is the first change, and ada the second.
+    place.runtime.block_on(place.users().create_user("ada", None, false)).unwrap();
+    let address = format!("host=127.0.0.1 port={} user=postgres dbname=team", postgres.port());
+    let connecting = tokio_postgres::connect(&address, tokio_postgres::NoTls);
+    let (other, connection) = place.runtime.block_on(connecting).unwrap();
+    place.runtime.spawn(connection);
+    let run = |sql| place.runtime.block_on(other.batch_execute(sql)).unwrap();
+    // As a change does that makes room. If two wait for each other it is the first to find out.
+    run("SET deadlock_timeout = '50ms'; BEGIN; \
+         UPDATE trainyard_changes_made SET made = made WHERE id = 1; \
+         DELETE FROM trainyard_changes WHERE number = 2");
+    std::thread::scope(|scope| {
+        let server = scope.spawn(|| place.start());
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = 'team' AND wait_event_type = 'Lock'";
+        let end = Instant::now() + Duration::from_mins(2);
+        while postgres.sql("postgres", waiting).trim() == "0" {
+            assert!(Instant::now() < end, "the server waits for nobody");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        run("DELETE FROM trainyard_changes WHERE number = 1; COMMIT");
+        let _server = server.join().unwrap();
+    });
+    assert_eq!(postgres.sql("team", "SELECT count(*) FROM trainyard_changes").trim(), "0");
+}
+
 #[test]
 fn webhooks_are_in_the_log_without_their_secrets() {
     let place = Place::new();

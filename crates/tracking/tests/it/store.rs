@@ -109,6 +109,38 @@ async fn a_failed_batch_leaves_nothing() {
     assert_eq!(Tag::find(&run.data.tags, "t"), None);
 }
 
+/// Many at once are committed together, and those that fail, some of them after they changed something, with none of
+/// the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_that_fail_leave_those_that_are_committed_with_them() {
+    let Store { store, folder } = Store::new();
+    let run_id = create_run(&store, "0", 1).await;
+    store.runs.log_param(&run_id, Param::new("lr", "0.1")).await.unwrap();
+    let log = |number: i64| {
+        let (store, run_id) = (&store, &run_id);
+        let lr = if number % 2 == 0 { "0.1" } else { "0.2" };
+        let batch = LogBatch {
+            metrics: vec![Metric::new("m", 1.0, 1, number)],
+            params: vec![Param::new(format!("p{number}"), "1"), Param::new("lr", lr)],
+            tags: vec![],
+        };
+        async move { store.runs.log_batch(run_id, batch).await.is_ok() }
+    };
+    let stored = futures::future::join_all((0..400).map(log)).await;
+    drop(store);
+    let store = open(&uri(&folder), options(&folder)).unwrap();
+    let run = store.runs.get(&run_id).await.unwrap();
+    let page = MetricHistoryPage { max_results: Some(1000), page_token: None };
+    let history = store.runs.metric_history(&run_id, "m", page).await.unwrap();
+    let steps: Vec<i64> = history.items.iter().map(|metric| metric.step).collect();
+    assert_eq!(steps, (0..400).step_by(2).collect::<Vec<i64>>());
+    assert_eq!(run.data.params.len(), 201, "each with its param");
+    assert_eq!(run.data.metrics, [Metric::new("m", 1.0, 1, 398)]);
+    for (number, stored) in stored.into_iter().enumerate() {
+        assert_eq!(stored, number % 2 == 0, "{number}");
+    }
+}
+
 #[tokio::test]
 async fn the_latest_value_is_that_of_the_highest_step_then_time_then_value() {
     let Store { store, folder: _folder } = Store::new();

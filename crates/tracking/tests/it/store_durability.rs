@@ -227,6 +227,31 @@ async fn a_full_disk_is_an_error_and_leaves_a_whole_store() {
     );
 }
 
+/// The log is folded in beside the writer, and begins anew: it does not grow as long as somebody writes.
+#[tokio::test]
+async fn the_log_begins_anew_while_it_is_written_to() {
+    const MIB: u64 = 1 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let run_id = crate::store::create_run(&store, "0", 1).await;
+    let length = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    let (mut written, mut number) = (0, 0);
+    while written < length("mlflow.db-wal") + 16 * MIB {
+        assert!(written < 1024 * MIB, "the log has {} bytes", length("mlflow.db-wal"));
+        let value = format!("{number} {}", "x".repeat(7900));
+        let tags = (0..50).map(|tag| Param::new(format!("t{tag}"), value.clone())).collect();
+        let batch = LogBatch { metrics: vec![], params: vec![], tags };
+        store.runs.log_batch(&run_id, batch).await.unwrap();
+        written += 50 * 7900;
+        number += 1;
+    }
+    drop(store);
+    let run = self::store(folder.path()).runs.get(&run_id).await.unwrap();
+    let last = format!("{} ", number - 1);
+    let kept = run.data.tags.iter().filter(|tag| tag.value.starts_with(&last)).count();
+    assert_eq!(kept, 50);
+}
+
 #[tokio::test]
 async fn soon_after_the_last_write_the_one_file_has_everything() {
     let folder = tempfile::tempdir().unwrap();
