@@ -1,12 +1,13 @@
 """What connections that say nothing cost others: the gateway beside nginx and HAProxy, in one run.
 
     cargo build --release
-    python3 bench/gateway/idle.py [--idle 10000] [--seconds 5] [--rounds 3] [--binary PATH]...
+    python3 bench/gateway/idle.py [--idle 10000] [--silent] [--tls] [--seconds 5] [--rounds 3] [--binary PATH]...
 
 Each proxy is measured without and with idle connections: clients that asked once, keep their connection and say
-nothing more. Others ask meanwhile: one after the other (p99 is the machine's and the proxy's), and 16 at once. Memory
-is what the proxy's processes hold in all. With --binary, given once or more, gateways of other builds are measured in
-the same run. The limit of open files must allow the connections here and twice as many there (`ulimit -n`).
+nothing more; with --silent they never ask. With --tls they connect by TLS (a key of P-256). Others ask meanwhile: one
+after the other (p99 is the machine's and the proxy's), and 16 at once. Memory is what the proxy's processes hold in all:
+before the first round, and in the last. With --binary, given once or more, gateways of other builds are measured in the same run. The limit
+of open files must allow the connections here and twice as many there (`ulimit -n`).
 """
 
 import argparse
@@ -16,12 +17,13 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 
-from run import TRAINYARD, free_port, gateway, haproxy, nginx, wait_for, wrk
+from run import TRAINYARD, certificate, free_port, gateway, haproxy, nginx, wait_for, wrk
 
 # Each address of a client has some 28,000 ports; several are also what limits by address look at.
 CLIENTS = [f"127.0.0.{number}" for number in range(2, 10)]
@@ -35,14 +37,20 @@ def allow_files(wanted):
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def fall_idle(port, count):
-    """Connections that were answered once."""
+def fall_idle(port, count, tls, is_silent):
+    """Connections that were answered once, or never ask."""
     connections = []
+    context = ssl.create_default_context(cafile=tls[0]) if tls else None
     for number in range(count):
         connection = socket.socket()
         connection.bind((CLIENTS[number % len(CLIENTS)], 0))
         connection.settimeout(30)
         connection.connect(("127.0.0.1", port))
+        if context:
+            connection = context.wrap_socket(connection, server_hostname="localhost")
+        connections.append(connection)
+        if is_silent:
+            continue
         connection.sendall(ASK)
         answer = b""
         # The answer's body is JSON without a line end.
@@ -53,7 +61,6 @@ def fall_idle(port, count):
             answer += part
         if not answer.startswith(b"HTTP/1.1 200"):
             sys.exit(f"connection {number} of {count}: {answer.decode()}")
-        connections.append(connection)
     return connections
 
 
@@ -63,8 +70,9 @@ def still_open(connections):
     for connection in connections:
         connection.setblocking(False)
         try:
-            count += bool(connection.recv(1, socket.MSG_PEEK))
-        except BlockingIOError:
+            # What was said by TLS alone is nothing that was said.
+            count += bool(connection.recv(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
             count += 1
         except OSError:
             pass
@@ -86,8 +94,8 @@ def resident(process):
     return total / 1024
 
 
-def measure(port, seconds):
-    url = f"http://127.0.0.1:{port}/predict"
+def measure(port, seconds, tls):
+    url = f"http{'s' if tls else ''}://127.0.0.1:{port}/predict"
     wrk(url, 16, 1)
     return {"alone": wrk(url, 1, seconds), "full": wrk(url, 16, seconds)}
 
@@ -95,6 +103,8 @@ def measure(port, seconds):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--idle", type=int, default=10_000)
+    arguments.add_argument("--silent", action="store_true")
+    arguments.add_argument("--tls", action="store_true")
     arguments.add_argument("--seconds", type=int, default=5)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--binary", type=pathlib.Path, action="append", metavar="PATH")
@@ -113,17 +123,20 @@ def main():
     forward = """location / { proxy_pass http://one; proxy_http_version 1.1;
         proxy_set_header Connection ""; proxy_set_header Host $host;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }"""
+    tls = certificate(folder) if options.tls else None
+    if tls:
+        forward = f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]}; {forward}"
     commands = {
         "backend": nginx(folder, "backend", backend, f"location / {{ {answer} }}"),
         # One worker may get nearly all of them.
-        "nginx": nginx(folder, "proxy", ports["nginx"], forward, upstream, places=2 * places),
-        "haproxy": haproxy(folder, ports["haproxy"], backend, None, places=2 * places, idle_seconds=3600),
+        "nginx": nginx(folder, "proxy", f"{ports['nginx']}{' ssl' if tls else ''}", forward, upstream, places=2 * places),
+        "haproxy": haproxy(folder, ports["haproxy"], backend, tls and tls[2], places=2 * places, idle_seconds=3600),
     }
     limits = {"limits": {"max_connections": places, "max_per_address": places, "idle_timeout": {"secs": 3600, "nanos": 0}}}
     for name, binary in binaries.items():
-        commands[name] = gateway(binary, folder, ports[name], backend, None)
+        commands[name] = gateway(binary, folder, ports[name], backend, tls)
         settings = folder / f"gateway-{ports[name]}" / "gateway-settings.json"
-        settings.write_text(json.dumps(limits))
+        settings.write_text(json.dumps(json.loads(settings.read_text()) | limits))
     processes = {
         name: subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for name, command in commands.items()
@@ -136,10 +149,10 @@ def main():
             wait_for(port)
         for _ in range(options.rounds):
             for name, port in ports.items():
-                seen[name]["without"].append(measure(port, options.seconds))
+                seen[name]["without"].append(measure(port, options.seconds, tls))
                 memory[name].setdefault("without", resident(processes[name]))
-                idle = fall_idle(port, options.idle)
-                seen[name]["with"].append(measure(port, options.seconds))
+                idle = fall_idle(port, options.idle, tls, options.silent)
+                seen[name]["with"].append(measure(port, options.seconds, tls))
                 memory[name]["with"] = resident(processes[name])
                 kept[name] = min(kept.get(name, options.idle), still_open(idle))
                 for connection in idle:

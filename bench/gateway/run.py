@@ -54,7 +54,7 @@ def nginx(folder, name, port, server, extra="", places=4096):
         worker_rlimit_nofile {2 * places};
         events {{ worker_connections {places}; }}
         http {{
-          access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s;
+          access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s; client_header_timeout 3600s;
           client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
           uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
           {extra}
@@ -70,7 +70,7 @@ def certificate(folder):
     cert, key, both = (folder / name for name in ("cert.pem", "key.pem", "both.pem"))
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-keyout", key, "-out", cert], check=True, capture_output=True)
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert], check=True, capture_output=True)
     both.write_text(cert.read_text() + key.read_text())
     return cert, key, both
 

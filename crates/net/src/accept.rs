@@ -1,8 +1,6 @@
 //! The accept loop.
 
-use std::convert::Infallible;
 use std::error::Error;
-use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -10,14 +8,10 @@ use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
+use tokio::sync::watch;
 
-use crate::body::{Held, Pace, Paced};
+use crate::body::Paced;
+use crate::connection::{self, Parsers};
 use crate::limits::{Limits, Protocols};
 use crate::listener::{Acceptor, Listener};
 use crate::marks::{Busy, Marks};
@@ -34,9 +28,6 @@ const CROWD_IDLE_MAX: Duration = Duration::from_secs(3);
 
 /// Time between two lines that say the same of the door.
 const SAID_AGAIN: Duration = Duration::from_secs(30);
-
-/// Requests on one connection of HTTP/2 at a time: it must not take all the room.
-const STREAMS_MAX: u32 = 128;
 
 /// A connection that was accepted.
 #[derive(Debug, Clone)]
@@ -70,7 +61,8 @@ impl Arrival {
 /// Connections that are still open after the listener is gone.
 #[derive(Debug)]
 pub struct Open {
-    graceful: GracefulShutdown,
+    /// Held by each until it is closed.
+    ending: watch::Sender<()>,
     places: Arc<Places>,
 }
 
@@ -82,7 +74,8 @@ impl Open {
 
     /// Lets requests in flight finish and closes what is idle; how many were left at the limit.
     pub async fn finish(self, limit: Duration) -> usize {
-        match tokio::time::timeout(limit, self.graceful.shutdown()).await {
+        self.ending.send_replace(());
+        match tokio::time::timeout(limit, self.ending.closed()).await {
             Ok(()) => 0,
             Err(_elapsed) => self.places.open(),
         }
@@ -109,8 +102,8 @@ where
     let listener = listener.into();
     let acceptor = listener.acceptor(protocols);
     let places = Places::new(limits);
-    let graceful = GracefulShutdown::new();
-    let builders = Arc::new(Builders::new(limits));
+    let ending = watch::Sender::new(());
+    let parsers = Arc::new(Parsers::new(limits, protocols));
     let is_strict = limits.is_strict;
     let (mut crowded, mut failed) = (Said::default(), Said::default());
     loop {
@@ -154,90 +147,27 @@ where
         let service = service_of(arrival.clone());
         let idle = if is_crowded { CROWD_IDLE_MAX.min(limits.idle) } else { limits.idle };
         let stream = Watched::new(stream, Arc::clone(&marks), idle);
-        let opened = {
-            let marks = Arc::clone(&marks);
-            async move {
-                let stream = Stream::open(stream, handshake, peer).await?;
-                if let Some((shown, certificate)) = shown.zip(stream.certificate()) {
-                    // Set once, here.
-                    let _new = shown.set(certificate);
-                }
-                Some(TokioIo::new(Strict::new(stream, marks, is_strict)))
+        let (parsers, ending) = (Arc::clone(&parsers), ending.subscribe());
+        let task = tokio::spawn(async move {
+            let Some(stream) = Stream::open(stream, handshake, peer).await else { return };
+            if let Some((shown, certificate)) = shown.zip(stream.certificate()) {
+                // Set once, here.
+                let _new = shown.set(certificate);
             }
-        };
-        let pace = Pace::of(limits);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let busy = marks.hold();
-            let answered = service(request.map(|body| Paced::new(body, pace)));
-            async move { Ok::<_, Infallible>(answered.await.map(|body| Held::new(body, busy))) }
+            let stream = Strict::new(stream, Arc::clone(&marks), is_strict);
+            if let Err(error) = connection::serve(stream, service, parsers, marks, ending).await {
+                // Clients break off all the time.
+                tracing::debug!(%error, %peer, "a connection broke off");
+            }
+            drop(arrival);
         });
-        let (builders, watcher) = (Arc::clone(&builders), graceful.watcher());
-        let task = match protocols {
-            Protocols::Http1 => {
-                let connection =
-                    async move { Some(builders.http1.serve_connection(opened.await?, service)) };
-                tokio::spawn(run(connection, watcher, arrival))
-            }
-            Protocols::Both => {
-                let connection = async move {
-                    let stream = opened.await?;
-                    let connection = builders.auto.serve_connection_with_upgrades(stream, service);
-                    Some(connection.into_owned())
-                };
-                tokio::spawn(run(connection, watcher, arrival))
-            }
-        };
         match place {
             Some(place) => place.served_by(task.abort_handle()),
             None => places.crowd(task.abort_handle()),
         }
     }
     drop(listener);
-    Open { graceful, places }
-}
-
-/// Serves a connection to its end, if it comes to be one.
-async fn run<C>(connection: impl Future<Output = Option<C>>, watcher: Watcher, arrival: Arrival)
-where
-    C: GracefulConnection<Error: fmt::Display>,
-{
-    if let Some(connection) = connection.await
-        && let Err(error) = watcher.watch(connection).await
-    {
-        // Clients break off all the time.
-        tracing::debug!(%error, peer = %arrival.peer, "a connection broke off");
-    }
-    drop(arrival);
-}
-
-/// How connections are served.
-struct Builders {
-    http1: http1::Builder,
-    auto: auto::Builder<TokioExecutor>,
-}
-
-impl Builders {
-    fn new(limits: &Limits) -> Self {
-        let mut http1 = http1::Builder::new();
-        http1
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.idle)
-            .max_buf_size(limits.head_bytes_max)
-            .max_headers(limits.headers_max);
-        let mut auto = auto::Builder::new(TokioExecutor::new());
-        auto.http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.idle)
-            .max_buf_size(limits.head_bytes_max)
-            .max_headers(limits.headers_max)
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
-            .max_concurrent_streams(STREAMS_MAX)
-            .keep_alive_interval(Duration::from_secs(20))
-            .keep_alive_timeout(Duration::from_secs(20));
-        Self { http1, auto }
-    }
+    Open { ending, places }
 }
 
 /// When something was last said.

@@ -4,6 +4,7 @@
 //! answer can blame whoever is to give it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits::Limits;
-use crate::marks::Busy;
+use crate::marks::{Busy, Marks};
 
 /// Why a request's body did not come.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,8 @@ pub struct Paced {
     last: Instant,
     /// More was asked for, and the client has not sent it yet.
     is_owed: bool,
+    /// Where it is to be marked that all was read; none when it is.
+    unread: Option<Arc<Marks>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +72,11 @@ struct Clock {
 }
 
 impl Paced {
-    pub(crate) fn new(incoming: Incoming, pace: Pace) -> Self {
-        Self { incoming, pace, clock: None, bytes: 0, last: Instant::now(), is_owed: false }
+    pub(crate) fn new(incoming: Incoming, pace: Pace, marks: &Arc<Marks>) -> Self {
+        let is_unread = !incoming.is_end_stream();
+        marks.unread(is_unread);
+        let unread = is_unread.then(|| Arc::clone(marks));
+        Self { incoming, pace, clock: None, bytes: 0, last: Instant::now(), is_owed: false, unread }
     }
 
     /// Since when whoever reads it has had all that there is; `None` while the client owes more.
@@ -118,6 +124,14 @@ impl Body for Paced {
         me.last = Instant::now();
         if let Some(Ok(frame)) = &frame {
             me.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        let is_end = match &frame {
+            None => true,
+            Some(Ok(_)) => me.incoming.is_end_stream(),
+            Some(Err(_)) => false,
+        };
+        if is_end && let Some(marks) = me.unread.take() {
+            marks.unread(false);
         }
         Poll::Ready(frame)
     }

@@ -5,7 +5,7 @@
 //! listener ─► place (limit in all, share of an address)  ─► watched stream (silence, stalls)
 //!          └► crowd (a few more, probes only, the oldest goes)
 //!          ─► handshake, where TLS is spoken
-//!          ─► hyper ─► paced request body ─► service ─► held response body
+//!          ─► rest, until bytes come ◄─► hyper ─► paced request body ─► service ─► held response body
 //! ```
 //!
 //! What can keep a connection open, and what ends it:
@@ -21,10 +21,12 @@
 #![expect(unexpected_cfgs, reason = "`cargo xtask fuzz` sets `fuzzing`")]
 
 mod accept;
+mod ahead;
 mod body;
 mod certificate;
 mod challenge;
 mod client_authorities;
+mod connection;
 pub mod descriptors;
 mod egress;
 mod handshake;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Counters of a connection.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Marks {
     is_stuck: AtomicBool,
     /// Its protocol has changed: what comes is no request any more.
     is_tunnel: AtomicBool,
+    /// The body of the last request was not read to its end. Of HTTP/1: requests of HTTP/2 have no order.
+    is_unread: AtomicBool,
 }
 
 impl Default for Marks {
@@ -32,6 +36,7 @@ impl Default for Marks {
             is_stuck: AtomicBool::new(false),
             written: AtomicU64::new(0),
             is_tunnel: AtomicBool::new(false),
+            is_unread: AtomicBool::new(false),
         }
     }
 }
@@ -62,6 +67,19 @@ impl Marks {
         self.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
+    pub(crate) fn unread(&self, is_unread: bool) {
+        self.is_unread.store(is_unread, Ordering::Relaxed);
+    }
+
+    /// How long the connection has been between two requests: all that was asked is answered, the answer is with the
+    /// other side, and what comes next is a head. None where it is not, or is not known to be.
+    pub(crate) fn rest(&self) -> Option<Duration> {
+        if self.is_unread.load(Ordering::Relaxed) || self.is_tunnel() {
+            return None;
+        }
+        self.quiet()
+    }
+
     fn age_ms(&self) -> u64 {
         u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -88,6 +106,7 @@ impl Marks {
 
     pub(crate) fn look(&self) -> Look {
         Look {
+            age: self.accepted.elapsed(),
             silence: self.silence(),
             is_stuck: self.is_stuck.load(Ordering::Relaxed),
             written: self.written.load(Ordering::Relaxed),
@@ -98,6 +117,8 @@ impl Marks {
 /// What the counters said at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Look {
+    /// How long the connection has been there.
+    pub(crate) age: Duration,
     /// How long no request has come; none while one is being answered.
     pub(crate) silence: Option<Duration>,
     /// Whether bytes wait to be taken by the other side.

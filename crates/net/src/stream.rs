@@ -30,7 +30,12 @@ impl Stream {
         peer: SocketAddr,
     ) -> Option<Self> {
         let Some(handshake) = handshake else { return Some(Self::Plain(watched)) };
-        match tokio::time::timeout(HANDSHAKE_MAX, handshake.make(watched)).await {
+        let made = async {
+            // A session takes some KiB, and who says nothing needs none.
+            watched.readable().await;
+            Box::pin(handshake.make(watched)).await
+        };
+        match tokio::time::timeout(HANDSHAKE_MAX, made).await {
             Ok(Ok(Some(stream))) => Some(Self::Encrypted(Box::new(stream))),
             Ok(Ok(None)) => {
                 tracing::debug!(%peer, "a certificate authority looked at a challenge");

@@ -36,6 +36,11 @@ impl Watched {
         Self { stream, marks, tick, idle, last: Look::default() }
     }
 
+    /// Waits until there is something to be read; whoever is to read it gets the errors.
+    pub(crate) async fn readable(&self) {
+        let _either_way = self.stream.readable().await;
+    }
+
     /// Ready when the connection must end.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
@@ -45,8 +50,10 @@ impl Watched {
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, reason));
             }
             self.last = now;
-            let next = Instant::now() + self.idle;
-            self.tick.as_mut().reset(next);
+            // Who is silent goes when its time is over; all else is looked at again after as long.
+            let silence = now.silence.filter(|silence| *silence < self.idle && !now.is_stuck);
+            let next = self.idle - silence.unwrap_or_default();
+            self.tick.as_mut().reset(Instant::now() + next);
         }
     }
 
@@ -70,8 +77,9 @@ impl Watched {
 
 /// Why a connection has no reason to be open, from two looks at it.
 fn idle_for(last: Look, now: Look, time: Duration) -> Option<&'static str> {
-    let enough = READ_RATE_MIN.saturating_mul(time.as_secs());
-    let is_read = now.written.saturating_sub(last.written) > enough;
+    let between = now.age.saturating_sub(last.age);
+    let enough = READ_RATE_MIN as f64 * between.as_secs_f64();
+    let is_read = now.written.saturating_sub(last.written) as f64 > enough;
     // An answer that has just begun has had no time to be read.
     if last.is_stuck && now.is_stuck && !is_read {
         return Some("the answer was not read");
@@ -136,11 +144,12 @@ mod tests {
     fn a_connection_needs_a_reason() {
         let time = Duration::from_secs(10);
         let look = |silence: Option<u64>, is_stuck, written| Look {
+            age: Duration::ZERO,
             silence: silence.map(Duration::from_secs),
             is_stuck,
             written,
         };
-        let judged = |last, now| idle_for(last, now, time);
+        let judged = |last, now| idle_for(last, Look { age: time, ..now }, time);
         let before = look(Some(5), false, 500);
         assert_eq!(judged(before, look(Some(15), false, 500)), Some("no request came"));
         // One was answered since, however short ago.

@@ -60,8 +60,13 @@ pub(crate) fn experiment(model: &str) -> String {
     words::releases_experiment(model)
 }
 
-/// Keeps entries in order, and tells the store what it can be told now.
-pub(crate) async fn keep(project: &Project, tracking: &Tracking, entries: &[Entry]) {
+/// Keeps entries in order, and tells the store what it takes within the limit.
+pub(crate) async fn keep(
+    project: &Project,
+    tracking: &Tracking,
+    entries: &[Entry],
+    limit: Duration,
+) {
     let folder = folder(project);
     for (number, entry) in entries.iter().enumerate() {
         if let Err(error) = write(&folder, number, entry) {
@@ -73,11 +78,15 @@ pub(crate) async fn keep(project: &Project, tracking: &Tracking, entries: &[Entr
             }
         }
     }
-    deliver(project, tracking).await;
+    deliver_within(project, tracking, limit).await;
 }
 
 /// Tells the store what was kept, oldest first. What it does not take now stays for the next time.
 pub(crate) async fn deliver(project: &Project, tracking: &Tracking) {
+    deliver_within(project, tracking, DELIVERY_LIMIT).await;
+}
+
+async fn deliver_within(project: &Project, tracking: &Tracking, limit: Duration) {
     let folder = folder(project);
     let waiting = match waiting(&folder) {
         Ok(waiting) if waiting.is_empty() => return,
@@ -92,11 +101,11 @@ pub(crate) async fn deliver(project: &Project, tracking: &Tracking) {
     if lock.try_lock().is_err() {
         return;
     }
-    let telling = tokio::time::timeout(DELIVERY_LIMIT, tell_all(tracking, &waiting)).await;
+    let telling = tokio::time::timeout(limit, tell_all(tracking, &waiting)).await;
     let error = match telling {
         Ok(Ok(())) => return,
         Ok(Err(error)) => hide(&error.to_string()).into_owned(),
-        Err(_elapsed) => format!("no answer within {} s", DELIVERY_LIMIT.as_secs()),
+        Err(_elapsed) => format!("no answer within {} s", limit.as_secs()),
     };
     tracing::warn!(error, "records of releases are told to the tracking store later");
 }

@@ -4,12 +4,14 @@
 //! The same methods bring a release to its end whose deployer was killed ([`trainyard_deploy::settle`]); what
 //! they need to know is in the labels of the two instances.
 
+use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::Utc;
+use tokio::time::timeout;
 use trainyard_base::{Advice, Advise as _};
 use trainyard_deploy::{Cause, GoneBack, Kind, Refusal, Review, Sides};
 use trainyard_mlflow::{Tracking, VersionId};
@@ -26,7 +28,13 @@ use crate::{Error, Project, Result, owner};
 /// How long the registry may take to move an alias. Blue is warm meanwhile, and traffic goes back to it after.
 const MOVE_LIMIT: Duration = Duration::from_secs(30);
 
-/// The same for a note beside it.
+/// The same once it has not answered in time: it is down, and whoever waits is to hear of it.
+const SILENT_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long it is waited for without a word.
+const QUIET_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long a note beside the alias may take.
 const NOTE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The review of one release.
@@ -41,6 +49,8 @@ pub(crate) struct ReleaseReview<'a> {
     started: Option<Instant>,
     /// Whether it is written down how the release ended.
     is_recorded: AtomicBool,
+    /// Whether the registry did not answer in time.
+    is_silent: AtomicBool,
     /// How the answers of both versions compare, once that was looked at.
     behaviour: Mutex<Option<Behaviour>>,
 }
@@ -53,10 +63,10 @@ impl<'a> ReleaseReview<'a> {
         watcher: Watcher<'a>,
         candidate: Option<&'a Candidate>,
     ) -> Self {
-        let is_recorded = AtomicBool::new(false);
+        let (is_recorded, is_silent) = (AtomicBool::new(false), AtomicBool::new(false));
         let started = Some(Instant::now());
         let behaviour = Mutex::new(None);
-        Self { project, tracking, watcher, candidate, started, is_recorded, behaviour }
+        Self { project, tracking, watcher, candidate, started, is_recorded, is_silent, behaviour }
     }
 
     /// The review of a release that somebody else began.
@@ -78,7 +88,7 @@ impl<'a> ReleaseReview<'a> {
     ) {
         if !self.is_recorded.load(Ordering::Relaxed) {
             let entry = self.record(cause, versions, outcome, verdict);
-            keep(self.project, self.tracking, &[entry]).await;
+            self.keep(&[entry]).await;
         }
     }
 
@@ -117,13 +127,13 @@ impl<'a> ReleaseReview<'a> {
     async fn move_alias(&self, version: &str) -> Result<(), Refusal> {
         let id = VersionId { name: &self.project.config.model.name, version };
         let moving = self.tracking.registered_models.set_alias(id, PRODUCTION);
-        in_time(async { moving.await.map_err(Error::from) }).await
+        self.in_time(async { moving.await.map_err(Error::from) }).await
     }
 
     /// Writes down whose `Production` is now. The alias has moved, which is what counts.
     async fn take_production(&self) {
         let taking = owner::take(self.project, self.tracking);
-        match tokio::time::timeout(NOTE_LIMIT, taking).await {
+        match timeout(NOTE_LIMIT, taking).await {
             Ok(Ok(None)) => {}
             Ok(Ok(Some(place))) => {
                 let text = format!("{PRODUCTION} was that of the deployment of {place}");
@@ -138,19 +148,45 @@ impl<'a> ReleaseReview<'a> {
 
     async fn production(&self) -> Result<Option<String>, Refusal> {
         let name = &self.project.config.model.name;
-        in_time(number(self.tracking, name, PRODUCTION)).await
+        self.in_time(number(self.tracking, name, PRODUCTION)).await
     }
-}
 
-/// What the registry says within the limit.
-async fn in_time<T>(asking: impl Future<Output = Result<T>>) -> Result<T, Refusal> {
-    match tokio::time::timeout(MOVE_LIMIT, asking).await {
-        Ok(answered) => answered
-            .map_err(|error| Refusal::Failure { reason: error.message(), advice: error.advice() }),
-        Err(_elapsed) => Err(Refusal::Failure {
-            reason: format!("the registry does not answer within {} s", MOVE_LIMIT.as_secs()),
-            advice: Advice::environment("see whether the tracking server is up, then deploy again"),
-        }),
+    /// How long the registry is waited for now.
+    fn patience(&self) -> Duration {
+        if self.is_silent.load(Ordering::Relaxed) { SILENT_LIMIT } else { MOVE_LIMIT }
+    }
+
+    /// What the registry says within the limit. That it is waited for is told.
+    async fn in_time<T>(&self, asking: impl Future<Output = Result<T>>) -> Result<T, Refusal> {
+        let limit = self.patience();
+        let mut asking = pin!(asking);
+        let mut answered = timeout(QUIET_LIMIT, asking.as_mut()).await;
+        if answered.is_err() && limit > QUIET_LIMIT {
+            let seconds = limit.as_secs();
+            let text =
+                format!("the registry does not answer; it is waited for, {seconds} s at most");
+            Step::Deploy.tell(self.watcher, text);
+            answered = timeout(limit - QUIET_LIMIT, asking).await;
+        }
+        match answered {
+            Ok(answered) => answered.map_err(|error| Refusal::Failure {
+                reason: error.message(),
+                advice: error.advice(),
+            }),
+            Err(_elapsed) => {
+                self.is_silent.store(true, Ordering::Relaxed);
+                let advice = "see whether the tracking server is up, then deploy again";
+                Err(Refusal::Failure {
+                    reason: format!("the registry does not answer within {} s", limit.as_secs()),
+                    advice: Advice::environment(advice),
+                })
+            }
+        }
+    }
+
+    /// Keeps entries, and tells the store what it can be told now.
+    async fn keep(&self, entries: &[Entry]) {
+        keep(self.project, self.tracking, entries, self.patience()).await;
     }
 }
 
@@ -229,7 +265,7 @@ impl Review for ReleaseReview<'_> {
         let what = "it passed all checks of the release".to_owned();
         entries.push(self.transition(cause, green, State::Released, what));
         entries.push(self.record(cause, (blue, green), RELEASED, "all checks passed"));
-        keep(self.project, self.tracking, &entries).await;
+        self.keep(&entries).await;
         Ok(())
     }
 
@@ -257,7 +293,7 @@ impl Review for ReleaseReview<'_> {
         }
         let outcome = if *is_verdict { State::RolledBack.name() } else { FAILED };
         entries.push(self.record(&sides.cause, (blue, green), outcome, reason));
-        keep(self.project, self.tracking, &entries).await;
+        self.keep(&entries).await;
         Ok(())
     }
 }

@@ -133,7 +133,7 @@ pub(super) async fn send(shared: &Shared, outgoing: &Outgoing) -> Result<Sent, F
 
 /// The target for a request, counted in: the current one, or a candidate where the lot falls to it.
 fn enter(shared: &Shared, outgoing: &Outgoing) -> Option<(InFlight, Option<Drawn>)> {
-    let drawn = shared.routes.candidate().and_then(|candidate| {
+    let drawn = shared.routes.canary().and_then(|candidate| {
         let lot = candidate.draw(&outgoing.headers)?;
         Some(Drawn { candidate, lot })
     });
@@ -162,13 +162,9 @@ impl Kept {
     fn of(shared: &Shared, guard: &InFlight, outgoing: &Outgoing, is_candidate: bool) -> Self {
         let nothing = Self { bytes: None, tap: None, _memory: None };
         let Outgoing { method, path_and_query, body, .. } = outgoing;
-        let mirror = shared.routes.mirror();
-        let is_nobodys = mirror.is_none() && !is_candidate;
-        if is_nobodys || *method != Method::POST || !is_prediction(path_and_query.path()) {
-            return nothing;
-        }
-        let mirror = mirror.filter(|mirror| mirror.wants(guard.target()));
-        if mirror.is_none() && !is_candidate {
+        let is_copyable = || *method == Method::POST && is_prediction(path_and_query.path());
+        let mirror = shared.routes.mirror_of(guard.target(), is_copyable);
+        if mirror.is_none() && !(is_candidate && is_copyable()) {
             return nothing;
         }
         let room = shared.copies.budget.reserve(body.size_hint().exact());

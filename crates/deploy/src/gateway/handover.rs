@@ -68,7 +68,7 @@ async fn give(
     // An error means that the acceptor is gone, which is what is waited for.
     let _gone = accepting.wait_for(|accepting| !accepting).await;
     // The last counts of a canary; all others that must go over are on disk already.
-    if shared.routes.candidate().is_some()
+    if shared.routes.load().candidate.is_some()
         && let Err(error) = shared.routes.keep()
     {
         tracing::warn!(%error, "the successor counts a canary from a little earlier");

@@ -62,11 +62,11 @@ fn largest(row: &[Value]) -> Option<Prediction> {
 
 /// The predictions of an answer's body, in order; `None` where it has none that can be read.
 pub(super) fn read(body: &[u8]) -> Option<Vec<Prediction>> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let rows = match (answer.get("predictions"), answer.get("outputs")) {
-        (Some(Value::Array(predictions)), _) => predictions.clone(),
-        (None, Some(Value::Array(outputs))) => rows(outputs.first()?)?,
-        _ => return None,
+    let mut answer: Value = serde_json::from_slice(body).ok()?;
+    let rows = match answer.get_mut("predictions") {
+        Some(Value::Array(predictions)) => std::mem::take(predictions),
+        Some(_) => return None,
+        None => rows(answer.get("outputs")?.as_array()?.first()?)?,
     };
     let predictions: Option<Vec<_>> = rows.iter().take(VALUES_MAX).map(Prediction::of).collect();
     predictions.filter(|predictions| !predictions.is_empty())

@@ -109,14 +109,22 @@ impl RouteTable {
         }
     }
 
-    /// What may come after the current target, if there is something.
-    pub(super) fn candidate(&self) -> Option<Arc<Candidate>> {
-        self.route.load().candidate.clone()
+    /// A candidate that gets a share of the requests, if there is one.
+    pub(super) fn canary(&self) -> Option<Arc<Candidate>> {
+        let route = self.route.load();
+        route.candidate.as_ref().filter(|candidate| !candidate.is_shadow()).cloned()
     }
 
-    /// Who asks copies of requests, if anybody does.
-    pub(super) fn mirror(&self) -> Option<Arc<Mirror>> {
-        self.route.load().mirror.clone()
+    /// Who asks a copy of a request that this target answers, if anybody does. Most requests are not copied, so
+    /// whether one could be is asked where somebody copies, and nothing is shared by those that are not.
+    pub(super) fn mirror_of(
+        &self,
+        answering: &Arc<Target>,
+        is_copyable: impl FnOnce() -> bool,
+    ) -> Option<Arc<Mirror>> {
+        let route = self.route.load();
+        let mirror = route.mirror.as_ref()?;
+        (is_copyable() && mirror.wants(answering)).then(|| Arc::clone(mirror))
     }
 
     /// Whether this one still does.
@@ -450,11 +458,11 @@ mod tests {
         let path = folder.path().join("gateway.json");
         let again = RouteTable::restore(path.clone(), links()).unwrap();
         assert_eq!(again.state(), table.state());
-        let green = Arc::clone(&table.candidate().unwrap().target);
+        let green = Arc::clone(&table.canary().unwrap().target);
         assert!(green.enter().is_some());
         assert!(table.drop_candidate(&green, "died").unwrap());
         assert!(!table.drop_candidate(&green, "died").unwrap());
-        assert!(green.enter().is_none() && table.candidate().is_none());
+        assert!(green.enter().is_none() && table.canary().is_none());
         assert_eq!(table.enter().unwrap().target().spec.id, "blue");
         let went_back = RouteTable::restore(path, links()).unwrap().state().went_back.unwrap();
         assert_eq!((went_back.from.as_str(), went_back.to.as_str()), ("green", "blue"));
@@ -466,12 +474,12 @@ mod tests {
         let (_folder, table) = table();
         table.switch(spec("blue"), None, None).unwrap();
         table.try_candidate(canary("green"), "blue").unwrap();
-        let green = Arc::clone(&table.candidate().unwrap().target);
+        let green = Arc::clone(&table.canary().unwrap().target);
         let slow = green.enter().unwrap();
         table.try_candidate(canary("green"), "blue").unwrap();
-        assert!(Arc::ptr_eq(&table.candidate().unwrap().target, &green));
+        assert!(Arc::ptr_eq(&table.canary().unwrap().target, &green));
         table.switch(spec("green"), Some(spec("blue")), None).unwrap();
-        assert!(table.candidate().is_none());
+        assert!(table.canary().is_none());
         assert!(Arc::ptr_eq(table.load().current.as_ref().unwrap(), &green));
         assert_eq!(green.in_flight(), 1);
         drop(slow);
@@ -504,6 +512,6 @@ mod tests {
         table.switch(spec("next"), None, None).unwrap();
         table.try_candidate(canary("later"), "next").unwrap();
         table.switch(spec("next"), None, None).unwrap();
-        assert_eq!(table.candidate().unwrap().target.spec.id, "later");
+        assert_eq!(table.canary().unwrap().target.spec.id, "later");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trainyard_deploy::{Error, Kind, Outcome, history};
+use trainyard_deploy::{Error, Kind, Outcome, history, status};
 
 use crate::client::{Load, get};
 use crate::stage::Stage;
@@ -66,6 +66,50 @@ async fn a_rollback_ends_a_bake_at_once() {
     assert_eq!(green.outcome, Outcome::RolledBack("rolled back by ana".to_owned()));
     assert_eq!((back.id.as_str(), back.from.as_deref()), ("r1", Some("r2")));
     assert_eq!((back.cause.kind, &back.outcome), (Kind::Rollback, &Outcome::Released));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_ends_a_shadow_and_a_canary_at_once() {
+    let stage = Stage::new();
+    stage.release(&Stage::spec("first")).await.unwrap();
+    stage.release(&Stage::spec("blue")).await.unwrap();
+    let load = Load::start(stage.address(), 2);
+    // Longer than any test.
+    let long = Duration::from_mins(10);
+    let mut shadowed = Stage::spec("shadowed");
+    shadowed.shadow = long;
+    let mut canary = Stage::spec("canary");
+    canary.canary = vec!["50% 10m".parse().unwrap()];
+    for (green, id, during) in
+        [(shadowed, "r3", "in shadow"), (canary, "r4", "as a canary of 50 %")]
+    {
+        let back = async {
+            while status(&stage.service).await.unwrap().gateway.unwrap().route.candidate.is_none() {
+                tokio::task::yield_now().await;
+            }
+            stage.rollback(None).await
+        };
+        let (released, back) = tokio::join!(stage.release(&green), back);
+        let Err(Error::Dropped(dropped)) = released else { panic!("{released:?}") };
+        assert_eq!(dropped.reason, format!("{during}: rolled back by ana"));
+        // What all others have goes on serving; nothing older comes.
+        assert_eq!(back.unwrap().instance, "r2");
+        serves(&stage, "blue").await;
+        assert_eq!(stage.backends().len(), 1);
+        let route = status(&stage.service).await.unwrap().gateway.unwrap().route;
+        assert_eq!((route.candidate, route.went_back.unwrap().from.as_str()), (None, id));
+        let entries = history(&stage.service).unwrap();
+        let [.., green, back] = entries.as_slice() else { panic!("{entries:?}") };
+        // No user ever had it for good.
+        assert!(matches!(&green.outcome, Outcome::Failed(why) if why.contains(&dropped.reason)));
+        assert_eq!((back.id.as_str(), back.from.as_deref()), ("r2", Some(id)));
+        assert_eq!((back.cause.kind, &back.outcome), (Kind::Rollback, &Outcome::Released));
+    }
+    let seen = load.finish().await;
+    assert!(seen.failures.is_empty(), "{:?}", &seen.failures[..seen.failures.len().min(5)]);
+    // The next goes further back than what was only tried.
+    stage.rollback(None).await.unwrap();
+    serves(&stage, "first").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
