@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn what_is_written_down_as_text_has_no_order() {
         let form = |engine, key: &str, name: &str| {
-            let metadata = [(key.to_owned(), name.to_owned())].into();
+            let metadata = std::collections::HashMap::from([(key.to_owned(), name.to_owned())]);
             by_type(engine, &Field::new("a", DataType::Utf8, true).with_metadata(metadata)).form
         };
         let extension = "ARROW:extension:name";

@@ -15,6 +15,7 @@ use crate::{Error, Result};
 pub(super) const READERS: &[Reader] = &[Reader::new("KNNImputer", |fields, _| load(fields))];
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct KnnImputer {
     samples: Matrix,
     missing: Key,
