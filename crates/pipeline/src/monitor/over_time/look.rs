@@ -21,10 +21,11 @@ use super::super::segments::conditions;
 use super::super::settings::Settings;
 use super::defined::Defined;
 use super::kept::{Folder, History, KeptWindow};
-use super::memory::{Memory, Untold};
+use super::memory::Memory;
 use super::pass::{Seen, columns, pass};
 use super::rows::{Found, Placed};
 use super::summed::names;
+use super::untold::Untold;
 use crate::notify::Receiver;
 use crate::{Error, Result};
 

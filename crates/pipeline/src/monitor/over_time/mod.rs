@@ -14,6 +14,7 @@ mod recent;
 mod rows;
 mod summed;
 mod tried;
+mod untold;
 
 pub use kept::{History, KeptWindow};
 pub use look::OverTime;
