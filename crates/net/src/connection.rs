@@ -165,15 +165,17 @@ where
                     io.give_back(&parts.read_buf);
                     return Ok(Some((io, parts.service)));
                 }
-                look.as_mut().reset(Instant::now() + (rest_after - rest));
+                look.as_mut().reset(Instant::now() + rest_after.saturating_sub(rest));
             }
         }
     }
 }
 
+type Http2<I, S> = Pin<Box<http2::Connection<TokioIo<Ahead<I>>, S, TokioExecutor>>>;
+
 /// Serves streams until the connection ends. What it has said of its headers is part of it, so it never rests.
 async fn http2<I, S, B>(
-    mut connection: Pin<Box<http2::Connection<TokioIo<Ahead<I>>, S, TokioExecutor>>>,
+    mut connection: Http2<I, S>,
     mut ended: Pin<&mut impl Future<Output = ()>>,
 ) -> hyper::Result<()>
 where

@@ -52,7 +52,7 @@ impl Watched {
             self.last = now;
             // Who is silent goes when its time is over; all else is looked at again after as long.
             let silence = now.silence.filter(|silence| *silence < self.idle && !now.is_stuck);
-            let next = self.idle - silence.unwrap_or_default();
+            let next = self.idle.saturating_sub(silence.unwrap_or_default());
             self.tick.as_mut().reset(Instant::now() + next);
         }
     }
