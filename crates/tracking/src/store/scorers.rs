@@ -122,15 +122,12 @@ impl Scorers for SqlStore {
             let id = active(connection, &experiment_id)?;
             let scorer_id = scorer_id(connection, id, &name)?
                 .ok_or_else(|| missing(&experiment_id, &name, None))?;
-            let found = match version {
-                Some(version) => {
-                    let sql = format!("{VERSION} WHERE s.scorer_id = ?1 AND v.scorer_version = ?2");
-                    connection.first(&sql, &[(&scorer_id).into(), version.into()], read)?
-                }
-                None => {
-                    let sql = format!("{VERSION} WHERE s.scorer_id = ?1 AND {IS_LATEST}");
-                    connection.first(&sql, &[(&scorer_id).into()], read)?
-                }
+            let found = if let Some(version) = version {
+                let sql = format!("{VERSION} WHERE s.scorer_id = ?1 AND v.scorer_version = ?2");
+                connection.first(&sql, &[(&scorer_id).into(), version.into()], read)?
+            } else {
+                let sql = format!("{VERSION} WHERE s.scorer_id = ?1 AND {IS_LATEST}");
+                connection.first(&sql, &[(&scorer_id).into()], read)?
             };
             Ok(found.ok_or_else(|| missing(&experiment_id, &name, version))?)
         })
