@@ -242,7 +242,7 @@ fn a_user_is_in_so_many_groups_and_a_group_has_so_many_roles() {
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 21) \
          INSERT INTO roles (name, workspace) SELECT 'role ' || i, 'default' FROM n; \
          INSERT INTO trainyard_group_roles (group_id, role_id) SELECT g.id, r.id \
-         FROM trainyard_groups g, roles r WHERE g.name = 'first' AND r.name LIKE 'role %' LIMIT 20; \
+         FROM trainyard_groups g, roles r WHERE g.name = 'first' AND r.name LIKE 'role %' ORDER BY r.id LIMIT 20; \
          UPDATE trainyard_access SET version = version + 1",
     )
     .unwrap();
