@@ -36,7 +36,8 @@ fn role(team: &Team, name: &str, grant: &Value) -> Value {
 fn whoever_is_in_a_group_may_what_it_may_and_no_longer_than_that() {
     let team = Team::start("READ");
     let (ada, bob) = (team.create_user("ada"), team.create_user("bob"));
-    let edit = json!({ "resource_type": "experiment", "resource_pattern": "*", "permission": "EDIT" });
+    let edit =
+        json!({ "resource_type": "experiment", "resource_pattern": "*", "permission": "EDIT" });
     let role_id = role(&team, "editors", &edit);
     let made = own(&team, "POST", "create", &json!({ "name": "team", "description": "all of us" }));
     assert_eq!(made["group"]["members"], json!([]));
@@ -56,9 +57,7 @@ fn whoever_is_in_a_group_may_what_it_may_and_no_longer_than_that() {
     assert_eq!(new_run(&team, &ada), 403);
 
     // To the group alone; a veto on it counts for her as one of her own.
-    let thing = |permission: &str| {
-        json!({ "name": "team", "resource_type": "experiment", "resource_id": "0", "permission": permission })
-    };
+    let thing = |permission: &str| json!({ "name": "team", "resource_type": "experiment", "resource_id": "0", "permission": permission });
     own(&team, "POST", "permissions/grant", &thing("EDIT"));
     assert_eq!(new_run(&team, &ada), 200);
     own(&team, "DELETE", "members/remove", &with_ada);
@@ -92,7 +91,8 @@ fn what_was_granted_to_a_group_goes_with_the_thing() {
     own(&team, "POST", "create", &json!({ "name": "team" }));
     own(&team, "POST", "members/add", &json!({ "name": "team", "username": "ada" }));
     let models = "/api/2.0/mlflow/registered-models";
-    let create = |name: &str| team.admin("POST", &format!("{models}/create"), &json!({ "name": name }));
+    let create =
+        |name: &str| team.admin("POST", &format!("{models}/create"), &json!({ "name": name }));
     let reads = |name: &str| {
         team.ask(&ada, "GET", &format!("{models}/get?name={name}"), &Value::Null).status == 200
     };
@@ -115,7 +115,8 @@ fn what_was_granted_to_a_group_goes_with_the_thing() {
 fn nobody_comes_to_more_by_a_group_than_they_may_give() {
     let team = Team::start("READ");
     let (ada, lead) = (team.create_user("ada"), team.create_user("lead"));
-    let manage = json!({ "resource_type": "workspace", "resource_pattern": "*", "permission": "MANAGE" });
+    let manage =
+        json!({ "resource_type": "workspace", "resource_pattern": "*", "permission": "MANAGE" });
     let leads = role(&team, "leads", &manage);
     team.admin(
         "POST",
@@ -165,7 +166,8 @@ fn nobody_comes_to_more_by_a_group_than_they_may_give() {
     }
     assert_eq!(ask(&ada, "GET", "list", Value::Null).json(), json!({ "groups": [] }));
     // Whoever may do everything with a thing grants it to a group as to a user.
-    let made = team.ask(&ada, "POST", "/api/2.0/mlflow/experiments/create", &json!({ "name": "hers" }));
+    let made =
+        team.ask(&ada, "POST", "/api/2.0/mlflow/experiments/create", &json!({ "name": "hers" }));
     let id = made.json()["experiment_id"].clone();
     let grant = json!({
         "name": "mine", "resource_type": "experiment", "resource_id": id, "permission": "EDIT",
@@ -211,11 +213,57 @@ fn what_is_no_group_is_refused_in_words() {
     assert_eq!(made.status, 400, "{}", made.text());
     team.grant("admin", "experiment", "0", "READ");
     let all = team.admin("GET", &format!("{ROLES}/list"), &Value::Null);
-    let of_user = all["roles"].as_array().unwrap().iter().find(|role| {
-        role["name"].as_str().is_some_and(|name| name.starts_with("__user_"))
-    });
+    let of_user = all["roles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|role| role["name"].as_str().is_some_and(|name| name.starts_with("__user_")));
     let body = json!({ "name": "a", "role_id": of_user.unwrap()["id"] });
     assert_eq!(ask("POST", "roles/assign", &body).status, 400);
+}
+
+#[test]
+fn a_user_is_in_so_many_groups_and_a_group_has_so_many_roles() {
+    let team = Team::start("READ");
+    team.create_user("ada");
+    for (name, members) in [("first", "ada"), ("second", "ada")] {
+        own(&team, "POST", "create", &json!({ "name": name }));
+        if name == "first" {
+            own(&team, "POST", "members/add", &json!({ "name": name, "username": members }));
+        }
+    }
+    let raw = team.users_database();
+    raw.busy_timeout(Duration::from_mins(1)).unwrap();
+    raw.execute_batch(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9998) \
+         INSERT INTO trainyard_groups (name) SELECT 'g' || i FROM n; \
+         INSERT INTO trainyard_group_members (group_id, user_id) SELECT g.id, u.id \
+         FROM trainyard_groups g, users u WHERE u.username = 'ada' AND g.name LIKE 'g%' LIMIT 99; \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 21) \
+         INSERT INTO roles (name, workspace) SELECT 'role ' || i, 'default' FROM n; \
+         INSERT INTO trainyard_group_roles (group_id, role_id) SELECT g.id, r.id \
+         FROM trainyard_groups g, roles r WHERE g.name = 'first' AND r.name LIKE 'role %' ORDER BY r.id LIMIT 20; \
+         UPDATE trainyard_access SET version = version + 1",
+    )
+    .unwrap();
+    let sql = "SELECT max(id) FROM roles";
+    let last: i64 = raw.query_row(sql, [], |row| row.get(0)).unwrap();
+    let admin = basic("admin", crate::access::PASSWORD);
+    let end = Instant::now() + Duration::from_mins(2);
+    let refused = |path: &str, body: &Value, part: &str| loop {
+        let answer = team.ask(&admin, "POST", &format!("{GROUPS}/{path}"), body);
+        // What was put in beside the server is known within a moment.
+        if answer.status != 403 && answer.status != 404 {
+            assert_eq!(answer.status, 400, "{path}: {}", answer.text());
+            assert!(answer.text().contains(part), "{path}: {}", answer.text());
+            return;
+        }
+        assert!(Instant::now() < end, "{path}: {}", answer.text());
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    refused("create", &json!({ "name": "one more" }), "10000 groups");
+    refused("members/add", &json!({ "name": "second", "username": "ada" }), "100 groups");
+    refused("roles/assign", &json!({ "name": "first", "role_id": last }), "20 roles");
 }
 
 #[test]
