@@ -251,7 +251,7 @@ fn full_tree(features: usize, depth: u32) -> TreeSpec<f64> {
             test: Test::Below(f64::from(number % 9) / 8.0),
             left: 2 * number + 1,
             right: 2 * number + 2,
-            missing_left: number % 3 == 0,
+            missing_left: number.is_multiple_of(3),
             zero_is_missing: false,
         })
     };

@@ -171,18 +171,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     /// narrower than the splits ask for are walked as if the rest were missing.
     pub fn add_to(&self, rows: &[X], width: usize, sums: &mut [V]) {
         match &self.nodes {
-            Nodes::Small(nodes) => match padded_width(self.features) {
-                Some(16) => {
-                    self.add_in_lockstep::<_, 16, SMALL_LANES>(nodes, rows, width.max(1), sums)
-                }
-                Some(64) => {
-                    self.add_in_lockstep::<_, 64, SMALL_LANES>(nodes, rows, width.max(1), sums)
-                }
-                Some(256) => {
-                    self.add_in_lockstep::<_, 256, SMALL_LANES>(nodes, rows, width.max(1), sums)
-                }
-                _ => self.add_plainly(rows, width, sums),
-            },
+            Nodes::Small(nodes) => self.add_small(nodes, rows, width.max(1), sums),
             Nodes::Narrow(nodes) => self.add_by_width(nodes, rows, width, sums),
             Nodes::Wide(nodes) => self.add_by_width(nodes, rows, width, sums),
             Nodes::General { .. } => self.add_plainly(rows, width, sums),
@@ -204,6 +193,16 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             for tree in &self.trees {
                 self.add_leaf(tree, self.find_leaf(tree, row), sums);
             }
+        }
+    }
+
+    fn add_small(&self, nodes: &[Small<X::Key>], rows: &[X], width: usize, sums: &mut [V]) {
+        const LANES: usize = SMALL_LANES;
+        match padded_width(self.features) {
+            Some(16) => self.add_in_lockstep::<_, 16, LANES>(nodes, rows, width, sums),
+            Some(64) => self.add_in_lockstep::<_, 64, LANES>(nodes, rows, width, sums),
+            Some(256) => self.add_in_lockstep::<_, 256, LANES>(nodes, rows, width, sums),
+            _ => self.add_plainly(rows, width, sums),
         }
     }
 
