@@ -30,14 +30,14 @@ impl Condition {
 
     /// Refuses when the file is gone, or the last commit failed.
     pub(super) fn check(&self) -> Result<()> {
-        self.check_end()?;
-        self.place().check()?;
+        self.check_place()?;
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.as_ref().map_or(Ok(()), |error| Err(copy(error)))
     }
 
-    /// Refuses when the file is gone.
+    /// Refuses when the file is gone, or nothing is written any more.
     pub(super) fn check_place(&self) -> Result<()> {
+        self.check_end()?;
         self.place().check()
     }
 
@@ -54,7 +54,8 @@ impl Condition {
         let _known = self.end.set(copy(cause));
     }
 
-    fn check_end(&self) -> Result<()> {
+    /// Refuses when nothing is written any more.
+    pub(super) fn check_end(&self) -> Result<()> {
         self.end.get().map_or(Ok(()), |error| Err(copy(error)))
     }
 

@@ -103,7 +103,10 @@ impl Writer {
         }
         METRICS.commits(jobs);
         self.commit(answers);
-        self.folding.keep_short(&mut self.connection);
+        // A log that is not on the disk is left as it is.
+        if self.condition.check_end().is_ok() {
+            self.folding.keep_short(&mut self.connection);
+        }
     }
 
     /// One more job for the group: one that waits, or comes before the commit could be synced.
