@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use super::database::{Connection, Row};
+use super::database::{Connection as _, Row};
 use super::sqlite_connection::{Access, SqliteConnection};
 use crate::error::Result;
 
