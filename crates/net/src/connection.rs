@@ -93,8 +93,10 @@ where
         })
     };
     let mut io = Ahead::new(io);
-    // That its sender is gone is an end as well.
-    let mut ended = pin!(async { drop(ending.changed().await) });
+    let mut ended = pin!(async {
+        // That its sender is gone is an end as well.
+        let _gone = ending.changed().await;
+    });
     let mut is_http1 = parsers.protocols == Protocols::Http1;
     loop {
         let more = tokio::select! {
