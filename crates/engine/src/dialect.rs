@@ -217,7 +217,8 @@ impl Engine {
     /// Whole numbers divided, without what is left.
     pub(crate) fn divided(self, number: &str, by: u64) -> String {
         match self {
-            Self::BigQuery => format!("div({number}, {by})"),
+            // An emulator forgets what a sum in it is bracketed by.
+            Self::BigQuery => format!("div(({number}), {by})"),
             Self::DuckDb => format!("({number}) // {by}"),
             Self::Spark => format!("({number}) div {by}"),
             Self::PostgreSql | Self::Sqlite => format!("({number}) / {by}"),
