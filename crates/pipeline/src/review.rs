@@ -166,7 +166,7 @@ impl<'a> ReleaseReview<'a> {
             let text =
                 format!("the registry does not answer; it is waited for, {seconds} s at most");
             Step::Deploy.tell(self.watcher, text);
-            answered = timeout(limit - QUIET_LIMIT, asking).await;
+            answered = timeout(limit.saturating_sub(QUIET_LIMIT), asking).await;
         }
         match answered {
             Ok(answered) => answered.map_err(|error| Refusal::Failure {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize as _, Deserializer, de};
 
 /// Reads a choice by its name.
 pub(super) fn name<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(

@@ -4,6 +4,7 @@
 //!
 //! It is written down after it was told: who is killed between tells it twice, and never not at all.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io;
@@ -83,7 +84,7 @@ pub(crate) struct Ongoing {
 struct Stories {
     schema: String,
     schema_version: u32,
-    stories: BTreeMap<About, Story>,
+    troubles: BTreeMap<About, Story>,
 }
 
 /// One of them.
@@ -101,7 +102,7 @@ struct Story {
 impl Default for Stories {
     fn default() -> Self {
         let schema = "trainyard.told".to_owned();
-        Self { schema, schema_version: VERSION, stories: BTreeMap::new() }
+        Self { schema, schema_version: VERSION, troubles: BTreeMap::new() }
     }
 }
 
@@ -144,20 +145,20 @@ impl Ongoing {
         reason: &str,
         all: &[Receiver],
     ) -> bool {
-        let goes_on = |about| stories.stories.get(&about).is_some_and(|story| story.over.is_none());
+        let goes_on =
+            |about| stories.troubles.get(&about).is_some_and(|story| story.over.is_none());
         if about == About::Looked && goes_on(About::KeptUp) {
             // The same outage in other words.
             return true;
         }
         // Of one that was over nobody needs to hear that it is.
-        stories.stories.retain(|one, story| *one != about || story.over.is_none());
-        if !stories.stories.contains_key(&about) {
-            let since = Utc::now().to_rfc3339();
-            stories.stories.insert(about, Story { since, ..Story::default() });
+        stories.troubles.retain(|one, story| *one != about || story.over.is_none());
+        if let Entry::Vacant(new) = stories.troubles.entry(about) {
+            new.insert(Story { since: Utc::now().to_rfc3339(), ..Story::default() });
             // Who hears of it later hears the same time, also after this process.
             self.write(project, stories);
         }
-        let story = stories.stories.entry(about).or_default();
+        let story = stories.troubles.entry(about).or_default();
         let hash = hash(reason);
         let (mut first, mut further, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for receiver in all {
@@ -202,7 +203,7 @@ impl Ongoing {
 
 /// Tells who heard of it that it is over.
 async fn is_over(project: &Project, stories: &mut Stories, about: About, all: &[Receiver]) -> bool {
-    let Some(story) = stories.stories.get_mut(&about) else { return true };
+    let Some(story) = stories.troubles.get_mut(&about) else { return true };
     let over = *story.over.get_or_insert_with(Utc::now);
     // Who did not hear that it began need not hear that it is over, and who is not named any more hears nothing.
     let mut to = all.to_vec();
@@ -214,7 +215,7 @@ async fn is_over(project: &Project, stories: &mut Stories, about: About, all: &[
     }
     let have_heard = heard.len() == to.len() || Utc::now() - over > OVER_TOLD;
     if have_heard {
-        stories.stories.remove(&about);
+        stories.troubles.remove(&about);
     }
     have_heard
 }

@@ -171,8 +171,8 @@ mod tests {
         (folder, Arc::new(condition))
     }
 
-    fn answer() -> (Answer, mpsc::Receiver<Option<Error>>) {
-        let (told, heard) = mpsc::channel();
+    fn answer() -> (Answer, Receiver<Option<Error>>) {
+        let (told, heard) = std::sync::mpsc::channel();
         (Box::new(move |error| told.send(error).unwrap()), heard)
     }
 

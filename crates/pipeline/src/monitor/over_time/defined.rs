@@ -17,7 +17,7 @@ use crate::Result;
 pub(super) struct Defined(Vec<(String, Metric)>);
 
 /// What one of them is in one window.
-struct Value {
+struct Computed {
     place: usize,
     value: std::result::Result<Option<f64>, String>,
     reference: Option<f64>,
@@ -48,7 +48,7 @@ impl Defined {
         }
         for (name, metric) in &self.0 {
             let places: Vec<usize> = results.iter().map(|(place, _)| *place).collect();
-            for Value { place, value, reference } in values(metric, sides, placed, &places)? {
+            for Computed { place, value, reference } in values(metric, sides, placed, &places)? {
                 let Some((_, result)) = results.iter_mut().find(|(at, _)| *at == place) else {
                     continue;
                 };
@@ -69,7 +69,12 @@ impl Defined {
     }
 }
 
-fn values(metric: &Metric, sides: &Sides, placed: &Placed, places: &[usize]) -> Result<Vec<Value>> {
+fn values(
+    metric: &Metric,
+    sides: &Sides,
+    placed: &Placed,
+    places: &[usize],
+) -> Result<Vec<Computed>> {
     let names: Vec<String> = sides.current.names().into_iter().map(str::to_owned).collect();
     let columns = metric.columns_of(&names);
     // Of each column the rows of each window.
@@ -86,7 +91,7 @@ fn values(metric: &Metric, sides: &Sides, placed: &Placed, places: &[usize]) -> 
         let value = batch(&columns, &parts[*place], rows)
             .map_err(|error| error.to_string())
             .and_then(|rows| metric.value(&rows).map_err(|error| error.to_string()));
-        Value { place: *place, value, reference }
+        Computed { place: *place, value, reference }
     };
     Ok(places.iter().map(value).collect())
 }

@@ -152,15 +152,12 @@ impl MonitorJob {
         looked_at.sort_unstable();
         looked_at.dedup();
         // A table has ended; a log goes on.
-        let mut silent = if is_log { history.silent(span.until) } else { Vec::new() };
-        // Something came in one that could not be looked at now.
-        silent.retain(|one| !placed.windows.iter().any(|found| found.window == one.window));
+        let silent = if is_log { silent(&history, &span, &placed) } else { Vec::new() };
         let last_silent = silent.last().map(|result| result.window);
         let mut results = history.results();
         results.extend(silent);
         let alerts = episodes(&job.rules(), &results);
-        let ended = results.iter().filter(|result| !result.is_open);
-        let last_ended = ended.map(|result| result.window).max();
+        let last_ended = last_ended(&results);
         let news = |memory: &Memory| job.news(&alerts, memory, now);
         let untold = Untold::of(&mut history, &relabelled, last_ended, news);
         if job.tracking.is_some() {
@@ -413,6 +410,18 @@ fn wanted(placed: &Placed, history: &History, span: &Span, settings: &str) -> Ve
         span.holds(found.window) && history.wants(found, settings) && !is_known
     };
     placed.windows.iter().enumerate().map(is_wanted).collect()
+}
+
+/// Windows of a log in which nothing came, but for those with rows that could not be looked at now.
+fn silent(history: &History, span: &Span, placed: &Placed) -> Vec<WindowResult> {
+    let mut silent = history.silent(span.until);
+    silent.retain(|one| !placed.windows.iter().any(|found| found.window == one.window));
+    silent
+}
+
+fn last_ended(results: &[WindowResult]) -> Option<Window> {
+    let ended = results.iter().filter(|result| !result.is_open);
+    ended.map(|result| result.window).max()
 }
 
 /// Those of the wanted windows of which some is gone: they are told, and not looked at.

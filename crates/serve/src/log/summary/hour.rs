@@ -108,7 +108,6 @@ fn add_all(file: File, gathering: &mut Gathering, is_begun: &mut bool) -> Result
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::Array as _;
     use parquet::arrow::ArrowWriter;
 
     use super::super::super::reading;
