@@ -164,13 +164,12 @@ impl MonitorJob {
             history.unlogged.extend(&looked_at);
         }
         folder.write(&history)?;
-        let rows_without_time = placed.untimed;
         Ok(OverTime {
             history,
             alerts,
             untold,
             looked_at,
-            rows_without_time,
+            rows_without_time: placed.untimed,
             silent: last_silent,
             folder,
         })
