@@ -64,6 +64,9 @@ impl Condition {
         let failure = failure.filter(|error| !matches!(error, Error::Busy));
         if let Some(error) = failure {
             tracing::error!(%error, "a change to the tracking store could not be committed");
+            if matches!(error, Error::NotKept { .. }) {
+                self.give_up(error);
+            }
         }
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure.map(copy);
     }

@@ -83,8 +83,11 @@ impl Sqlite {
         })
     }
 
-    /// Whether writes would be kept: the file is still there, and the last commit did not fail.
+    /// Whether writes would be kept: the file is still there, the last commit did not fail, and somebody writes.
     pub(crate) fn health(&self) -> Result<()> {
+        if self.writer.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(Error::Stopped);
+        }
         self.condition.check()
     }
 
@@ -172,4 +175,33 @@ impl Drop for Sqlite {
 fn large_reads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     cores.clamp(LARGE_READS.0, LARGE_READS.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sync that is tried again succeeds, and the log would be removed over what the file never got.
+    #[test]
+    fn a_log_that_is_not_on_the_disk_stays_when_the_file_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, log) = (folder.path().join("mlflow.db"), folder.path().join("mlflow.db-wal"));
+        let open = || {
+            let prepare = |connection: &mut SqliteConnection| {
+                connection.execute_script("CREATE TABLE IF NOT EXISTS t (n INTEGER)")
+            };
+            Sqlite::open(&file, ReadLimits::default(), prepare).unwrap()
+        };
+        let sqlite = open();
+        sqlite.health().unwrap();
+        sqlite.condition.note(Some(&Error::NotKept { reason: "no disk".to_owned() }));
+        sqlite.condition.note(None);
+        assert!(matches!(sqlite.health(), Err(Error::NotKept { .. })));
+        drop(sqlite);
+        assert!(log.exists());
+        let sqlite = open();
+        sqlite.health().unwrap();
+        drop(sqlite);
+        assert!(!log.exists());
+    }
 }

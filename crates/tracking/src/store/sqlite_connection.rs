@@ -114,6 +114,14 @@ impl SqliteConnection {
         self.inner.pragma_update(None, "wal_autocheckpoint", 0).map_err(convert)
     }
 
+    /// Leaves the log as it is when this connection is closed, which may be the last one.
+    pub(super) fn leave_log_behind(&self) -> Result<()> {
+        self.inner
+            .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(convert)?;
+        Ok(())
+    }
+
     /// Works for a read from now on, or for none.
     pub(super) fn work_for(&self, call: Option<Arc<Call>>) {
         *current(&self.call) = call;
@@ -297,6 +305,21 @@ pub(super) fn convert(error: rusqlite::Error) -> Error {
         ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked => Error::Busy,
         ffi::ErrorCode::DiskFull => Error::Full,
         ffi::ErrorCode::ReadOnly => Error::ReadOnly,
+        ffi::ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_FSYNC => {
+            Error::NotKept { reason: words }
+        }
         _ => Error::database(words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_that_failed_is_told_from_other_errors_of_a_disk() {
+        let told = |code| convert(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        assert!(matches!(told(ffi::SQLITE_IOERR_FSYNC), Error::NotKept { .. }));
+        assert!(matches!(told(ffi::SQLITE_IOERR_WRITE), Error::Database { .. }));
     }
 }

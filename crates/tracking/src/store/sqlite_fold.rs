@@ -4,12 +4,13 @@
 //! synced. Here another connection copies what is there while the writer goes on. What came meanwhile is little: the
 //! writer copies that itself, and the log begins anew.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use super::condition::Condition;
 use super::database::{Connection as _, Row};
 use super::sqlite_connection::{Access, SqliteConnection};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Pages of the log (4 KiB each) from which on it is folded in.
 const PAGES: i64 = 4000;
@@ -19,23 +20,23 @@ const PAGES_MAX: i64 = 16 * PAGES;
 /// What is copied beside the writer.
 #[derive(Debug)]
 pub(super) struct Folding {
-    file: PathBuf,
+    condition: Arc<Condition>,
     /// Kept from one time to the next, once it was needed.
     connection: Option<SqliteConnection>,
     copying: Option<JoinHandle<Option<SqliteConnection>>>,
 }
 
 impl Folding {
-    /// Of a file whose log nobody else folds in by itself.
-    pub(super) fn new(file: PathBuf) -> Self {
-        Self { file, connection: None, copying: None }
+    /// Of the file that `condition` knows, whose log nobody else folds in by itself.
+    pub(super) fn new(condition: Arc<Condition>) -> Self {
+        Self { condition, connection: None, copying: None }
     }
 
     /// Keeps the log of `writer` short, which is between two transactions.
     pub(super) fn keep_short(&mut self, writer: &mut SqliteConnection) {
         let pages = match log(writer, "NOOP") {
             Ok(log) => log.pages,
-            Err(error) => return tell(&error),
+            Err(error) => return tell(&self.condition, &error),
         };
         let Some(copying) = &self.copying else {
             if pages >= PAGES {
@@ -45,16 +46,17 @@ impl Folding {
         };
         if copying.is_finished() || pages >= PAGES_MAX {
             self.wait();
-            fold(writer);
+            fold(writer, &self.condition);
         }
     }
 
     fn begin(&mut self, writer: &mut SqliteConnection) {
-        let (kept, file) = (self.connection.take(), self.file.clone());
+        let (kept, condition) = (self.connection.take(), Arc::clone(&self.condition));
+        let file = condition.place().database().to_owned();
         let copy = move || {
             let opened = kept.map_or_else(|| SqliteConnection::open(&file, Access::Write), Ok);
-            let mut connection = opened.map_err(|error| tell(&error)).ok()?;
-            fold(&mut connection);
+            let mut connection = opened.map_err(|error| tell(&condition, &error)).ok()?;
+            fold(&mut connection, &condition);
             Some(connection)
         };
         let thread = std::thread::Builder::new().name("trainyard-sqlite-fold".to_owned());
@@ -62,7 +64,7 @@ impl Folding {
             Ok(copying) => self.copying = Some(copying),
             Err(error) => {
                 tracing::debug!(%error, "no thread that folds the log in");
-                fold(writer);
+                fold(writer, &self.condition);
             }
         }
     }
@@ -84,12 +86,11 @@ impl Drop for Folding {
 
 /// Copies the log into the file; whether nothing is left of it. Nobody is waited for: what a reader still needs stays in
 /// the log until the next time.
-pub(super) fn fold(connection: &mut SqliteConnection) -> bool {
+pub(super) fn fold(connection: &mut SqliteConnection, condition: &Condition) -> bool {
     match log(connection, "PASSIVE") {
         Ok(log) => log.is_free && log.pages == log.copied,
         Err(error) => {
-            // The log has everything; the next write says what is wrong with the disk.
-            tell(&error);
+            tell(condition, &error);
             true
         }
     }
@@ -115,6 +116,11 @@ fn log(connection: &mut SqliteConnection, mode: &str) -> Result<Log> {
     Ok(log)
 }
 
-fn tell(error: &crate::error::Error) {
+/// The log has everything, and the next write says what is wrong with the disk, mostly. A sync that failed is told once:
+/// if it were tried again it would succeed, and the log begin anew over what the file never got.
+fn tell(condition: &Condition, error: &Error) {
+    if matches!(error, Error::NotKept { .. }) {
+        return condition.note(Some(error));
+    }
     tracing::debug!(%error, "the write-ahead log is not folded into the tracking store");
 }

@@ -133,7 +133,9 @@ impl Log {
     fn keep(&self, answers: Vec<Answer>) {
         // Looked at again: what went into a file that is gone by now is not kept.
         let failure = self.sync().and_then(|()| self.condition.check_place()).err();
-        self.condition.note(failure.as_ref());
+        if failure.is_some() {
+            self.condition.note(failure.as_ref());
+        }
         for answer in answers {
             answer(failure.as_ref().map(copy));
         }

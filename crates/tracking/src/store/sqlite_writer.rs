@@ -39,7 +39,7 @@ pub(super) struct Outcome {
 pub(super) struct Writer {
     queue: mpsc::Receiver<Job>,
     condition: Arc<Condition>,
-    // These two are dropped before the connection, whose close takes the log away.
+    // These two are dropped before the connection is closed, which takes the log away.
     syncer: Syncer,
     folding: Folding,
     connection: SqliteConnection,
@@ -52,13 +52,25 @@ impl Writer {
         condition: Arc<Condition>,
     ) -> Result<Self> {
         let syncer = Syncer::start(Arc::clone(&condition))?;
-        let folding = Folding::new(condition.place().database().to_owned());
+        let folding = Folding::new(Arc::clone(&condition));
         connection.leave_log_to_others()?;
         Ok(Self { queue, condition, syncer, folding, connection })
     }
 
-    /// Takes jobs until the store is dropped.
+    /// Takes jobs until the store is dropped, and closes the connection.
     pub(super) fn run(mut self) {
+        self.take_jobs();
+        let Self { queue, condition, syncer, folding, connection } = self;
+        drop((queue, syncer, folding));
+        // Of a log that is not on the disk nothing goes into the file before it is read anew.
+        if condition.check_end().is_err()
+            && let Err(error) = connection.leave_log_behind()
+        {
+            tracing::error!(%error, "the log of the tracking store cannot be left as it is");
+        }
+    }
+
+    fn take_jobs(&mut self) {
         // To wait in, for this thread alone.
         let clock = match Builder::new_current_thread().enable_time().build() {
             Ok(clock) => clock,
@@ -89,7 +101,7 @@ impl Writer {
     /// Copies the log into the file; whether there is nothing more to do until the next write.
     fn fold(&mut self) -> bool {
         // Writes are refused where the file is another one, and say why.
-        self.condition.check_place().is_err() || fold(&mut self.connection)
+        self.condition.check_place().is_err() || fold(&mut self.connection, &self.condition)
     }
 
     /// Runs jobs in one transaction, unless the database gives it up midway, and has it committed.
@@ -103,8 +115,8 @@ impl Writer {
         }
         METRICS.commits(jobs);
         self.commit(answers);
-        // A log that is not on the disk is left as it is.
-        if self.condition.check_end().is_ok() {
+        // A log that is not on the disk is left as it is, and a file that was moved away is not made anew.
+        if self.condition.check_place().is_ok() {
             self.folding.keep_short(&mut self.connection);
         }
     }
@@ -202,9 +214,16 @@ impl Writer {
             return;
         }
         match self.connection.execute("COMMIT", &[]) {
-            // Handing over is dearer than a sync that nobody waits behind.
-            Ok(_none) if answers.len() == 1 && self.queue.is_empty() => self.syncer.sync(answers),
-            Ok(_none) => self.syncer.hand_over(answers),
+            Ok(_none) => {
+                // Here, since a sync may end after a commit that failed behind it.
+                self.condition.note(None);
+                // Handing over is dearer than a sync that nobody waits behind.
+                if answers.len() == 1 && self.queue.is_empty() {
+                    self.syncer.sync(answers);
+                } else {
+                    self.syncer.hand_over(answers);
+                }
+            }
             Err(error) => self.lose(&error, &mut answers),
         }
     }
