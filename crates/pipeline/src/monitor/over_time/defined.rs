@@ -13,6 +13,10 @@ use super::super::source::Data;
 use super::rows::Placed;
 use crate::Result;
 
+/// What is said of windows of summaries, and of those in an engine.
+const NO_ROWS: &str =
+    "what [monitor.metrics] defines is not known: it is of rows, which are not here";
+
 /// The metrics of a project, by name.
 pub(super) struct Defined(Vec<(String, Metric)>);
 
@@ -41,15 +45,21 @@ impl Defined {
         if self.0.is_empty() {
             return Ok(());
         }
-        let mut results: Vec<(usize, &mut WindowResult)> =
-            results.filter(|(place, _)| placed.has_rows(*place)).collect();
-        if results.is_empty() {
+        let mut of_rows: Vec<(usize, &mut WindowResult)> = Vec::new();
+        for (place, result) in results {
+            if placed.has_rows(place) {
+                of_rows.push((place, result));
+            } else if segment.is_none() {
+                result.remarks.push(NO_ROWS.to_owned());
+            }
+        }
+        if of_rows.is_empty() {
             return Ok(());
         }
         for (name, metric) in &self.0 {
-            let places: Vec<usize> = results.iter().map(|(place, _)| *place).collect();
+            let places: Vec<usize> = of_rows.iter().map(|(place, _)| *place).collect();
             for Computed { place, value, reference } in values(metric, sides, placed, &places)? {
-                let Some((_, result)) = results.iter_mut().find(|(at, _)| *at == place) else {
+                let Some((_, result)) = of_rows.iter_mut().find(|(at, _)| *at == place) else {
                     continue;
                 };
                 match (value, segment) {

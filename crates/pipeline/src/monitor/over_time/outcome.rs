@@ -87,7 +87,9 @@ impl MonitorJob {
         let serious = last.whole(About::Data, metric::SERIOUS_FINDINGS);
         let serious = serious.map_or(0, |measure| measure.value as usize);
         let fails = fails_on.iter().any(|choice| choice.holds(verdict, serious));
-        fails.then(|| match last.remarks.first() {
+        // Serious findings are said first, and metrics that are not known are no reason.
+        let is_said = serious > 0 || verdict == DatasetVerdict::Broken;
+        fails.then(|| match last.remarks.first().filter(|_| is_said) {
             Some(remark) => format!("the verdict on {name} is {}: {remark}", verdict.name()),
             None => format!("the verdict on {name} is {}", verdict.name()),
         })
