@@ -156,8 +156,11 @@ fn beyond(rule: &AlertRule, point: &Point, before: &[Point]) -> Option<Range> {
     if !rule.has_bound() {
         return (point.is_alarming == Some(true)).then(Range::default);
     }
-    range(rule, point, before)
-        .filter(|range| !range.holds(point.value) || rule.refuses(point.value))
+    let range = range(rule, point, before);
+    if rule.refuses(point.value) {
+        return Some(range.unwrap_or_default());
+    }
+    range.filter(|range| !range.holds(point.value))
 }
 
 fn has_lasted(rule: &AlertRule, streak: &Streak, window: Window) -> bool {
@@ -204,6 +207,10 @@ mod tests {
         assert_eq!(days(rule, &values), [(2, 2, Some(3))]);
         let both = AlertRule { below: Some(0.75), one_of: Some(vec![0.8]), ..AlertRule::default() };
         assert_eq!(days(both, &values), [(1, 1, Some(3))]);
+        // Also before there is enough to learn a range from.
+        let learning =
+            AlertRule { deviations: Some(3.0), one_of: Some(vec![0.8]), ..AlertRule::default() };
+        assert_eq!(days(learning, &values), [(2, 2, Some(3))]);
     }
 
     #[test]

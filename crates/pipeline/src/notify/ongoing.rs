@@ -40,6 +40,10 @@ const HASH_CHARS: usize = 16;
 /// So long after its end somebody who was away is still told of it.
 const OVER_TOLD: TimeDelta = TimeDelta::days(7);
 
+/// So long after whoever keeps a service up said last that it is out, that stands for what a look finds: he says it every few
+/// minutes, and one who was ended in an outage says nothing any more.
+const SEEN_LATELY: TimeDelta = TimeDelta::minutes(15);
+
 /// How long another process is waited for that tells at this moment: a receiver that is away takes half a minute.
 const LOCK_WAIT: Duration = Duration::from_mins(2);
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -92,11 +96,21 @@ struct Stories {
 struct Story {
     /// RFC 3339.
     since: String,
+    /// When it was seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<DateTime<Utc>>,
     /// When it was seen to be over, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     over: Option<DateTime<Utc>>,
     /// Who knows of it, by id, and the reasons that they heard, as hashes.
     told: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Story {
+    fn is_seen_lately(&self) -> bool {
+        let is_lately = |seen: DateTime<Utc>| (Utc::now() - seen).abs() < SEEN_LATELY;
+        self.over.is_none() && self.seen.is_some_and(is_lately)
+    }
 }
 
 impl Default for Stories {
@@ -145,9 +159,8 @@ impl Ongoing {
         reason: &str,
         all: &[Receiver],
     ) -> bool {
-        let goes_on =
-            |about| stories.troubles.get(&about).is_some_and(|story| story.over.is_none());
-        if about == About::Looked && goes_on(About::KeptUp) {
+        let kept_up = stories.troubles.get(&About::KeptUp);
+        if about == About::Looked && kept_up.is_some_and(Story::is_seen_lately) {
             // The same outage in other words.
             return true;
         }
@@ -159,6 +172,7 @@ impl Ongoing {
             self.write(project, stories);
         }
         let story = stories.troubles.entry(about).or_default();
+        story.seen = Some(Utc::now());
         let hash = hash(reason);
         let (mut first, mut further, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for receiver in all {
@@ -395,11 +409,32 @@ mod tests {
         assert!(mails.try_recv().is_err());
     }
 
+    #[tokio::test]
+    async fn whoever_was_ended_in_an_outage_does_not_speak_for_those_of_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let (project, mut mails) = mailing(folder.path(), MailServer::default()).await;
+        assert!(Ongoing::default().say(&project, About::KeptUp, Some("exit code 1")).await);
+        let path = project.state_folder().join(FILE);
+        let mut stories = read(&path);
+        let story = stories.troubles.get_mut(&About::KeptUp).unwrap();
+        story.seen = Some(Utc::now() - TimeDelta::days(30));
+        std::fs::write(&path, serde_json::to_vec(&stories).unwrap()).unwrap();
+        for _look in 0..2 {
+            let mut looking = Ongoing::default();
+            assert!(looking.say(&project, About::Looked, Some("it does not answer")).await);
+        }
+        assert_eq!(subjects(&mut mails, 2).await, ["Iris does not serve"; 2]);
+        assert!(mails.try_recv().is_err());
+    }
+
     #[test]
     fn what_cannot_be_read_was_told_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        for text in ["{", "{\"schema\":\"trainyard.told\",\"schema_version\":2,\"stories\":{}}"] {
+        let of_later = serde_json::json!({
+            "schema": "trainyard.told", "schema_version": VERSION + 1, "troubles": {}
+        });
+        for text in ["{".to_owned(), of_later.to_string()] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(read(&path), Stories::default());
         }

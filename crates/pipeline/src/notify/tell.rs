@@ -31,7 +31,8 @@ pub(crate) async fn tell(project: &Project, happened: &Happened, to: &[Receiver]
     let others = to.iter().map(|receiver| tell_one(project, happened, receiver));
     let (told, mails) =
         tokio::join!(join_all(others), Box::pin(email::tell(project, happened, &addresses)));
-    let is_away = mails.iter().all(Result::is_err);
+    // Of one alone the address is said: it may be that.
+    let is_away = mails.len() > 1 && mails.iter().all(Result::is_err);
     if let Some(Err(reason)) = mails.first().filter(|_| is_away) {
         tracing::warn!(reason, "the mail server was not told");
     }

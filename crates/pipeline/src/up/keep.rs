@@ -312,6 +312,12 @@ mod tests {
         before.say(&project, Some("exit code 1"));
         let first = next_mail(&mut mails).await;
         assert!(first.contains("does not serve") && !first.contains("In-Reply-To"), "{first}");
+        let is_said = async {
+            while before.is_open() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(2), is_said).await.unwrap();
         // Another process, which knows nothing of it, finds that all is well.
         drop(before);
         let (_sender, projects) = watch::channel(Arc::clone(&project));

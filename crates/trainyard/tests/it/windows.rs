@@ -268,6 +268,16 @@ fn metrics_of_ones_own_are_measured_in_windows_and_segments_and_alerted_on() {
     let then = look();
     assert_eq!(looked_at(&then).len(), 6);
     assert_eq!(measure(&then["windows"][4], "big", None, None), 575.0);
+    // What only the reference has is a column that is gone, and not a text.
+    let reference = std::fs::read_to_string(folder.join("reference.csv")).unwrap();
+    let reference = reference.replace('\n', ",left\n").replacen(",left\n", ",seen\n", 1);
+    std::fs::write(folder.join("reference.csv"), reference).unwrap();
+    let settings = settings.replace("sum(what)", "share(side != seen)");
+    std::fs::write(folder.join("monitor.toml"), settings).unwrap();
+    let then = look();
+    let window = &then["windows"][0];
+    assert!(window["measures"].as_array().unwrap().iter().all(|one| one["metric"] != "gone"));
+    assert!(window["remarks"].to_string().contains("gone is not known: there is no column"));
 }
 
 #[test]

@@ -13,6 +13,10 @@ use super::super::source::Data;
 use super::rows::Placed;
 use crate::Result;
 
+/// What is said of windows of summaries, and of those in an engine.
+const NO_ROWS: &str =
+    "what [monitor.metrics] defines is not known: it is of rows, which are not here";
+
 /// The metrics of a project, by name.
 pub(super) struct Defined(Vec<(String, Metric)>);
 
@@ -41,27 +45,40 @@ impl Defined {
         if self.0.is_empty() {
             return Ok(());
         }
-        let mut results: Vec<(usize, &mut WindowResult)> =
-            results.filter(|(place, _)| placed.has_rows(*place)).collect();
-        if results.is_empty() {
+        let mut of_rows: Vec<(usize, &mut WindowResult)> = Vec::new();
+        for (place, result) in results {
+            if placed.has_rows(place) {
+                of_rows.push((place, result));
+            } else if segment.is_none() {
+                result.remarks.push(NO_ROWS.to_owned());
+            }
+        }
+        if of_rows.is_empty() {
             return Ok(());
         }
         for (name, metric) in &self.0 {
-            let places: Vec<usize> = results.iter().map(|(place, _)| *place).collect();
+            let places: Vec<usize> = of_rows.iter().map(|(place, _)| *place).collect();
             for Computed { place, value, reference } in values(metric, sides, placed, &places)? {
-                let Some((_, result)) = results.iter_mut().find(|(at, _)| *at == place) else {
+                let Some((_, result)) = of_rows.iter_mut().find(|(at, _)| *at == place) else {
                     continue;
                 };
-                match value {
-                    Ok(Some(value)) => {
+                match (value, segment) {
+                    (Ok(Some(value)), segment) => {
                         let measure = Measure::new(About::Data, name, value).beside(reference);
                         result.extend([match segment {
                             Some(segment) => measure.of_segment(segment),
                             None => measure,
                         }]);
                     }
-                    Ok(None) => {}
-                    Err(reason) => result.remarks.push(format!("{name} is not known: {reason}")),
+                    // Of the whole it is said, too, and a part may have no rows with a value.
+                    (_, Some(_)) => {}
+                    (Ok(None), None) => {
+                        let why = "no row has a value, or it is divided by zero";
+                        result.remarks.push(format!("{name} is not known: {why}"));
+                    }
+                    (Err(reason), None) => {
+                        result.remarks.push(format!("{name} is not known: {reason}"));
+                    }
                 }
             }
         }
@@ -75,41 +92,48 @@ fn values(
     placed: &Placed,
     places: &[usize],
 ) -> Result<Vec<Computed>> {
-    let names: Vec<String> = sides.current.names().into_iter().map(str::to_owned).collect();
+    // One that only the other side has is a column, too, and not a text.
+    let names = [sides.current.names(), sides.reference.names()].concat();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
     let columns = metric.columns_of(&names);
+    let mut gone = None;
     // Of each column the rows of each window.
     let mut parts: Vec<Vec<Vec<ArrayRef>>> =
         placed.windows.iter().map(|_| vec![Vec::new(); columns.len()]).collect();
     for (number, column) in columns.iter().enumerate() {
-        placed.for_each_part(&sides.current, column, |place, part| {
+        let is_there = placed.for_each_part(&sides.current, column, |place, part| {
             parts[place][number].push(part);
         })?;
+        if !is_there {
+            gone = Some(format!("there is no column {column:?}"));
+        }
     }
-    let reference = of_reference(metric, &sides.reference);
+    let reference = of_reference(metric, &columns, &sides.reference);
     let value = |place: &usize| {
         let rows = placed.windows[*place].rows as usize;
-        let value = batch(&columns, &parts[*place], rows)
-            .map_err(|error| error.to_string())
-            .and_then(|rows| metric.value(&rows).map_err(|error| error.to_string()));
+        let value = match &gone {
+            Some(gone) => Err(gone.clone()),
+            None => batch(&columns, &parts[*place], rows)
+                .map_err(|error| error.to_string())
+                .and_then(|rows| metric.value(&rows).map_err(|error| error.to_string())),
+        };
         Computed { place: *place, value, reference }
     };
     Ok(places.iter().map(value).collect())
 }
 
-/// What it is of the reference; nothing where that lacks a column, or has no rows any more.
-fn of_reference(metric: &Metric, reference: &Data) -> Option<f64> {
+/// What it is of the reference; nothing where that lacks one of these columns, or has no rows any more.
+fn of_reference(metric: &Metric, columns: &[String], reference: &Data) -> Option<f64> {
     if reference.profile().is_some() {
         return None;
     }
-    let names: Vec<String> = reference.names().into_iter().map(str::to_owned).collect();
-    let columns = metric.columns_of(&names);
     let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); columns.len()];
     for (column, parts) in columns.iter().zip(&mut parts) {
         if !reference.for_each_piece(column, |piece| parts.push(piece)).ok()? {
             return None;
         }
     }
-    let rows = batch(&columns, &parts, reference.rows() as usize).ok()?;
+    let rows = batch(columns, &parts, reference.rows() as usize).ok()?;
     metric.value(&rows).ok().flatten()
 }
 

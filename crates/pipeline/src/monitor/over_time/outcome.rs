@@ -1,6 +1,6 @@
 //! What follows from a look at windows: the page, metrics for Prometheus, messages, and a failure where one is wanted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
@@ -46,17 +46,21 @@ impl MonitorJob {
             return if over_time.untold.is_empty() { Ok(()) } else { over_time.remember(&[], &[]) };
         };
         let all = Receiver::all(&project.config.notify);
-        // Most know the same, and are told the same.
-        let mut groups: BTreeMap<Option<String>, Vec<Receiver>> = BTreeMap::new();
+        // To whom the same is news is told together: it is one mail.
+        let mut groups: Vec<Vec<Receiver>> = Vec::new();
         for receiver in &all {
-            let own = Some(receiver.id()).filter(|id| over_time.untold.own.contains_key(id));
-            groups.entry(own).or_default().push(receiver.clone());
+            let news = over_time.untold.to(receiver);
+            let is_same = |one: &Receiver| over_time.untold.to(one) == news;
+            match groups.iter_mut().find(|group| group.first().is_some_and(is_same)) {
+                Some(group) => group.push(receiver.clone()),
+                None => groups.push(vec![receiver.clone()]),
+            }
         }
         let tell = |group: &Vec<Receiver>| {
             let news = group.first().map(|one| over_time.untold.to(one));
             give(project, over_time, news, group.clone())
         };
-        let heard = join_all(groups.values().map(tell)).await.concat();
+        let heard = join_all(groups.iter().map(tell)).await.concat();
         if over_time.untold.is_empty() {
             return Ok(());
         }
@@ -83,7 +87,9 @@ impl MonitorJob {
         let serious = last.whole(About::Data, metric::SERIOUS_FINDINGS);
         let serious = serious.map_or(0, |measure| measure.value as usize);
         let fails = fails_on.iter().any(|choice| choice.holds(verdict, serious));
-        fails.then(|| match last.remarks.first() {
+        // Serious findings are said first, and metrics that are not known are no reason.
+        let is_said = serious > 0 || verdict == DatasetVerdict::Broken;
+        fails.then(|| match last.remarks.first().filter(|_| is_said) {
             Some(remark) => format!("the verdict on {name} is {}: {remark}", verdict.name()),
             None => format!("the verdict on {name} is {}", verdict.name()),
         })

@@ -51,10 +51,13 @@ impl Untold {
         self.own.get(&receiver.id()).unwrap_or(&self.usual)
     }
 
-    /// Notes in the history that of all who are named these have heard it.
+    /// Notes in the history that of all who are named these have heard it. What nobody heard is news to whoever is named
+    /// next, too: an address may have been wrong.
     pub(super) fn heard(self, history: &mut History, all: &[Receiver], heard: &[Receiver]) {
         let before = history.memory.clone();
-        history.memory.learn(&self.usual, self.last_ended);
+        if all.is_empty() || !heard.is_empty() {
+            history.memory.learn(&self.usual, self.last_ended);
+        }
         let mut others = BTreeMap::new();
         for receiver in all {
             let id = receiver.id();
@@ -148,14 +151,29 @@ mod tests {
     #[test]
     fn who_is_not_named_any_more_is_forgotten_and_who_is_new_knows_what_most_know() {
         let mut history = History::new("1d".parse().unwrap());
-        let [one, other] = ["a@h", "b@h"].map(|to| Receiver::Email(to.to_owned()));
-        look(&mut history, 1, &[], std::slice::from_ref(&one), &[]);
+        let of = |to: &str| Receiver::Email(to.to_owned());
+        let (before, after) = ([of("a@h"), of("b@h")], [of("b@h"), of("c@h")]);
+        look(&mut history, 1, &[], &before, &before);
         let goes_on = [episode("x", 2, None)];
-        look(&mut history, 2, &goes_on, std::slice::from_ref(&one), &[]);
+        look(&mut history, 2, &goes_on, &before, &before[1..]);
         assert_eq!(history.others.len(), 1);
-        let told = look(&mut history, 3, &goes_on, std::slice::from_ref(&other), &[]);
-        assert_eq!(told, [""]);
+        let told = look(&mut history, 3, &goes_on, &after, &[]);
+        assert_eq!(told, ["", ""]);
         assert!(history.others.is_empty());
+    }
+
+    #[test]
+    fn what_nobody_heard_is_news_to_whoever_is_named_next() {
+        let mut history = History::new("1d".parse().unwrap());
+        let of = |to: &str| [Receiver::Email(to.to_owned())];
+        let (wrong, right) = (of("me@exmaple.org"), of("me@example.org"));
+        look(&mut history, 1, &[], &wrong, &wrong);
+        let goes_on = [episode("x", 2, None)];
+        look(&mut history, 2, &goes_on, &wrong, &[]);
+        assert!(history.others.is_empty());
+        let told = look(&mut history, 3, &goes_on, &right, &right);
+        assert!(told[0].contains("drift_score of x"), "{told:?}");
+        assert_eq!(look(&mut history, 4, &goes_on, &right, &[]), [""]);
     }
 
     #[test]
