@@ -289,7 +289,10 @@ fn what_is_changed_beside_the_server_counts_within_a_moment() {
     let beside = team.open_again();
     let change = async {
         beside.create_group("team", None).await?;
-        beside.set_member("team", "ada", true).await?;
+        // All who are named, or none.
+        let wrong = ["ada", "nobody"].map(str::to_owned);
+        beside.set_members("team", &wrong, true).await.unwrap_err();
+        beside.set_members("team", &["ada".to_owned()], true).await?;
         beside.grant_to_group("team", ("experiment", "*"), "EDIT").await
     };
     team.runtime.block_on(change).unwrap();
