@@ -73,8 +73,8 @@ fn has_code(members: &Map<String, Value>) -> bool {
     members.get(CALL_SOURCE).is_some_and(|source| !source.is_null()) || members.values().any(within)
 }
 
-/// `is_checked` says that these are below options that were looked through, which else were looked through again at each
-/// depth; `is_data` that they are a scorer of another library.
+/// `is_checked` says that these are below options that were looked through, which else were looked through again at
+/// each depth; `is_data` that they are a scorer of another library.
 fn check_third_parties(
     members: &Map<String, Value>,
     is_checked: bool,

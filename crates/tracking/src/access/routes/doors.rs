@@ -298,8 +298,8 @@ pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: As
     let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => {
-            // What is no word of the provider's is counted where it is refused; that the provider is away, or this server
-            // busy, is no fault of an address behind which people sign in, too.
+            // What is no word of the provider's is counted where it is refused; that the provider is away, or this
+            // server busy, is no fault of an address behind which people sign in, too.
             if matches!(refused, Refused::Person(_)) {
                 attempt.was_wrong();
             } else {
