@@ -246,11 +246,23 @@ impl AccessControl {
         self.directory.change(move |connection| groups_sql::delete_group(connection, &name)).await
     }
 
-    /// Takes a user into a group, or out of it.
-    pub async fn set_member(&self, group: &str, username: &str, is_member: bool) -> Result<()> {
-        let [group, username] = [group, username].map(str::to_owned);
-        let change = if is_member { groups_sql::add_member } else { groups_sql::remove_member };
-        self.directory.change(move |connection| change(connection, &group, &username)).await
+    /// Takes users into a group, or out of it: all of them, or if that cannot be said of one, none.
+    pub async fn set_members(
+        &self,
+        group: &str,
+        usernames: &[String],
+        are_members: bool,
+    ) -> Result<()> {
+        let (group, usernames) = (group.to_owned(), usernames.to_vec());
+        let change = if are_members { groups_sql::add_member } else { groups_sql::remove_member };
+        self.directory
+            .change(move |connection| {
+                for username in &usernames {
+                    change(connection, &group, username)?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Gives a role to whoever is in a group, or takes it from them.

@@ -276,7 +276,19 @@ pub(crate) fn grant_to_group(
     grant: &NewGrant,
 ) -> Result<()> {
     let id = group(connection, name)?.id;
-    let role_id = reserved_role(connection, WORKSPACE, &group_role_name(id))?;
+    let own = group_role_name(id);
+    let role_id = reserved_role(connection, WORKSPACE, &own)?;
+    // A role of this name that somebody has otherwise would hand this group's grants to them.
+    let key: [Value<'_>; 2] = [role_id.into(), id.into()];
+    let sql = "SELECT 1 FROM user_role_assignments WHERE role_id = ?1 \
+               UNION ALL SELECT 1 FROM trainyard_group_roles WHERE role_id = ?1 AND group_id <> ?2";
+    if connection.first(sql, &key, |_row| Ok(()))?.is_some() {
+        let message = format!(
+            "the role '{own}' is for what was granted to the group {name} alone, and others have it; take it from \
+             them, or rename or delete it"
+        );
+        return Err(Error::invalid(message).into());
+    }
     put_role(connection, id, role_id)?;
     roles_sql::add_grant(connection, role_id, grant)?;
     Ok(())

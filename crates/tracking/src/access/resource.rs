@@ -119,6 +119,22 @@ impl Kind {
                 self.name()
             )));
         }
+        // As upstream writes them: names may hold a slash.
+        let is_quoted = |name: &str| {
+            let mut bytes = name.bytes();
+            bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-~%".contains(&byte))
+        };
+        let is_scorer = pattern.split_once('/').is_some_and(|(experiment, name)| {
+            let is_plain = experiment == "0" || !experiment.starts_with(['0', '+', '-', ' ']);
+            is_plain && !experiment.is_empty() && !name.is_empty() && is_quoted(name)
+        });
+        if self == Self::Scorer && !is_scorer {
+            return Err(Error::invalid(format!(
+                "Invalid resource_pattern '{pattern}' for resource_type='{}': a scorer is EXPERIMENT_ID/NAME, its \
+                 name quoted as in a URL (a%2Fb for a/b)",
+                self.name()
+            )));
+        }
         let is_alias = pattern
             .rsplit_once('/')
             .is_some_and(|(model, alias)| !model.is_empty() && !alias.is_empty() && alias != ANY);
@@ -145,6 +161,12 @@ mod tests {
             (Kind::Run, "*", true),
             (Kind::Run, "a1b2", false),
             (Kind::Workspace, "default", false),
+            (Kind::Scorer, "3/a%2Fb", true),
+            (Kind::Scorer, "0/a_b", true),
+            (Kind::Scorer, "3/a/b", false),
+            (Kind::Scorer, "3/a b", false),
+            (Kind::Scorer, "03/a", false),
+            (Kind::Scorer, "a", false),
             (Kind::Alias, "Iris/Production", true),
             (Kind::Alias, "*/Production", true),
             (Kind::Alias, "*", true),

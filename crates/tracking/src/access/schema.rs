@@ -95,8 +95,7 @@ const OURS: &[&str] = &[
      description VARCHAR(1024))",
     "CREATE TABLE IF NOT EXISTS trainyard_group_members (\
      group_id INTEGER NOT NULL REFERENCES trainyard_groups (id) ON DELETE CASCADE, \
-     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, PRIMARY KEY (group_id, user_id))",
-    "CREATE INDEX IF NOT EXISTS idx_trainyard_group_members_user_id ON trainyard_group_members (user_id)",
+     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, PRIMARY KEY (user_id, group_id))",
     "CREATE TABLE IF NOT EXISTS trainyard_group_roles (\
      group_id INTEGER NOT NULL REFERENCES trainyard_groups (id) ON DELETE CASCADE, \
      role_id INTEGER NOT NULL REFERENCES roles (id) ON DELETE CASCADE, PRIMARY KEY (group_id, role_id))",

@@ -3,7 +3,7 @@
 
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 use serde_json::json;
 
 use crate::api::json_text;
@@ -17,7 +17,10 @@ const SERVER_INFO: &str = "/mlflow/server-info";
 pub(super) fn refused(request: &Parts) -> Option<Response> {
     let mut named = request.headers.get_all(WORKSPACE).iter();
     let is_named = named.any(|value| !value.as_bytes().trim_ascii().is_empty());
-    if !is_named || request.uri.path().trim_end_matches('/').ends_with(SERVER_INFO) {
+    // Files may be called so, too, and are not written.
+    let is_info = request.method == Method::GET
+        && request.uri.path().trim_end_matches('/').ends_with(SERVER_INFO);
+    if !is_named || is_info {
         return None;
     }
     let message = "Workspace APIs are not available: workspaces are not enabled on this server";

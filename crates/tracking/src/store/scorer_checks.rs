@@ -51,7 +51,7 @@ pub(super) fn check(members: &Map<String, Value>) -> Result<()> {
     if has_code(members) {
         return Err(Error::invalid(CODE));
     }
-    check_third_parties(members)
+    check_third_parties(members, false, false)
 }
 
 /// All values below, of objects and lists.
@@ -73,22 +73,33 @@ fn has_code(members: &Map<String, Value>) -> bool {
     members.get(CALL_SOURCE).is_some_and(|source| !source.is_null()) || members.values().any(within)
 }
 
-fn check_third_parties(members: &Map<String, Value>) -> Result<()> {
-    fn within(value: &Value) -> Result<()> {
+/// `is_checked` says that these are below options that were looked through, which else were looked through again at
+/// each depth; `is_data` that they are a scorer of another library.
+fn check_third_parties(
+    members: &Map<String, Value>,
+    is_checked: bool,
+    is_data: bool,
+) -> Result<()> {
+    fn within(value: &Value, is_checked: bool, is_data: bool) -> Result<()> {
         match value {
-            Value::Object(members) => check_third_parties(members),
-            value => below(value).try_for_each(within),
+            Value::Object(members) => check_third_parties(members, is_checked, is_data),
+            value => below(value).try_for_each(|value| within(value, is_checked, false)),
         }
     }
     if let Some(Value::Object(data)) = members.get(THIRD_PARTY) {
-        check_options(data.get("kwargs").unwrap_or(&Value::Null))?;
+        check_options(data.get("kwargs").unwrap_or(&Value::Null), is_checked)?;
     }
-    members.values().try_for_each(within)
+    for (name, value) in members {
+        let is_checked = is_checked || (is_data && name == "kwargs");
+        within(value, is_checked, name == THIRD_PARTY)?;
+    }
+    Ok(())
 }
 
-fn check_options(options: &Value) -> Result<()> {
+fn check_options(options: &Value, is_checked: bool) -> Result<()> {
     let kind = match options {
         Value::Null => return Ok(()),
+        Value::Object(_) if is_checked => return Ok(()),
         Value::Object(_) => {
             let found: Vec<String> = DESTINATIONS
                 .iter()
@@ -195,6 +206,14 @@ mod tests {
             (
                 r#"{"x": [{"third_party_scorer_data": {"kwargs": {"o": [["api_base", 1]]}}}]}"#,
                 Some("'api_base'"),
+            ),
+            (
+                r#"{"third_party_scorer_data": {"third_party_scorer_data": {"kwargs": {"base_url": 1}}}}"#,
+                Some("'base_url'"),
+            ),
+            (
+                r#"{"third_party_scorer_data": {"kwargs": {"third_party_scorer_data": {"kwargs": []}}}}"#,
+                Some("got list"),
             ),
             (r#"{"instructions_judge_pydantic_data": {"model": "openai:/x"}}"#, None),
             (r#"{"instructions_judge_pydantic_data": {"model": ""}}"#, Some("cannot be empty")),

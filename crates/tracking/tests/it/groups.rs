@@ -220,6 +220,22 @@ fn what_is_no_group_is_refused_in_words() {
         .find(|role| role["name"].as_str().is_some_and(|name| name.starts_with("__user_")));
     let body = json!({ "name": "a", "role_id": of_user.unwrap()["id"] });
     assert_eq!(ask("POST", "roles/assign", &body).status, 400);
+    // Before there were groups anybody might have a role of such a name.
+    let raw = team.users_database();
+    raw.busy_timeout(Duration::from_mins(1)).unwrap();
+    raw.execute_batch(
+        "INSERT INTO roles (name, workspace) SELECT '__group_' || id || '__', 'default' \
+         FROM trainyard_groups WHERE name = 'a'; \
+         INSERT INTO user_role_assignments (user_id, role_id) SELECT u.id, r.id FROM users u, roles r \
+         WHERE substr(r.name, 1, 8) = '__group_'",
+    )
+    .unwrap();
+    let grant = json!({
+        "name": "a", "resource_type": "experiment", "resource_id": "0", "permission": "EDIT",
+    });
+    let refused = ask("POST", "permissions/grant", &grant);
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("others have it"), "{}", refused.text());
 }
 
 #[test]
@@ -273,7 +289,10 @@ fn what_is_changed_beside_the_server_counts_within_a_moment() {
     let beside = team.open_again();
     let change = async {
         beside.create_group("team", None).await?;
-        beside.set_member("team", "ada", true).await?;
+        // All who are named, or none.
+        let wrong = ["ada", "nobody"].map(str::to_owned);
+        beside.set_members("team", &wrong, true).await.unwrap_err();
+        beside.set_members("team", &["ada".to_owned()], true).await?;
         beside.grant_to_group("team", ("experiment", "*"), "EDIT").await
     };
     team.runtime.block_on(change).unwrap();

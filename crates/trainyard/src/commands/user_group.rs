@@ -98,8 +98,10 @@ pub(super) async fn act(control: &AccessControl, action: Action) -> Result<(), F
                 printer::line(&format!("{name}: {}", members.join(", ")));
             }
         }
-        Action::Add(members) => set_members(control, &members, true).await?,
-        Action::Remove(members) => set_members(control, &members, false).await?,
+        Action::Add(members) => control.set_members(&members.group, &members.users, true).await?,
+        Action::Remove(members) => {
+            control.set_members(&members.group, &members.users, false).await?;
+        }
         Action::Assign(role) => control.set_group_role(&role.group, &role.role, true).await?,
         Action::Unassign(role) => control.set_group_role(&role.group, &role.role, false).await?,
         Action::Grant(GrantArguments { thing, permission }) => {
@@ -110,17 +112,6 @@ pub(super) async fn act(control: &AccessControl, action: Action) -> Result<(), F
             control.revoke_from_group(&thing.group, (&thing.kind, &thing.id)).await?;
         }
         Action::Delete(group) => control.delete_group(&group.group).await?,
-    }
-    Ok(())
-}
-
-async fn set_members(
-    control: &AccessControl,
-    members: &MemberArguments,
-    are_members: bool,
-) -> Result<(), Failure> {
-    for user in &members.users {
-        control.set_member(&members.group, user, are_members).await?;
     }
     Ok(())
 }

@@ -298,11 +298,12 @@ pub(super) async fn exchange(State(users): State<Users>, parts: Parts, asked: As
     let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => {
-            // What is no word of the provider's is counted where it is refused.
-            if matches!(refused, Refused::Token(_)) {
-                drop(attempt);
-            } else {
+            // What is no word of the provider's is counted where it is refused; that the provider is away, or this
+            // server busy, is no fault of an address behind which people sign in, too.
+            if matches!(refused, Refused::Person(_)) {
                 attempt.was_wrong();
+            } else {
+                drop(attempt);
             }
             let verdict = users.sign_in.refusal(refused, from, OF_TOKENS);
             if !matches!(verdict, Verdict::Unavailable(_)) {
