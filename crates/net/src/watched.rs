@@ -39,9 +39,13 @@ impl Watched {
 
     /// Waits until there is something to be read, or for the end.
     pub(crate) async fn readable(&mut self) -> io::Result<()> {
-        poll_fn(|cx| match self.stream.poll_read_ready(cx) {
-            Poll::Pending => self.poll_end(cx).map(Err),
-            done @ Poll::Ready(_) => done,
+        poll_fn(|cx| {
+            // A socket that was just accepted counts as readable until somebody has tried.
+            let mut first = [0; 1];
+            match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut first)) {
+                Poll::Pending => self.poll_end(cx).map(Err),
+                Poll::Ready(peeked) => Poll::Ready(peeked.map(|_bytes| ())),
+            }
         })
         .await
     }
