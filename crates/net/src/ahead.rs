@@ -29,9 +29,9 @@ impl<I: AsyncRead + Unpin> Ahead<I> {
         &self.bytes
     }
 
-    /// Gives back what a reader has taken and not used. It must have taken all.
+    /// Gives back what a reader has taken and not used: it comes before what was not taken.
     pub(crate) fn give_back(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.bytes = [bytes, self.bytes.as_slice()].concat();
     }
 
     /// Waits until the other side says more than is there; whether it did, or has ended.
@@ -121,5 +121,7 @@ mod tests {
         ahead.give_back(b"four");
         assert!(!ahead.more().await.unwrap(), "the other side has ended");
         assert_eq!(ahead.bytes(), b"four");
+        ahead.give_back(b"three ");
+        assert_eq!(ahead.bytes(), b"three four");
     }
 }

@@ -44,8 +44,8 @@ pub struct Paced {
     last: Instant,
     /// More was asked for, and the client has not sent it yet.
     is_owed: bool,
-    /// Where it is to be marked that all was read; none when it is.
-    unread: Option<Arc<Marks>>,
+    /// Where it is to be marked that all was read, and of which request; none when it is.
+    unread: Option<(Arc<Marks>, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,9 +73,9 @@ struct Clock {
 
 impl Paced {
     pub(crate) fn new(incoming: Incoming, pace: Pace, marks: &Arc<Marks>) -> Self {
-        let is_unread = !incoming.is_end_stream();
-        marks.unread(is_unread);
-        let unread = is_unread.then(|| Arc::clone(marks));
+        let has_body = !incoming.is_end_stream();
+        let number = marks.asked(has_body);
+        let unread = has_body.then(|| (Arc::clone(marks), number));
         Self { incoming, pace, clock: None, bytes: 0, last: Instant::now(), is_owed: false, unread }
     }
 
@@ -130,8 +130,8 @@ impl Body for Paced {
             Some(Ok(_)) => me.incoming.is_end_stream(),
             Some(Err(_)) => false,
         };
-        if is_end && let Some(marks) = me.unread.take() {
-            marks.unread(false);
+        if is_end && let Some((marks, number)) = me.unread.take() {
+            marks.read(number);
         }
         Poll::Ready(frame)
     }

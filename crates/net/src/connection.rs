@@ -207,6 +207,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll};
 
+    use bytes::Bytes;
     use http_body_util::{BodyExt as _, Full};
     use tokio::io::{AsyncReadExt as _, DuplexStream, ReadBuf, duplex};
 
@@ -257,7 +258,7 @@ mod tests {
         }
     }
 
-    /// A client of a server that answers with the request's body.
+    /// A client of a server.
     struct Client {
         io: DuplexStream,
         room: Arc<AtomicUsize>,
@@ -265,14 +266,23 @@ mod tests {
     }
 
     impl Client {
+        /// Of one that answers with the request's body.
         fn connect(protocols: Protocols) -> Self {
-            let (io, server) = duplex(1 << 20);
-            let (room, ending) = (Arc::<AtomicUsize>::default(), watch::Sender::new(()));
-            let gauge = Gauge { io: server, room: Arc::clone(&room) };
-            let service = |request: Request<Paced>| async {
+            let service = |request: Request<Paced>| async move {
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 Response::new(Full::new(body))
             };
+            Self::connect_to(protocols, service)
+        }
+
+        fn connect_to<S, F>(protocols: Protocols, service: S) -> Self
+        where
+            S: Fn(Request<Paced>) -> F + Send + Sync + 'static,
+            F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+        {
+            let (io, server) = duplex(1 << 20);
+            let (room, ending) = (Arc::<AtomicUsize>::default(), watch::Sender::new(()));
+            let gauge = Gauge { io: server, room: Arc::clone(&room) };
             let parsers = Arc::new(Parsers::new(&Limits::new(1), protocols));
             let serving = serve(gauge, service, parsers, Arc::default(), ending.subscribe());
             tokio::spawn(serving);
@@ -349,6 +359,24 @@ mod tests {
             client.say("\r\n").await;
             client.hear(1, "\r\n\r\n").await;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_read_after_its_answer_is_no_head() {
+        let service = |request: Request<Paced>| async move {
+            tokio::spawn(async move {
+                sleep(REST_AFTER / 2).await;
+                request.into_body().collect().await
+            });
+            Response::new(Full::new(Bytes::new()))
+        };
+        let mut client = Client::connect_to(Protocols::Http1, service);
+        // The end of the first body is read when the second request is there.
+        client.say(&format!("{}{}", post(3, "one"), post(GET.len(), ""))).await;
+        client.hear(2, "\r\n\r\n").await;
+        assert!(!client.rests().await, "the second body is owed");
+        client.say(GET).await;
+        assert!(client.rests().await, "all bodies are read");
     }
 
     #[tokio::test(start_paused = true)]

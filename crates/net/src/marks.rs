@@ -22,8 +22,11 @@ pub(crate) struct Marks {
     is_stuck: AtomicBool,
     /// Its protocol has changed: what comes is no request any more.
     is_tunnel: AtomicBool,
-    /// The body of the last request was not read to its end. Of HTTP/1: requests of HTTP/2 have no order.
-    is_unread: AtomicBool,
+    /// Requests that came.
+    asked: AtomicU64,
+    /// The number of the last request while its body is not read to its end, else 0. Of HTTP/1: requests of HTTP/2 have
+    /// no order.
+    unread: AtomicU64,
 }
 
 impl Default for Marks {
@@ -36,7 +39,8 @@ impl Default for Marks {
             is_stuck: AtomicBool::new(false),
             written: AtomicU64::new(0),
             is_tunnel: AtomicBool::new(false),
-            is_unread: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            unread: AtomicU64::new(0),
         }
     }
 }
@@ -67,14 +71,23 @@ impl Marks {
         self.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
-    pub(crate) fn unread(&self, is_unread: bool) {
-        self.is_unread.store(is_unread, Ordering::Relaxed);
+    /// A request came, with a body or without: its number.
+    pub(crate) fn asked(&self, has_body: bool) -> u64 {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        self.unread.store(if has_body { number } else { 0 }, Ordering::Relaxed);
+        number
+    }
+
+    /// The body of this request was read to its end. Whoever reads may come to it when the next request is there, whose
+    /// body this says nothing of.
+    pub(crate) fn read(&self, number: u64) {
+        let _next = self.unread.compare_exchange(number, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// How long the connection has been between two requests: all that was asked is answered, the answer is with the
     /// other side, and what comes next is a head. None where it is not, or is not known to be.
     pub(crate) fn rest(&self) -> Option<Duration> {
-        if self.is_unread.load(Ordering::Relaxed) || self.is_tunnel() {
+        if self.unread.load(Ordering::Relaxed) > 0 || self.is_tunnel() {
             return None;
         }
         self.quiet()
@@ -134,5 +147,26 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.last_ms.store(self.0.age_ms(), Ordering::Relaxed);
         self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_body_is_not_that_of_the_next_one() {
+        let marks = Marks::default();
+        let (first, second) = (marks.asked(true), marks.asked(true));
+        marks.read(first);
+        assert_eq!(marks.rest(), None);
+        marks.read(second);
+        assert!(marks.rest().is_some());
+        marks.asked(true);
+        marks.asked(false);
+        assert!(
+            marks.rest().is_some(),
+            "a request without a body comes after the end of the last one"
+        );
     }
 }

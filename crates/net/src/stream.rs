@@ -25,14 +25,14 @@ pub(crate) enum Stream {
 impl Stream {
     /// The stream of a connection, after its handshake if there is one; none where that fails.
     pub(crate) async fn open(
-        watched: Watched,
+        mut watched: Watched,
         handshake: Option<Handshake>,
         peer: SocketAddr,
     ) -> Option<Self> {
         let Some(handshake) = handshake else { return Some(Self::Plain(watched)) };
         let made = async {
             // A session takes some KiB, and who says nothing needs none.
-            watched.readable().await;
+            watched.readable().await?;
             Box::pin(handshake.make(watched)).await
         };
         match tokio::time::timeout(HANDSHAKE_MAX, made).await {

@@ -4,6 +4,7 @@
 //! from HTTP/2), connections of HTTP/2 without a stream, and answers that are not read. One clock for
 //! the whole connection does: at each tick there must have been a reason for it to be open.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,9 +37,17 @@ impl Watched {
         Self { stream, marks, tick, idle, last: Look::default() }
     }
 
-    /// Waits until there is something to be read; whoever is to read it gets the errors.
-    pub(crate) async fn readable(&self) {
-        let _either_way = self.stream.readable().await;
+    /// Waits until there is something to be read, or for the end.
+    pub(crate) async fn readable(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            // A socket that was just accepted counts as readable until somebody has tried.
+            let mut first = [0; 1];
+            match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut first)) {
+                Poll::Pending => self.poll_end(cx).map(Err),
+                Poll::Ready(peeked) => Poll::Ready(peeked.map(|_bytes| ())),
+            }
+        })
+        .await
     }
 
     /// Ready when the connection must end.
