@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, Float64Array, RecordBatch};
 
 use super::design::{Design, unsupported};
 use super::mean::Mean;
