@@ -353,7 +353,8 @@ fn lay<S: Copy, T>(
         return;
     }
     let place = first..first + values_a_row;
-    for (row, values) in rows.chunks_exact_mut(width).zip(values.chunks_exact(values_a_row)) {
+    for (row, values) in rows.chunks_exact_mut(width).zip(values.chunks_exact(values_a_row.max(1)))
+    {
         let slots = row.get_mut(place.clone()).unwrap_or_default();
         slots.iter_mut().zip(values).for_each(|(slot, &value)| *slot = convert(value));
     }

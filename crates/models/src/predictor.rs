@@ -116,9 +116,10 @@ pub trait Predictor: Send + Sync + fmt::Debug {
         false
     }
 
-    /// Whether Python answers the rows of a data frame with a series (`pandas.Series`), not with an array: MLflow
-    /// writes such a one as records.
-    fn answers_series(&self) -> bool {
+    /// Whether Python answers with a series (`pandas.Series`) or data frame, not with an array: MLflow writes such a one
+    /// as records. `of_frame` says that the rows are a data frame.
+    fn answers_series(&self, of_frame: bool) -> bool {
+        let _ = of_frame;
         false
     }
 

@@ -65,8 +65,8 @@ impl ServedModel {
     /// What Python's model answers a request with.
     pub(crate) fn form(&self, request: &Enforced) -> Form {
         match &self.engine {
+            Engine::Native(predictor) if predictor.answers_series(request.frame) => Form::Series,
             _ if !request.frame => Form::Arrays,
-            Engine::Native(predictor) if predictor.answers_series() => Form::Series,
             Engine::Native(_) | Engine::Python(_) => Form::Frame,
         }
     }

@@ -6,6 +6,7 @@ use super::estimator::{Estimator, Fields};
 use super::functions::Function;
 use super::reader::{Boxed, Names, Nested, Reader};
 use crate::Result;
+use crate::python::Value;
 
 pub(super) const READERS: &[Reader] =
     &[Reader::new("TransformedTargetRegressor", transformed_target)
@@ -16,6 +17,8 @@ pub(super) const READERS: &[Reader] =
 struct Inverse {
     model: Boxed,
     way: Way,
+    /// How many dimensions the target of training had: the answer has as many.
+    dimensions: Option<i64>,
 }
 
 /// How an answer gets back to what the target was.
@@ -48,7 +51,8 @@ fn transformed_target(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
             _ => return Err(fields.unsupported(format!("function {}", function.describe()))),
         }
     };
-    Ok(Box::new(Inverse { model, way }))
+    let dimensions = fields.optional("_training_dim").and_then(Value::int);
+    Ok(Box::new(Inverse { model, way, dimensions }))
 }
 
 impl Estimator for Inverse {
@@ -60,6 +64,11 @@ impl Estimator for Inverse {
             Way::Each(function) => numbers.values.iter_mut().for_each(|x| *x = function(*x)),
             Way::Transformer(transformer) => numbers = transformer.inverse_transform(&numbers)?,
         }
+        let many = match self.dimensions {
+            Some(1) if numbers.columns == 1 => false,
+            Some(dimensions) => dimensions > 1 || many,
+            None => many,
+        };
         Ok(if many { Output::Table(numbers) } else { Output::Values(numbers.values) })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, Float64Array, RecordBatch};
 
 use super::design::{Design, unsupported};
 use super::mean::Mean;
@@ -232,13 +232,24 @@ impl Predictor for StatsmodelsModel {
                 Ok(Prediction::Column(column(means)))
             }
             Response::Classes => {
-                let mut classes: Vec<Vec<f64>> = vec![Vec::new(); self.equations.len() + 1];
-                for row in each() {
+                let shares = |row: &[f64]| -> Vec<f64> {
                     let odds = self.equations.iter().map(|equation| sums(row, equation).exp());
                     let odds: Vec<f64> = std::iter::once(1.0).chain(odds).collect();
                     let total: f64 = odds.iter().sum();
-                    for (class, odds) in classes.iter_mut().zip(odds) {
-                        class.push(odds / total);
+                    odds.into_iter().map(|odds| odds / total).collect()
+                };
+                let width = self.equations.len() + 1;
+                // Of an array an array, as in Python.
+                if let [only] = input.columns()
+                    && only.data_type().is_nested()
+                {
+                    let values = each().flat_map(shares).collect();
+                    return Ok(Prediction::Matrix { values: column(values), width });
+                }
+                let mut classes: Vec<Vec<f64>> = vec![Vec::new(); width];
+                for row in each() {
+                    for (class, share) in classes.iter_mut().zip(shares(row)) {
+                        class.push(share);
                     }
                 }
                 // A data frame in Python, whose columns are numbered.
@@ -254,13 +265,40 @@ impl Predictor for StatsmodelsModel {
         self.design.is_some()
     }
 
-    fn answers_series(&self) -> bool {
-        matches!(self.response, Response::Mean(_))
+    fn answers_series(&self, of_frame: bool) -> bool {
+        // A formula makes a data frame of columns that are not one.
+        of_frame || self.design.is_some()
     }
 
     fn size_bytes(&self) -> usize {
         let coefficients: usize =
             self.equations.iter().map(|equation| size_of_val(equation.as_slice())).sum();
         size_of::<Self>() + coefficients + self.design.as_ref().map_or(0, Design::size_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::FixedSizeListArray;
+    use arrow_schema::{DataType, Field};
+
+    use super::*;
+
+    #[test]
+    fn an_array_is_answered_with_an_array_and_a_frame_with_a_frame() {
+        let equations = vec![vec![1.0, 0.0], vec![0.0, 1.0]];
+        let model = StatsmodelsModel { equations, response: Response::Classes, design: None };
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![0.0; 4]));
+        let item = Arc::new(Field::new("item", DataType::Float64, true));
+        let lists: ArrayRef = Arc::new(FixedSizeListArray::new(item, 2, numbers, None));
+        let array = RecordBatch::try_from_iter([("x", lists)]).unwrap();
+        let answer = model.predict(&array).unwrap();
+        assert!(matches!(answer, Prediction::Matrix { width: 3, .. }), "{answer:?}");
+        let column: ArrayRef = Arc::new(Float64Array::from(vec![0.0]));
+        let frame =
+            RecordBatch::try_from_iter([("a", Arc::clone(&column)), ("b", column)]).unwrap();
+        let answer = model.predict(&frame).unwrap();
+        assert!(matches!(&answer, Prediction::Named(named) if named.len() == 3), "{answer:?}");
+        assert!(model.answers_series(true) && !model.answers_series(false));
     }
 }

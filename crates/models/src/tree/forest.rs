@@ -1,4 +1,4 @@
-//! An ensemble in memory: nodes of three forms, leaves, and the order in which trees are walked.
+//! An ensemble in memory: nodes of four forms, leaves, and the order in which trees are walked.
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 //! A walk is bound by memory latency, not by arithmetic, so the form is chosen for many independent
 //! loads in flight: hot nodes of 8 bytes (16 when the inputs are `f64` or an index does not fit) in
 //! breadth-first order with the right child beside the left one, leaves that point at themselves, and
-//! branch-free steps taken in lockstep by 10, 11 or 16 trees of one row or rows of one tree. Counts are made
+//! branch-free steps taken in lockstep by 10, 12 or 16 trees of one row or rows of one tree. Counts are made
 //! powers of two, so that masks take the place of checks. Trees of a few hundred nodes count them from their root,
 //! in a byte, which no instruction has to take out of a word ([`small`]). Ensembles with categorical splits, equality
 //! tests or zeros that count as missing use a plain walk instead.

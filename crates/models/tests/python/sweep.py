@@ -195,6 +195,8 @@ def linear():
                            (RANSACRegressor, grid(random_state=[0])), (SGDRegressor, grid(loss=["squared_error", "huber", "epsilon_insensitive"], average=[True, False], random_state=[0]))):
         sweep(maker.__name__, maker, options, (X, yr), rows, tolerance=1e-8)
     sweep("transformed", TransformedTargetRegressor, grid(regressor=[Ridge()], transformer=[None, StandardScaler(), StandardScaler(with_mean=False), MinMaxScaler((1, 3)), MaxAbsScaler(), RobustScaler(), PowerTransformer(), PowerTransformer(method="box-cox", standardize=False), QuantileTransformer(n_quantiles=20), QuantileTransformer(n_quantiles=20, output_distribution="normal")], check_inverse=[False]), (X, yr), rows)
+    # A target of one column: the answer is one, too, whatever the regressor makes of it.
+    sweep("transformed_column", TransformedTargetRegressor, grid(regressor=[Ridge(), RandomForestRegressor(3, random_state=0)], transformer=[StandardScaler()]), (X, yr[:, None]), rows)
     sweep("oneclass", OneClassSVM, grid(kernel=["linear", "poly", "rbf", "sigmoid"], nu=[0.2, 0.6]), (X,), rows, ("predict", "decision_function"), 1e-8)
 
 
