@@ -57,8 +57,9 @@ fn buttons(mode: GatewayMode, forms: Forms<'_>) -> Markup {
         @if mode != GatewayMode::Unknown {
             details.more {
                 summary { "Let requests wait, or turn them away" }
-                @if mode != GatewayMode::Paused { (forms.form("pause", &pause)) }
+                // What somebody writes there stays when the other one comes or goes meanwhile.
                 (forms.form("maintenance", &message))
+                @if mode != GatewayMode::Paused { (forms.form("pause", &pause)) }
                 p.soft { "It takes the right to change the model, and is written down in the audit log. The host does it within seconds." }
             }
         } @else { p.soft { "There is no gateway that could be closed or opened." } }
