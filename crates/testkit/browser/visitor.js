@@ -93,7 +93,8 @@ function place(one) {
 // switch has.
 function unforeseeing() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "chromium-"));
-  process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  // One that a failure left running may write there still: what failed is what is to be told.
+  process.on("exit", () => { try { fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 }); } catch {} });
   fs.mkdirSync(path.join(folder, "Default"));
   fs.writeFileSync(path.join(folder, "Default", "Preferences"), JSON.stringify({ net: { network_prediction_options: 2 } }));
   return folder;

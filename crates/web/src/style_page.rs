@@ -105,6 +105,10 @@ mod tests {
         assert_eq!(names, shown);
         for name in shown {
             assert!(sheet.contains(&format!("[data-colour={name}]")), "{name} has no swatch");
+            let (_before, both) = sheet.split_once(&format!("--{name}: light-dark(")).unwrap();
+            let (light, _dark) = both.split_once(',').unwrap();
+            let plain = format!("--{name}: {light};");
+            assert!(sheet.contains(&plain), "browsers that know one scheme have no {name}");
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{GatewayMode, cut};
 
 /// What its host has not taken for so long, in milliseconds, it does not do any more: whoever asked has turned to
-/// something else.
+/// something else. Nor what is asked at a moment so far ahead, which would stay good for longer.
 pub const WISH_GOOD_FOR_MS: i64 = 10 * 60_000;
 
 /// Characters of what users read.
@@ -52,9 +52,9 @@ impl ServiceWish {
         (is_known && wish.id.len() <= 64).then_some(Self { message, ..wish })
     }
 
-    /// Whether it is too long ago to be done.
-    pub fn is_too_old(&self, now_ms: i64) -> bool {
-        now_ms.saturating_sub(self.at_ms) > WISH_GOOD_FOR_MS
+    /// Whether it was asked too long before or after this moment to be done.
+    pub fn is_untimely(&self, now_ms: i64) -> bool {
+        now_ms.abs_diff(self.at_ms) > WISH_GOOD_FOR_MS.unsigned_abs()
     }
 }
 
@@ -92,7 +92,16 @@ mod tests {
         ] {
             assert_eq!(ServiceWish::read(wrong), None, "{wrong}");
         }
-        assert!(!wish.is_too_old(5 + WISH_GOOD_FOR_MS) && wish.is_too_old(6 + WISH_GOOD_FOR_MS));
-        assert!(!wish.is_too_old(i64::MIN) && wish.is_too_old(i64::MAX));
+        for (now, is_untimely) in [
+            (5, false),
+            (5 + WISH_GOOD_FOR_MS, false),
+            (6 + WISH_GOOD_FOR_MS, true),
+            (5 - WISH_GOOD_FOR_MS, false),
+            (4 - WISH_GOOD_FOR_MS, true),
+            (i64::MIN, true),
+            (i64::MAX, true),
+        ] {
+            assert_eq!(wish.is_untimely(now), is_untimely, "{now}");
+        }
     }
 }

@@ -36,13 +36,25 @@ pub(super) struct Recorder {
     run_id: Option<String>,
     /// How often in a row somebody else's record was found where this one's should be.
     strangers: u32,
+    /// The run that the model vouches for, as far as is known here.
+    vouched: Option<String>,
+    /// Why it does not, as it was told last.
+    trouble: Option<String>,
 }
 
 impl Recorder {
     pub(super) fn new(by: Teller) -> Self {
         let mut writer = uuid::Uuid::new_v4().simple().to_string();
         writer.truncate(12);
-        Self { by, writer, history: History::default(), run_id: None, strangers: 0 }
+        Self {
+            by,
+            writer,
+            history: History::default(),
+            run_id: None,
+            strangers: 0,
+            vouched: None,
+            trouble: None,
+        }
     }
 
     /// Looks at the service, and keeps what went through until the store has it.
@@ -118,6 +130,10 @@ impl Recorder {
         let batch = LogBatch { tags: told, ..LogBatch::default() };
         tracking.runs.log_batch(&run_id, batch).await?;
         self.history.told();
+        // The right to have it do so may be given at any time.
+        if self.vouched.as_ref() != Some(&run_id) {
+            self.vouch(project, tracking, &run_id).await;
+        }
         self.run_id = Some(run_id);
         Ok(())
     }
@@ -150,30 +166,35 @@ impl Recorder {
         let tags = run.data.tags.iter();
         let tags = tags.map(|tag: &Tag| (tag.key.as_str(), tag.value.as_str()));
         self.history.merge(&History::read(tags));
-        vouch(project, tracking, &run_id).await;
         Ok(Some(run_id))
     }
-}
 
-/// Has the model say that the run is the record of a service of it, which only those can who may change the model: pages
-/// take nobody else's word. Where this host may not, they say so.
-async fn vouch(project: &Project, tracking: &Tracking, run_id: &str) {
-    let (models, name) = (&tracking.registered_models, &project.config.model.name);
-    let key = voucher_tag(run_id);
-    let vouching = async {
-        let model = models.get(name).await?;
-        match Tag::find(&model.tags, &key) {
-            Some(_said) => Ok(()),
-            None => models.set_tag(name, Tag::new(key.as_str(), host())).await,
-        }
-    };
-    if let Err(error) = vouching.await {
+    /// Has the model say that the run is the record of a service of it, which only those can who may change the model:
+    /// pages take nobody else's word. Where this host may not, they say so, and it is tried again with the next record.
+    async fn vouch(&mut self, project: &Project, tracking: &Tracking, run_id: &str) {
+        let (models, name) = (&tracking.registered_models, &project.config.model.name);
+        let key = voucher_tag(run_id);
+        let vouching = async {
+            let model = models.get(name).await?;
+            match Tag::find(&model.tags, &key) {
+                Some(_said) => Ok(()),
+                None => models.set_tag(name, Tag::new(key.as_str(), host())).await,
+            }
+        };
+        let Err(error) = vouching.await else {
+            self.vouched = Some(run_id.to_owned());
+            self.trouble = None;
+            return;
+        };
         let error = hide(&error.to_string()).into_owned();
-        tracing::warn!(
-            error,
-            "the model cannot be made to vouch for the record of its service, so pages show nothing of it; the \
-             account of this host needs EDIT on the model"
-        );
+        if self.trouble.as_ref() != Some(&error) {
+            tracing::warn!(
+                error,
+                "the model cannot be made to vouch for the record of its service, so pages show nothing of it; the \
+                 account of this host needs EDIT on the model"
+            );
+            self.trouble = Some(error);
+        }
     }
 }
 
@@ -209,7 +230,6 @@ async fn create(project: &Project, tracking: &Tracking, by: Teller) -> Result<St
         run_name: None,
     };
     tracking.runs.update(update).await?;
-    vouch(project, tracking, &run_id).await;
     let path = run_id_file(project);
     let folder = project.state_folder();
     std::fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
@@ -302,6 +322,13 @@ mod tests {
         };
         let found = runs(&tracking).await;
         assert_eq!((found.len(), minutes(&found[0])), (1, 5));
+        // Its model vouches for it with the first record that finds one.
+        let models = &tracking.registered_models;
+        models.create("Churn", &[], None).await.unwrap();
+        second.tell(&project, &tracking, &serving, None).await.unwrap();
+        let model = models.get("Churn").await.unwrap();
+        let key = voucher_tag(&found[0].info.run_id);
+        assert!(Tag::find(&model.tags, &key).is_some(), "{:?}", model.tags);
 
         // One that somebody deleted is followed by another, which has all.
         tracking.runs.delete(&found[0].info.run_id).await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use trainyard_base::service::{GatewayMode, ServiceWish, WISH_GOOD_FOR_MS, wish_tag};
+use trainyard_base::service::{GatewayMode, ServiceWish, WISH_GOOD_FOR_MS, cut, wish_tag};
 use trainyard_mlflow::entities::Tag;
 
 use super::registry::Registry;
@@ -23,16 +23,24 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long the registry may take, and the gateway.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// Characters of why something was not done, which is part of a record.
+const ERROR_CHARACTERS: usize = 300;
+
 /// Goes on until it is dropped.
 pub(super) async fn run(
     mut projects: watch::Receiver<Arc<Project>>,
     registry: Arc<Registry>,
     told: Told,
 ) {
+    // The last one that was taken here, also where that cannot be written down.
+    let mut taken = String::new();
     loop {
         let project = Arc::clone(&projects.borrow_and_update());
         // A registry that is away is told of by whoever follows the project.
-        if let Ok(Some(wish)) = timeout(LIMIT, asked(&project, &registry)).await {
+        if let Ok(Some(wish)) = timeout(LIMIT, asked(&project, &registry)).await
+            && wish.id != taken
+        {
+            taken.clone_from(&wish.id);
             Box::pin(take(&project, wish, &told)).await;
         }
         tokio::time::sleep(LOOK).await;
@@ -53,10 +61,10 @@ async fn asked(project: &Arc<Project>, registry: &Registry) -> Option<ServiceWis
 
 /// Does what is asked, and says what became of it.
 async fn take(project: &Project, wish: ServiceWish, told: &Told) {
-    let error = done(project, &wish).await.err();
+    let error = done(project, &wish).await.err().map(|error| cut(&error, ERROR_CHARACTERS));
     let model = &project.config.model.name;
     let what = match wish.mode {
-        GatewayMode::Paused => "paused: requests wait",
+        GatewayMode::Paused => "paused",
         GatewayMode::Maintenance => "closed for maintenance",
         GatewayMode::Open | GatewayMode::Unknown => "opened again",
     };
@@ -68,18 +76,17 @@ async fn take(project: &Project, wish: ServiceWish, told: &Told) {
         }
     };
     let taken = TakenWish { wish, error };
-    match taken.keep(project) {
-        Ok(()) => told(&said),
-        // It is tried once more, which changes nothing where it was done.
-        Err(error) => tracing::warn!(error = error.message(), "what was asked is not written down"),
+    if let Err(error) = taken.keep(project) {
+        tracing::warn!(error = error.message(), "what was asked is not written down");
     }
+    told(&said);
 }
 
 async fn done(project: &Project, wish: &ServiceWish) -> Result<(), String> {
-    if wish.is_too_old(Utc::now().timestamp_millis()) {
+    if wish.is_untimely(Utc::now().timestamp_millis()) {
         let minutes = WISH_GOOD_FOR_MS / 60_000;
         return Err(format!(
-            "it was heard of more than {minutes} minutes after it was asked, by this host's clock; ask again"
+            "it was asked more than {minutes} minutes before or after it was heard of, by this host's clock; ask again"
         ));
     }
     let Some(mode) = gateway_mode(wish) else { return Err("nobody knows how".to_owned()) };
@@ -126,7 +133,8 @@ mod tests {
         };
         for (id, at_ms, why) in [
             ("a", now, "nothing is deployed"),
-            ("b", now - 2 * WISH_GOOD_FOR_MS, "more than 10 minutes after"),
+            ("b", now - 2 * WISH_GOOD_FOR_MS, "more than 10 minutes before or after"),
+            ("c", now + 2 * WISH_GOOD_FOR_MS, "more than 10 minutes before or after"),
         ] {
             ask(id, at_ms).await;
             let wish = asked(&project, &registry).await.unwrap();

@@ -74,6 +74,7 @@ pub(super) struct Live {
     changes: Changes,
     /// This process: changes are counted anew in each.
     process: String,
+    began: Instant,
     authorize: Option<Arc<dyn Authorize>>,
     memory: Arc<Budget>,
     places: Places,
@@ -87,6 +88,7 @@ impl Live {
         Self {
             changes,
             process: Uuid::new_v4().simple().to_string(),
+            began: Instant::now(),
             authorize: options.authorize.clone(),
             memory: Arc::clone(&options.memory),
             places: Places::default(),
@@ -95,7 +97,7 @@ impl Live {
         }
     }
 
-    /// Has a page say up to which change it was drawn.
+    /// Has a page say up to which change it was drawn, and when.
     pub(super) async fn mark(&self, request: &mut Request) {
         let accepted = request.headers().get_all(header::ACCEPT).iter();
         let mut accepted = accepted.filter_map(|kinds| kinds.to_str().ok());
@@ -104,7 +106,8 @@ impl Live {
             return;
         }
         let drawn = self.drawn(self.changes.count().await);
-        // Letters, digits and a dot.
+        let drawn = format!("{drawn}.{}", self.began.elapsed().as_secs());
+        // Letters, digits and dots.
         if let Ok(drawn) = HeaderValue::from_str(&drawn) {
             request.headers_mut().insert(live_parts::DRAWN, drawn);
         }
@@ -112,6 +115,15 @@ impl Live {
 
     fn drawn(&self, count: u64) -> String {
         format!("{}.{count}", self.process)
+    }
+
+    /// Whether a page that says this of itself is one of now, at this count of changes. One that a browser kept for long is
+    /// not, although nothing was written: what fell silent meanwhile is not known any more.
+    fn is_of_now(&self, drawn: &HeaderValue, count: u64) -> bool {
+        let drawn = drawn.to_str().unwrap_or_default();
+        let Some((drawn, at)) = drawn.rsplit_once('.') else { return false };
+        let is_young = |at: u64| self.began.elapsed().as_secs().saturating_sub(at) < ANEW.as_secs();
+        drawn == self.drawn(count) && at.parse::<u64>().is_ok_and(is_young)
     }
 
     /// The stream of one of `pages`; or the page's own answer where there is nothing to see, 204 for a page that stays
@@ -144,7 +156,7 @@ impl Live {
         };
         let count = stream.live.changes.count().await;
         let drawn = request.headers().get(live_parts::DRAWN);
-        if drawn.is_some_and(|drawn| *drawn == stream.live.drawn(count)) {
+        if drawn.is_some_and(|drawn| stream.live.is_of_now(drawn, count)) {
             // Its parts are those of now.
             stream.seen = count;
             stream.first = Some(NOTHING.to_owned());
@@ -313,6 +325,23 @@ mod tests {
 
     /// Of frames that come, more than enough for some minutes.
     const FRAMES_MAX: usize = 100;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_is_one_of_now_for_a_while_and_while_nothing_is_written() {
+        let changes = Changes::of(Vec::new());
+        let live = Live::new(changes, &ServerOptions::default(), CancellationToken::new());
+        let request = Request::get("/").header(header::ACCEPT, "text/html");
+        let mut request = request.body(Body::empty()).unwrap();
+        live.mark(&mut request).await;
+        let drawn = request.headers()[live_parts::DRAWN].clone();
+        let count = live.changes.count().await;
+        assert!(live.is_of_now(&drawn, count) && !live.is_of_now(&drawn, count + 1));
+        tokio::time::advance(ANEW).await;
+        assert!(!live.is_of_now(&drawn, count), "an hour in a hidden tab");
+        for odd in ["", "of a stranger", "a.1.0"] {
+            assert!(!live.is_of_now(&HeaderValue::from_static(odd), count), "{odd}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_fell_silent_is_seen_although_nothing_is_written() {

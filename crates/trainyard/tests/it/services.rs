@@ -100,8 +100,11 @@ fn what_is_kept_up_elsewhere_is_seen_and_what_is_silent_is_not_known() {
     let ask = |fields: &str| asked(&format!("{base}/services/{run_id}"), fields);
     ask("action=maintenance&message=back+at+10");
     up.wait_until("it is closed", || status(&project)["gateway"]["mode"]["mode"] == "maintenance");
-    let told = stdout_of(&project.run(&["deploy", "status"]), 0);
-    assert!(told.contains("back at 10 (asked on the service's page"), "{told}");
+    // It is written down right after it was done.
+    up.wait_until("the status says who asked", || {
+        let told = stdout_of(&project.run(&["deploy", "status"]), 0);
+        told.contains("back at 10 (asked on the service's page")
+    });
     up.wait_until("the page says so", || {
         let page = page(&base);
         page.contains("closed for maintenance") && page.contains("and its host did it.")

@@ -95,7 +95,7 @@
 
   const followed = new WeakSet();
   const all = () => {
-    for (const svg of document.querySelectorAll("svg.chart.lines")) {
+    for (const svg of document.querySelectorAll("svg.chart.lines[data-plot]")) {
       if (!followed.has(svg)) follow(svg);
       followed.add(svg);
     }

@@ -38,7 +38,7 @@ pub(super) fn section(service: &Service, who: Option<&str>, forms: Forms<'_>, no
         @if let Some(wish) = &service.wish { (became(service, wish, who, now)) }
         @if service.takes_wishes(now) { (buttons(service.record.mode, forms)) }
         @else {
-            p.soft { "Its host does not listen to this page: " code { "trainyard up" } " does, while it is heard of." }
+            p.soft { "Its host does not listen to this page: " code { "trainyard up" } " of this version does, while it is heard of." }
         }
         p { "On its host, in the folder of the project:" }
         (page::code("trainyard deploy pause\ntrainyard deploy maintenance --message \"back at 10\"\ntrainyard deploy resume\ntrainyard deploy rollback\ntrainyard deploy status --watch\ntrainyard deploy logs -f"))
@@ -57,8 +57,9 @@ fn buttons(mode: GatewayMode, forms: Forms<'_>) -> Markup {
         @if mode != GatewayMode::Unknown {
             details.more {
                 summary { "Let requests wait, or turn them away" }
-                @if mode != GatewayMode::Paused { (forms.form("pause", &pause)) }
+                // What somebody writes there stays when the other one comes or goes meanwhile.
                 (forms.form("maintenance", &message))
+                @if mode != GatewayMode::Paused { (forms.form("pause", &pause)) }
                 p.soft { "It takes the right to change the model, and is written down in the audit log. The host does it within seconds." }
             }
         } @else { p.soft { "There is no gateway that could be closed or opened." } }
@@ -78,7 +79,7 @@ fn became(service: &Service, wish: &ServiceWish, who: Option<&str>, now: i64) ->
         Some(Some(error)) => {
             html! { p.notice.bad { (asked) ", and its host did not do it: " (format::short(error, 300)) } }
         }
-        None if wish.is_too_old(now) => {
+        None if wish.is_untimely(now) => {
             let minutes = WISH_GOOD_FOR_MS / 60_000;
             html! {
                 p.notice.bad { (asked) ", and its host has not said that it did it within " (minutes) " min. It will not do it any more." }

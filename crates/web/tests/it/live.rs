@@ -502,3 +502,15 @@ async fn a_metric_appears_without_a_reload_and_ticks_stay() {
     seen.notify_one();
     soon(dom).await.unwrap();
 }
+
+/// Pictures that nobody can read values off are no reason to leave a page as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_with_charts_changes_by_itself_in_a_browser() {
+    let site = Site::empty();
+    let run_id = service(&site, "/Iris_service", &record(now())).await;
+    let server = Server::of(&site).await;
+    let page = format!("http://{}/services/{run_id}", server.address);
+    let dom = tokio::task::spawn_blocking(move || browser::dom(&page));
+    let dom = soon(dom).await.unwrap();
+    assert!(dom.contains("chart lines") && dom.contains("class=\"soft live\""), "{dom}");
+}
