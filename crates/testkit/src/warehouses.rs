@@ -10,6 +10,16 @@ use crate::{KillOnDrop, free_port, test_env, wait_for_port};
 /// How long a server may take until it listens.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
+/// Its own command keeps the databases of a server in memory, whatever folder is named.
+const SNOWFLAKE: &str = "
+import sys
+import fakesnow.server
+import uvicorn
+from fakesnow.instance import FakeSnow
+fakesnow.server.shared_fs = FakeSnow(db_path=sys.argv[2])
+uvicorn.run(fakesnow.server.app, port=int(sys.argv[1]))
+";
+
 /// A running server.
 #[derive(Debug)]
 pub struct WarehouseServer {
@@ -35,8 +45,7 @@ impl WarehouseServer {
     pub fn snowflake(databases: &Path) -> Self {
         let port = free_port();
         let mut command = Command::new(environment().join("bin/python"));
-        command.args(["-m", "fakesnow", "--server", "--port", &port.to_string(), "--db_path"]);
-        command.arg(databases);
+        command.args(["-c", SNOWFLAKE, &port.to_string()]).arg(databases);
         Self::start(command, port)
     }
 
