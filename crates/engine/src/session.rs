@@ -110,7 +110,11 @@ impl<'a> Session<'a> {
             .new_statement()
             .map_err(|error| self.failed(what, sql, &error.message))?;
         self.now_runs(Some(statement.get_cancel_handle()));
-        let schema = statement.set_sql_query(sql).and_then(|()| statement.execute_schema());
+        // Not all servers say it of a statement that they have not prepared.
+        let schema = statement
+            .set_sql_query(sql)
+            .and_then(|()| statement.prepare())
+            .and_then(|()| statement.execute_schema());
         self.now_runs(None);
         schema.map(Arc::new).map_err(|error| self.failed(what, sql, &error.message))
     }

@@ -1,11 +1,12 @@
 //! Servers of a test's own that stand for engines elsewhere: Flight SQL by ROAPI, which is DataFusion over files, and Snowflake's
 //! protocol and SQL by fakesnow, which is DuckDB behind them.
 
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::{KillOnDrop, free_port, test_env, wait_for_port};
+use crate::{KillOnDrop, free_port, test_env};
 
 /// How long a server may take until it listens.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -56,8 +57,15 @@ impl WarehouseServer {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
-        let server = KillOnDrop(server);
-        wait_for_port(port, START_LIMIT);
+        let mut server = KillOnDrop(server);
+        let begin = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Ok(Some(status)) = server.0.try_wait() {
+                panic!("{command:?} ended with {status}");
+            }
+            assert!(begin.elapsed() < START_LIMIT, "{command:?} does not listen on port {port}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Self { port, _server: server }
     }
 
