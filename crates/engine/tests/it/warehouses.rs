@@ -66,7 +66,7 @@ pub(crate) fn same_windows(source: &str, limits: &Limits, batch: &RecordBatch) {
 fn flight_sql_gives_the_report_of_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let days = [day(ROWS[0], 0), day(ROWS[1], 3)];
-    let paths = [("before", &days[0]), ("After", &days[1])]
+    let paths = [("before", &days[0]), ("after", &days[1])]
         .map(|(name, batch)| (name, write(folder.path(), name, batch)));
     let few = day(2000, 0);
     let few_path = write(folder.path(), "few", &few);
@@ -91,7 +91,7 @@ fn flight_sql_gives_the_report_of_its_rows() {
     let limits = limits("adbc_driver_flightsql");
     let engine = [
         summary(&format!("{address}?table=before"), &limits),
-        summary(&format!("{address}?query=select * from \"After\" -- all of it"), &limits),
+        summary(&format!("{address}?query=select * from \"after\" -- all of it"), &limits),
     ];
     let continuous =
         ["Continuous", "continuous with gaps", "id", "moment", "moment in a zone", "clock"];
