@@ -11,12 +11,24 @@ use crate::{KillOnDrop, free_port, test_env};
 /// How long a server may take until it listens.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
-/// Its own command keeps the databases of a server in memory, whatever folder is named.
+/// Its own command keeps the databases of a server in memory, whatever folder is named; and times that are missing it sends as
+/// those of 1970, which Snowflake does not.
 const SNOWFLAKE: &str = "
 import sys
+import fakesnow.arrow
 import fakesnow.server
+import pyarrow
 import uvicorn
 from fakesnow.instance import FakeSnow
+
+of_times = fakesnow.arrow.timestamp_to_sf_struct
+
+def with_missing(times):
+    times = times.combine_chunks() if isinstance(times, pyarrow.ChunkedArray) else times
+    parts = of_times(times)
+    return pyarrow.StructArray.from_arrays(parts.flatten(), fields=list(parts.type), mask=times.is_null())
+
+fakesnow.arrow.timestamp_to_sf_struct = with_missing
 fakesnow.server.shared_fs = FakeSnow(db_path=sys.argv[2])
 uvicorn.run(fakesnow.server.app, port=int(sys.argv[1]))
 ";
