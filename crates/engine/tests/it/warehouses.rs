@@ -152,7 +152,7 @@ fn snowflakes_statements_give_the_report_of_its_rows() {
         &format!("{address}&table=few"),
         &limits,
         &few,
-        &[&EVERYWHERE[..], &typed].concat(),
+        &[&EVERYWHERE[..], &typed[..]].concat(),
     );
     same_windows(&format!("{address}&table=few"), &limits, &few);
     // What is a microsecond before an hour is in the hour before.
