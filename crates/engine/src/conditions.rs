@@ -68,18 +68,21 @@ fn comparison(engine: Engine, shape: &Shape, operator: Operator, value: &Value) 
             let number = match *number {
                 f64::NEG_INFINITY => low,
                 f64::INFINITY => high,
-                number => format!("cast('{number:e}' as {double})"),
+                // What is added makes 0 of -0.
+                number => format!("cast('{:e}' as {double})", number + 0.0),
             };
-            let column = format!("cast({column} as {double})");
+            let column = engine.compared(column);
             let compared = format!("{column} {sign} {number}");
-            match (engine.is_nan(&column), operator) {
+            let may_keep_nan = match operator {
                 // To most engines it is the largest number, here it is none.
-                (Some(nan), Operator::Greater | Operator::GreaterEqual)
-                    if shape.form == Form::Float =>
-                {
-                    format!("({compared} and not {nan})")
-                }
-                _ => compared,
+                Operator::Greater | Operator::GreaterEqual => true,
+                // Behind Flight SQL it may be the smallest, too.
+                Operator::Less | Operator::LessEqual => engine == Engine::FlightSql,
+                Operator::Equal | Operator::NotEqual => false,
+            };
+            match engine.is_nan(&column).filter(|_| may_keep_nan && shape.form == Form::Float) {
+                Some(nan) => format!("({compared} and not {nan})"),
+                None => compared,
             }
         }
         Value::Moment(microseconds) => {
@@ -146,6 +149,18 @@ mod tests {
             sql(Engine::DuckDb, &not, &shapes).unwrap(),
             "not (((cast(s.\"x\" as double) > cast('-5e-1' as double) and not cast(s.\"x\" as double) = \
              cast('NaN' as double))) and (cast(s.\"x\" as double) < cast('-5e-1' as double)) and (s.\"x\" is null))"
+        );
+    }
+
+    #[test]
+    fn zero_has_no_sign_and_neither_has_what_is_no_number() {
+        let shapes = [shape("x", DataType::Float64, Form::Float)];
+        let (column, values) = ("x".to_owned(), vec![Value::Number(-0.0)]);
+        let below = Predicate::Compares { column, operator: Operator::Less, values };
+        let x = "(cast(s.\"x\" as double) + 0)";
+        assert_eq!(
+            sql(Engine::FlightSql, &below, &shapes).unwrap(),
+            format!("(({x} < cast('0e0' as double) and not abs({x}) = cast('NaN' as double)))")
         );
     }
 

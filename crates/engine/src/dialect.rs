@@ -158,6 +158,7 @@ impl Engine {
     /// Milliseconds from 1970 to a time, those without a zone being UTC; SQLite's times are text.
     pub(crate) fn milliseconds(self, column: &str, has_zone: bool) -> Option<String> {
         Some(match self {
+            Self::BigQuery if has_zone => format!("unix_millis({column})"),
             Self::BigQuery => format!("unix_millis(timestamp({column}))"),
             Self::DuckDb if has_zone => format!("epoch_ms({column})"),
             Self::DuckDb => format!("epoch_ms(cast({column} as timestamp))"),
@@ -167,7 +168,12 @@ impl Engine {
             Self::PostgreSql => {
                 format!("cast(floor(extract(epoch from {column}) * 1000) as bigint)")
             }
-            Self::Snowflake => format!("date_part(epoch_millisecond, {column})"),
+            // Whether its milliseconds are rounded is not said.
+            Self::Snowflake => {
+                let plain = format!("cast({column} as timestamp_ntz)");
+                let time: &str = if has_zone { column } else { &plain };
+                format!("cast(floor(date_part(epoch_microsecond, {time}) / 1000) as bigint)")
+            }
             Self::Spark if has_zone => format!("unix_millis({column})"),
             // Differences of times without a zone are taken in that of the session, where an hour may be missing.
             Self::Spark => {
@@ -196,12 +202,20 @@ impl Engine {
         (self != Self::Sqlite).then(|| format!("cast('NaN' as {})", self.double()))
     }
 
-    /// Whether a number is none; to BigQuery NaN is not even equal to itself.
+    /// Whether a number is none; to BigQuery NaN is not even equal to itself, and DataFusion, behind Flight SQL, tells those with a
+    /// sign from those without.
     pub(crate) fn is_nan(self, number: &str) -> Option<String> {
         match self {
             Self::BigQuery => Some(format!("is_nan({number})")),
+            Self::FlightSql => self.nan().map(|nan| format!("abs({number}) = {nan}")),
             _ => self.nan().map(|nan| format!("{number} = {nan}")),
         }
+    }
+
+    /// A number as a double that is compared. To DataFusion, behind Flight SQL, -0 is less than 0, as long as nothing is added.
+    pub(crate) fn compared(self, number: &str) -> String {
+        let double = format!("cast({number} as {})", self.double());
+        if self == Self::FlightSql { format!("({double} + 0)") } else { double }
     }
 
     /// The infinities, in double precision.

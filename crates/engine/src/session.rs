@@ -84,19 +84,19 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// What stands behind Flight SQL may speak any SQL: one in which double quotes are around texts, or a backslash means
-    /// something, would answer something else than is asked.
+    /// What stands behind Flight SQL may speak any SQL: one in which double quotes are around texts, a backslash means
+    /// something, or NaN is not found by being NaN would answer something else than is asked.
     fn check_sql(&mut self) -> Result<()> {
         if self.source.engine() != Engine::FlightSql {
             return Ok(());
         }
         let what = "whether its SQL is the standard's";
-        let sql = r#"select count(*) as n from (select 'x' as "A") as q where "A" = 'x' and length('\\') = 2"#;
+        let sql = r#"select count(*) as n from (select 'x' as "A") as q where "A" = 'x' and length('\\') = 2 and cast('NaN' as double) = cast('NaN' as double)"#;
         if self.numbers(what, sql, 1)? == [1] {
             return Ok(());
         }
-        let reason = "it reads double quotes or backslashes otherwise than standard SQL".to_owned();
-        Err(self.answer(what, reason))
+        let reason = "it reads double quotes or backslashes otherwise than standard SQL, or NaN is not equal to itself";
+        Err(self.answer(what, reason.to_owned()))
     }
 
     /// Names and types of what a statement answers.
@@ -109,7 +109,13 @@ impl<'a> Session<'a> {
             .connection
             .new_statement()
             .map_err(|error| self.failed(what, sql, &error.message))?;
-        let schema = statement.set_sql_query(sql).and_then(|()| statement.execute_schema());
+        self.now_runs(Some(statement.get_cancel_handle()));
+        // Not all servers say it of a statement that they have not prepared.
+        let schema = statement
+            .set_sql_query(sql)
+            .and_then(|()| statement.prepare())
+            .and_then(|()| statement.execute_schema());
+        self.now_runs(None);
         schema.map(Arc::new).map_err(|error| self.failed(what, sql, &error.message))
     }
 

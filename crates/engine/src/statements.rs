@@ -3,6 +3,8 @@
 //! A statement reads `s`, the table or query, through `q`, in which the columns are called `c0`, `c1`, …: names that
 //! somebody else chose stand once, in quotes, and nothing that is in a row ever becomes a part of a statement.
 
+use arrow_schema::DataType;
+
 use crate::dialect::Engine;
 use crate::limits::{FIRST_ROWS, POINTS, WINDOWS_MAX};
 use crate::shape::{Form, Shape};
@@ -142,8 +144,12 @@ fn ranked(engine: Engine, relation: &str, shape: &Shape, count: u64) -> String {
     let share = engine.divided(&format!("(r + 1) * {points} - 1"), count);
     let rank = rank(|number, by| engine.divided(number, by), count);
     let whole = if engine == Engine::BigQuery { "int64" } else { "bigint" };
+    let is_time_of_day = matches!(shape.data_type, DataType::Time32(_) | DataType::Time64(_));
+    // DataFusion, behind Flight SQL, numbers no times of day; their texts have the same order.
+    let order =
+        if engine == Engine::FlightSql && is_time_of_day { "cast(c0 as varchar)" } else { "c0" };
     format!(
-        "select c0 from (select c0, r, {share} as b from (select c0, cast(row_number() over (order by c0) as {whole}) - 1 as r from {} \
+        "select c0 from (select c0, r, {share} as b from (select c0, cast(row_number() over (order by {order}) as {whole}) - 1 as r from {} \
          where {}) as ranked) as shared where r = {rank} order by b",
         columns(relation, &[shape]),
         finite(engine, shape, "c0"),
@@ -221,8 +227,6 @@ pub(crate) fn shares(count: u64) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::DataType;
-
     use super::*;
 
     fn shape(form: Form) -> Shape {

@@ -108,9 +108,9 @@ fn as_type(session: &Session<'_>, shape: &Shape, values: &ArrayRef) -> Result<Ar
     let nulls = values.null_count();
     let cast =
         arrow_cast::cast(values, &shape.data_type).map_err(|error| wrong(error.to_string()))?;
-    // NaN is the one text that is no number and may stand in a column of numbers.
+    // NaN is the one text that is no number and may stand in a column of numbers; a number that does not fit is not missing.
     let lost = cast.null_count() - nulls;
-    if lost > 1 {
+    if lost > usize::from(values.data_type().is_string()) {
         let (from, to) = (values.data_type(), &shape.data_type);
         return Err(wrong(format!("{lost} values of {from} are no {to}")));
     }

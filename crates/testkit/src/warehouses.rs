@@ -1,14 +1,37 @@
 //! Servers of a test's own that stand for engines elsewhere: Flight SQL by ROAPI, which is DataFusion over files, and Snowflake's
 //! protocol and SQL by fakesnow, which is DuckDB behind them.
 
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::{KillOnDrop, free_port, test_env, wait_for_port};
+use crate::{KillOnDrop, free_port, test_env};
 
 /// How long a server may take until it listens.
 const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// Its own command keeps the databases of a server in memory, whatever folder is named; and times that are missing it sends as
+/// those of 1970, which Snowflake does not.
+const SNOWFLAKE: &str = "
+import sys
+import fakesnow.arrow
+import fakesnow.server
+import pyarrow
+import uvicorn
+from fakesnow.instance import FakeSnow
+
+of_times = fakesnow.arrow.timestamp_to_sf_struct
+
+def with_missing(times):
+    times = times.combine_chunks() if isinstance(times, pyarrow.ChunkedArray) else times
+    parts = of_times(times)
+    return pyarrow.StructArray.from_arrays(parts.flatten(), fields=list(parts.type), mask=times.is_null())
+
+fakesnow.arrow.timestamp_to_sf_struct = with_missing
+fakesnow.server.shared_fs = FakeSnow(db_path=sys.argv[2])
+uvicorn.run(fakesnow.server.app, port=int(sys.argv[1]))
+";
 
 /// A running server.
 #[derive(Debug)]
@@ -35,8 +58,7 @@ impl WarehouseServer {
     pub fn snowflake(databases: &Path) -> Self {
         let port = free_port();
         let mut command = Command::new(environment().join("bin/python"));
-        command.args(["-m", "fakesnow", "--server", "--port", &port.to_string(), "--db_path"]);
-        command.arg(databases);
+        command.args(["-c", SNOWFLAKE, &port.to_string()]).arg(databases);
         Self::start(command, port)
     }
 
@@ -47,8 +69,15 @@ impl WarehouseServer {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
-        let server = KillOnDrop(server);
-        wait_for_port(port, START_LIMIT);
+        let mut server = KillOnDrop(server);
+        let begin = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Ok(Some(status)) = server.0.try_wait() {
+                panic!("{command:?} ended with {status}");
+            }
+            assert!(begin.elapsed() < START_LIMIT, "{command:?} does not listen on port {port}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Self { port, _server: server }
     }
 

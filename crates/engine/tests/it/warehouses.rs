@@ -3,18 +3,28 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use trainyard_engine::{Error, Limits, Source, Summary, summarize, windows};
+use trainyard_testkit::run_python;
 use trainyard_testkit::warehouses::{WarehouseServer, warehouse_driver};
 
 use crate::conditions::{EVERYWHERE, TYPED, same_rows_of};
 use crate::engines::Held;
 use crate::same_report::{quantised, same_reports};
 use crate::tables::{ROWS, day, without};
+
+/// Writes Parquet files anew: ROAPI's reader is older than the writer here, and takes its files for damaged ones.
+const WRITE_ANEW: &str = "
+import pathlib, sys
+import pyarrow.parquet as pq
+for path in pathlib.Path(sys.argv[1]).iterdir():
+    pq.write_table(pq.read_table(path), path)
+";
 
 fn write(folder: &Path, name: &str, batch: &RecordBatch) -> PathBuf {
     let path = folder.join(format!("{name}.parquet"));
@@ -56,23 +66,32 @@ pub(crate) fn same_windows(source: &str, limits: &Limits, batch: &RecordBatch) {
 fn flight_sql_gives_the_report_of_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let days = [day(ROWS[0], 0), day(ROWS[1], 3)];
-    let paths = [("before", &days[0]), ("After", &days[1])]
+    let paths = [("before", &days[0]), ("after", &days[1])]
         .map(|(name, batch)| (name, write(folder.path(), name, batch)));
     let few = day(2000, 0);
     let few_path = write(folder.path(), "few", &few);
     let none = write(folder.path(), "none", &day(0, 0));
+    let signs = vec![-f64::NAN, f64::NAN, -0.0, 0.0, 1.5, -1.5];
+    let odd: [(&str, ArrayRef); 2] = [
+        ("x", Arc::new(Float64Array::from(signs))),
+        ("id", Arc::new(Int64Array::from(vec![0, 1, 2, 3, 4, 5]))),
+    ];
+    let odd = RecordBatch::try_from_iter(odd).unwrap();
+    let odd_path = write(folder.path(), "odd", &odd);
     let tables = [
+        ("odd", odd_path.as_path()),
         (paths[0].0, paths[0].1.as_path()),
         (paths[1].0, paths[1].1.as_path()),
         ("few", few_path.as_path()),
         ("none", none.as_path()),
     ];
+    run_python(WRITE_ANEW, &[folder.path().to_str().unwrap()], &[]);
     let server = WarehouseServer::flight_sql(&tables);
     let address = format!("grpc://127.0.0.1:{}", server.port());
     let limits = limits("adbc_driver_flightsql");
     let engine = [
         summary(&format!("{address}?table=before"), &limits),
-        summary(&format!("{address}?query=select * from \"After\" -- all of it"), &limits),
+        summary(&format!("{address}?query=select * from \"after\" -- all of it"), &limits),
     ];
     let continuous =
         ["Continuous", "continuous with gaps", "id", "moment", "moment in a zone", "clock"];
@@ -87,6 +106,12 @@ fn flight_sql_gives_the_report_of_its_rows() {
         &[&EVERYWHERE[..], &TYPED].concat(),
     );
     same_windows(&format!("{address}?table=few"), &limits, &few);
+    // DataFusion has an order of all doubles, with -NaN before and NaN behind the others, and -0 before 0.
+    let signs = ["x < 2", "not x < 2", "x >= 0", "x <= -0.0", "x != 0"];
+    same_rows_of(&format!("{address}?table=odd"), &limits, &odd, &signs);
+    let odd = summary(&format!("{address}?table=odd"), &limits).profile;
+    let x = odd.column("x").unwrap();
+    assert_eq!((x.rows(), x.missing(), x.distinct()), (6, 2, 3));
     let none = summary(&format!("{address}?table=none"), &limits).profile;
     assert_eq!((none.rows(), none.columns().len()), (0, day(0, 0).num_columns()));
     let query = "query=delete from few returning id";
@@ -97,14 +122,17 @@ fn flight_sql_gives_the_report_of_its_rows() {
 #[test]
 fn snowflakes_statements_give_the_report_of_its_rows() {
     let held = Held::duckdb_named("DB1.db");
-    // What DuckDB knows and Snowflake does not.
-    let columns = ["clock", "bytes"];
+    // What DuckDB knows and Snowflake, or what stands for it, does not.
+    let columns = ["clock", "bytes", "single"];
     let days = [day(ROWS[0], 0), day(ROWS[1], 3)].map(|day| without(&day, &columns));
     let few = without(&day(2000, 0), &columns);
     held.load("before", &days[0]);
     held.load("after", &days[1]);
     held.load("few", &few);
     held.load("none", &without(&day(0, 0), &columns));
+    for name in ["before", "after", "few", "none"] {
+        held.run(&format!("alter table {name} alter column small type bigint"));
+    }
     let server = WarehouseServer::snowflake(held.folder.path());
     let address = format!(
         "snowflake://fake:snow@fakesnow/DB1/main?adbc.snowflake.sql.uri.protocol=http&adbc.snowflake.sql.uri.host=127.0.0.1\
@@ -119,12 +147,18 @@ fn snowflakes_statements_give_the_report_of_its_rows() {
     assert!(engine[0].told.starts_with("was summed up by Snowflake "), "{}", engine[0].told);
     assert!(!engine[0].told.contains("snow@"), "{}", engine[0].told);
     same_reports(&engine, &days);
+    let typed: Vec<&str> = TYPED.into_iter().filter(|one| !one.contains("single")).collect();
     same_rows_of(
         &format!("{address}&table=few"),
         &limits,
         &few,
-        &[&EVERYWHERE[..], &TYPED].concat(),
+        &[&EVERYWHERE[..], &typed[..]].concat(),
     );
     same_windows(&format!("{address}&table=few"), &limits, &few);
+    // What is a microsecond before an hour is in the hour before.
+    let edge = "query=select to_timestamp_ntz('2025-12-31 23:59:59.999999') as \"at\"";
+    let source = Source::parse(&format!("{address}&{edge}")).unwrap();
+    let found = windows(&source, &limits, "at", 0, 3_600_000).unwrap().windows;
+    assert_eq!((found.len(), found[0].number, found[0].since_begin), (1, 490_895, 3_599_999));
     assert_eq!(of("none").profile.rows(), 0);
 }
