@@ -158,7 +158,7 @@ impl Engine {
     /// Milliseconds from 1970 to a time, those without a zone being UTC; SQLite's times are text.
     pub(crate) fn milliseconds(self, column: &str, has_zone: bool) -> Option<String> {
         Some(match self {
-            Self::BigQuery if has_zone => format!("unix_millis({column})"),
+            Self::BigQuery | Self::Spark if has_zone => format!("unix_millis({column})"),
             Self::BigQuery => format!("unix_millis(timestamp({column}))"),
             Self::DuckDb if has_zone => format!("epoch_ms({column})"),
             Self::DuckDb => format!("epoch_ms(cast({column} as timestamp))"),
@@ -174,7 +174,6 @@ impl Engine {
                 let time: &str = if has_zone { column } else { &plain };
                 format!("cast(floor(date_part(epoch_microsecond, {time}) / 1000) as bigint)")
             }
-            Self::Spark if has_zone => format!("unix_millis({column})"),
             // Differences of times without a zone are taken in that of the session, where an hour may be missing.
             Self::Spark => {
                 let time = format!("cast({column} as timestamp_ntz)");
