@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt as _};
 use trainyard_base::service::{
     GatewayMode, History, SILENT_AFTER_MS, ServiceRecord, ServiceState, ServiceWish, Teller,
-    voucher_tag, wish_tag,
+    Traffic, voucher_tag, wish_tag,
 };
 use trainyard_base::words::{
     SERVICE_EXPERIMENTS, model_of_service_experiment, service_experiment, tags,
@@ -28,6 +28,8 @@ const OF_MODEL_MAX: i64 = 10;
 const MODELS_AT_ONCE: usize = 8;
 /// A clock may be ahead of this server's by so much.
 const AHEAD_MS: i64 = 60_000;
+/// What serves and has so many errors in its last minute, as a share of its requests, somebody should look at.
+const ERRORS_SHARE: f64 = 0.05;
 
 /// A service.
 #[derive(Debug, Clone)]
@@ -106,8 +108,14 @@ impl Service {
         if !self.is_vouched || !self.is_heard(now) {
             return Health::Unknown;
         }
+        let errors = self.record.minute.as_ref().map_or(0.0, Traffic::error_share);
         match self.record.state {
-            ServiceState::Serving if self.record.mode == GatewayMode::Open => Health::Good,
+            ServiceState::Serving if errors >= 1.0 => Health::Bad,
+            ServiceState::Serving
+                if self.record.mode == GatewayMode::Open && errors < ERRORS_SHARE =>
+            {
+                Health::Good
+            }
             ServiceState::Serving | ServiceState::Degraded => Health::Warning,
             ServiceState::Down => Health::Bad,
             ServiceState::Stopped | ServiceState::NeverReleased | ServiceState::Unknown => {
@@ -299,6 +307,22 @@ pub(super) mod tests {
         assert_eq!(closed.health(now), Health::Warning);
         let other = of(ServiceState::Unknown, Teller::Up, now);
         assert_eq!(other.health(now), Health::Unknown);
+    }
+
+    #[test]
+    fn what_answers_with_errors_is_not_well() {
+        let now = 1_000_000_000_000;
+        for (requests, errors, health) in [
+            (0, 0, Health::Good),
+            (100, 4, Health::Good),
+            (100, 5, Health::Warning),
+            (100, 99, Health::Warning),
+            (1, 1, Health::Bad),
+        ] {
+            let mut service = of(ServiceState::Serving, Teller::Up, now);
+            service.record.minute = Some(Traffic { requests, errors, ..Traffic::default() });
+            assert_eq!(service.health(now), health, "{errors} of {requests}");
+        }
     }
 
     #[test]
