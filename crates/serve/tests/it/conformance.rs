@@ -57,10 +57,9 @@ const DIFFERENT: [(&str, &str, u16); 7] = [
 ];
 
 /// What the default casting refuses because it would lose information, and upstream does not.
-const LOSSY: [(&str, &str); 11] = [
+const LOSSY: [(&str, &str); 10] = [
     ("sk_pipeline", "int col given float"),
     ("sk_pipeline", "number city"),
-    ("pyfunc_types", "bool as str"),
     ("pyfunc_types", "int overflow"),
     ("pyfunc_types", "int as 1.5"),
     ("pyfunc_types", "long overflow"),
