@@ -390,6 +390,7 @@ fn a_break_of_a_type_shows_in_a_request() {
         json!(3_000_000_000_i64),
         json!(1.5),
         json!(1e300),
+        json!("true"),
         json!("x"),
         json!("2024-01-02"),
         json!("aGk="),

@@ -208,11 +208,12 @@ fn missing_and_extra_columns_are_named_as_upstream_names_them() {
 fn what_each_casting_takes() {
     use Casting::{Lossless, Strict, Upstream};
     // (column, value, castings that take it)
-    let cases: [(&str, &str, &[Casting]); 41] = [
+    let cases: [(&str, &str, &[Casting]); 42] = [
         ("b", "false", &[Strict, Lossless, Upstream]),
         ("b", "1", &[Lossless, Upstream]),
         ("b", "2", &[Upstream]),
-        ("b", "\"true\"", &[Upstream]),
+        ("b", "\"true\"", &[Lossless, Upstream]),
+        ("b", "\"false\"", &[Upstream]),
         ("b", "null", &[Upstream]),
         ("i", "2147483648", &[Upstream]),
         ("i", "1.0", &[Strict, Lossless, Upstream]),
