@@ -12,10 +12,8 @@ mod wish;
 pub use history::{History, MINUTE_MS};
 pub use record::{
     CandidateRecord, CopiesRecord, GatewayMode, InstanceRecord, InstanceRole, SILENT_AFTER_MS,
-    ServiceRecord, ServiceState, Teller, cut,
+    ServiceRecord, ServiceState, Teller, WishAnswer, cut,
 };
 pub use ring::Row;
 pub use traffic::{CLASSES, Traffic};
-pub use wish::{
-    ServiceWish, WISH_GOOD_FOR_MS, WISH_MESSAGE_CHARACTERS, WishAnswer, voucher_tag, wish_tag,
-};
+pub use wish::{ServiceWish, WISH_GOOD_FOR_MS, WISH_MESSAGE_CHARACTERS, voucher_tag, wish_tag};

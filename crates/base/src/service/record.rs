@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::traffic::Traffic;
-use super::wish::WishAnswer;
 
 /// What was not heard of for so long, in milliseconds, is not known any more: three records may be late or lost.
 pub const SILENT_AFTER_MS: i64 = 3 * 60_000;
@@ -205,6 +204,16 @@ impl ServiceRecord {
     pub fn read(tag: &str) -> Option<Self> {
         serde_json::from_str(tag).ok()
     }
+}
+
+/// What became of what was asked last, as the host says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WishAnswer {
+    /// Which one.
+    pub id: String,
+    /// Why it was not done; none where it was.
+    pub error: Option<String>,
 }
 
 /// One line of at most so many characters, for the texts of a record.

@@ -58,16 +58,6 @@ impl ServiceWish {
     }
 }
 
-/// What became of the last one, as the host says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct WishAnswer {
-    /// Which one.
-    pub id: String,
-    /// Why it was not done; none where it was.
-    pub error: Option<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
