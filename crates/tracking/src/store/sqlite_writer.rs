@@ -149,10 +149,12 @@ impl Writer {
             Undo::Savepoint => self.connection.execute("SAVEPOINT job", &[]).map(|_none| ()),
         };
         if let Err(error) = begun {
-            answer_unrun(job, copy(&error));
             match undo {
-                Undo::Transaction => self.refuse(&error),
-                Undo::Savepoint => self.lose(&error, answers),
+                Undo::Transaction => self.refuse(job, &error),
+                Undo::Savepoint => {
+                    answer_unrun(job, copy(&error));
+                    self.lose(&error, answers);
+                }
             }
             return;
         }
@@ -199,11 +201,17 @@ impl Writer {
         checked
     }
 
-    /// No transaction could be begun. To wait again for each job would only make the queue longer.
-    fn refuse(&mut self, error: &Error) {
+    /// No transaction could be begun. To wait again for each job that waits already would only make the queue longer;
+    /// who asks once it was told what is wrong may have mended it.
+    fn refuse(&mut self, first: Job, error: &Error) {
         self.condition.note(Some(error));
-        for _job in 0..GROUP_MAX {
-            let Ok(job) = self.queue.try_recv() else { return };
+        let mut refused = vec![first];
+        while refused.len() < GROUP_MAX
+            && let Ok(job) = self.queue.try_recv()
+        {
+            refused.push(job);
+        }
+        for job in refused {
             answer_unrun(job, copy(error));
         }
     }
