@@ -11,8 +11,8 @@ use super::error::error_answer;
 use super::state::{Api, ApiState};
 use super::{
     absent, approvals, artifacts, assessments, audit, evaluation_datasets, experiments, graphql,
-    logged_models, metrics, model_versions, otlp, presigned, registered_models, runs, scorers, server_info,
-    trace_metrics, traces, traces_v2, webhooks,
+    logged_models, metrics, model_versions, otlp, presigned, registered_models, runs, scorers,
+    server_info, trace_metrics, traces, traces_v2, webhooks,
 };
 
 /// Every route of the API, without a fallback for what is not there.
