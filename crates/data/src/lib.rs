@@ -34,6 +34,7 @@ mod metric;
 mod options;
 mod parquet;
 mod parts;
+mod quotes;
 mod reading;
 mod remarks;
 mod schema;

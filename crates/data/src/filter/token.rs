@@ -1,5 +1,7 @@
 //! Splits a condition into words, quoted texts and signs.
 
+use crate::quotes::{quoted, unquoted};
+
 /// A piece of a condition, with its place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a> {
@@ -36,12 +38,7 @@ impl Token<'_> {
 
     /// The text within the quotes, a doubled quote once; as it is if there are none.
     pub(super) fn content(&self) -> String {
-        let Some(quote) = self.text.chars().next().filter(|_| self.kind == TokenKind::Quoted)
-        else {
-            return self.text.to_owned();
-        };
-        let inner = self.text.get(1..self.text.len().saturating_sub(1)).unwrap_or_default();
-        inner.replace(&format!("{quote}{quote}"), &quote.to_string())
+        if self.kind == TokenKind::Quoted { unquoted(self.text) } else { self.text.to_owned() }
     }
 }
 
@@ -69,9 +66,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, &'static str> {
                 let is_pair = ["==", "!=", "<=", ">="].iter().any(|pair| rest.starts_with(pair));
                 (TokenKind::Operator, if is_pair { 2 } else { 1 })
             }
-            '"' | '\'' | '`' => {
-                (TokenKind::Quoted, quoted(rest, first).ok_or("a quote is not closed")?)
-            }
+            '"' | '\'' | '`' => (TokenKind::Quoted, quoted(rest, first)?),
             _ => {
                 let ends = |c: char| c.is_whitespace() || "()<>=!,".contains(c);
                 (TokenKind::Word, rest.find(ends).unwrap_or(rest.len()))
@@ -81,20 +76,4 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, &'static str> {
         start += length;
     }
     Ok(tokens)
-}
-
-/// Bytes of a quoted text with its quotes; a doubled quote belongs to it.
-fn quoted(text: &str, quote: char) -> Option<usize> {
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((index, character)) = characters.next() {
-        if character != quote {
-            continue;
-        }
-        if characters.peek().is_some_and(|(_, next)| *next == quote) {
-            characters.next();
-        } else {
-            return Some(index + quote.len_utf8());
-        }
-    }
-    None
 }

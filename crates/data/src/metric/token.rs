@@ -1,6 +1,8 @@
 //! Splits the text of a metric into names, numbers and signs, with their places: conditions within it have a grammar of their
 //! own, and are cut out of the text.
 
+use crate::quotes::{quoted, unquoted};
+
 /// A piece of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a> {
@@ -36,11 +38,7 @@ impl Token<'_> {
 
     /// The name that it is: a quote that is doubled within quotes is one.
     pub(super) fn name(&self) -> String {
-        let Some(quote) = self.text.chars().next().filter(|_| self.kind == Kind::Quoted) else {
-            return self.text.to_owned();
-        };
-        let inner = self.text.get(1..self.text.len().saturating_sub(1)).unwrap_or_default();
-        inner.replace(&format!("{quote}{quote}"), &quote.to_string())
+        if self.kind == Kind::Quoted { unquoted(self.text) } else { self.text.to_owned() }
     }
 }
 
@@ -73,17 +71,6 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, &'static str> {
         start += length;
     }
     Ok(tokens)
-}
-
-/// Bytes of a text in quotes; a doubled quote is one of it.
-fn quoted(rest: &str, quote: char) -> Result<usize, &'static str> {
-    let mut places = rest.char_indices().skip(1).peekable();
-    while let Some((at, one)) = places.next() {
-        if one == quote && places.next_if(|(_, next)| *next == quote).is_none() {
-            return Ok(at + 1);
-        }
-    }
-    Err("a quote is not closed")
 }
 
 /// Bytes of a number: digits, a point and an exponent.

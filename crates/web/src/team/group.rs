@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use trainyard_mlflow::Error as StoreError;
 use trainyard_mlflow::team::{Choices, Grant, Group, Member, Role, Team};
 
+use super::held_roles::held_roles;
 use super::{grants, place};
 use crate::error::Result;
 use crate::form::Forms;
@@ -100,33 +101,8 @@ impl Shown<'_> {
     }
 
     fn roles(&self, all: &[Role]) -> Markup {
-        let held = &self.group.roles;
-        let others = all
-            .iter()
-            .filter(|role| !role.is_own() && !held.iter().any(|known| known.id == role.id));
-        let others: Vec<&Role> = others.collect();
-        let choice = html! {
-            label {
-                "Role "
-                select name="role" { @for role in &others { option value=(role.id) { (role.name) } } }
-            }
-            button.quiet { "Give this role" }
-        };
-        html! {
-            @if held.is_empty() { p.soft { "None." } }
-            @for role in held {
-                div.actions {
-                    @if self.manages {
-                        a href=(self.web.links.role(role.id)) { (role.name) }
-                        (self.forms.form("unassign", &html! {
-                            input type="hidden" name="role" value=(role.id);
-                            (grants::button("Take away", &role.name))
-                        }))
-                    } @else { (role.name) }
-                }
-            }
-            @if !others.is_empty() { (self.forms.form("assign", &choice)) }
-        }
+        let held: Vec<&Role> = self.group.roles.iter().collect();
+        held_roles(self.web, &self.forms, &held, all, self.manages)
     }
 
     fn granted(&self, choices: &Choices) -> Markup {

@@ -8,6 +8,7 @@ use trainyard_mlflow::team::{
     AccessToken, Choices, Grant, Group, Member, Myself, Role, Session, Team, Thing,
 };
 
+use super::held_roles::held_roles;
 use super::{grants, place, tokens};
 use crate::error::{Result, status};
 use crate::form::Forms;
@@ -96,32 +97,9 @@ async fn answer(team: &dyn Team, name: &str, query: &Query) -> Result<Markup> {
 impl Shown<'_> {
     fn roles(&self, all: &[Role]) -> Markup {
         let held: Vec<&Role> = self.member.roles.iter().filter(|role| !role.is_own()).collect();
-        let others = all
-            .iter()
-            .filter(|role| !role.is_own() && !held.iter().any(|known| known.id == role.id));
-        let others: Vec<&Role> = others.collect();
-        let choice = html! {
-            label {
-                "Role "
-                select name="role" { @for role in &others { option value=(role.id) { (role.name) } } }
-            }
-            button.quiet { "Give this role" }
-        };
         html! {
             h2 { "Roles" }
-            @if held.is_empty() { p.soft { "None." } }
-            @for role in &held {
-                div.actions {
-                    @if self.me.manages {
-                        a href=(self.web.links.role(role.id)) { (role.name) }
-                        (self.forms.form("unassign", &html! {
-                            input type="hidden" name="role" value=(role.id);
-                            (grants::button("Take away", &role.name))
-                        }))
-                    } @else { (role.name) }
-                }
-            }
-            @if !others.is_empty() { (self.forms.form("assign", &choice)) }
+            (held_roles(self.web, &self.forms, &held, all, self.me.manages))
         }
     }
 

@@ -7,6 +7,7 @@ mod approvals;
 mod audit;
 mod grants;
 mod group;
+mod held_roles;
 mod member;
 mod member_change;
 mod overview;
