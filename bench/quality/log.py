@@ -29,7 +29,7 @@ def load(arguments, kind, model):
         payload = serving.body(1)
         serving.wait(port, payload, server)
         script = arguments.folder / "post.lua"
-        script.write_text(f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [[{payload}]]\n")
+        script.write_text(f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [==[{payload}]==]\n")
         load = ["wrk", "-t1", f"-c{arguments.connections}", "--latency", "-s", str(script), f"http://127.0.0.1:{port}/invocations"]
         subprocess.run([*load, "-d1s"], check=True, capture_output=True)
         text = subprocess.run([*load, f"-d{arguments.seconds}s"], check=True, capture_output=True, text=True).stdout
