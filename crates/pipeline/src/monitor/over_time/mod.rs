@@ -1,5 +1,6 @@
 //! Windows one after the other: each compared with the reference and with the one before it, kept, and alerted on.
 
+mod cut;
 mod defined;
 mod in_engine;
 mod judged;

@@ -133,33 +133,64 @@ fn of_column(
     options: &Options,
     memory: u64,
 ) -> Vec<Cell> {
-    let reference = sides.reference.column(name, options, memory);
-    let windows = reference.and_then(|old| Ok((old, placed.cut(&sides.current, name, memory)?)));
-    let (reference, mut windows) = match windows {
-        Ok(both) => both,
-        Err(error) => {
-            let failed = |_: &usize| Cell {
-                drift: Some(unreadable(name, &error.message(), options)),
-                change: None,
-                summary: None,
-            };
-            return wanted.iter().map(failed).collect();
+    let looked_at = || -> Result<Vec<Cell>> {
+        let reference = sides.reference.column(name, options, memory)?;
+        let mut column = InWindows {
+            name,
+            reference,
+            has_quantiles: sides.reference.has_quantiles(name),
+            placed,
+            options,
+            last: None,
+            cells: Vec::with_capacity(wanted.len()),
+        };
+        let mut next = wanted.iter().zip(before).peekable();
+        let is_there = placed.cut(&sides.current, name, memory, |place, current| {
+            if let Some((&place, kept)) = next.next_if(|(wanted, _)| **wanted == place) {
+                column.look(place, kept.as_ref(), Some(current));
+            }
+        })?;
+        if !is_there {
+            for (&place, kept) in wanted.iter().zip(before) {
+                column.look(place, kept.as_ref(), None);
+            }
         }
+        Ok(column.cells)
     };
-    let mut cells: Vec<Cell> = Vec::with_capacity(wanted.len());
-    let mut last: Option<(usize, Option<Column>)> = None;
-    for (&place, kept) in wanted.iter().zip(before) {
+    looked_at().unwrap_or_else(|error| {
+        let failed = |_: &usize| Cell {
+            drift: Some(unreadable(name, &error.message(), options)),
+            change: None,
+            summary: None,
+        };
+        wanted.iter().map(failed).collect()
+    })
+}
+
+/// A column that is looked at window by window.
+struct InWindows<'a> {
+    name: &'a str,
+    reference: Option<Column>,
+    /// Whether the reference has quantiles instead of values.
+    has_quantiles: bool,
+    placed: &'a Placed,
+    options: &'a Options,
+    /// The place of the window that was looked at last, and its summary.
+    last: Option<(usize, Option<Column>)>,
+    cells: Vec<Cell>,
+}
+
+impl InWindows<'_> {
+    /// Looks at the next window, whose rows are dropped then; `kept` is of the window before it, from another look.
+    fn look(&mut self, place: usize, kept: Option<&Profile>, current: Option<Column>) {
+        let (name, placed, options) = (self.name, self.placed, self.options);
         if placed.leaves_out(place, name) {
-            last = Some((place, None));
-            cells.push(Cell { drift: None, change: None, summary: None });
-            continue;
+            self.last = Some((place, None));
+            self.cells.push(Cell { drift: None, change: None, summary: None });
+            return;
         }
-        // Each is dropped once it is looked at.
-        let current =
-            windows.as_mut().map(|all| std::mem::replace(&mut all[place], Column::new(&[])));
-        let both = [reference.as_ref(), current.as_ref()];
-        let are_quantiles =
-            [sides.reference.has_quantiles(name), placed.has_quantiles(place, name)];
+        let both = [self.reference.as_ref(), current.as_ref()];
+        let are_quantiles = [self.has_quantiles, placed.has_quantiles(place, name)];
         let mut drift = compared(name, both, are_quantiles, options);
         // Charts are drawn of single comparisons.
         drift.distribution = None;
@@ -167,19 +198,18 @@ fn of_column(
         let summary = current.as_ref().and_then(summary);
         // For the window after it they are as good as missing.
         let summary = summary.map(|column| column.with_missing(placed.withheld(place, name)));
-        let of_last = match &last {
+        let of_last = match &self.last {
             Some((at, column)) if at + 1 == place => column.as_ref(),
-            _ => kept.as_ref().and_then(|profile| profile.column(name)),
+            _ => kept.and_then(|profile| profile.column(name)),
         };
         let change = of_last.zip(summary.as_ref()).map(|(old, new)| {
             let kinds = [(name.to_owned(), drift.kind)].into();
             let options = Options { kinds, rules: BTreeMap::new(), ..options.clone() };
             compare_columns(name, Some(old), Some(new), &options)
         });
-        last = Some((place, summary.clone()));
-        cells.push(Cell { drift: Some(drift), change, summary });
+        self.last = Some((place, summary.clone()));
+        self.cells.push(Cell { drift: Some(drift), change, summary });
     }
-    cells
 }
 
 /// What is kept of a column in a window.

@@ -11,7 +11,7 @@ use arrow_array::{Array as _, ArrayRef, UInt32Array};
 use arrow_cast::cast;
 use arrow_select::take::take;
 use trainyard_data::arrow_schema::{ArrowError, DataType, TimeUnit};
-use trainyard_drift::{Column, ColumnBuilder, Finding, Window, WindowLength};
+use trainyard_drift::{Finding, Window, WindowLength};
 use trainyard_serve::LogSummary;
 
 use super::super::source::Data;
@@ -40,13 +40,13 @@ pub(super) struct Placed {
     /// In the order of time.
     pub(super) windows: Vec<Found>,
     /// What is known of each window whose rows are not read.
-    summed: Vec<Option<Summed>>,
+    pub(super) summed: Vec<Option<Summed>>,
     /// Why a window is known in part alone.
     partial: Vec<Option<String>>,
     /// How many rows came in each hour.
     hours: Hours,
     /// How many rows one after the other lie in which window.
-    runs: Vec<(usize, u32)>,
+    pub(super) runs: Vec<(usize, u32)>,
     /// Rows without a time.
     pub(super) untimed: u64,
     /// The column that they were placed by, which is not compared: later windows have later times.
@@ -385,34 +385,6 @@ impl Placed {
         }
     }
 
-    /// A column cut into windows, in about so many bytes of memory; `None` if there is no such column. Windows that
-    /// were left out have no rows.
-    pub(super) fn cut(&self, data: &Data, name: &str, memory: u64) -> Result<Option<Vec<Column>>> {
-        let share = memory / self.windows.len().max(1) as u64;
-        let mut builders: Vec<ColumnBuilder> =
-            self.windows.iter().map(|_| ColumnBuilder::new(share)).collect();
-        let found = self.for_each_part(data, name, |place, part| builders[place].push(part))?;
-        let mut columns: Vec<Column> = builders.into_iter().map(ColumnBuilder::finish).collect();
-        let known = self.summed.iter().flatten().filter_map(|summed| summed.column(name));
-        let data_type = known.map(|column| column.data_type().clone()).next();
-        let data_type = data_type.or_else(|| Some(columns.first()?.data_type().clone()));
-        let Some(data_type) = data_type.filter(|_| found || self.has(name)) else {
-            return Ok(None);
-        };
-        for (column, summed) in columns.iter_mut().zip(&self.summed) {
-            if let Some(summed) = summed {
-                let kept = summed.column(name).cloned();
-                *column = kept.unwrap_or_else(|| summed.missing(&data_type));
-            }
-        }
-        Ok(Some(columns))
-    }
-
-    /// Whether a summary has a column.
-    fn has(&self, name: &str) -> bool {
-        self.summed.iter().flatten().any(|summed| summed.column(name).is_some())
-    }
-
     /// Calls `each` with the place of a window and further rows of a column in it, in the order in which they come, so
     /// that several columns have their rows in one order; `false` if there is no such column.
     pub(super) fn for_each_part(
@@ -501,7 +473,9 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray};
+    use trainyard_drift::Column;
 
+    use super::super::cut::in_windows;
     use super::*;
 
     fn data(times: &[Option<&str>]) -> Data {
@@ -532,12 +506,12 @@ mod tests {
         assert_eq!(found(&placed), expected.map(|(name, rows)| (name.to_owned(), rows)));
         assert_eq!(placed.untimed, 1);
         let sums = |placed: &Placed| {
-            let columns = placed.cut(&data, "x", 1 << 20).unwrap().unwrap();
+            let columns = in_windows(&placed, &data, "x").unwrap();
             let of = |column: &Column| (column.rows(), column.count_between(3.5, 4.5));
             columns.iter().map(of).collect::<Vec<_>>()
         };
         assert_eq!(sums(&placed), [(1, 0), (3, 1), (1, 0)]);
-        assert!(placed.cut(&data, "y", 1 << 20).unwrap().is_none());
+        assert!(in_windows(&placed, &data, "y").is_none());
         placed.keep(&[false, true, false]);
         assert_eq!(sums(&placed), [(0, 0), (3, 1), (0, 0)]);
     }
@@ -570,7 +544,7 @@ mod tests {
             (42, 1, false),
         ];
         assert_eq!(found, expected);
-        let columns = placed.cut(&data, "x", 1 << 20).unwrap().unwrap();
+        let columns = in_windows(&placed, &data, "x").unwrap();
         assert_eq!(columns.iter().map(Column::rows).collect::<Vec<_>>(), [1, 1, 0, 1, 1, 1]);
     }
 
@@ -579,7 +553,7 @@ mod tests {
         let placed = Placed::by_rows(6, 4).unwrap();
         let rows: Vec<u64> = placed.windows.iter().map(|found| found.rows).collect();
         assert_eq!(rows, [4, 2]);
-        let columns = placed.cut(&data(&TIMES), "x", 1 << 20).unwrap().unwrap();
+        let columns = in_windows(&placed, &data(&TIMES), "x").unwrap();
         assert_eq!(columns.iter().map(Column::rows).collect::<Vec<_>>(), [4, 2]);
         let error = Placed::by_rows(1 << 40, 10).unwrap_err().to_string();
         assert!(error.contains("at most 20000"), "{error}");

@@ -459,6 +459,7 @@ mod tests {
     use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 
     use super::super::super::source::Data;
+    use super::super::cut::in_windows;
     use super::super::rows::Placed;
     use super::*;
 
@@ -494,12 +495,12 @@ mod tests {
         placed.add(Summaries { windows, ..Summaries::default() }, hour).unwrap();
         let rows: Vec<u64> = placed.windows.iter().map(|found| found.rows).collect();
         assert_eq!(rows, [4, 2, 2, 3]);
-        let columns = placed.cut(&data, "x", 1 << 20).unwrap().unwrap();
+        let columns = in_windows(&placed, &data, "x").unwrap();
         let of =
             |column: &Column| (column.rows(), column.missing(), column.count_between(4.0, 9.5));
         let found: Vec<_> = columns.iter().map(of).collect();
         assert_eq!(found, [(4, 0, 4), (2, 0, 1), (2, 0, 0), (3, 3, 0)]);
-        assert!(placed.cut(&data, "y", 1 << 20).unwrap().is_none());
+        assert!(in_windows(&placed, &data, "y").is_none());
     }
 
     #[test]
