@@ -147,7 +147,7 @@ fn of_column(
         let mut next = wanted.iter().zip(before).peekable();
         let is_there = placed.cut(&sides.current, name, memory, |place, current| {
             if let Some((&place, kept)) = next.next_if(|(wanted, _)| **wanted == place) {
-                column.look(place, kept.as_ref(), Some(current));
+                column.look(place, kept.as_ref(), Some(&current));
             }
         })?;
         if !is_there {
@@ -181,21 +181,21 @@ struct InWindows<'a> {
 }
 
 impl InWindows<'_> {
-    /// Looks at the next window, whose rows are dropped then; `kept` is of the window before it, from another look.
-    fn look(&mut self, place: usize, kept: Option<&Profile>, current: Option<Column>) {
+    /// Looks at the next window; `kept` is of the window before it, from another look.
+    fn look(&mut self, place: usize, kept: Option<&Profile>, current: Option<&Column>) {
         let (name, placed, options) = (self.name, self.placed, self.options);
         if placed.leaves_out(place, name) {
             self.last = Some((place, None));
             self.cells.push(Cell { drift: None, change: None, summary: None });
             return;
         }
-        let both = [self.reference.as_ref(), current.as_ref()];
+        let both = [self.reference.as_ref(), current];
         let are_quantiles = [self.has_quantiles, placed.has_quantiles(place, name)];
         let mut drift = compared(name, both, are_quantiles, options);
         // Charts are drawn of single comparisons.
         drift.distribution = None;
         drift.words = Vec::new();
-        let summary = current.as_ref().and_then(summary);
+        let summary = current.and_then(summary);
         // For the window after it they are as good as missing.
         let summary = summary.map(|column| column.with_missing(placed.withheld(place, name)));
         let of_last = match &self.last {

@@ -506,7 +506,7 @@ mod tests {
         assert_eq!(found(&placed), expected.map(|(name, rows)| (name.to_owned(), rows)));
         assert_eq!(placed.untimed, 1);
         let sums = |placed: &Placed| {
-            let columns = in_windows(&placed, &data, "x").unwrap();
+            let columns = in_windows(placed, &data, "x").unwrap();
             let of = |column: &Column| (column.rows(), column.count_between(3.5, 4.5));
             columns.iter().map(of).collect::<Vec<_>>()
         };
