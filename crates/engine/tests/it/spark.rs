@@ -53,7 +53,7 @@ fn spark_gives_the_report_of_its_rows() {
     });
     assert_eq!(
         quantised(&engine[0]),
-        ["Continuous", "continuous with gaps", "id", "moment in a zone"]
+        ["Continuous", "continuous with gaps", "id", "moment", "moment in a zone"]
     );
     assert!(engine[0].told.starts_with("was summed up by Spark 4."), "{}", engine[0].told);
     same_reports(&engine, &days);
