@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// The disk under the database has taken nothing for too long; the change was not begun.
     #[error(
-        "the disk has not taken what was written to the tracking database for {seconds} s; this change is not stored: \
+        "the disk has not taken what was written to the tracking database for {seconds} s; what is sent meanwhile is not stored: \
          send it again once /health is well"
     )]
     Stalled {

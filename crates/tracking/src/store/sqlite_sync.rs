@@ -236,6 +236,6 @@ mod tests {
         condition.note(None);
         assert!(condition.check().is_err(), "until all of it was written once more");
         condition.resume();
-        condition.check().unwrap();
+        condition.check_end().unwrap();
     }
 }

@@ -719,6 +719,19 @@ fn what_a_role_is_kept_from_it_is_kept_from_by_another_name() {
     let renamed = json!({ "name": "secret", "new_name": "plain" });
     assert_eq!(team.ask(&ada, "POST", &format!("{models}/rename"), &renamed).status, 200);
     assert_eq!((sees("plain"), sees("secret")), (403, 403));
+    // Nor as a prompt, on which that veto is not.
+    let tag =
+        |value: &str| json!({ "name": "plain", "key": "mlflow.prompt.is_prompt", "value": value });
+    let set = format!("{models}/set-tag");
+    for (value, status) in [("false", 200), ("true", 403), ("True", 403)] {
+        let answer = team.ask(&ada, "POST", &set, &tag(value));
+        assert_eq!(answer.status, status, "{value}: {}", answer.text());
+    }
+    team.admin("POST", &set, &tag("true"));
+    team.grant("ada", "prompt", "plain", "MANAGE");
+    let body = json!({ "name": "plain", "key": "mlflow.prompt.is_prompt" });
+    let back = team.ask(&ada, "DELETE", &format!("{models}/delete-tag"), &body);
+    assert_eq!(back.status, 403, "{}", back.text());
 }
 
 #[test]

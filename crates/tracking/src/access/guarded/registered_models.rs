@@ -73,6 +73,17 @@ impl Guarded {
         }
     }
 
+    /// Refuses to make a prompt of a model, or the other way round: what was granted on it, and kept from others, would be of
+    /// a kind that it is not of any more.
+    fn stays(&self, is: Family, becomes: Family) -> Result<()> {
+        if is == becomes || self.sees_everything()? {
+            return Ok(());
+        }
+        let message = "Permission denied: only an administrator makes a prompt of a registered model, or the other way \
+                       round: what was granted on it would not count any more";
+        Err(Error::api(ErrorCode::PermissionDenied, message))
+    }
+
     /// Requires that a model may have another name: one that whoever renames it may make a model of, and of which no alias
     /// or stage that comes with it is for others. Or what clients ask for by that name would be somebody else's choice.
     fn may_take_name(&self, model: &RegisteredModel, new_name: &str) -> Result<()> {
@@ -185,12 +196,14 @@ impl RegisteredModels for Guarded {
     }
 
     async fn set_tag(&self, name: &str, tag: Tag) -> Result<()> {
-        self.model(name, Action::Update).await?;
+        let family = self.model(name, Action::Update).await?;
+        self.stays(family, family.with_tag(&tag.key, Some(&tag.value)))?;
         self.inner.registered_models.set_tag(name, tag).await
     }
 
     async fn delete_tag(&self, name: &str, key: &str) -> Result<()> {
-        self.model(name, Action::Update).await?;
+        let family = self.model(name, Action::Update).await?;
+        self.stays(family, family.with_tag(key, None))?;
         self.inner.registered_models.delete_tag(name, key).await
     }
 
