@@ -22,7 +22,7 @@ use super::mark::Mark;
 use super::permits::{Permits, Reading};
 use super::sqlite_connection::{Access, SqliteConnection};
 use super::sqlite_readers::Readers;
-use super::sqlite_sync::Sync;
+use super::sqlite_sync::SyncFile;
 use super::sqlite_writer::{Job, Outcome, Writer};
 use crate::artifacts::real_path;
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ impl Sqlite {
     fn open_synced(
         path: &Path,
         limits: ReadLimits,
-        sync: Sync,
+        sync: SyncFile,
         prepare: impl FnOnce(&mut SqliteConnection) -> Result<()>,
     ) -> Result<Self> {
         // SQLite would follow a symlink, too: whoever watches its files must know where they lie.

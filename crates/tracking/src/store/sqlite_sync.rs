@@ -19,7 +19,7 @@ use super::condition::{Condition, copy};
 use crate::error::{Error, Result};
 
 /// How a file is synced.
-pub(super) type Sync = fn(&File) -> io::Result<()>;
+pub(super) type SyncFile = fn(&File) -> io::Result<()>;
 
 /// Told how the commit went.
 pub(super) type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
@@ -34,7 +34,7 @@ pub(super) struct Syncer {
 
 impl Syncer {
     /// Of the log beside the file that `condition` knows.
-    pub(super) fn start(condition: Arc<Condition>, sync: Sync) -> Result<Self> {
+    pub(super) fn start(condition: Arc<Condition>, sync: SyncFile) -> Result<Self> {
         let log = Arc::new(Log {
             condition,
             sync,
@@ -127,7 +127,7 @@ impl Drop for Commit {
 #[derive(Debug)]
 struct Log {
     condition: Arc<Condition>,
-    sync: Sync,
+    sync: SyncFile,
     /// Opened at the first sync: the first write makes it. It stays until the last connection is closed.
     file: Mutex<Option<File>>,
     pending: AtomicUsize,

@@ -17,7 +17,7 @@ use super::database::{Connection, Dialect, Row, Value};
 use super::sqlite_connection::SqliteConnection;
 use super::sqlite_fold::{Folding, Lengths, fold, pages};
 use super::sqlite_mend::rewrite;
-use super::sqlite_sync::{Answer, Sync, Syncer};
+use super::sqlite_sync::{Answer, SyncFile, Syncer};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
@@ -40,7 +40,7 @@ pub(super) struct Outcome {
 pub(super) struct Writer {
     queue: mpsc::Receiver<Job>,
     condition: Arc<Condition>,
-    sync: Sync,
+    sync: SyncFile,
     /// When it was tried last to bring the log onto the disk after all.
     mended: Option<Instant>,
     // These two are dropped before the connection is closed, which takes the log away.
@@ -54,7 +54,7 @@ impl Writer {
         connection: SqliteConnection,
         queue: mpsc::Receiver<Job>,
         condition: Arc<Condition>,
-        sync: Sync,
+        sync: SyncFile,
     ) -> Result<Self> {
         let syncer = Syncer::start(Arc::clone(&condition), sync)?;
         let folding = Folding::new(Arc::clone(&condition), Lengths::default());
