@@ -42,6 +42,8 @@ pub struct Role {
     pub name: String,
     #[serde(default)]
     pub description: Option<String>,
+    /// None where a list of groups names it.
+    #[serde(default)]
     pub permissions: Vec<Grant>,
 }
 
@@ -74,7 +76,8 @@ pub struct Group {
     /// Names of those in it.
     pub members: Vec<String>,
     pub roles: Vec<Role>,
-    /// What was granted to it alone.
+    /// What was granted to it alone; none in a list.
+    #[serde(default)]
     pub permissions: Vec<Grant>,
 }
 
@@ -171,8 +174,10 @@ pub trait Team: Send + Sync {
     async fn assign(&self, username: &str, role_id: i64) -> Result<()>;
     async fn unassign(&self, username: &str, role_id: i64) -> Result<()>;
 
-    /// All groups; for who manages nothing, those that they are in.
+    /// All groups, without grants; for who manages nothing, those that they are in.
     async fn groups(&self) -> Result<Vec<Group>>;
+    /// One of them with everything that is granted to it.
+    async fn group(&self, name: &str) -> Result<Group>;
     /// Makes a group of nobody; returns its id.
     async fn create_group(&self, name: &str, description: &str) -> Result<i64>;
     async fn delete_group(&self, name: &str) -> Result<()>;

@@ -70,6 +70,26 @@ pub enum Error {
         "the connection to the tracking database broke while the change was stored, and it is not known whether it is there: look before you repeat it"
     )]
     InDoubt,
+    /// The disk under the database took too long, or did not keep what was written, and the change may be there later.
+    #[error(
+        "{reason}, and it is not known whether this change will be there: {}",
+        if *.is_repeatable { "send it again, which changes nothing more" } else { "look before you repeat it" }
+    )]
+    Doubtful {
+        /// What happened.
+        reason: String,
+        /// Whether to do it twice is the same as once.
+        is_repeatable: bool,
+    },
+    /// The disk under the database has taken nothing for too long; the change was not begun.
+    #[error(
+        "the disk has not taken what was written to the tracking database for {seconds} s; what is sent meanwhile is not stored: \
+         send it again once /health is well"
+    )]
+    Stalled {
+        /// For how long.
+        seconds: u64,
+    },
     /// The store was shut down while the call waited, or whoever called went away.
     #[error("the tracking store is shutting down")]
     Stopped,
@@ -100,8 +120,8 @@ pub enum Error {
     Moved,
     /// The disk did not take what was committed. What it holds is known when the database is opened anew.
     #[error(
-        "the disk did not keep what was written to the tracking database ({reason}); nothing is stored until the \
-         server is restarted"
+        "the disk did not keep what was written to the tracking database ({reason}); nothing is stored until it \
+         keeps all of it, which is tried each second, or the server is restarted"
     )]
     NotKept {
         /// The system's own words.
@@ -232,6 +252,8 @@ impl Advise for Error {
             | Self::Full
             | Self::Database { .. }
             | Self::InDoubt
+            | Self::Doubtful { .. }
+            | Self::Stalled { .. }
             | Self::Stopped
             | Self::TimedOut { .. }
             | Self::Crowded
@@ -287,11 +309,13 @@ impl Error {
             | Self::Memory(_)
             | Self::Moved
             | Self::NotKept { .. }
+            | Self::Stalled { .. }
+            | Self::Doubtful { is_repeatable: true, .. }
             | Self::ReadOnly
             | Self::SignIn { .. }
             | Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,
             // A code that clients do not repeat by themselves.
-            Self::InDoubt => ErrorCode::Aborted,
+            Self::InDoubt | Self::Doubtful { .. } => ErrorCode::Aborted,
             Self::NotShort
             | Self::Database { .. }
             | Self::OpenedReadOnly { .. }

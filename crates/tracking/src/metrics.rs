@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -20,6 +20,23 @@ const LIVE_PAGES: &str = "tracking_live_pages";
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
+/// How a database file is doing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoreState {
+    /// Whether writes are kept.
+    pub(crate) is_writable: bool,
+    /// For how long its disk is waited for now.
+    pub(crate) waits: Duration,
+    /// Bytes of its write-ahead log, if there is one and that can be known.
+    pub(crate) log_bytes: Option<u64>,
+}
+
+/// A database file that can be asked.
+pub(crate) trait Watched: std::fmt::Debug + Send + Sync {
+    /// How it is doing.
+    fn state(&self) -> StoreState;
+}
+
 /// The numbers of this process.
 pub(crate) static METRICS: Metrics = Metrics {
     connections: AtomicUsize::new(0),
@@ -27,6 +44,7 @@ pub(crate) static METRICS: Metrics = Metrics {
     queued: AtomicUsize::new(0),
     commits: AtomicU64::new(0),
     commit_jobs: AtomicU64::new(0),
+    watched: Mutex::new(Vec::new()),
     requests: Mutex::new(BTreeMap::new()),
 };
 
@@ -39,6 +57,8 @@ pub(crate) struct Metrics {
     queued: AtomicUsize,
     commits: AtomicU64,
     commit_jobs: AtomicU64,
+    /// Database files that are open.
+    watched: Mutex<Vec<Weak<dyn Watched>>>,
     /// By method, then by route.
     requests: Mutex<BTreeMap<&'static str, BTreeMap<String, Answers>>>,
 }
@@ -83,6 +103,28 @@ impl Metrics {
         self.commit_jobs.fetch_add(writes as u64, Ordering::Relaxed);
     }
 
+    /// A database file was opened: the page tells of it while it is.
+    pub(crate) fn watch(&self, file: &Arc<impl Watched + 'static>) {
+        let file: Weak<dyn Watched> = Arc::downgrade(file) as _;
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|known| known.strong_count() > 0);
+        watched.push(file);
+    }
+
+    /// How all files are doing, taken together; none where there is none.
+    fn files(&self) -> Option<StoreState> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let states = watched.iter().filter_map(Weak::upgrade).map(|file| file.state());
+        states.reduce(|all, one| StoreState {
+            is_writable: all.is_writable && one.is_writable,
+            waits: all.waits.max(one.waits),
+            log_bytes: match (all.log_bytes, one.log_bytes) {
+                (Some(all), Some(one)) => Some(all + one),
+                (all, one) => all.or(one),
+            },
+        })
+    }
+
     /// The page.
     pub(crate) fn page(&self) -> String {
         let mut page = Page::new("trainyard_");
@@ -114,6 +156,16 @@ impl Metrics {
         page.head("store_commit_jobs", Kind::Summary, "Writes of a commit.");
         page.sample("store_commit_jobs_sum", &[], self.commit_jobs.load(Ordering::Relaxed));
         page.sample("store_commit_jobs_count", &[], self.commits.load(Ordering::Relaxed));
+        if let Some(files) = self.files() {
+            let help = "1 while what is written to the database files is kept, 0 while it is not.";
+            page.single("store_writable", Kind::Gauge, help, u8::from(files.is_writable));
+            let help = "Seconds for which a disk is being waited for.";
+            page.single("store_disk_wait_seconds", Kind::Gauge, help, files.waits.as_secs_f64());
+            if let Some(bytes) = files.log_bytes {
+                let help = "Bytes of the write-ahead logs of the database files.";
+                page.single("store_log_bytes", Kind::Gauge, help, bytes);
+            }
+        }
         page.into_text()
     }
 }

@@ -110,6 +110,12 @@ impl Role {
         self.by_kind.get(&kind)?.get(pattern).copied()
     }
 
+    fn names_experiment(&self, id: &str) -> bool {
+        let of_kind = |kind| self.by_kind.get(&kind).into_iter().flat_map(HashMap::keys);
+        self.on(Kind::Experiment, id).is_some()
+            || of_kind(Kind::Scorer).any(|pattern| is_of_experiment(Kind::Scorer, pattern, id))
+    }
+
     /// Whether whoever has this role administers its workspace.
     pub(crate) fn is_of_manager(&self) -> bool {
         self.on(Kind::Workspace, ANY) == Some(Permission::Manage)
@@ -346,11 +352,20 @@ impl Index {
         own.or_else(within).map_or(default, |granted| granted.or_default(default))
     }
 
+    /// Whether any role has something on an experiment, or on a scorer in it.
+    pub(crate) fn names_experiment(&self, id: &str) -> bool {
+        self.roles.values().any(|role| role.names_experiment(id))
+    }
+
     /// Whether an alias of a model is only for those to whom it was granted.
     pub(crate) fn is_kept_alias(&self, model: &str, alias: &str) -> bool {
+        self.is_kept_alias_of(ANY, alias) || self.is_kept_alias_of(model, alias)
+    }
+
+    /// The same of this model in particular.
+    pub(crate) fn is_kept_alias_of(&self, model: &str, alias: &str) -> bool {
         !self.kept_aliases.is_empty()
-            && (self.kept_aliases.contains(&folded(&format!("{ANY}/{alias}")))
-                || self.kept_aliases.contains(&folded(&format!("{model}/{alias}"))))
+            && self.kept_aliases.contains(&folded(&format!("{model}/{alias}")))
     }
 }
 
@@ -362,6 +377,15 @@ pub(crate) fn canonical(kind: Kind, id: &str) -> Cow<'_, str> {
         return id.into();
     }
     id.trim().parse().map_or(id.into(), |number: i64| number.to_string().into())
+}
+
+/// Whether a pattern names one experiment, or a scorer in it.
+pub(crate) fn is_of_experiment(kind: Kind, pattern: &str, id: &str) -> bool {
+    match kind {
+        Kind::Experiment => canonical(kind, pattern) == id,
+        Kind::Scorer => pattern.split_once('/').is_some_and(|(experiment, _name)| experiment == id),
+        _ => false,
+    }
 }
 
 /// Notes that somebody was given an alias. A veto alone gives it to nobody.

@@ -67,6 +67,12 @@ impl Rights<'_> {
         }
     }
 
+    /// Whether a model may come to a name with an alias that points somewhere already: not where that alias of that name is
+    /// for others. One that is so of all models was given by those who may.
+    pub(crate) fn may_bring(&self, model: &str, alias: &str) -> bool {
+        !self.index.is_kept_alias_of(model, alias) || self.may_move(model, alias, false)
+    }
+
     /// Whether they administer a workspace.
     pub(crate) fn manages(&self, workspace: &str) -> bool {
         self.is_admin || (self.administers() && self.index.manages(self.user, workspace))

@@ -2,6 +2,7 @@
 
 use trainyard_mlflow::Error;
 
+use super::index::is_of_experiment;
 use super::permission::Permission;
 use super::resource::Kind;
 use super::rows::{AssignmentRow, GrantRow, RoleRow};
@@ -417,6 +418,21 @@ pub(crate) fn forget(
     Ok(())
 }
 
+/// Takes from everybody what any role has on an experiment, or on scorers in it: one that was just made has a number that
+/// nobody could mean.
+pub(crate) fn forget_experiment(connection: &mut dyn Connection, id: &str) -> Result<()> {
+    let sql = format!("{GRANT} WHERE resource_type IN (?1, ?2) ORDER BY id");
+    let kinds = [Kind::Experiment, Kind::Scorer].map(|kind| Value::from(kind.name()));
+    for grant in connection.rows(&sql, &kinds, grant_row)? {
+        let kind = Kind::read(&grant.resource_type)?;
+        if is_of_experiment(kind, &grant.resource_pattern, id) {
+            let sql = "DELETE FROM role_permissions WHERE id = ?1";
+            connection.execute(sql, &[grant.id.into()])?;
+        }
+    }
+    Ok(())
+}
+
 /// The same of a thing that has another name now.
 pub(crate) fn rename(
     connection: &mut dyn Connection,
@@ -433,6 +449,15 @@ pub(crate) fn rename(
     let parameters: [Value<'_>; 4] =
         [workspace.into(), kind.name().into(), id.into(), new_id.into()];
     connection.execute(&sql, &parameters)?;
+    // What a role with a name says is about names, and stays. But nobody comes to see what it keeps from them because
+    // somebody else calls that otherwise now.
+    let vetoes = "INSERT INTO role_permissions (role_id, resource_type, resource_pattern, permission) \
+                  SELECT role_id, resource_type, ?4, permission FROM role_permissions \
+                  WHERE resource_type = ?2 AND resource_pattern = ?3 AND permission = 'DENY' \
+                  AND role_id IN (SELECT id FROM roles WHERE workspace = ?1) \
+                  ON CONFLICT (role_id, resource_type, resource_pattern) \
+                  DO UPDATE SET permission = excluded.permission";
+    connection.execute(vetoes, &parameters)?;
     Ok(())
 }
 

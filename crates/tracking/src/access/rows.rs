@@ -13,7 +13,7 @@ pub(crate) struct UserRow {
 }
 
 /// A named set of grants, without them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct RoleRow {
     pub(crate) id: i64,
     pub(crate) name: String,

@@ -11,7 +11,7 @@ use crate::store::import_experiments::KnownExperiment;
 pub(super) enum Becomes {
     /// Made with its own number.
     Itself,
-    /// Made with another number: its own is that of another experiment, or larger than the column.
+    /// Made with another number: its own is or was that of another experiment, or is larger than the column.
     Renumbered,
     /// Part of one that is there: it was imported before, is experiment 0, or has that name.
     Part(i64),
@@ -22,17 +22,26 @@ pub(super) enum Becomes {
     },
 }
 
+/// Numbers that no experiment may get.
+#[derive(Debug)]
+pub(super) struct Numbers<'a> {
+    /// Those of experiments that were removed: what was granted on them is for nothing else.
+    pub(super) removed: &'a HashSet<i64>,
+    /// The largest of the column.
+    pub(super) max: i64,
+}
+
 /// Decides for all of them. `merges` lets runs go into the experiment that has the same name.
 pub(super) fn plan(
     folders: &[ExperimentFolder],
     known: &[KnownExperiment],
-    id_max: i64,
+    numbers: &Numbers<'_>,
     merges: bool,
 ) -> Vec<Becomes> {
     let mut taken: HashSet<i64> = known.iter().map(|known| known.id).collect();
     let mut all = Vec::with_capacity(folders.len());
     for folder in folders {
-        let becomes = one(folder, known, &taken, id_max, merges);
+        let becomes = one(folder, known, &taken, numbers, merges);
         if becomes == Becomes::Itself {
             taken.insert(folder.number);
         }
@@ -45,7 +54,7 @@ fn one(
     folder: &ExperimentFolder,
     known: &[KnownExperiment],
     taken: &HashSet<i64>,
-    id_max: i64,
+    numbers: &Numbers<'_>,
     merges: bool,
 ) -> Becomes {
     let own = &folder.experiment;
@@ -67,7 +76,8 @@ fn one(
     if let Some(other) = known.iter().find(|other| other.name == own.name) {
         return if merges { Becomes::Part(other.id) } else { Becomes::Refused { by: other.id } };
     }
-    if taken.contains(&folder.number) || folder.number > id_max {
+    let is_removed = numbers.removed.contains(&folder.number);
+    if is_removed || taken.contains(&folder.number) || folder.number > numbers.max {
         return Becomes::Renumbered;
     }
     Becomes::Itself
@@ -108,13 +118,16 @@ mod tests {
             known(7, "renumbered", 70, Some("5")),
             known(9, "renamed here", 90, None),
         ];
+        let removed = HashSet::from([6]);
+        let numbers = Numbers { removed: &removed, max: 1000 };
         let becomes = |number, name: &str, time, merges| {
-            let all = plan(&[folder(number, name, time)], &here, 1000, merges);
+            let all = plan(&[folder(number, name, time)], &here, &numbers, merges);
             all.into_iter().next().unwrap()
         };
         assert_eq!(becomes(3, "new", Some(5), false), Becomes::Itself);
         assert_eq!(becomes(0, "Default", Some(5), false), Becomes::Part(0));
         assert_eq!(becomes(1, "mine", Some(5), false), Becomes::Renumbered);
+        assert_eq!(becomes(6, "of a removed one", Some(5), false), Becomes::Renumbered);
         assert_eq!(becomes(1001, "large", Some(5), false), Becomes::Renumbered);
         assert_eq!(becomes(4, "shared", Some(5), false), Becomes::Refused { by: 2 });
         assert_eq!(becomes(4, "shared", Some(5), true), Becomes::Part(2));

@@ -10,7 +10,7 @@ use trainyard_mlflow::{Error, ErrorCode, Result};
 use super::counts::{Counts, Kind};
 use super::file_store::{ExperimentFolder, FileStore};
 use super::locations::{ArtifactsAre, Moved, kept_location};
-use super::plan::{Becomes, plan};
+use super::plan::{Becomes, Numbers, plan};
 use super::report::{Options, Report};
 use super::survey::Survey;
 use super::target::Target;
@@ -44,7 +44,9 @@ pub async fn import(
     let folders = files.experiments(&mut report.problems);
     let known = target.store.known_experiments().await?;
     let id_max = target.store.experiment_id_max().await?;
-    let becomes = plan(&folders, &known, id_max, options.merge_experiments);
+    let removed = target.store.removed_experiments().await?;
+    let numbers = Numbers { removed: &removed, max: id_max };
+    let becomes = plan(&folders, &known, &numbers, options.merge_experiments);
     let models = files.registered_models(&mut report.problems);
     refuse_conflicts(&folders, &becomes, &transfer_models::conflicts(target, &models).await?)?;
     if options.artifacts_are == ArtifactsAre::LeftInPlace {

@@ -9,6 +9,7 @@ use trainyard_mlflow::{
 use super::audit::{Auditor, Change};
 use super::clock::{creation_millis, now_millis};
 use super::database::Connection;
+use super::experiment_numbers;
 use super::experiment_rows::{check_active, find, get, get_by_name, not_found};
 use super::permits::Reading;
 use super::schema::WORKSPACE;
@@ -132,10 +133,13 @@ fn create(
     artifact_root: &str,
 ) -> Result<String> {
     let now = creation_millis();
+    let (column, number) = experiment_numbers::of_new_row(connection.dialect());
     let inserted = connection.first(
-        "INSERT INTO experiments (name, workspace, artifact_location, lifecycle_stage, \
-         creation_time, last_update_time) VALUES (?1, ?2, ?3, 'active', ?4, ?4) \
-         RETURNING experiment_id",
+        &format!(
+            "INSERT INTO experiments ({column}name, workspace, artifact_location, lifecycle_stage, \
+             creation_time, last_update_time) VALUES ({number}?1, ?2, ?3, 'active', ?4, ?4) \
+             RETURNING experiment_id"
+        ),
         &[name.into(), WORKSPACE.into(), artifact_location.into(), now.into()],
         |row| row.need_int(0),
     );

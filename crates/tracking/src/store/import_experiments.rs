@@ -1,11 +1,13 @@
 //! Experiments of another store, with the ids and times that they have there. What is here already stays as it is.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use trainyard_mlflow::entities::{Experiment, LifecycleStage};
 use trainyard_mlflow::{self as mlflow, uri};
 
 use super::database::{Connection, Dialect, Value};
+use super::experiment_numbers;
 use super::permits::Reading;
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
@@ -47,6 +49,11 @@ impl SqlStore {
             )
         })
         .await
+    }
+
+    /// Numbers of experiments that were removed: no other one gets them.
+    pub(crate) async fn removed_experiments(&self) -> mlflow::Result<HashSet<i64>> {
+        self.read_many(Reading::Listing, experiment_numbers::removed).await
     }
 
     /// The largest number that an experiment may have: of the column's type.
@@ -153,9 +160,12 @@ pub(super) fn count(
 
 /// The number that the database gives to a new experiment.
 fn next_number(connection: &mut dyn Connection, name: &str) -> Result<i64> {
+    let (column, number) = experiment_numbers::of_new_row(connection.dialect());
     let id = connection.first(
-        "INSERT INTO experiments (name, workspace, lifecycle_stage) VALUES (?1, ?2, 'active') \
-         RETURNING experiment_id",
+        &format!(
+            "INSERT INTO experiments ({column}name, workspace, lifecycle_stage) \
+             VALUES ({number}?1, ?2, 'active') RETURNING experiment_id"
+        ),
         &[name.into(), WORKSPACE.into()],
         |row| row.need_int(0),
     )?;

@@ -43,12 +43,23 @@ impl Place {
         &self.database
     }
 
-    /// The write-ahead log as a file, if it is the one that is written to.
+    /// Bytes of the write-ahead log, if that can be known.
+    pub(crate) fn log_bytes(&self) -> Option<u64> {
+        match std::fs::metadata(&self.log) {
+            Ok(metadata) => Some(metadata.len()),
+            Err(error) => (error.kind() == ErrorKind::NotFound).then_some(0),
+        }
+    }
+
+    /// The write-ahead log as a file to be read and written, if it is the one that is written to.
     pub(crate) fn open_log(&self) -> Result<File> {
-        let log = File::open(&self.log).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::Moved,
-            _ => Error::database(format!("the write-ahead log cannot be opened: {error}")),
-        })?;
+        let log =
+            File::options().read(true).write(true).open(&self.log).map_err(|error| match error
+                .kind()
+            {
+                ErrorKind::NotFound => Error::Moved,
+                _ => Error::database(format!("the write-ahead log cannot be opened: {error}")),
+            })?;
         let found = log.metadata().ok().map(|metadata| identity_of(&metadata));
         if found.is_some() && found == self.opened_log { Ok(log) } else { Err(Error::Moved) }
     }
@@ -56,7 +67,9 @@ impl Place {
     /// Refuses when another file is there now, or none.
     pub(crate) fn check(&self) -> Result<()> {
         let is_opened = |name: &Path| identity(name) == Some(self.opened);
-        let is_same = is_opened(&self.named) && is_opened(&self.database);
+        // Mostly they are one name, and this is asked beside each commit.
+        let is_named = self.named == self.database || is_opened(&self.named);
+        let is_same = is_named && is_opened(&self.database);
         let same_log = self.opened_log.is_none() || identity(&self.log) == self.opened_log;
         if is_same && same_log { Ok(()) } else { Err(Error::Moved) }
     }

@@ -10,6 +10,7 @@ use trainyard_mlflow as mlflow;
 use super::audit::Change;
 use super::clock::now_millis;
 use super::database::{Connection, Dialect, Row, Value};
+use super::experiment_numbers;
 use super::permits::Reading;
 use super::sql_store::SqlStore;
 use super::tables;
@@ -229,6 +230,7 @@ fn remove_experiment(connection: &mut dyn Connection, id: i64, before: i64) -> R
         connection
             .execute(&format!("DELETE FROM {table} WHERE experiment_id = ?1"), &[id.into()])?;
     }
+    experiment_numbers::remember(connection, id)?;
     Ok(true)
 }
 

@@ -7,7 +7,7 @@
 use super::clock::now_millis;
 use super::database::{Connection, Dialect, Value};
 use super::upgrade::{HEAD, Position, read_head};
-use super::{postgres_doubt, schema_columns, tables, webhook_table};
+use super::{experiment_numbers, postgres_doubt, schema_columns, tables, webhook_table};
 use crate::error::{Error, Result};
 
 /// Upstream's workspace when workspaces are not used.
@@ -82,6 +82,9 @@ fn prepare_within(
     if !tables.iter().any(|table| table == webhook_table::TABLE) {
         let table = webhook_table::create_table(connection.dialect());
         connection.execute_script(&table)?;
+    }
+    if !tables.iter().any(|table| table == experiment_numbers::TABLE) {
+        connection.execute_script(&experiment_numbers::create_table())?;
     }
     let there = tables::indexes(connection)?;
     for (name, columns) in INDEXES {

@@ -164,6 +164,7 @@ impl SqlStore {
         let written = self.database.write(work).await;
         Ok(written.map_err(|error| match error {
             Error::InDoubt => Error::Unreachable { reason: error.to_string() },
+            Error::Doubtful { reason, .. } => Error::Doubtful { reason, is_repeatable: true },
             error => error,
         })?)
     }

@@ -111,7 +111,23 @@ impl SqliteConnection {
     /// Leaves the log to the caller: commits are written to it and not synced, and it is not folded into the file.
     pub(super) fn leave_log_to_others(&self) -> Result<()> {
         self.inner.pragma_update(None, "synchronous", "NORMAL").map_err(convert)?;
-        self.inner.pragma_update(None, "wal_autocheckpoint", 0).map_err(convert)
+        self.inner.pragma_update(None, "wal_autocheckpoint", 0).map_err(convert)?;
+        // What a log that grew takes on the disk is given back once it begins anew.
+        self.inner
+            .pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4096)
+            .map_err(convert)
+    }
+
+    /// Works while others are waited for no longer than that.
+    pub(super) fn with_patience<T>(
+        &mut self,
+        patience: Duration,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.inner.busy_timeout(patience).map_err(convert)?;
+        let result = work(self);
+        self.inner.busy_timeout(BUSY_TIMEOUT).map_err(convert)?;
+        result
     }
 
     /// Leaves the log as it is when this connection is closed, which may be the last one.

@@ -6,21 +6,43 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::condition::Condition;
 use super::database::{Connection as _, Row};
 use super::sqlite_connection::{Access, SqliteConnection};
 use crate::error::{Error, Result};
 
-/// Pages of the log (4 KiB each) from which on it is folded in.
-const PAGES: i64 = 4000;
-/// Pages at which the writer waits: the disk takes more time to copy them than the writer to write them.
-const PAGES_MAX: i64 = 16 * PAGES;
+/// How many pages of the log (4 KiB each) lead to what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lengths {
+    /// So many more than at the last time, and the log is folded in.
+    pub(super) fold: i64,
+    /// From here on the writer waits a moment for those who read the log, so that it begins anew.
+    pub(super) restart: i64,
+    /// So many came while the log was copied, and the writer waits for that: the disk takes more time to copy them than
+    /// the writer to write them. A log of this length that stays is also told of.
+    pub(super) most: i64,
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self { fold: 4000, restart: 8000, most: 60_000 }
+    }
+}
+
+/// For how long the writer waits for whoever reads the log: most reads take less, and no write should wait for more.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What is copied beside the writer.
 #[derive(Debug)]
 pub(super) struct Folding {
     condition: Arc<Condition>,
+    lengths: Lengths,
+    /// Pages of the log at the last time: those before them need not be tried again.
+    tried: i64,
+    /// Pages at which somebody is told that the log cannot be folded in.
+    telling: i64,
     /// Kept from one time to the next, once it was needed.
     connection: Option<SqliteConnection>,
     copying: Option<JoinHandle<Option<SqliteConnection>>>,
@@ -28,8 +50,9 @@ pub(super) struct Folding {
 
 impl Folding {
     /// Of the file that `condition` knows, whose log nobody else folds in by itself.
-    pub(super) fn new(condition: Arc<Condition>) -> Self {
-        Self { condition, connection: None, copying: None }
+    pub(super) fn new(condition: Arc<Condition>, lengths: Lengths) -> Self {
+        let telling = lengths.most;
+        Self { condition, lengths, tried: 0, telling, connection: None, copying: None }
     }
 
     /// Keeps the log of `writer` short, which is between two transactions.
@@ -38,15 +61,54 @@ impl Folding {
             Ok(log) => log.pages,
             Err(error) => return tell(&self.condition, &error),
         };
+        if pages < self.tried {
+            // It has begun anew.
+            (self.tried, self.telling) = (0, self.lengths.most);
+        }
+        // A log that is not on the disk is left as it is, and a file that was moved away is not made anew.
+        let may_fold = |condition: &Condition| condition.check_place().is_ok();
         let Some(copying) = &self.copying else {
-            if pages >= PAGES {
+            if pages - self.tried >= self.lengths.fold && may_fold(&self.condition) {
+                self.tried = pages;
                 self.begin(writer);
             }
             return;
         };
-        if copying.is_finished() || pages >= PAGES_MAX {
+        if copying.is_finished() || pages - self.tried >= self.lengths.most {
             self.wait();
-            fold(writer, &self.condition);
+            if may_fold(&self.condition) {
+                self.end(writer);
+            }
+        }
+    }
+
+    /// Copies what came meanwhile. The log begins anew with the next write, unless somebody reads it just then; of one
+    /// that grew nevertheless they are waited for. Who reads what is in the file by now reads that, so it is only they.
+    fn end(&mut self, writer: &mut SqliteConnection) {
+        let mode = if self.tried >= self.lengths.restart { "RESTART" } else { "PASSIVE" };
+        let folded = {
+            let _waits = self.condition.at_disk();
+            writer.with_patience(PATIENCE, |writer| log(writer, mode))
+        };
+        match folded {
+            Ok(log) => {
+                self.tried = log.pages;
+                self.tell_of(log);
+            }
+            Err(error) => tell(&self.condition, &error),
+        }
+    }
+
+    /// Says, each time that it has doubled, that somebody keeps the log from being folded in.
+    fn tell_of(&mut self, log: Log) {
+        if log.pages >= self.telling && log.copied < log.pages {
+            self.telling = log.pages.saturating_mul(2);
+            let megabytes = log.pages / 256;
+            tracing::warn!(
+                megabytes,
+                "the write-ahead log of the database grows: somebody has read one state of it for long, maybe another \
+                 program that keeps a transaction open, and until that ends the log cannot be folded into the file"
+            );
         }
     }
 
@@ -72,6 +134,7 @@ impl Folding {
     fn wait(&mut self) {
         if let Some(copying) = self.copying.take() {
             // It panics for nothing of the database's; a connection is opened anew then.
+            let _waits = self.condition.at_disk();
             self.connection = copying.join().unwrap_or_default();
         }
     }
@@ -97,12 +160,17 @@ pub(super) fn fold(connection: &mut SqliteConnection, condition: &Condition) -> 
 }
 
 /// The log, once it was folded in, or just looked at.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Log {
     /// Whether nobody else was folding it in.
     is_free: bool,
     pages: i64,
     copied: i64,
+}
+
+/// Pages of the log, as the connection sees it.
+pub(super) fn pages(connection: &mut SqliteConnection) -> Result<i64> {
+    Ok(log(connection, "NOOP")?.pages)
 }
 
 fn log(connection: &mut SqliteConnection, mode: &str) -> Result<Log> {
@@ -116,11 +184,95 @@ fn log(connection: &mut SqliteConnection, mode: &str) -> Result<Log> {
     Ok(log)
 }
 
-/// The log has everything, and the next write says what is wrong with the disk, mostly. A sync that failed is told once:
-/// if it were tried again it would succeed, and the log begin anew over what the file never got.
+/// The log has everything, and the next write says what is wrong with the disk, mostly. A sync that failed is told once,
+/// and that of the log may be meant: if it were tried again it would succeed, and prove nothing.
 fn tell(condition: &Condition, error: &Error) {
     if matches!(error, Error::NotKept { .. }) {
         return condition.note(Some(error));
     }
     tracing::debug!(%error, "the write-ahead log is not folded into the tracking store");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    const LENGTHS: Lengths = Lengths { fold: 40, restart: 80, most: 400 };
+
+    struct Log {
+        _folder: tempfile::TempDir,
+        writer: SqliteConnection,
+        folding: Folding,
+    }
+
+    impl Log {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("mlflow.db");
+            let mut writer = SqliteConnection::open(&file, Access::Write).unwrap();
+            writer.leave_log_to_others().unwrap();
+            writer.execute_script("CREATE TABLE t (n)").unwrap();
+            let condition = Arc::new(Condition::of(&file, &file).unwrap());
+            Self { _folder: folder, writer, folding: Folding::new(condition, LENGTHS) }
+        }
+
+        fn reader(&self) -> SqliteConnection {
+            let file = self.folding.condition.place().database().to_owned();
+            SqliteConnection::open(&file, Access::Read).unwrap()
+        }
+
+        /// Writes some ten pages; how many the log has then.
+        fn write(&mut self) -> i64 {
+            self.writer.execute("INSERT INTO t VALUES (zeroblob(40000))", &[]).unwrap();
+            self.folding.keep_short(&mut self.writer);
+            pages(&mut self.writer).unwrap()
+        }
+    }
+
+    fn read(reader: &mut SqliteConnection) {
+        reader.execute("BEGIN", &[]).unwrap();
+        reader.query("SELECT count(*) FROM t", &[], &mut |_row| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_log_that_somebody_always_reads_begins_anew_nevertheless() {
+        let mut log = Log::new();
+        let is_over = AtomicBool::new(false);
+        let mut readers: Vec<_> = (0..3).map(|_reader| log.reader()).collect();
+        std::thread::scope(|scope| {
+            for reader in &mut readers {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Acquire) {
+                        read(reader);
+                        std::thread::sleep(Duration::from_millis(5));
+                        reader.execute("COMMIT", &[]).unwrap();
+                    }
+                });
+            }
+            let longest = (0..600).map(|_write| log.write()).max().unwrap();
+            is_over.store(true, Ordering::Release);
+            // Of some 6,000 pages that were written.
+            assert!(longest < 2000, "{longest}");
+        });
+    }
+
+    #[test]
+    fn who_reads_one_state_for_long_is_told_of_and_afterwards_the_log_is_short() {
+        let mut log = Log::new();
+        let mut reader = log.reader();
+        log.write();
+        read(&mut reader);
+        let telling = log.folding.telling;
+        while log.folding.telling == telling {
+            assert!(log.write() < 100_000, "nobody is told");
+        }
+        reader.execute("COMMIT", &[]).unwrap();
+        let longest = pages(&mut log.writer).unwrap();
+        while log.write() >= LENGTHS.most {
+            assert!(pages(&mut log.writer).unwrap() < 2 * longest, "it never begins anew");
+        }
+        assert_eq!(log.folding.telling, telling);
+    }
 }

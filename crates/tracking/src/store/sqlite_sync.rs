@@ -7,6 +7,7 @@
 //! that begins after its commit.
 
 use std::fs::File;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,9 @@ use tokio::sync::Notify;
 
 use super::condition::{Condition, copy};
 use crate::error::{Error, Result};
+
+/// How a file is synced.
+pub(super) type SyncFile = fn(&File) -> io::Result<()>;
 
 /// Told how the commit went.
 pub(super) type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
@@ -30,9 +34,10 @@ pub(super) struct Syncer {
 
 impl Syncer {
     /// Of the log beside the file that `condition` knows.
-    pub(super) fn start(condition: Arc<Condition>) -> Result<Self> {
+    pub(super) fn start(condition: Arc<Condition>, sync: SyncFile) -> Result<Self> {
         let log = Arc::new(Log {
             condition,
+            sync,
             file: Mutex::new(None),
             pending: AtomicUsize::new(0),
             synced: Notify::new(),
@@ -122,6 +127,7 @@ impl Drop for Commit {
 #[derive(Debug)]
 struct Log {
     condition: Arc<Condition>,
+    sync: SyncFile,
     /// Opened at the first sync: the first write makes it. It stays until the last connection is closed.
     file: Mutex<Option<File>>,
     pending: AtomicUsize,
@@ -137,7 +143,7 @@ impl Log {
             self.condition.note(failure.as_ref());
         }
         for answer in answers {
-            answer(failure.as_ref().map(copy));
+            answer(failure.as_ref().map(in_doubt));
         }
     }
 
@@ -149,14 +155,30 @@ impl Log {
             Some(open) => open,
             None => self.condition.place().open_log()?,
         };
-        // Its length and its content: nothing else of it matters after a crash.
-        if let Err(error) = open.sync_data() {
+        let synced = {
+            let _waits = self.condition.at_disk();
+            (self.sync)(&open)
+        };
+        if let Err(error) = synced {
             let error = Error::NotKept { reason: error.to_string() };
             self.condition.give_up(&error);
             return Err(error);
         }
         *file = Some(open);
         Ok(())
+    }
+}
+
+/// What is told of a change that is committed: of a log that the disk did not keep, it may be read one day.
+fn in_doubt(failure: &Error) -> Error {
+    match failure {
+        Error::NotKept { reason } => Error::Doubtful {
+            reason: format!(
+                "the disk did not keep what was written to the tracking database ({reason})"
+            ),
+            is_repeatable: false,
+        },
+        failure => copy(failure),
     }
 }
 
@@ -181,7 +203,7 @@ mod tests {
     #[test]
     fn what_was_handed_over_is_answered_before_the_end() {
         let (_folder, condition) = condition("mlflow.db");
-        let syncer = Syncer::start(Arc::clone(&condition)).unwrap();
+        let syncer = Syncer::start(Arc::clone(&condition), File::sync_data).unwrap();
         let (answers, heard): (Vec<_>, Vec<_>) = (0..3).map(|_commit| answer()).unzip();
         for answer in answers {
             syncer.hand_over(vec![answer]);
@@ -196,22 +218,24 @@ mod tests {
     fn what_could_not_be_synced_is_no_success_and_nothing_after_it_is() {
         // A file that cannot be synced.
         let (folder, condition) = condition("/dev/null");
-        let syncer = Syncer::start(Arc::clone(&condition)).unwrap();
+        let syncer = Syncer::start(Arc::clone(&condition), File::sync_data).unwrap();
         let folder = folder.path();
         let tell = || {
             let (answer, heard) = answer();
             syncer.sync(vec![answer]);
             heard.try_recv().unwrap().unwrap()
         };
-        assert!(matches!(tell(), Error::NotKept { .. }));
+        assert!(matches!(tell(), Error::Doubtful { is_repeatable: false, .. }));
         // What was committed meanwhile is behind it in the log, of which a sync may succeed by now.
         std::fs::remove_file(folder.join("mlflow.db-wal")).unwrap();
         std::os::unix::fs::symlink("mlflow.db", folder.join("mlflow.db-wal")).unwrap();
-        assert!(matches!(tell(), Error::NotKept { .. }));
+        assert!(matches!(tell(), Error::Doubtful { is_repeatable: false, .. }));
         for refused in [condition.check(), condition.check_writing()] {
             assert!(matches!(refused, Err(Error::NotKept { .. })), "{refused:?}");
         }
         condition.note(None);
-        assert!(condition.check().is_err(), "until the server is restarted");
+        assert!(condition.check().is_err(), "until all of it was written once more");
+        condition.resume();
+        condition.check_end().unwrap();
     }
 }

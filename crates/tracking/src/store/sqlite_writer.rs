@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -15,8 +15,9 @@ use tokio::time::timeout;
 use super::condition::{Condition, copy};
 use super::database::{Connection, Dialect, Row, Value};
 use super::sqlite_connection::SqliteConnection;
-use super::sqlite_fold::{Folding, fold};
-use super::sqlite_sync::{Answer, Syncer};
+use super::sqlite_fold::{Folding, Lengths, fold, pages};
+use super::sqlite_mend::rewrite;
+use super::sqlite_sync::{Answer, SyncFile, Syncer};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
@@ -39,6 +40,9 @@ pub(super) struct Outcome {
 pub(super) struct Writer {
     queue: mpsc::Receiver<Job>,
     condition: Arc<Condition>,
+    sync: SyncFile,
+    /// When it was tried last to bring the log onto the disk after all.
+    mended: Option<Instant>,
     // These two are dropped before the connection is closed, which takes the log away.
     syncer: Syncer,
     folding: Folding,
@@ -50,17 +54,18 @@ impl Writer {
         connection: SqliteConnection,
         queue: mpsc::Receiver<Job>,
         condition: Arc<Condition>,
+        sync: SyncFile,
     ) -> Result<Self> {
-        let syncer = Syncer::start(Arc::clone(&condition))?;
-        let folding = Folding::new(Arc::clone(&condition));
+        let syncer = Syncer::start(Arc::clone(&condition), sync)?;
+        let folding = Folding::new(Arc::clone(&condition), Lengths::default());
         connection.leave_log_to_others()?;
-        Ok(Self { queue, condition, syncer, folding, connection })
+        Ok(Self { queue, condition, sync, mended: None, syncer, folding, connection })
     }
 
     /// Takes jobs until the store is dropped, and closes the connection.
     pub(super) fn run(mut self) {
         self.take_jobs();
-        let Self { queue, condition, syncer, folding, connection } = self;
+        let Self { queue, condition, syncer, folding, connection, .. } = self;
         drop((queue, syncer, folding));
         // Of a log that is not on the disk nothing goes into the file before it is read anew.
         if condition.check_end().is_err()
@@ -100,12 +105,54 @@ impl Writer {
 
     /// Copies the log into the file; whether there is nothing more to do until the next write.
     fn fold(&mut self) -> bool {
+        if self.condition.check_end().is_err() {
+            self.mend();
+            return false;
+        }
+        let _waits = self.condition.at_disk();
         // Writes are refused where the file is another one, and say why.
         self.condition.check_place().is_err() || fold(&mut self.connection, &self.condition)
     }
 
+    /// Writes are taken again once all of the log is on the disk, which is tried once in a while.
+    fn mend(&mut self) {
+        if self.mended.is_some_and(|last| last.elapsed() < FOLD_AFTER) {
+            return;
+        }
+        let mended = self.rewrite_log();
+        self.mended = Some(Instant::now());
+        match mended {
+            Ok(()) => {
+                self.condition.resume();
+                tracing::warn!(
+                    "the disk has all of the tracking database again: changes are stored"
+                );
+            }
+            Err(error) => tracing::debug!(%error, "the disk does not keep the log yet"),
+        }
+    }
+
+    fn rewrite_log(&mut self) -> Result<()> {
+        let _waits = self.condition.at_disk();
+        let frames = u64::try_from(pages(&mut self.connection)?).unwrap_or_default();
+        // Nobody else writes to it meanwhile, or begins it anew.
+        self.connection.execute("BEGIN IMMEDIATE", &[])?;
+        let log = self.condition.place().open_log();
+        let kept = log.and_then(|log| {
+            let rewritten = if frames == 0 { Ok(()) } else { rewrite(&log, frames) };
+            rewritten
+                .and_then(|()| (self.sync)(&log))
+                .map_err(|error| Error::NotKept { reason: error.to_string() })
+        });
+        self.connection.execute("ROLLBACK", &[])?;
+        kept
+    }
+
     /// Runs jobs in one transaction, unless the database gives it up midway, and has it committed.
     fn run_group(&mut self, first: Job, clock: &Runtime) {
+        if self.condition.check_end().is_err() {
+            self.mend();
+        }
         let (mut answers, mut jobs) = (Vec::new(), 0);
         let mut next = Some(first);
         while let Some(job) = next {
@@ -115,10 +162,7 @@ impl Writer {
         }
         METRICS.commits(jobs);
         self.commit(answers);
-        // A log that is not on the disk is left as it is, and a file that was moved away is not made anew.
-        if self.condition.check_place().is_ok() {
-            self.folding.keep_short(&mut self.connection);
-        }
+        self.folding.keep_short(&mut self.connection);
     }
 
     /// One more job for the group: one that waits, or comes before the commit could be synced.
@@ -221,7 +265,11 @@ impl Writer {
         if !self.is_open() {
             return;
         }
-        match self.connection.execute("COMMIT", &[]) {
+        let committed = {
+            let _waits = self.condition.at_disk();
+            self.connection.execute("COMMIT", &[])
+        };
+        match committed {
             Ok(_none) => {
                 // Here, since a sync may end after a commit that failed behind it.
                 self.condition.note(None);

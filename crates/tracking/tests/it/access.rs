@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use trainyard_testkit::postgres::PostgresServer;
 use trainyard_testkit::run_python;
 use trainyard_tracking::access::{AccessConfig, AccessControl, OidcConfig};
+use trainyard_tracking::removal::{self, Selection};
 
 use crate::http::{Answer, Request, send};
 use crate::served::Served;
@@ -479,6 +480,80 @@ fn a_veto_holds_however_the_experiments_number_is_written() {
 }
 
 #[test]
+fn what_somebody_had_on_a_removed_experiment_holds_on_no_other() {
+    let team = Team::start("NO_PERMISSIONS");
+    let whos = ["own", "grouped", "cast", "judge"].map(|name| team.create_user(name));
+    let veto = team.create_user("veto");
+    let make = |name: &str| {
+        let body = json!({ "name": name });
+        let made = team.admin("POST", "/api/2.0/mlflow/experiments/create", &body);
+        made["experiment_id"].as_str().unwrap().to_owned()
+    };
+    let status = |who: &str, id: &str| {
+        let path = format!("/api/2.0/mlflow/experiments/get?experiment_id={id}");
+        team.ask(who, "GET", &path, &Value::Null).status
+    };
+    let post = |path: &str, body: Value| team.admin("POST", &format!("/api/3.0/{path}"), &body);
+    post("trainyard/groups/create", json!({ "name": "g" }));
+    post("trainyard/groups/members/add", json!({ "name": "g", "username": "grouped" }));
+    let role = json!({ "name": "r", "workspace": "default" });
+    let role = post("mlflow/roles/create", role)["role"]["id"].clone();
+    post("mlflow/roles/assign", json!({ "username": "cast", "role_id": role }));
+    let grant_all = |id: &str| {
+        team.grant("own", "experiment", id, "READ");
+        team.grant("veto", "experiment", id, "DENY");
+        team.grant("judge", "scorer", &format!("{id}/exact"), "READ");
+        let of_group = json!({
+            "name": "g", "resource_type": "experiment", "resource_id": id, "permission": "READ",
+        });
+        post("trainyard/groups/permissions/grant", of_group);
+        let of_role = json!({
+            "role_id": role, "resource_type": "experiment", "resource_pattern": id, "permission": "READ",
+        });
+        post("mlflow/roles/permissions/add", of_role);
+    };
+    let holders = |id: &str| {
+        let database = team.users_database();
+        let sql = "SELECT count(*) FROM role_permissions WHERE permission <> 'MANAGE' AND \
+                   (resource_pattern = ?1 OR resource_pattern = ?1 || '/exact')";
+        database.query_row(sql, [id], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let first = make("first");
+    grant_all(&first);
+    assert_eq!(whos.each_ref().map(|who| status(who, &first)), [200, 200, 200, 403]);
+    let deleted = json!({ "experiment_id": first });
+    team.admin("POST", "/api/2.0/mlflow/experiments/delete", &deleted);
+    let opening = team.server.opening();
+    let selection = Selection { experiment_ids: vec![first.clone()], ..Selection::default() };
+    team.runtime.block_on(removal::remove(&opening, &selection, |_step| ())).unwrap();
+    let second = make("second");
+    assert_ne!(second, first);
+    assert_eq!(whos.each_ref().map(|who| status(who, &second)), [403; 4]);
+
+    // Another program removes one and writes nothing down, so that its number comes again.
+    grant_all(&second);
+    let path = opening.uri.strip_prefix("sqlite:///").unwrap();
+    let raw = rusqlite::Connection::open(path).unwrap();
+    raw.busy_timeout(Duration::from_mins(1)).unwrap();
+    assert_eq!(
+        raw.execute("DELETE FROM experiments WHERE experiment_id = ?1", [&second]).unwrap(),
+        1
+    );
+    drop(raw);
+    assert_eq!(holders(&second), 5);
+    assert_eq!(make("third"), second);
+    assert_eq!(holders(&second), 0);
+    assert_eq!(whos.each_ref().map(|who| status(who, &second)), [403; 4]);
+    // Nor is anybody kept from it.
+    let everybody = json!({
+        "role_id": role, "resource_type": "experiment", "resource_pattern": "*", "permission": "READ",
+    });
+    post("mlflow/roles/permissions/add", everybody);
+    post("mlflow/roles/assign", json!({ "username": "veto", "role_id": role }));
+    assert_eq!(status(&veto, &second), 200);
+}
+
+#[test]
 fn a_user_has_so_many_tokens_and_no_more() {
     let team = Team::start("READ");
     let ada = team.create_user("ada");
@@ -588,6 +663,75 @@ fn an_alias_is_moved_by_those_to_whom_it_was_given() {
         assert_eq!(made.status, 200, "{}", made.text());
     }
     assert_eq!(point(&ada, "Canary").status, 403);
+    // Nor by a name that comes with it: once nobody has that name, another model takes it.
+    let models = "/api/2.0/mlflow/registered-models";
+    team.admin("DELETE", &format!("{models}/delete"), &json!({ "name": "Iris" }));
+    let take = || {
+        let body = json!({ "name": "Decoy", "new_name": "Iris" });
+        team.ask(&ada, "POST", &format!("{models}/rename"), &body)
+    };
+    for (path, body) in [
+        ("registered-models/create", json!({ "name": "Decoy" })),
+        (
+            "model-versions/create",
+            json!({ "name": "Decoy", "source": format!("models:/{model_id}"), "model_id": model_id }),
+        ),
+        ("registered-models/alias", json!({ "name": "Decoy", "alias": "canary", "version": "1" })),
+    ] {
+        let made = team.ask(&ada, "POST", &format!("/api/2.0/mlflow/{path}"), &body);
+        assert_eq!(made.status, 200, "{}", made.text());
+    }
+    let refused = take();
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(refused.text().contains("registered_model_alias 'Iris/canary'"), "{}", refused.text());
+    let body = json!({ "name": "Decoy", "alias": "canary" });
+    assert_eq!(team.ask(&ada, "DELETE", path, &body).status, 200);
+    // Whoever is kept from a name makes no model of it, and takes it for none.
+    team.grant("ada", "registered_model", "Iris", "DENY");
+    assert_eq!(take().status, 403);
+    let veto = json!({
+        "username": "ada", "resource_type": "registered_model", "resource_id": "Iris",
+    });
+    team.admin("POST", "/api/3.0/mlflow/users/permissions/revoke", &veto);
+    assert_eq!(take().status, 200);
+}
+
+#[test]
+fn what_a_role_is_kept_from_it_is_kept_from_by_another_name() {
+    let team = Team::start("READ");
+    let (ada, eve) = (team.create_user("ada"), team.create_user("eve"));
+    let post =
+        |path: &str, body: Value| team.admin("POST", &format!("/api/3.0/mlflow/{path}"), &body);
+    let role = json!({ "name": "guests", "workspace": "default" });
+    let role = post("roles/create", role)["role"]["id"].clone();
+    let veto = json!({
+        "role_id": role, "resource_type": "registered_model", "resource_pattern": "secret", "permission": "DENY",
+    });
+    post("roles/permissions/add", veto);
+    post("roles/assign", json!({ "username": "eve", "role_id": role }));
+    let models = "/api/2.0/mlflow/registered-models";
+    let made = team.ask(&ada, "POST", &format!("{models}/create"), &json!({ "name": "secret" }));
+    assert_eq!(made.status, 200, "{}", made.text());
+    let sees = |name: &str| {
+        team.ask(&eve, "GET", &format!("{models}/get?name={name}"), &Value::Null).status
+    };
+    assert_eq!(sees("secret"), 403);
+    let renamed = json!({ "name": "secret", "new_name": "plain" });
+    assert_eq!(team.ask(&ada, "POST", &format!("{models}/rename"), &renamed).status, 200);
+    assert_eq!((sees("plain"), sees("secret")), (403, 403));
+    // Nor as a prompt, on which that veto is not.
+    let tag =
+        |value: &str| json!({ "name": "plain", "key": "mlflow.prompt.is_prompt", "value": value });
+    let set = format!("{models}/set-tag");
+    for (value, status) in [("false", 200), ("true", 403), ("True", 403)] {
+        let answer = team.ask(&ada, "POST", &set, &tag(value));
+        assert_eq!(answer.status, status, "{value}: {}", answer.text());
+    }
+    team.admin("POST", &set, &tag("true"));
+    team.grant("ada", "prompt", "plain", "MANAGE");
+    let body = json!({ "name": "plain", "key": "mlflow.prompt.is_prompt" });
+    let back = team.ask(&ada, "DELETE", &format!("{models}/delete-tag"), &body);
+    assert_eq!(back.status, 403, "{}", back.text());
 }
 
 #[test]

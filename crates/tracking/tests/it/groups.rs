@@ -33,6 +33,47 @@ fn role(team: &Team, name: &str, grant: &Value) -> Value {
 }
 
 #[test]
+fn a_list_has_pages_and_no_grants() {
+    let team = Team::start("READ");
+    let ada = team.create_user("ada");
+    let role_id = role(
+        &team,
+        "readers",
+        &json!({ "resource_type": "experiment", "resource_pattern": "*", "permission": "READ" }),
+    );
+    for name in ["b", "a", "c", "hidden", "A"] {
+        own(&team, "POST", "create", &json!({ "name": name }));
+        if name != "hidden" {
+            own(&team, "POST", "members/add", &json!({ "name": name, "username": "ada" }));
+        }
+        own(&team, "POST", "roles/assign", &json!({ "name": name, "role_id": role_id }));
+        let thing = json!({ "name": name, "resource_type": "experiment", "resource_id": "0", "permission": "EDIT" });
+        own(&team, "POST", "permissions/grant", &thing);
+    }
+    let page = |max: &str, token: &str| {
+        let path = format!("{GROUPS}/list?max_results={max}&page_token={token}");
+        team.ask(&ada, "GET", &path, &Value::Null)
+    };
+    let (mut names, mut token) = (Vec::new(), String::new());
+    loop {
+        let found = page("2", &token).json();
+        let groups = found["groups"].as_array().unwrap().clone();
+        assert!(groups.len() == 2 && !found.to_string().contains("permission"), "{found}");
+        assert_eq!(groups[0]["roles"][0]["name"], "readers");
+        assert_eq!(groups[0]["members"], json!(["ada"]));
+        names.extend(groups.iter().map(|group| group["name"].as_str().unwrap().to_owned()));
+        let Some(next) = found["next_page_token"].as_str() else { break };
+        token = next.to_owned();
+    }
+    assert_eq!(names, ["A", "a", "b", "c"], "and nothing tells of the one that is not hers");
+    for max in ["0", "1001", "-1", "x"] {
+        assert_eq!(page(max, "").status, 400, "{max}");
+    }
+    let one = own(&team, "GET", "get?name=a", &Value::Null);
+    assert_eq!(one["group"]["permissions"][0]["permission"], "EDIT");
+}
+
+#[test]
 fn whoever_is_in_a_group_may_what_it_may_and_no_longer_than_that() {
     let team = Team::start("READ");
     let (ada, bob) = (team.create_user("ada"), team.create_user("bob"));

@@ -52,6 +52,41 @@ pub(crate) async fn registering_and_removing(uri: &str, options: &OpenOptions) {
     }
 }
 
+/// An experiment's number is of that one alone, also when its newest one was removed.
+pub(crate) async fn numbers_are_given_once(uri: &str, options: &OpenOptions) {
+    let store = open(uri, options.clone()).unwrap();
+    let opening =
+        Opening { uri: uri.to_owned(), options: options.clone(), lending: Lending::default() };
+    let mut ids: Vec<i64> = Vec::new();
+    for round in 0..4 {
+        let make = async |name: &str| {
+            let name = format!("{name} {round}");
+            store.experiments.create(&name, None, &[]).await.unwrap()
+        };
+        let id = make("once").await;
+        let number: i64 = id.parse().unwrap();
+        assert!(ids.iter().all(|earlier| *earlier < number), "{number} after {ids:?}");
+        ids.push(number);
+        // Each second time two are removed, the older one of them last.
+        let mut ended = vec![id];
+        if round % 2 == 1 {
+            ended.push(make("twice").await);
+            ids.push(ended[1].parse().unwrap());
+        }
+        for id in ended.into_iter().rev() {
+            store.experiments.delete(&id).await.unwrap();
+            let selection = Selection { experiment_ids: vec![id], ..Selection::default() };
+            removal::remove(&opening, &selection, |_step| ()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_experiment_has_the_number_of_one_that_was_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    numbers_are_given_once(&uri(&folder), &options(&folder)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_was_acknowledged_has_its_files() {
     let folder = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ use trainyard_tracking::access::AccessControl;
 use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::{Opened, ServerOptions, serve_once_opened};
 use trainyard_tracking::store::{ReadLimits, SqlStore, StoreOptions};
-use trainyard_tracking::{Lending, OpenOptions, share};
+use trainyard_tracking::{Lending, OpenOptions, Opening, share};
 
 /// A running server; it stops when this is dropped.
 pub(crate) struct Served {
@@ -133,6 +133,18 @@ impl Served {
         let stop = self.stop.take().expect("a running server");
         stop.send(()).expect("the server listens");
         self.stopped.take().expect("a running server")
+    }
+
+    /// The database of runs, and how it is opened beside the server.
+    pub(crate) fn opening(&self) -> Opening {
+        let path = |name: &str| self.directory.path().join(name).display().to_string();
+        let options = OpenOptions {
+            default_artifact_root: Some("mlflow-artifacts:/".to_owned()),
+            artifacts_destination: Some(path("mlartifacts")),
+            ..OpenOptions::default()
+        };
+        let uri = format!("sqlite:///{}", path("mlflow.db"));
+        Opening { uri, options, lending: Lending::default() }
     }
 
     /// Where proxied artifacts lie.

@@ -47,6 +47,7 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         crate::audit::changes_at_once(&[&store, &beside]).await;
         drop(beside);
         crate::removal::registering_and_removing(&ours, &artifacts).await;
+        crate::removal::numbers_are_given_once(&ours, &artifacts).await;
         crate::dataset_records::added_at_once(&store).await;
         // Upstream opens the database that this store made, and writes to it.
         let run_id = crate::store::create_run(&store, "0", 1).await;

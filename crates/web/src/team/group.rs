@@ -33,7 +33,8 @@ struct Shown<'a> {
 async fn group(team: &dyn Team, id: &str) -> Result<Group> {
     let number: Option<i64> = id.parse().ok();
     let found = team.groups().await?.into_iter().find(|group| Some(group.id) == number);
-    Ok(found.ok_or_else(|| StoreError::not_found(format!("there is no group {id:?}")))?)
+    let found = found.ok_or_else(|| StoreError::not_found(format!("there is no group {id:?}")))?;
+    Ok(team.group(&found.name).await?)
 }
 
 pub(crate) async fn show(

@@ -9,7 +9,7 @@ use super::listing::{Asked, visible};
 use crate::access::permission::{Action, Permission};
 use crate::access::resource::{ANY, Kind};
 use crate::access::rights::{denied, on, within};
-use crate::access::roles_sql::{NewGrant, grant_to_creator};
+use crate::access::roles_sql::{NewGrant, forget_experiment, grant_to_creator};
 use crate::access::schema::WORKSPACE;
 
 /// Page of a search that does not say, and the largest.
@@ -37,6 +37,16 @@ impl Guarded {
                 grant_to_creator(connection, user_id, WORKSPACE, &grant)
             })
             .await
+    }
+
+    /// The same of a new experiment. Its number may be that of one which another program removed: what anybody had on
+    /// that goes first.
+    async fn give_new_experiment(&self, id: &str) -> Result<()> {
+        if self.directory.index().names_experiment(id) {
+            let old = id.to_owned();
+            self.directory.change(move |connection| forget_experiment(connection, &old)).await?;
+        }
+        self.give_to_creator(Kind::Experiment, id).await
     }
 
     fn may_delete_experiment(&self, id: &str) -> Result<()> {
@@ -73,7 +83,7 @@ impl Experiments for Guarded {
             self.may_keep_files_in(location).await?;
         }
         let id = self.inner.experiments.create(name, artifact_location, tags).await?;
-        self.give_to_creator(Kind::Experiment, &id).await?;
+        self.give_new_experiment(&id).await?;
         Ok(id)
     }
 

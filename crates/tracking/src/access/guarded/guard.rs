@@ -57,7 +57,7 @@ pub(super) fn hidden(error: Error) -> Error {
 }
 
 /// A registered model's kind, and that of its versions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Family {
     pub(super) model: Kind,
     pub(super) version: Kind,
@@ -70,6 +70,14 @@ impl Family {
             .rfind(|tag| tag.key == PROMPT)
             .is_some_and(|tag| tag.value.eq_ignore_ascii_case("true"));
         Self::of_prompt(is_prompt)
+    }
+
+    /// What a model is once it has a tag, or has one no longer (`value` is none): most tags say nothing of it.
+    pub(super) fn with_tag(self, key: &str, value: Option<&str>) -> Self {
+        if key != PROMPT {
+            return self;
+        }
+        Self::of_prompt(value.is_some_and(|value| value.eq_ignore_ascii_case("true")))
     }
 
     /// That of a prompt, or of any other model.

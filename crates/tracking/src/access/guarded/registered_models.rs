@@ -19,6 +19,18 @@ const PAGE: (i64, i64) = (100, 1000);
 /// The kinds of which one has the name.
 const FAMILIES: [Kind; 2] = [Kind::RegisteredModel, Kind::Prompt];
 
+/// The stage of a version that is in none.
+const NO_STAGE: &str = "None";
+
+/// The answer to whoever moves an alias that is for others.
+fn kept(model: &str, alias: &str) -> Error {
+    let message = format!(
+        "Permission denied: the alias '{alias}' of '{model}' is for those to whom it was granted; ask an administrator for \
+         EDIT on registered_model_alias '{model}/{alias}'"
+    );
+    Error::api(ErrorCode::PermissionDenied, message)
+}
+
 impl Guarded {
     /// Leaves out the versions of a model whose versions are kept from the sender.
     fn without_hidden_versions(&self, mut model: RegisteredModel) -> Result<RegisteredModel> {
@@ -57,14 +69,35 @@ impl Guarded {
         match self.directory.rights(look)? {
             (true, true, _) => Ok(()),
             (_, _, false) | (false, _, _) => Err(denied()),
-            (true, false, true) => Err(Error::api(
-                ErrorCode::PermissionDenied,
-                format!(
-                    "Permission denied: the alias '{alias}' of '{model}' is for those to whom it was granted; \
-                     ask an administrator for EDIT on registered_model_alias '{model}/{alias}'"
-                ),
-            )),
+            (true, false, true) => Err(kept(model, alias)),
         }
+    }
+
+    /// Refuses to make a prompt of a model, or the other way round: what was granted on it, and kept from others, would be of
+    /// a kind that it is not of any more.
+    fn stays(&self, is: Family, becomes: Family) -> Result<()> {
+        if is == becomes || self.sees_everything()? {
+            return Ok(());
+        }
+        let message = "Permission denied: only an administrator makes a prompt of a registered model, or the other way \
+                       round: what was granted on it would not count any more";
+        Err(Error::api(ErrorCode::PermissionDenied, message))
+    }
+
+    /// Requires that a model may have another name: one that whoever renames it may make a model of, and of which no alias
+    /// or stage that comes with it is for others. Or what clients ask for by that name would be somebody else's choice.
+    fn may_take_name(&self, model: &RegisteredModel, new_name: &str) -> Result<()> {
+        let aliases = model.aliases.iter().map(|alias| alias.alias.as_str());
+        let stages = model.latest_versions.iter().map(|version| version.current_stage.as_str());
+        let mut pointing = aliases.chain(stages.filter(|stage| *stage != NO_STAGE));
+        let look = |rights: &Rights<'_>| {
+            if !rights.may_make(Family::of(model).model, new_name) {
+                return Err(denied());
+            }
+            let foreign = pointing.find(|alias| !rights.may_bring(new_name, alias));
+            foreign.map_or(Ok(()), |alias| Err(kept(new_name, alias)))
+        };
+        self.directory.rights(look)?
     }
 }
 
@@ -98,6 +131,9 @@ impl RegisteredModels for Guarded {
 
     async fn rename(&self, name: &str, new_name: &str) -> Result<RegisteredModel> {
         self.model(name, Action::Update).await?;
+        if new_name != name && !self.sees_everything()? {
+            self.may_take_name(&self.inner.registered_models.get(name).await?, new_name)?;
+        }
         let model = self.inner.registered_models.rename(name, new_name).await?;
         let names = (name.to_owned(), new_name.to_owned());
         self.directory
@@ -160,12 +196,14 @@ impl RegisteredModels for Guarded {
     }
 
     async fn set_tag(&self, name: &str, tag: Tag) -> Result<()> {
-        self.model(name, Action::Update).await?;
+        let family = self.model(name, Action::Update).await?;
+        self.stays(family, family.with_tag(&tag.key, Some(&tag.value)))?;
         self.inner.registered_models.set_tag(name, tag).await
     }
 
     async fn delete_tag(&self, name: &str, key: &str) -> Result<()> {
-        self.model(name, Action::Update).await?;
+        let family = self.model(name, Action::Update).await?;
+        self.stays(family, family.with_tag(key, None))?;
         self.inner.registered_models.delete_tag(name, key).await
     }
 

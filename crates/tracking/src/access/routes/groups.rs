@@ -4,6 +4,8 @@
 //! nobody comes to a role by a group that they could not give. What somebody may do everything with they may grant to a
 //! group as to a user.
 
+use std::ops::Bound;
+
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::json;
@@ -16,8 +18,23 @@ use crate::access::groups_sql::{self, no_group};
 use crate::access::index::{Group, Role};
 use crate::access::rights::{Rights, denied};
 use crate::access::roles_sql::{NewGrant, is_own};
-use crate::access::rows::{GrantRow, RoleWithGrants};
+use crate::access::rows::{GrantRow, RoleRow, RoleWithGrants};
 use crate::access::schema::WORKSPACE;
+
+/// Groups of a page that does not say, and at most.
+const PAGE: (i64, i64) = (100, 1000);
+/// Names of members from which on a page is full, however few groups it has.
+const PAGE_MEMBERS: usize = 20_000;
+
+/// A group as a list has it: without grants, of which there are any number.
+#[derive(Serialize)]
+struct Listed<'a> {
+    id: i64,
+    name: &'a str,
+    description: Option<&'a str>,
+    members: &'a [String],
+    roles: Vec<&'a RoleRow>,
+}
 
 /// A group as answers have it.
 #[derive(Serialize)]
@@ -80,12 +97,45 @@ fn found(users: &Users, name: &str) -> Answer {
     answer(&json!({ "group": group }))
 }
 
-pub(super) async fn list(State(users): State<Users>) -> Answer {
-    let groups = users.directory.rights(|rights| {
-        let groups = rights.index.groups.values().filter(|group| may_view(rights, group));
-        groups.map(|group| shown(rights, group)).collect::<Vec<_>>()
+fn listed<'a>(rights: &'a Rights<'_>, group: &'a Group) -> Listed<'a> {
+    let of_all = roles_of(rights, group).filter(|role| !is_own(&role.row.name));
+    Listed {
+        id: group.row.id,
+        name: &group.row.name,
+        description: group.row.description.as_deref(),
+        members: &group.members,
+        roles: of_all.map(|role| &role.row).collect(),
+    }
+}
+
+/// A page of groups in the order of their names; its token is the name of its last one.
+pub(super) async fn list(State(users): State<Users>, asked: Asked) -> Answer {
+    let (default, largest) = PAGE;
+    let max = asked.optional_int("max_results")?.unwrap_or(default);
+    let most = usize::try_from(max).ok().filter(|_most| (1..=largest).contains(&max));
+    let most = most.ok_or_else(|| {
+        Error::invalid(format!("max_results must be 1 to {largest}, and is {max}"))
     })?;
-    answer(&json!({ "groups": groups }))
+    let after = asked.optional_text("page_token", "page_token")?.filter(|token| !token.is_empty());
+    let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+    let page = users.directory.rights(|rights| {
+        let groups = rights.index.groups.range::<str, _>(range).map(|(_name, group)| group);
+        let mut groups = groups.filter(|group| may_view(rights, group)).peekable();
+        let (mut page, mut members) = (Vec::new(), 0);
+        while page.len() < most
+            && members < PAGE_MEMBERS
+            && let Some(group) = groups.next()
+        {
+            members += group.members.len();
+            page.push(listed(rights, group));
+        }
+        let last = page.last().map(|group| group.name);
+        match last.filter(|_last| groups.peek().is_some()) {
+            Some(last) => json!({ "groups": page, "next_page_token": last }),
+            None => json!({ "groups": page }),
+        }
+    })?;
+    answer(&page)
 }
 
 pub(super) async fn by_name(State(users): State<Users>, asked: Asked) -> Answer {

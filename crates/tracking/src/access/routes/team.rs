@@ -79,6 +79,7 @@ struct MadeRole {
 #[derive(Deserialize)]
 struct Groups {
     groups: Vec<Group>,
+    next_page_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -246,8 +247,23 @@ impl Team for Users {
     }
 
     async fn groups(&self) -> Result<Vec<Group>> {
-        let found: Groups = told(Box::pin(groups::list(self.state()))).await?;
-        Ok(found.groups)
+        let mut all = Vec::new();
+        let mut token = None;
+        loop {
+            let asked = Asked::of(json!({ "max_results": 1000, "page_token": token }));
+            let page: Groups = told(Box::pin(groups::list(self.state(), asked))).await?;
+            all.extend(page.groups);
+            if page.next_page_token.is_none() {
+                return Ok(all);
+            }
+            token = page.next_page_token;
+        }
+    }
+
+    async fn group(&self, name: &str) -> Result<Group> {
+        let asked = Asked::of(json!({ "name": name }));
+        let found: MadeGroup = told(Box::pin(groups::by_name(self.state(), asked))).await?;
+        Ok(found.group)
     }
 
     async fn create_group(&self, name: &str, description: &str) -> Result<i64> {
