@@ -48,6 +48,8 @@ pub mod metric {
     pub const MISSING_SHARE: &str = "missing_share";
     /// Mean of a numerical column.
     pub const MEAN: &str = "mean";
+    /// 1 where a metric that somebody defined is not known, else 0; its column is the metric's name.
+    pub const UNKNOWN: &str = "unknown";
 }
 
 /// One number about a window.
@@ -97,6 +99,12 @@ impl Measure {
             samples: None,
             is_alarming: None,
         }
+    }
+
+    /// Whether a metric that somebody defined is not known, which is a reason to look.
+    pub fn unknown(about: About, name: &str, is_unknown: bool) -> Self {
+        let value = f64::from(u8::from(is_unknown));
+        Self::new(about, metric::UNKNOWN, value).of_column(name).alarming(is_unknown)
     }
 
     /// The same of one column.

@@ -25,7 +25,7 @@ const METRICS_MAX: usize = 50;
 const METRIC_NAME_MAX: usize = 100;
 
 /// What each window has.
-const USUAL_METRICS: [&str; 7] = [
+const USUAL_METRICS: [&str; 8] = [
     metric::ROWS,
     metric::VERDICT,
     metric::DRIFT_SHARE,
@@ -33,6 +33,7 @@ const USUAL_METRICS: [&str; 7] = [
     metric::DRIFT_SCORE,
     metric::MISSING_SHARE,
     metric::MEAN,
+    metric::UNKNOWN,
 ];
 
 impl Settings {
@@ -188,6 +189,8 @@ mod tests {
         assert_eq!(options.kinds["id"], Kind::Unknown);
         assert_eq!(options.bins, Bins::ReferenceQuantiles(10));
         assert_eq!(settings.memory.unwrap().0, 512_000_000);
+        assert_eq!(settings.memory_of_windows(10), 512_000_000);
+        assert!(Settings::default().memory_of_windows(10) <= 1 << 30);
     }
 
     #[test]
