@@ -38,6 +38,10 @@ pub mod metric {
     pub const ROWS: &str = "rows";
     /// 0 stable, 1 warning, 2 drift, 3 broken.
     pub const VERDICT: &str = "verdict";
+    /// The same of features, of predictions and of the target by themselves, where these are known.
+    pub const FEATURES_VERDICT: &str = "features_verdict";
+    pub const PREDICTION_VERDICT: &str = "prediction_verdict";
+    pub const TARGET_VERDICT: &str = "target_verdict";
     /// Drifted among tested columns.
     pub const DRIFT_SHARE: &str = "drift_share";
     /// Serious findings on schema and quality of the data.

@@ -25,9 +25,12 @@ const METRICS_MAX: usize = 50;
 const METRIC_NAME_MAX: usize = 100;
 
 /// What each window has.
-const USUAL_METRICS: [&str; 8] = [
+const USUAL_METRICS: [&str; 11] = [
     metric::ROWS,
     metric::VERDICT,
+    metric::FEATURES_VERDICT,
+    metric::PREDICTION_VERDICT,
+    metric::TARGET_VERDICT,
     metric::DRIFT_SHARE,
     metric::SERIOUS_FINDINGS,
     metric::DRIFT_SCORE,

@@ -73,8 +73,8 @@ impl Settings {
             is_window: self.since.is_some() || self.until.is_some(),
             seed: self.seed.unwrap_or(usual.seed),
             compat: self.compat.unwrap_or(usual.compat),
-            target: None,
-            prediction: None,
+            target: self.target.clone(),
+            prediction: self.prediction.clone(),
         }
     }
 

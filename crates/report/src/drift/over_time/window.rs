@@ -7,11 +7,18 @@ use trainyard_drift::{About, Episode, Measure, WindowLength, WindowResult, metri
 
 use super::super::state::sign;
 use super::parts::alert;
-use super::summary::verdict;
+use super::summary::{verdict, verdict_of};
 use crate::number::{count, percent, short};
 
 /// Rows of a table: nobody reads more, and a thousand columns are a hundred kilobytes.
 const ROWS_MAX: usize = 1000;
+
+/// Verdicts of windows that are of some columns by themselves, and of which.
+const ROLES: [(&str, &str); 3] = [
+    ("features", metric::FEATURES_VERDICT),
+    ("the prediction", metric::PREDICTION_VERDICT),
+    ("the target", metric::TARGET_VERDICT),
+];
 
 /// Measures of a column, none where it was not tested, or is no number.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +39,9 @@ pub fn window_report(result: &WindowResult, length: WindowLength, alerts: &[Epis
         p {
             @if let Some(is) = verdict(result) { b class=(is.name()) { (sign(is)) " " (is.name()) } ", " }
             (count(result.rows)) " rows"
+            @for (who, name) in ROLES {
+                @if let Some(is) = verdict_of(result, name) { ", " (who) " " (is.name()) }
+            }
             @if let Some(labelled) = result.labelled { ", " (count(labelled)) " of them with a label" }
             @if result.is_open { ". Rows may still come." }
             @if result.is_partial { ". Some of it is gone: it is not judged." }
@@ -52,7 +62,10 @@ pub fn window_report(result: &WindowResult, length: WindowLength, alerts: &[Epis
 
 /// Measured and estimated quality, of each version and part of the data.
 fn quality(result: &WindowResult) -> Markup {
-    let is_quality = |one: &&Measure| matches!(one.about, About::Quality | About::Estimate);
+    // What is not known is an alert, and no number of quality.
+    let is_quality = |one: &&Measure| {
+        matches!(one.about, About::Quality | About::Estimate) && one.metric != metric::UNKNOWN
+    };
     let measures: Vec<&Measure> =
         result.measures.iter().filter(is_quality).take(ROWS_MAX).collect();
     html! {
