@@ -269,7 +269,7 @@ mod tests {
             assert_eq!(found.len(), 1, "{found:?}");
             let day = |window: Window| window.begins / DAY;
             assert_eq!(found[0].sentence(), "profit is not known");
-            assert_eq!(found[0].series.to_string(), "profit being known");
+            assert_eq!(found[0].series.to_string(), "unknown of profit");
             (day(found[0].fired), found[0].ended.map(day))
         };
         assert_eq!(found(&history), (0, Some(2)));

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::over_time::{About, Measure, Window, WindowResult, metric};
+use crate::over_time::{About, Measure, Window, WindowResult};
 
 /// What a series of measures is of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,9 +40,6 @@ impl From<&Measure> for Series {
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { about, metric, segment, version, column } = self;
-        if let (metric::UNKNOWN, Some(name)) = (metric.as_str(), column) {
-            return write!(f, "{name} being known");
-        }
         match about {
             About::Estimate => write!(f, "estimated {metric}")?,
             About::Change => write!(f, "{metric} against the window before")?,

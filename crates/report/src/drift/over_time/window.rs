@@ -38,10 +38,10 @@ pub fn window_report(result: &WindowResult, length: WindowLength, alerts: &[Epis
     html! {
         p {
             @if let Some(is) = verdict(result) { b class=(is.name()) { (sign(is)) " " (is.name()) } ", " }
-            (count(result.rows)) " rows"
             @for (who, name) in ROLES {
-                @if let Some(is) = verdict_of(result, name) { ", " (who) " " (is.name()) }
+                @if let Some(is) = verdict_of(result, name) { (who) " " (is.name()) ", " }
             }
+            (count(result.rows)) " rows"
             @if let Some(labelled) = result.labelled { ", " (count(labelled)) " of them with a label" }
             @if result.is_open { ". Rows may still come." }
             @if result.is_partial { ". Some of it is gone: it is not judged." }
@@ -100,7 +100,9 @@ fn whose(measure: &Measure) -> String {
 /// A line a column, those that drifted first.
 fn columns(result: &WindowResult) -> Markup {
     let mut named: BTreeMap<&str, Column<'_>> = BTreeMap::new();
-    let whole = |one: &&Measure| one.segment.is_none() && one.version.is_none();
+    let whole = |one: &&Measure| {
+        one.segment.is_none() && one.version.is_none() && one.metric != metric::UNKNOWN
+    };
     for one in result.measures.iter().filter(whole) {
         let Some(name) = one.column.as_deref() else { continue };
         let column = named.entry(name).or_default();
@@ -226,6 +228,8 @@ mod tests {
         let wrong = score.clone().of_column("b").alarming(true);
         result.extend([
             Measure::new(About::Drift, metric::VERDICT, 2.0),
+            Measure::new(About::Drift, metric::PREDICTION_VERDICT, 0.0),
+            Measure::unknown(About::Quality, "profit", true),
             score.clone().of_column("a").alarming(false),
             wrong.clone(),
             Measure::new(About::Data, metric::MEAN, 7.0).of_column("b").beside(Some(5.0)),
@@ -248,7 +252,7 @@ mod tests {
         };
         let page = of(&[episode(0, None)]);
         for told in [
-            "▲ drift</b>, 1\u{202f}234 rows, 200 of them with a label",
+            "▲ drift</b>, the prediction stable, 1\u{202f}234 rows, 200 of them with a label",
             "drift_score of b is <b>0.25</b>, since rows 1–10",
             "&lt;all&gt;",
             "estimated accuracy",
@@ -257,6 +261,7 @@ mod tests {
         ] {
             assert!(page.contains(told), "{told}: {page}");
         }
+        assert!(!page.contains("profit"), "it is no column: {page}");
         assert_eq!(page.matches("c = 1</th>").count(), 1, "a part that is there twice: {page}");
         let place = |text: &str| page.find(text).unwrap();
         assert!(place("<th scope=\"row\">b</th>") < place("<th scope=\"row\">a</th>"), "{page}");
