@@ -335,7 +335,7 @@ fn metrics_of_ones_own_are_measured_in_windows_and_segments_and_alerted_on() {
     let alerts = first["alerts"].as_array().unwrap();
     let alert = |alert: &Value| (alert["rule"].clone(), alert["began"]["begins"].clone());
     let alerts: Vec<_> = alerts.iter().map(alert).collect();
-    assert_eq!(alerts, [("unknown".into(), begins(1).into()), ("big".into(), begins(5).into())]);
+    assert_eq!(alerts, [("big".into(), begins(5).into()), ("unknown".into(), begins(1).into())]);
     let failing = ["--window", "1d", "--time-column", "time", "--config", "monitor.toml"];
     let failed = monitor(folder, &[failing.as_slice(), &["--fail-on", "warning"]].concat());
     let said = String::from_utf8_lossy(&failed.stderr).into_owned();
