@@ -337,7 +337,10 @@ fn metrics_of_ones_own_are_measured_in_windows_and_segments_and_alerted_on() {
     let alerts: Vec<_> = alerts.iter().map(alert).collect();
     assert_eq!(alerts, [("big".into(), begins(5).into()), ("unknown".into(), begins(1).into())]);
     let failing = ["--window", "1d", "--time-column", "time", "--config", "monitor.toml"];
-    let failed = monitor(folder, &[failing.as_slice(), &["--fail-on", "warning"]].concat());
+    let failed = monitor(
+        folder,
+        &[failing.as_slice(), &["--segment", "side", "--fail-on", "warning"]].concat(),
+    );
     let said = String::from_utf8_lossy(&failed.stderr).into_owned();
     assert_eq!(failed.status.code(), Some(4), "{said}");
     assert!(said.contains("is warning: gone is not known"), "{said}");
