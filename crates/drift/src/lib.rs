@@ -36,6 +36,7 @@ mod parts;
 mod profile;
 mod profile_file;
 mod repeats;
+mod roles;
 mod row_counts;
 mod row_names;
 mod rule;

@@ -4,11 +4,13 @@
 //! head (JSON) and one zstd frame with a checksum for every column, in order. The head names the
 //! columns with their types, counts, pins and the length of their frame.
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use trainyard_base::{Advice, Advise, Fault};
+use zstd::bulk::Decompressor;
 
 use crate::column::Column;
 use crate::column_file::Head;
@@ -25,6 +27,8 @@ pub const VERSION: u32 = 1;
 const HEAD_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of one column, unpacked: a billion rows of one number each, in runs.
 const BODY_BYTES_MAX: usize = 16 << 30;
+/// Bytes of a column, unpacked, up to which their memory is taken at once.
+const AT_ONCE_MAX: usize = 1 << 20;
 /// Level of compression: above this, size shrinks by percents and time doubles.
 const LEVEL: i32 = 3;
 
@@ -215,8 +219,29 @@ fn compress(body: &[u8]) -> Result<Vec<u8>, ProfileError> {
     Ok(encoder.finish()?)
 }
 
+thread_local! {
+    /// What unpacks bodies that are taken at once: made once, as it is larger than most of them.
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 /// Unpacks a frame that must give this many bytes.
 fn decompress(frame: &[u8], expected: usize) -> Option<Vec<u8>> {
+    if expected > AT_ONCE_MAX {
+        return streamed(frame, expected);
+    }
+    UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = match unpacker {
+            Some(unpacker) => unpacker,
+            None => unpacker.insert(Decompressor::new().ok()?),
+        };
+        // A frame that goes on is an error.
+        let body = unpacker.decompress(frame, expected).ok()?;
+        (body.len() == expected).then_some(body)
+    })
+}
+
+/// The same, taking memory only as the bytes come.
+fn streamed(frame: &[u8], expected: usize) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     let decoder = zstd::stream::read::Decoder::with_buffer(frame).ok()?;
     // One byte more than expected shows a frame that goes on.

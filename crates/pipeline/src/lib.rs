@@ -89,7 +89,7 @@ pub use init::{Change, Ci, DeployBy, Guesses, InitOptions, Scaffold};
 pub use install_from::InstallFrom;
 pub use model_folder::check_model_folder;
 pub use notify::{
-    Alert, Alertmanager, Email, Encryption, Happened, Notify, Occasion, Trouble, notify,
+    Alert, Alertmanager, Email, Encryption, Happened, Late, Notify, Occasion, Trouble, notify,
 };
 pub use project::Project;
 pub use promote::{PromoteOptions, Promoted, promote};

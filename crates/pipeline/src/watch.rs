@@ -9,6 +9,7 @@ use trainyard_mlflow::Tracking;
 use crate::agreement::follow_for;
 use crate::cron::Cron;
 use crate::event::Watcher;
+use crate::notify::notify;
 use crate::retrain::{Turn, turn};
 use crate::run::RunOptions;
 use crate::service_record::each_minute;
@@ -58,6 +59,8 @@ async fn look_at(
         let pause = (next - now).to_std().unwrap_or_default();
         follow_for(project, tracking, &options.program, watcher, pause).await;
         let looked = turn(project, tracking, options, watcher, &mut troubles).await;
+        // What somebody did not hear of what happened before.
+        Box::pin(notify(project, &[])).await;
         told(&looked.map_or_else(Turn::Failed, |looked| looked.turn));
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::range::{Range, range};
 use super::rule::AlertRule;
 use super::series::{Point, Series, series};
-use crate::over_time::{About, Window, WindowResult};
+use crate::over_time::{About, Measure, Window, WindowResult, metric};
 
 /// A series was beyond long enough for its rule to fire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ impl Episode {
     /// What is beyond, and how far.
     pub fn sentence(&self) -> String {
         let (series, value) = (&self.series, short(self.value));
+        if let (metric::UNKNOWN, Some(name)) = (series.metric.as_str(), &series.column) {
+            return format!("{name} is not known");
+        }
         match (self.range.low, self.range.high) {
             (Some(low), _) if self.value < low => {
                 format!("{series} is {value}, below {}", short(low))
@@ -75,7 +78,10 @@ fn gone(series: &Series, points: &[Point], history: &[WindowResult]) -> Option<W
     let lacks = |result: &&WindowResult| {
         let of_columns = || result.measures.iter().filter(|measure| measure.column.is_some());
         let is_judged = of_columns().any(|measure| measure.about == About::Drift);
-        is_judged && !of_columns().any(|measure| measure.column.as_deref() == Some(column))
+        // A metric that is not known may be called as a column.
+        let is_metric = |name: &str| name == metric::UNKNOWN;
+        let is_same = |one: &Measure| is_metric(&one.metric) == is_metric(&series.metric);
+        is_judged && !of_columns().any(|one| one.column.as_deref() == Some(column) && is_same(one))
     };
     let later = history.iter().filter(|result| result.is_whole() && result.window > last);
     later.filter(lacks).map(|result| result.window).min()
@@ -175,7 +181,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::over_time::Measure;
 
     const DAY: i64 = 86_400_000;
 
@@ -248,6 +253,31 @@ mod tests {
         history[3].measures[0].is_alarming = Some(false);
         let ended = episodes(&AlertRule::usual(), &history)[0].ended;
         assert_eq!(ended.map(|window| window.begins), Some(3 * DAY));
+    }
+
+    #[test]
+    fn a_metric_that_is_not_known_rings_until_it_is_or_nobody_defines_it_any_more() {
+        let mut history = history(&[0.9, 0.9, 0.9]);
+        for (result, is_unknown) in history.iter_mut().zip([true, true, false]) {
+            result.extend([
+                Measure::new(About::Drift, "drift_score", 0.0).of_column("profit").alarming(false),
+                Measure::unknown(About::Data, "profit", is_unknown),
+            ]);
+        }
+        let found = |history: &[WindowResult]| {
+            let found = episodes(&[AlertRule::unknown()], history);
+            assert_eq!(found.len(), 1, "{found:?}");
+            let day = |window: Window| window.begins / DAY;
+            assert_eq!(found[0].sentence(), "profit is not known");
+            assert_eq!(found[0].series.to_string(), "unknown of profit");
+            (day(found[0].fired), found[0].ended.map(day))
+        };
+        assert_eq!(found(&history), (0, Some(2)));
+        // A column of the same name is something else.
+        history[2].measures.retain(|one| one.metric != metric::UNKNOWN);
+        assert_eq!(found(&history), (0, Some(2)));
+        history[2].measures.retain(|one| one.metric != "drift_score");
+        assert_eq!(found(&history), (0, None));
     }
 
     #[test]

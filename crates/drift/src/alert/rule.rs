@@ -102,6 +102,24 @@ impl AlertRule {
         ]
     }
 
+    /// The rule that counts where a project defines metrics, unless one is written about the same: whoever wants to know a
+    /// number wants to know that nobody knows it.
+    pub fn unknown() -> Self {
+        let metric = metric::UNKNOWN.to_owned();
+        Self { name: Some(metric.clone()), metric: Some(metric), ..Self::default() }
+    }
+
+    /// Whether it is about how far a measure is from the reference's, which is then to be known.
+    pub fn needs_reference(&self) -> bool {
+        let bounds = [
+            self.above_reference,
+            self.below_reference,
+            self.above_reference_share,
+            self.below_reference_share,
+        ];
+        bounds.iter().any(Option::is_some)
+    }
+
     /// What it is called.
     pub fn title(&self) -> &str {
         self.name.as_deref().or(self.metric.as_deref()).unwrap_or("alarming")

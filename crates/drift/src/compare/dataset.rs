@@ -41,7 +41,7 @@ pub fn conclude(
 
 impl DatasetDrift {
     /// Counts the columns that were tested and those that drifted, and decides.
-    pub(super) fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         let counted = self.columns.iter().filter(|column| column.counted);
         let verdicts = counted.filter_map(ColumnDrift::verdict);
         (self.tested, self.drifted) = verdicts.fold((0, 0), |(tested, drifted), verdict| {

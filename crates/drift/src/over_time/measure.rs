@@ -38,6 +38,10 @@ pub mod metric {
     pub const ROWS: &str = "rows";
     /// 0 stable, 1 warning, 2 drift, 3 broken.
     pub const VERDICT: &str = "verdict";
+    /// The same of features, of predictions and of the target by themselves, where these are known.
+    pub const FEATURES_VERDICT: &str = "features_verdict";
+    pub const PREDICTION_VERDICT: &str = "prediction_verdict";
+    pub const TARGET_VERDICT: &str = "target_verdict";
     /// Drifted among tested columns.
     pub const DRIFT_SHARE: &str = "drift_share";
     /// Serious findings on schema and quality of the data.
@@ -48,6 +52,8 @@ pub mod metric {
     pub const MISSING_SHARE: &str = "missing_share";
     /// Mean of a numerical column.
     pub const MEAN: &str = "mean";
+    /// 1 where a metric that somebody defined is not known, else 0; its column is the metric's name.
+    pub const UNKNOWN: &str = "unknown";
 }
 
 /// One number about a window.
@@ -97,6 +103,12 @@ impl Measure {
             samples: None,
             is_alarming: None,
         }
+    }
+
+    /// Whether a metric that somebody defined is not known, which is a reason to look.
+    pub fn unknown(about: About, name: &str, is_unknown: bool) -> Self {
+        let value = f64::from(u8::from(is_unknown));
+        Self::new(about, metric::UNKNOWN, value).of_column(name).alarming(is_unknown)
     }
 
     /// The same of one column.

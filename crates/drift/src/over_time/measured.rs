@@ -4,7 +4,7 @@ use super::measure::{About, Measure, metric};
 use super::result::WindowResult;
 use crate::finding::Severity;
 use crate::side::Side;
-use crate::verdict::{ColumnDrift, DatasetDrift, DatasetVerdict};
+use crate::verdict::{ColumnDrift, DatasetDrift, DatasetVerdict, Role};
 
 /// Sentences that are kept of a window: the page of the window has all.
 const REMARKS_MAX: usize = 20;
@@ -21,8 +21,17 @@ impl WindowResult {
                 .alarming(drift.dataset_drift),
             Measure::new(About::Data, metric::SERIOUS_FINDINGS, drift.serious_findings() as f64),
         ];
+        let by_role = drift.by_role().into_iter().map(|(role, verdict)| {
+            let name = match role {
+                Role::Feature => metric::FEATURES_VERDICT,
+                Role::Prediction => metric::PREDICTION_VERDICT,
+                Role::Target => metric::TARGET_VERDICT,
+            };
+            Measure::new(About::Drift, name, f64::from(verdict as u8))
+                .alarming(verdict >= DatasetVerdict::Drift)
+        });
         let columns = drift.columns.iter().flat_map(of_column);
-        let placed = whole.into_iter().chain(columns).map(|measure| match segment {
+        let placed = whole.into_iter().chain(by_role).chain(columns).map(|measure| match segment {
             Some(segment) => measure.of_segment(segment),
             None => measure,
         });

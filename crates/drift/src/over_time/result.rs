@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::{About, Measure};
+use super::measure::{About, Measure, metric};
 use super::window::Window;
+use crate::verdict::DatasetVerdict;
 
 /// One window's result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,18 @@ impl WindowResult {
     /// Adds measures; what is not a finite number is none.
     pub fn extend(&mut self, measures: impl IntoIterator<Item = Measure>) {
         self.measures.extend(measures.into_iter().filter(|measure| measure.value.is_finite()));
+    }
+
+    /// Says that something that was asked for is not known, and why: a window of which that is so is not stable.
+    pub fn doubt(&mut self, why: String) {
+        self.remarks.push(why);
+        let warning = f64::from(DatasetVerdict::Warning as u8);
+        let is_of_all = |one: &&mut Measure| one.segment.is_none() && one.version.is_none();
+        for measure in self.measures.iter_mut().filter(is_of_all) {
+            if measure.about == About::Drift && measure.metric == metric::VERDICT {
+                measure.value = measure.value.max(warning);
+            }
+        }
     }
 
     /// Puts what labels and estimates say in the place of what they said; whether it is something else.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
+use trainyard_base::words::log_columns::PREDICTION;
 use trainyard_drift::{
     Compat, DatasetDrift, Finding, FindingKind, Options, Severity, column_names, conclude,
     unreadable, with_pandas_types,
@@ -64,6 +65,9 @@ pub(super) fn plan(sides: &Sides, options: &Options) -> Plan {
     let mut left_out = None;
     let is_log = log::is_prediction_log(after.iter().copied());
     options.is_window |= is_log;
+    if is_log {
+        options.prediction.get_or_insert_with(|| PREDICTION.to_owned());
+    }
     if is_log && options.columns.is_none() {
         let (both, lacking): (Vec<&str>, Vec<&str>) =
             before.iter().copied().partition(|name| after.contains(name));

@@ -25,14 +25,18 @@ const METRICS_MAX: usize = 50;
 const METRIC_NAME_MAX: usize = 100;
 
 /// What each window has.
-const USUAL_METRICS: [&str; 7] = [
+const USUAL_METRICS: [&str; 11] = [
     metric::ROWS,
     metric::VERDICT,
+    metric::FEATURES_VERDICT,
+    metric::PREDICTION_VERDICT,
+    metric::TARGET_VERDICT,
     metric::DRIFT_SHARE,
     metric::SERIOUS_FINDINGS,
     metric::DRIFT_SCORE,
     metric::MISSING_SHARE,
     metric::MEAN,
+    metric::UNKNOWN,
 ];
 
 impl Settings {
@@ -188,6 +192,8 @@ mod tests {
         assert_eq!(options.kinds["id"], Kind::Unknown);
         assert_eq!(options.bins, Bins::ReferenceQuantiles(10));
         assert_eq!(settings.memory.unwrap().0, 512_000_000);
+        assert_eq!(settings.memory_of_windows(10), 512_000_000);
+        assert!(Settings::default().memory_of_windows(10) <= 1 << 30);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use trainyard_base::duration;
-use trainyard_data::{Decimal, Natural, ReadOptions, RowFilter, RowRule};
+use trainyard_data::{Decimal, Metric, Natural, ReadOptions, RowFilter, RowRule};
 use trainyard_drift::{Bins, Compat, IGNORED_PREFIX, Kind, Options};
 use trainyard_engine::{Limits, Source};
 
@@ -23,10 +23,27 @@ const VOLUME_WINDOWS: u32 = 7;
 /// Days differ by less: a Sunday has half the rows of a Monday, an hour's outage costs a few percent.
 const WINDOW_VOLUME_FACTOR: f64 = 3.0;
 
+/// Bytes for each row, and in all, that windows take at most where nothing is said: with so many, and with eight times as
+/// many, 30 windows of 1,000,000 rows take the same time, as values that repeat are counted once they fill their share.
+const WINDOWS_ROW_BYTES: u64 = 64;
+const WINDOWS_BYTES_MIN: u64 = 1 << 30;
+
 /// Where the page is written if nothing else is said.
 const REPORT: &str = "reports/drift.html";
 
 impl Settings {
+    /// The metrics that are defined, by name.
+    pub(super) fn parsed_metrics(&self) -> Result<Vec<(String, Metric)>> {
+        let one = |(name, text): (&String, &String)| Ok((name.clone(), text.parse()?));
+        self.metrics.iter().map(one).collect()
+    }
+
+    /// Metrics that a rule holds to the reference.
+    pub(super) fn relative_metrics(&self) -> BTreeSet<String> {
+        let rules = self.alerts.iter().flatten().filter(|rule| rule.needs_reference());
+        rules.filter_map(|rule| rule.metric.clone()).collect()
+    }
+
     /// How columns are compared.
     pub fn options(&self) -> Options {
         let usual = Options::default();
@@ -56,8 +73,8 @@ impl Settings {
             is_window: self.since.is_some() || self.until.is_some(),
             seed: self.seed.unwrap_or(usual.seed),
             compat: self.compat.unwrap_or(usual.compat),
-            target: None,
-            prediction: None,
+            target: self.target.clone(),
+            prediction: self.prediction.clone(),
         }
     }
 
@@ -145,6 +162,12 @@ impl Settings {
     /// Bytes to spend on data: what was asked for, or half of what is free.
     pub fn memory(&self) -> u64 {
         self.memory.map_or_else(half_of_free, |bytes| bytes.0)
+    }
+
+    /// The same for windows of so many rows. More than that makes nothing faster, unless it is asked for.
+    pub(super) fn memory_of_windows(&self, rows: u64) -> u64 {
+        let useful = rows.saturating_mul(WINDOWS_ROW_BYTES).max(WINDOWS_BYTES_MIN);
+        self.memory.map_or_else(|| half_of_free().min(useful), |bytes| bytes.0)
     }
 
     /// Which rows of the reference count: those that conditions choose, which are about the data. Windows of

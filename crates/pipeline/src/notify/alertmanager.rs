@@ -21,7 +21,7 @@ use super::alertmanager_config::Alertmanager;
 use super::config::Occasion;
 use super::credential::secret;
 use super::deliver::{authorities, client, post};
-use super::happened::{Alert, Happened};
+use super::happened::{Alert, Happened, Late};
 use super::link::link;
 use crate::Project;
 
@@ -142,7 +142,9 @@ fn said(model: &str, happened: &Happened, now: DateTime<Utc>) -> Vec<Said> {
     let (warning, critical) = ("warning", "critical");
     let goes_on = Ends::Unless(VALID);
     match happened {
-        Happened::Promoted { .. } => Vec::new(),
+        Happened::Promoted { .. } | Happened::Late(Late { occasion: Occasion::Promoted, .. }) => {
+            Vec::new()
+        }
         Happened::Alert(alert) => of_windows(model, alert, now),
         Happened::Outage(trouble) => of(Occasion::Outage, critical, at(&trouble.since), goes_on),
         Happened::MonitorFailed(trouble) => {
@@ -156,7 +158,8 @@ fn said(model: &str, happened: &Happened, now: DateTime<Utc>) -> Vec<Said> {
         | Happened::Drift(_)
         | Happened::GateFailed { .. }
         | Happened::TrainingFailed { .. }
-        | Happened::DeployFailed { .. } => of(happened.occasion(), warning, now, goes_on),
+        | Happened::DeployFailed { .. }
+        | Happened::Late(_) => of(happened.occasion(), warning, now, goes_on),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Something worth telling, and how it reads.
 
-use serde::Serialize;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use trainyard_base::{Advise as _, Fault};
 use trainyard_drift::{CauseNews, Episode, Told, WindowLength};
 
@@ -32,6 +34,34 @@ pub enum Happened {
     Recovered { from: Occasion, since: String },
     /// Windows of production data are beyond what the rules want, or no more.
     Alert(Alert),
+    /// Something that somebody did not hear when it happened.
+    #[serde(serialize_with = "data_of")]
+    Late(Late),
+}
+
+/// What happened, kept for whoever did not hear it: its text and data as they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Late {
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// What kind of thing it was.
+    pub occasion: Occasion,
+    /// One line for people, with the model's name.
+    pub text: String,
+    /// What machines are told.
+    pub data: Value,
+}
+
+impl Late {
+    /// What happened to a model at this moment.
+    pub fn of(happened: &Happened, model: &str, at: DateTime<Utc>) -> Self {
+        let data = serde_json::to_value(happened).unwrap_or_default();
+        Self { at, occasion: happened.occasion(), text: happened.text(model), data }
+    }
+}
+
+fn data_of<S: Serializer>(late: &Late, serializer: S) -> Result<S::Ok, S::Error> {
+    late.data.serialize(serializer)
 }
 
 /// Something that is wrong until it is over.
@@ -49,7 +79,7 @@ pub struct Trouble {
 impl Trouble {
     /// What is seen to be wrong now.
     pub fn new(reason: impl Into<String>) -> Self {
-        let since = chrono::Utc::now().to_rfc3339();
+        let since = Utc::now().to_rfc3339();
         Self { reason: reason.into(), since, is_known: false }
     }
 }
@@ -88,6 +118,7 @@ impl Happened {
             Self::Outage(_) => Occasion::Outage,
             Self::Recovered { .. } => Occasion::Recovered,
             Self::Alert(_) => Occasion::Alert,
+            Self::Late(late) => late.occasion,
         }
     }
 
@@ -170,6 +201,9 @@ impl Happened {
             }
             Self::Recovered { .. } => format!("{model}: drift is looked for again"),
             Self::Alert(Alert { text, .. }) => format!("{model}: {text}"),
+            Self::Late(Late { text, at, .. }) => {
+                format!("{text} (at {})", at.format("%Y-%m-%d %H:%M UTC"))
+            }
         }
     }
 }

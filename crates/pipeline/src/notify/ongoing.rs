@@ -266,7 +266,7 @@ fn hash(reason: &str) -> String {
 
 /// The right to tell; an error where somebody else has it for too long. What has no locks, or cannot be written, keeps nobody
 /// from telling.
-async fn alone(folder: &Path) -> Result<Option<File>, Elapsed> {
+pub(super) async fn alone(folder: &Path) -> Result<Option<File>, Elapsed> {
     let open = || -> io::Result<File> {
         std::fs::create_dir_all(folder)?;
         let path: PathBuf = folder.join(LOCK);

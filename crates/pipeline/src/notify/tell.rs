@@ -7,15 +7,6 @@ use super::receiver::Receiver;
 use super::{alertmanager, email, slack, webhook};
 use crate::Project;
 
-/// Tells whoever the project names. Returns when everybody was told or given up.
-pub async fn notify(project: &Project, happened: &[Happened]) {
-    let all = Receiver::all(&project.config.notify);
-    for one in happened {
-        // It is no failure of the pipeline that nobody listens.
-        let _who_heard = tell(project, one, &all).await;
-    }
-}
-
 /// Tells these, all at once; returns those who need not be told again: who heard it, and all where nobody wants to.
 pub(crate) async fn tell(project: &Project, happened: &Happened, to: &[Receiver]) -> Vec<Receiver> {
     if !project.config.notify.on.contains(&happened.wanted_as()) {

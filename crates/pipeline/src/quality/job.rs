@@ -28,7 +28,7 @@ use crate::{Error, FILE_NAME, Project, Result};
 /// Labelled predictions of which what the model saw is held in memory, at most.
 const INPUT_ROWS_MAX: usize = 100_000;
 /// Columns of what was true, where none is named.
-const ACTUAL: &str = "actual";
+pub(crate) const ACTUAL: &str = "actual";
 const PAGE: &str = "reports/quality.html";
 /// What all rows of a request have in common.
 const OF_REQUESTS: [&str; 4] = [REQUEST_ID, TIME, MODEL, MODEL_VERSION];
@@ -128,6 +128,11 @@ impl QualityJob {
         let is_refused = self.options.fail_on.iter().any(|choice| choice.holds(report.verdict, 0));
         let why = report.reasons.first().cloned().unwrap_or_default();
         is_refused.then(|| format!("the verdict is {}: {why}", report.verdict.name()))
+    }
+
+    /// Labelled rows that the model did not learn from, where some are named.
+    pub(super) fn reference(&self) -> Option<&str> {
+        self.options.reference.as_deref()
     }
 
     fn source(&self) -> String {
@@ -310,7 +315,7 @@ impl QualityJob {
     }
 
     /// The column of what was true in a table.
-    fn target(&self, columns: &Columns, source: &str) -> Result<String> {
+    pub(super) fn target(&self, columns: &Columns, source: &str) -> Result<String> {
         let has = |name: &str| columns.names().iter().any(|column| column == name);
         let of_project = self.project.as_ref().and_then(|p| p.config.train.target.as_deref());
         let usual = || [Some(ACTUAL), of_project].into_iter().flatten().find(|name| has(name));

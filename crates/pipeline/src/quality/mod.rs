@@ -2,6 +2,7 @@
 
 mod answers;
 mod columns;
+mod defined;
 mod found;
 mod inputs;
 mod job;
@@ -17,4 +18,6 @@ mod windows;
 pub use job::QualityJob;
 pub use options::{QualityOptions, Task};
 
+pub(crate) use defined::OfLabels;
+pub(crate) use job::ACTUAL;
 pub(crate) use windows::WindowQuality;

@@ -13,6 +13,7 @@ use trainyard_quality::Standing;
 use trainyard_report::quality::Part;
 
 use super::columns::{arrow, wanted};
+use super::defined::OfLabels;
 use super::found::Rows;
 use super::job::QualityJob;
 use super::known::Known;
@@ -38,8 +39,12 @@ type Places = BTreeMap<Window, Vec<usize>>;
 
 impl QualityJob {
     /// Judges each window of time that predictions lie in, all versions together and, where a window has several, each
-    /// by itself.
-    pub(crate) async fn windows(&self, length: WindowLength) -> Result<Vec<WindowQuality>> {
+    /// by itself; and what metrics come to that are of what was true.
+    pub(crate) async fn windows(
+        &self,
+        length: WindowLength,
+        of_labels: &OfLabels,
+    ) -> Result<Vec<WindowQuality>> {
         let predictions = Box::pin(self.predictions()).await?;
         let (columns, source) = (&predictions.columns, predictions.source.as_str());
         let time = self.time_column();
@@ -59,13 +64,23 @@ impl QualityJob {
         let placed = |rows: &Rows| places(columns, source, &rows.positions, time, length);
         let labelled = known.labelled.as_ref().map(placed).transpose()?.unwrap_or_default();
         let sample = placed(&known.sample)?;
+        let defined = match &known.labelled {
+            Some(rows) if !of_labels.metrics.is_empty() => {
+                Some(self.defined(of_labels, columns, rows)?)
+            }
+            _ => None,
+        };
         let windows: BTreeSet<Window> = labelled.keys().chain(sample.keys()).copied().collect();
         let mut all = Vec::with_capacity(windows.len());
         for window in windows {
             let labels = known.labelled.as_ref();
             let labels = labels.and_then(|rows| Some(rows.of(labelled.get(&window)?)));
             let came = sample.get(&window).map(|places| known.sample.of(places));
-            all.push(judged(&known, window, labels.as_ref(), came.as_ref())?);
+            let mut judged = judged(&known, window, labels.as_ref(), came.as_ref())?;
+            if let Some((defined, places)) = defined.as_ref().zip(labelled.get(&window)) {
+                judged.measures.extend(defined.measures(places)?);
+            }
+            all.push(judged);
         }
         Ok(all)
     }

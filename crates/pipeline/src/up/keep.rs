@@ -81,6 +81,8 @@ impl Outage {
             let mut ongoing = ongoing.lock().await;
             let have_heard = ongoing.say(&project, About::KeptUp, reason.as_deref()).await;
             is_heard.store(have_heard, Ordering::Relaxed);
+            // What somebody did not hear of what happened before.
+            notify(&project, &[]).await;
         });
     }
 

@@ -78,6 +78,8 @@ struct Source<'a> {
 #[derive(Serialize)]
 struct Dataset<'a> {
     verdict: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<RoleJson>,
     drift: bool,
     tested_columns: usize,
     drifted_columns: usize,
@@ -88,6 +90,13 @@ struct Dataset<'a> {
     compat: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidently_error: Option<&'a str>,
+}
+
+/// The columns of a role by themselves.
+#[derive(Serialize)]
+struct RoleJson {
+    role: &'static str,
+    verdict: &'static str,
 }
 
 #[derive(Serialize)]
@@ -200,6 +209,11 @@ fn findings(findings: &[Finding]) -> Vec<FindingJson<'_>> {
 fn dataset(drift: &DatasetDrift) -> Dataset<'_> {
     Dataset {
         verdict: drift.verdict().name(),
+        roles: drift
+            .by_role()
+            .into_iter()
+            .map(|(role, verdict)| RoleJson { role: role.name(), verdict: verdict.name() })
+            .collect(),
         drift: drift.dataset_drift,
         tested_columns: drift.tested,
         drifted_columns: drift.drifted,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use trainyard_drift::{
-    ColumnDrift, Correction, DatasetDrift, DatasetVerdict, ScoreKind, SegmentDrift, Verdict,
+    ColumnDrift, Correction, DatasetDrift, DatasetVerdict, Role, ScoreKind, SegmentDrift, Verdict,
 };
 
 use super::change::change;
@@ -45,6 +45,16 @@ pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
 /// Columns that a sentence names.
 const NAMED_MAX: usize = 5;
 
+/// What a role is to the model, and the verdict on its columns.
+fn of_role((role, verdict): (Role, DatasetVerdict)) -> String {
+    let who = match role {
+        Role::Feature => "features",
+        Role::Prediction => "the prediction",
+        Role::Target => "the target",
+    };
+    format!("{who} {}", verdict.name())
+}
+
 /// The verdict with its numbers.
 pub(super) fn summary(drift: &DatasetDrift) -> String {
     if drift.is_too_small() {
@@ -72,6 +82,10 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
         let change = change(worst);
         let change = if change.is_empty() { change } else { format!(" ({change})") };
         let _infallible = write!(text, " Most of all: {}{change}.", worst.name);
+    }
+    let roles: Vec<String> = drift.by_role().into_iter().map(of_role).collect();
+    if !roles.is_empty() {
+        let _infallible = write!(text, " By themselves: {}.", roles.join(", "));
     }
     let unknown: Vec<&str> = drift.unknown().map(|column| column.name.as_str()).collect();
     if !unknown.is_empty() {

@@ -188,6 +188,76 @@ fn labels_that_come_late_judge_their_window() {
 }
 
 #[test]
+fn metrics_of_what_was_true_are_known_once_labels_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut current = String::from("time,request_id,amount,prediction\n");
+    let mut holdout = String::from("amount,prediction,actual\n");
+    let mut labels = [String::new(), String::new()];
+    for (day, of_day) in (0..).zip(&mut labels) {
+        for row in day * 100..(day + 1) * 100 {
+            let (hour, said) = (row % 24, if row % 2 == 0 { "yes" } else { "no" });
+            writeln!(current, "2026-02-{:02}T{hour:02}:00:00,{row},{},{said}", day + 1, row % 10)
+                .unwrap();
+            writeln!(holdout, "{},{said},{said}", row % 10).unwrap();
+            let actual = if row % 4 == 0 { "no" } else { said };
+            writeln!(of_day, "{row},{actual}").unwrap();
+        }
+    }
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    write("reference.csv", &current);
+    write("current.csv", &current);
+    write("holdout.csv", &holdout);
+    let settings = "[monitor.metrics]\n\
+        profit = \"sum(case when prediction = yes and actual = yes then amount when prediction = yes then -5 else 0 end)\"\n\
+        right = \"share(prediction = actual)\"\n\
+        odd = \"sum(nothing) + count(actual = yes)\"\n\
+        [[monitor.alert]]\nmetric = \"right\"\nbelow_reference = 0.1\n";
+    write("monitor.toml", settings);
+    let usual = ["--columns=amount,prediction", "--config=monitor.toml", "--no-log"];
+    let unlabelled = looked(folder, &usual);
+    for window in unlabelled["windows"].as_array().unwrap() {
+        for name in ["profit", "right", "odd"] {
+            assert_eq!(measure(window, "unknown", Some(name), None), 1.0, "{window}");
+        }
+    }
+    assert_eq!(unlabelled["alerts"].as_array().unwrap().len(), 3, "{}", unlabelled["alerts"]);
+    let labelled = ["--labels=labels.csv", "--labelled-reference=holdout.csv"];
+    let look = |days: usize| {
+        write("labels.csv", &format!("request_id,actual\n{}", labels[..days].concat()));
+        looked(folder, &[usual.as_slice(), &labelled].concat())
+    };
+    let first = look(1);
+    assert_eq!(first["windows"][1]["labelled"], 0);
+    let has = |window: &Value, name: &str| {
+        window["measures"].as_array().unwrap().iter().any(|one| one["metric"] == name)
+    };
+    assert!(!has(&first["windows"][1], "profit"), "no label of that day came");
+    let then = look(2);
+    assert_eq!(looked_at(&then), [begins(2)]);
+    for window in then["windows"].as_array().unwrap() {
+        // Of a hundred rows 25 were rightly a yes, of 2, 6 and, in turns, 0, 4 or 8, and 25 wrongly.
+        let expected =
+            (0..100).filter(|row| row % 4 == 2).map(|row| f64::from(row % 10)).sum::<f64>();
+        assert_eq!(measure(window, "profit", None, None), expected - 125.0, "{window}");
+        assert_eq!(measure(window, "right", None, None), 0.75);
+        assert_eq!(measure(window, "unknown", Some("right"), None), 0.0);
+        assert_eq!(measure(window, "unknown", Some("odd"), None), 1.0);
+        let measures = window["measures"].as_array().unwrap();
+        let right = measures.iter().find(|one| one["metric"] == "right").unwrap();
+        assert_eq!((&right["about"], &right["samples"]), (&"quality".into(), &100.into()));
+        assert_eq!(right["reference"], 1.0);
+    }
+    let alerts = then["alerts"].as_array().unwrap();
+    let of = |name: &str| {
+        alerts.iter().any(|one| {
+            one["rule"] == name || one["series"]["column"] == name && one["ended"].is_null()
+        })
+    };
+    assert!(of("right") && of("odd") && !of("profit"), "{alerts:?}");
+}
+
+#[test]
 fn an_alert_is_told_once_and_so_is_that_it_is_over() {
     let (url, received) = receiver();
     let mut project = TestProject::iris();
@@ -257,11 +327,23 @@ fn metrics_of_ones_own_are_measured_in_windows_and_segments_and_alerted_on() {
         assert_eq!((&big["about"], &big["reference"]), (&"data".into(), &0.0.into()));
         let said = window["remarks"].to_string();
         assert!(said.contains("gone is not known: ") && said.contains("what"), "{said}");
+        // What nobody knows is not well, and rings without a rule.
+        assert!(measure(window, "verdict", None, None) >= 1.0, "{window}");
+        assert_eq!(measure(window, "unknown", Some("gone"), None), 1.0);
+        assert_eq!(measure(window, "unknown", Some("big"), None), 0.0);
     }
     let alerts = first["alerts"].as_array().unwrap();
     let alert = |alert: &Value| (alert["rule"].clone(), alert["began"]["begins"].clone());
     let alerts: Vec<_> = alerts.iter().map(alert).collect();
-    assert_eq!(alerts, [("big".into(), begins(5).into())]);
+    assert_eq!(alerts, [("big".into(), begins(5).into()), ("unknown".into(), begins(1).into())]);
+    let failing = ["--window", "1d", "--time-column", "time", "--config", "monitor.toml"];
+    let failed = monitor(
+        folder,
+        &[failing.as_slice(), &["--segment", "side", "--fail-on", "warning"]].concat(),
+    );
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert_eq!(failed.status.code(), Some(4), "{said}");
+    assert!(said.contains("is warning: gone is not known"), "{said}");
     // A definition that changes is one more look at all.
     assert!(looked_at(&look()).is_empty());
     std::fs::write(folder.join("monitor.toml"), settings.replace("/ 2", "/ 4")).unwrap();
@@ -278,6 +360,17 @@ fn metrics_of_ones_own_are_measured_in_windows_and_segments_and_alerted_on() {
     let window = &then["windows"][0];
     assert!(window["measures"].as_array().unwrap().iter().all(|one| one["metric"] != "gone"));
     assert!(window["remarks"].to_string().contains("gone is not known: there is no column"));
+    // A profile has no rows, so that nobody knows how far a metric is from it.
+    let profiled = ["profile", "reference.csv", "-o", "reference.profile"];
+    stdout_of(&trainyard().current_dir(folder).args(profiled).output().unwrap(), 0);
+    let sides = ["monitor", "--reference", "reference.profile", "--current", "current.csv"];
+    let output = trainyard().current_dir(folder).args(sides).args(failing).arg("--json").output();
+    let then: Value = serde_json::from_str(&stdout_of(&output.unwrap(), 0)).unwrap();
+    let window = &then["windows"][0];
+    assert_eq!(measure(window, "big", None, None), 0.0);
+    assert_eq!(measure(window, "unknown", Some("big"), None), 1.0);
+    assert_eq!(measure(window, "unknown", Some("left"), None), 0.0);
+    assert!(window["remarks"].to_string().contains("big of the reference is not known"));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Numbers that a project defines (`[monitor.metrics]`), computed of the rows of each window and beside it of the reference's.
 //! Windows of which rows are gone have none: summaries know columns, and not which values stand in one row.
 
+use std::collections::BTreeSet;
+
 use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_select::concat::concat;
 use trainyard_data::Metric;
@@ -17,8 +19,18 @@ use crate::Result;
 const NO_ROWS: &str =
     "what [monitor.metrics] defines is not known: it is of rows, which are not here";
 
-/// The metrics of a project, by name.
-pub(super) struct Defined(Vec<(String, Metric)>);
+/// What is said where there is nothing to compute of.
+const NO_VALUE: &str = "no row has a value, or it is divided by zero";
+
+/// What is said where a rule needs what is not there.
+const NO_REFERENCE: &str = "of the reference is not known, which has no rows, lacks a column or has no value, and a rule is relative to it";
+
+/// The metrics of a project that are of columns alone, by name.
+pub(super) struct Defined {
+    metrics: Vec<(String, Metric)>,
+    /// Those of them that a rule holds to the reference.
+    relative: BTreeSet<String>,
+}
 
 /// What one of them is in one window.
 struct Computed {
@@ -28,13 +40,17 @@ struct Computed {
 }
 
 impl Defined {
-    pub(super) fn of(settings: &Settings) -> Result<Self> {
-        let one = |(name, text): (&String, &String)| Ok((name.clone(), text.parse()?));
-        Ok(Self(settings.metrics.iter().map(one).collect::<Result<_>>()?))
+    /// All but those of what was true, which are known once labels came ([`super::judged`]).
+    pub(super) fn of(settings: &Settings, of_labels: &[(String, Metric)]) -> Result<Self> {
+        let is_of_columns = |name: &str| of_labels.iter().all(|(other, _)| other != name);
+        let relative = settings.relative_metrics();
+        let mut metrics = settings.parsed_metrics()?;
+        metrics.retain(|(name, _)| is_of_columns(name));
+        Ok(Self { metrics, relative })
     }
 
     /// Adds what they are to the results of these windows, of a part of the data if one is named. A metric that cannot be
-    /// computed, as a column is gone, is said to be so, and keeps nothing else from being looked at.
+    /// computed, as a column is gone, is said to be so, is told, and keeps nothing else from being looked at.
     pub(super) fn add<'a>(
         &self,
         sides: &Sides,
@@ -42,7 +58,7 @@ impl Defined {
         segment: Option<&str>,
         results: impl Iterator<Item = (usize, &'a mut WindowResult)>,
     ) -> Result<()> {
-        if self.0.is_empty() {
+        if self.metrics.is_empty() {
             return Ok(());
         }
         let mut of_rows: Vec<(usize, &mut WindowResult)> = Vec::new();
@@ -50,35 +66,46 @@ impl Defined {
             if placed.has_rows(place) {
                 of_rows.push((place, result));
             } else if segment.is_none() {
-                result.remarks.push(NO_ROWS.to_owned());
+                result.doubt(NO_ROWS.to_owned());
+                // It is so as long as rows go before they are looked at: nobody is told each time.
+                result.extend(self.metrics.iter().map(|(name, _)| Measure {
+                    is_alarming: None,
+                    ..Measure::unknown(About::Data, name, true)
+                }));
             }
         }
         if of_rows.is_empty() {
             return Ok(());
         }
-        for (name, metric) in &self.0 {
+        for (name, metric) in &self.metrics {
             let places: Vec<usize> = of_rows.iter().map(|(place, _)| *place).collect();
             for Computed { place, value, reference } in values(metric, sides, placed, &places)? {
                 let Some((_, result)) = of_rows.iter_mut().find(|(at, _)| *at == place) else {
                     continue;
                 };
-                match (value, segment) {
-                    (Ok(Some(value)), segment) => {
-                        let measure = Measure::new(About::Data, name, value).beside(reference);
-                        result.extend([match segment {
-                            Some(segment) => measure.of_segment(segment),
-                            None => measure,
-                        }]);
+                let Some(segment) = segment else {
+                    let why = match value {
+                        Ok(Some(_)) if reference.is_none() && self.relative.contains(name) => {
+                            Some(format!("{name} {NO_REFERENCE}"))
+                        }
+                        Ok(Some(_)) => None,
+                        Ok(None) => Some(format!("{name} is not known: {NO_VALUE}")),
+                        Err(ref reason) => Some(format!("{name} is not known: {reason}")),
+                    };
+                    let unknown = Measure::unknown(About::Data, name, why.is_some());
+                    if let Some(why) = why {
+                        result.doubt(why);
                     }
-                    // Of the whole it is said, too, and a part may have no rows with a value.
-                    (_, Some(_)) => {}
-                    (Ok(None), None) => {
-                        let why = "no row has a value, or it is divided by zero";
-                        result.remarks.push(format!("{name} is not known: {why}"));
-                    }
-                    (Err(reason), None) => {
-                        result.remarks.push(format!("{name} is not known: {reason}"));
-                    }
+                    let known = value.ok().flatten();
+                    let known = known.map(|value| Measure::new(About::Data, name, value));
+                    let known = known.map(|measure| measure.beside(reference));
+                    result.extend(known.into_iter().chain([unknown]));
+                    continue;
+                };
+                // Of the whole it is said, too, where it is not known, and a part may have no rows with a value.
+                if let Ok(Some(value)) = value {
+                    let measure = Measure::new(About::Data, name, value).beside(reference);
+                    result.extend([measure.of_segment(segment)]);
                 }
             }
         }

@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 use trainyard_base::words::log_columns::TIME;
 use trainyard_data::{STDIN, instant};
 use trainyard_drift::{
-    About, AlertRule, Correction, Episode, News, Options, Profile, Window, WindowLength,
-    WindowResult, episodes, news,
+    About, AlertRule, Correction, Episode, News, Options, Window, WindowLength, WindowResult,
+    episodes, news,
 };
 use trainyard_serve::LogReading;
 
@@ -103,17 +103,11 @@ impl MonitorJob {
             Box::pin(table.load(&mut placed, &is_wanted, &names, memory)).await?;
         }
         placed.keep(&is_wanted);
-        let before = |place: usize| -> Option<Profile> {
-            let window = placed.windows[place].window;
-            let kept = || history.windows.iter().rev().map(|kept| kept.result.window);
-            let last = match place.checked_sub(1) {
-                Some(last) => placed.windows[last].window,
-                None => kept().find(|one| *one < window)?,
-            };
-            folder.summary(last)
-        };
+        let before = |place: usize| folder.summary(window_before(place, &placed, &history)?);
         let wanted = placed.windows.iter().zip(&is_wanted).filter(|(_, is_wanted)| **is_wanted);
         let last = wanted.map(|(found, _)| found.window).max().max(history.last());
+        let rows = sides.reference.rows() + sides.current.rows();
+        let memory = job.settings.memory_of_windows(rows);
         let seen = pass(&sides, &placed, &is_wanted, &before, &job.options(), memory, progress)?;
         let mut looked = Vec::new();
         for (found, seen) in placed.windows.iter().zip(seen) {
@@ -131,13 +125,16 @@ impl MonitorJob {
             let (time_sum, settings) = (found.time_sum, settings.clone());
             looked.push(KeptWindow { result, time_sum, settings });
         }
+        let of_labels = job.metrics_of_labels(&sides.current.names())?;
+        let defined = Defined::of(&job.settings, &of_labels.metrics)?;
         let place = |one: &KeptWindow| placed.place(one.result.window);
         let results = looked.iter_mut().filter_map(|one| Some((place(one)?, &mut one.result)));
-        Defined::of(&job.settings)?.add(&sides, &placed, None, results)?;
+        defined.add(&sides, &placed, None, results)?;
+        job.miss_labels(length, &of_labels, looked.iter_mut().map(|one| &mut one.result));
         history.title.clone_from(&sides.meta.title);
         history.reference.clone_from(&sides.meta.reference);
         history.current.clone_from(&sides.meta.current);
-        Box::pin(job.add_segments(sides, length, &mut looked)).await?;
+        Box::pin(job.add_segments(sides, length, &defined, &mut looked)).await?;
         looked.extend(partial);
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         history.put(looked);
@@ -146,7 +143,7 @@ impl MonitorJob {
         let has_ended = |window| length.milliseconds().is_some() && span.has_ended(window);
         history.close(has_ended, &placed.windows);
         // Labels come when rows do not.
-        let judged = Box::pin(job.judged_windows(length)).await?;
+        let judged = Box::pin(job.judged_windows(length, &of_labels)).await?;
         let relabelled = history.judge(judged, &of_rows);
         looked_at.extend(&relabelled);
         looked_at.sort_unstable();
@@ -182,7 +179,13 @@ impl MonitorJob {
 
     /// The rules that count.
     pub fn rules(&self) -> Vec<AlertRule> {
-        self.settings.alerts.clone().unwrap_or_else(AlertRule::usual)
+        let mut rules = self.settings.alerts.clone().unwrap_or_else(AlertRule::usual);
+        let unknown = AlertRule::unknown();
+        let is_about_it = |rule: &AlertRule| rule.metric == unknown.metric;
+        if !self.settings.metrics.is_empty() && !rules.iter().any(is_about_it) {
+            rules.push(unknown);
+        }
+        rules
     }
 
     /// Rules that flags and file together must keep.
@@ -274,6 +277,7 @@ impl MonitorJob {
         &self,
         sides: Sides,
         length: WindowLength,
+        defined: &Defined,
         looked: &mut [KeptWindow],
     ) -> Result<()> {
         let Some(asked) = &self.settings.segments else { return Ok(()) };
@@ -306,7 +310,7 @@ impl MonitorJob {
             }
             let place = |one: &KeptWindow| placed.place(one.result.window);
             let results = looked.iter_mut().filter_map(|one| Some((place(one)?, &mut one.result)));
-            Defined::of(&job.settings)?.add(&sides, &placed, Some(&name), results)?;
+            defined.add(&sides, &placed, Some(&name), results)?;
         }
         Ok(())
     }
@@ -398,6 +402,15 @@ fn decisive(settings: &Settings) -> String {
         .replace("engine_driver: None, engine_timeout: None, ", "")
         .replace("target: None, prediction: None, ", "target: None, ")
         .replace("metrics: {}, ", "")
+}
+
+/// The window before the one at a place: of those that are there, or of those that were looked at before.
+fn window_before(place: usize, placed: &Placed, history: &History) -> Option<Window> {
+    let window = placed.windows[place].window;
+    if let Some(last) = place.checked_sub(1) {
+        return Some(placed.windows[last].window);
+    }
+    history.windows.iter().rev().map(|kept| kept.result.window).find(|one| *one < window)
 }
 
 /// Which windows are looked at now.

@@ -87,8 +87,9 @@ impl MonitorJob {
         let serious = last.whole(About::Data, metric::SERIOUS_FINDINGS);
         let serious = serious.map_or(0, |measure| measure.value as usize);
         let fails = fails_on.iter().any(|choice| choice.holds(verdict, serious));
-        // Serious findings are said first, and metrics that are not known are no reason.
-        let is_said = serious > 0 || verdict == DatasetVerdict::Broken;
+        // Serious findings are said first; a metric that is not known is no reason for more than a warning.
+        let is_said =
+            serious > 0 || [DatasetVerdict::Warning, DatasetVerdict::Broken].contains(&verdict);
         fails.then(|| match last.remarks.first().filter(|_| is_said) {
             Some(remark) => format!("the verdict on {name} is {}: {remark}", verdict.name()),
             None => format!("the verdict on {name} is {}", verdict.name()),

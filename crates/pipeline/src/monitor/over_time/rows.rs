@@ -10,6 +10,7 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array as _, ArrayRef, UInt32Array};
 use arrow_cast::cast;
 use arrow_select::take::take;
+use rayon::prelude::*;
 use trainyard_data::arrow_schema::{ArrowError, DataType, TimeUnit};
 use trainyard_drift::{Finding, Window, WindowLength};
 use trainyard_serve::LogSummary;
@@ -241,15 +242,19 @@ impl Placed {
         is_wanted: &mut [bool],
         names: &[String],
         memory: u64,
-        is_known: &dyn Fn(&Found) -> bool,
+        is_known: &(dyn Fn(&Found) -> bool + Sync),
     ) -> Result<()> {
         let all = self.summed.iter().zip(is_wanted.iter());
         let wanted = all.filter(|(_, is_wanted)| **is_wanted).filter_map(|(one, _)| one.as_ref());
         let parts: Vec<usize> = wanted.map(Summed::parts).collect();
         let room = room(&parts, names.len(), memory)?;
-        let windows = self.windows.iter_mut().zip(&mut self.summed);
-        for ((found, summed), is_wanted) in windows.zip(is_wanted) {
-            let Some(summed) = summed.as_mut().filter(|_| *is_wanted) else { continue };
+        let windows = self.windows.iter_mut().zip(&mut self.summed).zip(is_wanted);
+        let wanted = windows.filter_map(|((found, summed), is_wanted)| {
+            let summed = summed.as_mut().filter(|_| *is_wanted)?;
+            Some((found, summed, is_wanted))
+        });
+        // Most windows are small, and there are many.
+        wanted.collect::<Vec<_>>().into_par_iter().for_each(|(found, summed, is_wanted)| {
             let was_in_doubt = summed.is_in_doubt();
             if let Err(error) = summed.load(names, room) {
                 tracing::warn!(%error, "a window is not looked at now");
@@ -259,7 +264,7 @@ impl Placed {
                 // It is looked at again once it is not.
                 found.time_sum = !found.time_sum;
             }
-        }
+        });
         Ok(())
     }
 

@@ -232,7 +232,9 @@ impl Summed {
         let wanted: Vec<&String> =
             names.iter().filter(|name| !self.left_out.contains(*name)).collect();
         let parts = self.parts.len().clamp(1, PARTS_AT_ONCE);
-        let at_once = (READ_BYTES / LogSummary::COLUMN_BYTES_MAX / parts).max(1);
+        // Several windows are read beside each other.
+        let share = READ_BYTES / rayon::current_num_threads();
+        let at_once = (share / LogSummary::COLUMN_BYTES_MAX / parts).max(1);
         for names in wanted.chunks(at_once) {
             self.load_some(names, room)?;
         }

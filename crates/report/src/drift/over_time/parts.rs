@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use maud::{Markup, html};
 use trainyard_drift::{
-    About, DatasetVerdict, Episode, Measure, Window, WindowLength, WindowResult,
+    About, DatasetVerdict, Episode, Measure, Window, WindowLength, WindowResult, metric,
 };
 
 use super::super::state::sign;
@@ -145,7 +145,11 @@ impl<'a> WindowParts<'a> {
 /// What is beyond, what is wanted, and since when.
 pub(super) fn alert(one: &Episode, length: WindowLength) -> Markup {
     html! {
-        (one.series) " is " b { (short(one.value)) }
+        @if one.series.metric == metric::UNKNOWN {
+            b { (one.sentence()) }
+        } @else {
+            (one.series) " is " b { (short(one.value)) }
+        }
         @if let Some(low) = one.range.low { ", at least " (short(low)) " is wanted" }
         @if let Some(high) = one.range.high { ", at most " (short(high)) " is wanted" }
         ", since " (one.began.name(length))

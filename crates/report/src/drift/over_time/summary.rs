@@ -4,7 +4,12 @@ use trainyard_drift::{About, DatasetVerdict, Measure, WindowResult, metric};
 
 /// The verdict of a window on all data.
 pub(super) fn verdict(result: &WindowResult) -> Option<DatasetVerdict> {
-    let value = result.whole(About::Drift, metric::VERDICT)?.value;
+    verdict_of(result, metric::VERDICT)
+}
+
+/// The verdict that a measure of this name is, on all data.
+pub(super) fn verdict_of(result: &WindowResult, metric: &str) -> Option<DatasetVerdict> {
+    let value = result.whole(About::Drift, metric)?.value;
     DatasetVerdict::ALL.into_iter().find(|verdict| f64::from(*verdict as u8) == value)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use trainyard_drift::{About, Episode, WindowLength, WindowResult};
+use trainyard_drift::{About, Episode, WindowLength, WindowResult, metric};
 
 use super::super::state::sign;
 use super::super::wrapped::{WIDTH, cut, plain, width};
@@ -36,12 +36,12 @@ pub fn windows_text(results: &[WindowResult], length: WindowLength, alerts: &[Ep
         out.push_str("\nAlerts\n");
         for one in ongoing.iter().take(ALERTS_MAX) {
             let since = one.began.name(length);
-            let text = format!(
-                "  ▲ {}: {} is {}, since {since}",
-                one.rule,
-                plain(&one.series.to_string()),
-                short(one.value)
-            );
+            let said = if one.series.metric == metric::UNKNOWN {
+                one.sentence()
+            } else {
+                format!("{} is {}", one.series, short(one.value))
+            };
+            let text = format!("  ▲ {}: {}, since {since}", one.rule, plain(&said));
             let _infallible = writeln!(out, "{}", cut(&text, WIDTH));
         }
         if ongoing.len() > ALERTS_MAX {

@@ -7,11 +7,18 @@ use trainyard_drift::{About, Episode, Measure, WindowLength, WindowResult, metri
 
 use super::super::state::sign;
 use super::parts::alert;
-use super::summary::verdict;
+use super::summary::{verdict, verdict_of};
 use crate::number::{count, percent, short};
 
 /// Rows of a table: nobody reads more, and a thousand columns are a hundred kilobytes.
 const ROWS_MAX: usize = 1000;
+
+/// Verdicts of windows that are of some columns by themselves, and of which.
+const ROLES: [(&str, &str); 3] = [
+    ("features", metric::FEATURES_VERDICT),
+    ("the prediction", metric::PREDICTION_VERDICT),
+    ("the target", metric::TARGET_VERDICT),
+];
 
 /// Measures of a column, none where it was not tested, or is no number.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +38,9 @@ pub fn window_report(result: &WindowResult, length: WindowLength, alerts: &[Epis
     html! {
         p {
             @if let Some(is) = verdict(result) { b class=(is.name()) { (sign(is)) " " (is.name()) } ", " }
+            @for (who, name) in ROLES {
+                @if let Some(is) = verdict_of(result, name) { (who) " " (is.name()) ", " }
+            }
             (count(result.rows)) " rows"
             @if let Some(labelled) = result.labelled { ", " (count(labelled)) " of them with a label" }
             @if result.is_open { ". Rows may still come." }
@@ -52,7 +62,10 @@ pub fn window_report(result: &WindowResult, length: WindowLength, alerts: &[Epis
 
 /// Measured and estimated quality, of each version and part of the data.
 fn quality(result: &WindowResult) -> Markup {
-    let is_quality = |one: &&Measure| matches!(one.about, About::Quality | About::Estimate);
+    // What is not known is an alert, and no number of quality.
+    let is_quality = |one: &&Measure| {
+        matches!(one.about, About::Quality | About::Estimate) && one.metric != metric::UNKNOWN
+    };
     let measures: Vec<&Measure> =
         result.measures.iter().filter(is_quality).take(ROWS_MAX).collect();
     html! {
@@ -87,7 +100,9 @@ fn whose(measure: &Measure) -> String {
 /// A line a column, those that drifted first.
 fn columns(result: &WindowResult) -> Markup {
     let mut named: BTreeMap<&str, Column<'_>> = BTreeMap::new();
-    let whole = |one: &&Measure| one.segment.is_none() && one.version.is_none();
+    let whole = |one: &&Measure| {
+        one.segment.is_none() && one.version.is_none() && one.metric != metric::UNKNOWN
+    };
     for one in result.measures.iter().filter(whole) {
         let Some(name) = one.column.as_deref() else { continue };
         let column = named.entry(name).or_default();
@@ -213,6 +228,8 @@ mod tests {
         let wrong = score.clone().of_column("b").alarming(true);
         result.extend([
             Measure::new(About::Drift, metric::VERDICT, 2.0),
+            Measure::new(About::Drift, metric::PREDICTION_VERDICT, 0.0),
+            Measure::unknown(About::Quality, "profit", true),
             score.clone().of_column("a").alarming(false),
             wrong.clone(),
             Measure::new(About::Data, metric::MEAN, 7.0).of_column("b").beside(Some(5.0)),
@@ -235,7 +252,7 @@ mod tests {
         };
         let page = of(&[episode(0, None)]);
         for told in [
-            "▲ drift</b>, 1\u{202f}234 rows, 200 of them with a label",
+            "▲ drift</b>, the prediction stable, 1\u{202f}234 rows, 200 of them with a label",
             "drift_score of b is <b>0.25</b>, since rows 1–10",
             "&lt;all&gt;",
             "estimated accuracy",
@@ -244,6 +261,7 @@ mod tests {
         ] {
             assert!(page.contains(told), "{told}: {page}");
         }
+        assert!(!page.contains("profit"), "it is no column: {page}");
         assert_eq!(page.matches("c = 1</th>").count(), 1, "a part that is there twice: {page}");
         let place = |text: &str| page.find(text).unwrap();
         assert!(place("<th scope=\"row\">b</th>") < place("<th scope=\"row\">a</th>"), "{page}");
