@@ -192,8 +192,6 @@ mod tests {
         assert_eq!(options.kinds["id"], Kind::Unknown);
         assert_eq!(options.bins, Bins::ReferenceQuantiles(10));
         assert_eq!(settings.memory.unwrap().0, 512_000_000);
-        assert_eq!(settings.memory_of_windows(10), 512_000_000);
-        assert!(Settings::default().memory_of_windows(10) <= 1 << 30);
     }
 
     #[test]

@@ -23,9 +23,6 @@ const VOLUME_WINDOWS: u32 = 7;
 /// Days differ by less: a Sunday has half the rows of a Monday, an hour's outage costs a few percent.
 const WINDOW_VOLUME_FACTOR: f64 = 3.0;
 
-/// Bytes for each row, and in all, that windows take at most where nothing is said: with so many, and with eight times as
-/// many, 30 windows of 1,000,000 rows take the same time, as values that repeat are counted once they fill their share.
-const WINDOWS_ROW_BYTES: u64 = 64;
 const WINDOWS_BYTES_MIN: u64 = 1 << 30;
 
 /// Where the page is written if nothing else is said.
@@ -162,12 +159,6 @@ impl Settings {
     /// Bytes to spend on data: what was asked for, or half of what is free.
     pub fn memory(&self) -> u64 {
         self.memory.map_or_else(half_of_free, |bytes| bytes.0)
-    }
-
-    /// The same for windows of so many rows. More than that makes nothing faster, unless it is asked for.
-    pub(super) fn memory_of_windows(&self, rows: u64) -> u64 {
-        let useful = rows.saturating_mul(WINDOWS_ROW_BYTES).max(WINDOWS_BYTES_MIN);
-        self.memory.map_or_else(|| half_of_free().min(useful), |bytes| bytes.0)
     }
 
     /// Which rows of the reference count: those that conditions choose, which are about the data. Windows of

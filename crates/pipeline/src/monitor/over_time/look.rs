@@ -106,8 +106,6 @@ impl MonitorJob {
         let before = |place: usize| folder.summary(window_before(place, &placed, &history)?);
         let wanted = placed.windows.iter().zip(&is_wanted).filter(|(_, is_wanted)| **is_wanted);
         let last = wanted.map(|(found, _)| found.window).max().max(history.last());
-        let rows = sides.reference.rows() + sides.current.rows();
-        let memory = job.settings.memory_of_windows(rows);
         let seen = pass(&sides, &placed, &is_wanted, &before, &job.options(), memory, progress)?;
         let mut looked = Vec::new();
         for (found, seen) in placed.windows.iter().zip(seen) {
