@@ -23,8 +23,6 @@ const VOLUME_WINDOWS: u32 = 7;
 /// Days differ by less: a Sunday has half the rows of a Monday, an hour's outage costs a few percent.
 const WINDOW_VOLUME_FACTOR: f64 = 3.0;
 
-const WINDOWS_BYTES_MIN: u64 = 1 << 30;
-
 /// Where the page is written if nothing else is said.
 const REPORT: &str = "reports/drift.html";
 
