@@ -184,7 +184,7 @@ impl Predictor for SklearnModel {
     }
 
     fn knows_names(&self) -> bool {
-        self.names.are_known()
+        self.names.are_known() || self.estimator.takes_frame()
     }
 
     fn size_bytes(&self) -> usize {

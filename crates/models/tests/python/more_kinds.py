@@ -110,7 +110,7 @@ def densities(X, yr):
             save(f"bayesian_{covariance}_{prior}", model.fit(X), rows, tolerance=1e-9)
     for name, model in {"plain": Birch(), "many": Birch(threshold=0.2, branching_factor=10, n_clusters=None), "few": Birch(threshold=0.3, n_clusters=2)}.items():
         save(f"birch_{name}", model.fit(X), rows)
-        save_method(f"birch_{name}_distances", model, "transform", rows, tolerance=1e-9)
+        save_method(f"birch_{name}_distances", model, "transform", rows, ("cloudpickle",), tolerance=1e-9)
     grid = RNG.integers(0, 5, (150, 2)).astype(float)
     for name, given in {"plain": {}, "few": {"n_neighbors": 3}, "manhattan": {"metric": "manhattan"}, "minkowski": {"p": 3}, "share": {"contamination": 0.1}, "brute": {"algorithm": "brute", "n_neighbors": 7}, "all": {"n_neighbors": 1000}}.items():
         model = LocalOutlierFactor(novelty=True, **given).fit(X)

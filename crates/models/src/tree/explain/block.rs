@@ -91,7 +91,8 @@ impl<'a, X: Scalar> Block<'a, X> {
     pub(super) fn goes_left(&self, node: Wide<X::Key>) -> bool {
         let first = (node.feature & 0x7fff_ffff) as usize * self.count;
         let key = self.keys.get(first).copied().unwrap_or(X::MISSING);
-        key <= node.threshold || (key == X::MISSING && node.feature >> 31 == 1)
+        // Without a branch: which way a row goes is anybody's guess.
+        (key <= node.threshold) | ((key == X::MISSING) & (node.feature >> 31 == 1))
     }
 
     /// Of each row what is in `from` and, where it goes left at the split, this bit.

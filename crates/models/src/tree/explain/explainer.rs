@@ -15,7 +15,7 @@ const DEPTH_MAX: u32 = 1000;
 const CELLS_MAX: usize = 1 << 23;
 
 /// Fewer rows than these are explained one by one, where all trees have tables.
-const FEW_ROWS: usize = 6;
+const FEW_ROWS: usize = 7;
 
 /// Why a forest cannot be explained.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
