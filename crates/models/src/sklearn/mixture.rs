@@ -123,7 +123,10 @@ fn axes(fields: Fields<'_>, components: usize, width: usize) -> Result<Vec<Axes>
 
 /// What a Bayesian mixture expects of the logarithms of its weights and precisions.
 fn bayesian_constants(fields: Fields<'_>, components: usize, width: usize) -> Result<Vec<f64>> {
-    let freedom = fields.numbers("degrees_of_freedom_")?;
+    let mut freedom = fields.numbers("degrees_of_freedom_")?;
+    if let ("tied", &[of_all]) = (fields.text("covariance_type", "full"), freedom.as_slice()) {
+        freedom = vec![of_all; components];
+    }
     let precisions = fields.numbers("mean_precision_")?;
     fields.check_length("degrees_of_freedom_", freedom.len(), components)?;
     fields.check_length("mean_precision_", precisions.len(), components)?;
