@@ -89,7 +89,8 @@ def likenesses(X, yr):
         kernel = {"kernel": name.split("_")[0], **given}
         for components in (2, None) if name != "sigmoid" else ():  # whose matrix is not that of lengths
             save(f"kernel_pca_{name}_{components}", KernelPCA(components, **kernel).fit(X), rows, tolerance=1e-9)
-        save(f"nystroem_{name}", Nystroem(n_components=20, random_state=0, **kernel).fit(X), rows, tolerance=1e-9)
+        # Lines of five columns are of five directions: of more than that nothing but rounding is left.
+        save(f"nystroem_{name}", Nystroem(n_components=5 if name == "linear" else 20, random_state=0, **kernel).fit(X), rows, tolerance=1e-9)
     save("nystroem_laplacian", Nystroem("laplacian", n_components=20, random_state=0).fit(X), rows, tolerance=1e-9)
     save("kernel_pca_zero", KernelPCA(kernel="linear", remove_zero_eig=True).fit(X[:, [0, 0, 1]]), rows[:, [0, 0, 1]], tolerance=1e-9)
     save("kernel_cosine", KernelRidge(kernel="cosine").fit(X, yr), rows, tolerance=1e-7)
