@@ -176,7 +176,9 @@ impl Estimator for Mixture {
         for row in shares.each_row_mut() {
             let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let log = row.iter().map(|x| (x - max).exp()).sum::<f64>().ln() + max;
-            row.iter_mut().for_each(|x| *x = (*x - log).exp());
+            for x in row {
+                *x = (*x - log).exp();
+            }
         }
         Ok(shares)
     }

@@ -11,10 +11,6 @@ use crate::{Error, Result};
 
 /// A fitted search.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each says something of its own of the fitted search"
-)]
 pub(super) struct Search {
     pub(super) samples: Matrix,
     /// What an answer is made of, a row a sample: which of equally near samples with the same is taken does not matter.
