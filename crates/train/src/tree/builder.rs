@@ -287,12 +287,11 @@ impl<C: Criterion> Builder<'_, C> {
     /// Reorders the node's rows so that those that go left come first; returns where right begins.
     fn partition(&mut self, node: &Pending, split: &Split) -> usize {
         let rows = &mut self.rows[node.start..node.end];
-        let left = match self.discrete.get(split.feature) {
-            Some(Some(discrete)) => discrete.partition(rows, split.threshold),
-            _ => {
-                let column = self.matrix.column(split.feature);
-                partition(rows, |row| column[row as usize] <= split.threshold)
-            }
+        let left = if let Some(Some(discrete)) = self.discrete.get(split.feature) {
+            discrete.partition(rows, split.threshold)
+        } else {
+            let column = self.matrix.column(split.feature);
+            partition(rows, |row| column[row as usize] <= split.threshold)
         };
         node.start + left
     }
