@@ -10,7 +10,8 @@ use arrow_array::{Array as _, ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 
 use crate::any::is_json;
-use crate::input::{Cells, Input, is_place};
+use crate::fitted_names::is_place;
+use crate::input::{Cells, Input};
 use crate::{Error, Result};
 
 /// The texts of features, each with its number.

@@ -4,20 +4,62 @@
 //! columns are NaN, as pandas has them, and a column that misses all of its values is of the type that the
 //! model takes: without a signature nothing else says it.
 
-use std::borrow::Cow;
-
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    Array as _, ArrayRef, ArrowPrimitiveType, ListArray, PrimitiveArray, RecordBatch,
+    Array as _, ArrayRef, ArrowPrimitiveType, Float32Array, Float64Array, ListArray,
+    PrimitiveArray, RecordBatch,
 };
 use arrow_schema::DataType;
 
 use crate::any::{Cell, is_json};
 use crate::{Error, Result};
+
+/// Rows of numbers, row-major, and how many numbers a row has.
+pub(crate) type Rows<T> = (Vec<T>, usize);
+
+/// The rows of a batch in 32 bits.
+pub(crate) fn rows_f32(batch: &RecordBatch) -> Result<Rows<f32>> {
+    if let Some(rows) = plain_rows(batch, |x| x as f32, |x| x) {
+        return Ok(rows);
+    }
+    let input = Input::new(batch);
+    Ok((input.rows_f32()?, input.width()))
+}
+
+/// The rows of a batch in 64 bits.
+pub(crate) fn rows_f64(batch: &RecordBatch) -> Result<Rows<f64>> {
+    if let Some(rows) = plain_rows(batch, |x| x, f64::from) {
+        return Ok(rows);
+    }
+    let input = Input::new(batch);
+    Ok((input.rows_f64()?, input.width()))
+}
+
+/// The rows of columns that are all floats and miss none: the usual request, which asks nothing more of a column
+/// than what it is.
+fn plain_rows<T: Default + Clone>(
+    batch: &RecordBatch,
+    from_double: impl Fn(f64) -> T,
+    from_single: impl Fn(f32) -> T,
+) -> Option<Rows<T>> {
+    let width = batch.num_columns();
+    let mut rows = vec![T::default(); batch.num_rows() * width];
+    for (at, column) in batch.columns().iter().enumerate() {
+        let column = column.as_any();
+        let place = (at, 1, width);
+        if let Some(doubles) = column.downcast_ref::<Float64Array>() {
+            lay(&mut rows, place, floats_of(doubles, 0)?, &from_double);
+        } else {
+            let singles = column.downcast_ref::<Float32Array>()?;
+            lay(&mut rows, place, floats_of(singles, 0)?, &from_single);
+        }
+    }
+    Some((rows, width))
+}
 
 /// The columns of a batch, lists taken apart.
 #[derive(Debug)]
@@ -39,27 +81,12 @@ struct Column<'a> {
     is_json: bool,
 }
 
-/// Whether a column has the name of a place: it was given none.
-pub(crate) fn is_place(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Whether columns are those of an array, which have no names but their places. Names may be numbers as well.
-pub(crate) fn are_places<'n>(names: impl IntoIterator<Item = &'n str>) -> bool {
-    let mut each = names.into_iter().enumerate();
-    each.all(|(at, name)| name.is_empty() || name.parse::<usize>() == Ok(at))
-}
-
 /// Refuses an input that is not as wide as the model.
 pub(crate) fn check_width(given: usize, taken: usize) -> Result<()> {
     if given == taken {
         return Ok(());
     }
     Err(Error::Input(format!("the model takes {taken} columns, the input has {given}")))
-}
-
-fn has_lists(batch: &RecordBatch) -> bool {
-    batch.columns().iter().any(|column| column.data_type().is_nested())
 }
 
 /// How many numbers a row of this column holds.
@@ -75,6 +102,17 @@ pub(crate) fn width(column: &ArrayRef) -> usize {
         DataType::List(_) => column.as_list_opt().and_then(even_length).unwrap_or(1),
         _ => 1,
     }
+}
+
+/// Whether all values are of 32 bits, in which NumPy then keeps the rows.
+pub(crate) fn is_single(batch: &RecordBatch) -> bool {
+    fn innermost(kind: &DataType) -> &DataType {
+        match kind {
+            DataType::FixedSizeList(item, _) | DataType::List(item) => innermost(item.data_type()),
+            other => other,
+        }
+    }
+    batch.columns().iter().all(|column| *innermost(column.data_type()) == DataType::Float32)
 }
 
 /// The length that all lists have: without a signature nothing says it before the rows do.
@@ -130,11 +168,6 @@ impl<'a> Input<'a> {
         self.width
     }
 
-    /// Whether all values are of 32 bits, in which NumPy then keeps the rows.
-    pub(crate) fn is_single(&self) -> bool {
-        self.columns.iter().all(|column| *column.values.data_type() == DataType::Float32)
-    }
-
     /// Which columns are of 32 bits.
     pub(crate) fn singles(&self) -> Vec<bool> {
         let each = self.columns.iter().flat_map(|column| {
@@ -152,35 +185,6 @@ impl<'a> Input<'a> {
             |(column, at)| if column.width == 1 { column.name.to_owned() } else { at.to_string() },
         )
         .collect()
-    }
-
-    /// The batch with its columns in the order of `names`, which the model was fitted with. Columns without
-    /// names of their own (lists, places) stay as they are.
-    pub(crate) fn arranged<'b>(
-        batch: &'b RecordBatch,
-        names: &[String],
-    ) -> Result<Cow<'b, RecordBatch>> {
-        let schema = batch.schema_ref();
-        let given = || schema.fields().iter().map(|field| field.name());
-        if given().eq(names) || are_places(given().map(String::as_str)) || has_lists(batch) {
-            return Ok(Cow::Borrowed(batch));
-        }
-        let places: Option<Vec<usize>> =
-            names.iter().map(|name| schema.index_of(name).ok()).collect();
-        if let Some(places) = places.filter(|places| places.len() == batch.num_columns()) {
-            let arranged = batch.project(&places);
-            return Ok(Cow::Owned(arranged.map_err(|error| Error::Input(error.to_string()))?));
-        }
-        let unseen = given().find(|&name| !names.contains(name));
-        let missing = names.iter().find(|&name| given().all(|given| given != name));
-        let told = |what: &str, name: Option<&String>| {
-            name.map(|name| format!("; {what}: {name:?}")).unwrap_or_default()
-        };
-        Err(Error::Input(format!(
-            "The feature names should match those that were passed during fit{}{}",
-            told("unseen at fit time", unseen),
-            told("seen at fit time, yet now missing", missing)
-        )))
     }
 
     /// Columns one by one: text as text, numbers as numbers.
@@ -537,23 +541,22 @@ impl Cells {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::Float64Array;
-
     use super::*;
 
     #[test]
-    fn columns_that_are_named_by_numbers_are_arranged_by_name() {
-        let fitted = ["2021".to_owned(), "2020".to_owned()];
-        let arranged = |names: [&str; 2]| {
-            let column = |x: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![x])) };
-            let columns = names.into_iter().zip([column(1.0), column(2.0)]);
-            let batch = RecordBatch::try_from_iter(columns).unwrap();
-            let arranged = Input::arranged(&batch, &fitted).unwrap();
-            Input::new(arranged.as_ref()).rows_f64().unwrap()
+    fn columns_of_floats_are_read_as_all_others_are() {
+        let doubles: ArrayRef = Arc::new(Float64Array::from(vec![9.0, 1.5, 2.5]).slice(1, 2));
+        let singles: ArrayRef = Arc::new(Float32Array::from(vec![0.1, -3.0]));
+        let missing: ArrayRef = Arc::new(Float64Array::from(vec![Some(7.0), None]));
+        let batch = |last: ArrayRef| {
+            RecordBatch::try_from_iter([("a", Arc::clone(&doubles)), ("b", last)]).unwrap()
         };
-        assert_eq!(arranged(["2021", "2020"]), [1.0, 2.0]);
-        assert_eq!(arranged(["2020", "2021"]), [2.0, 1.0]);
-        // An array has places, not names.
-        assert_eq!(arranged(["0", "1"]), [1.0, 2.0]);
+        let plain = batch(singles);
+        let (rows, width) = rows_f32(&plain).unwrap();
+        assert_eq!((rows, width), (vec![1.5, 0.1, 2.5, -3.0], 2));
+        assert_eq!(rows_f64(&plain).unwrap().0, Input::new(&plain).rows_f64().unwrap());
+        let (rows, _) = rows_f64(&batch(missing)).unwrap();
+        assert!(rows[3].is_nan() && rows[1] == 7.0);
+        assert_eq!(rows_f64(&plain.slice(0, 0)).unwrap(), (vec![], 2));
     }
 }

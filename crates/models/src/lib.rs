@@ -8,6 +8,7 @@ mod categories;
 mod contributions;
 mod document;
 mod explanation;
+mod fitted_names;
 mod input;
 mod lightgbm;
 mod load;

@@ -123,6 +123,12 @@ pub trait Predictor: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether it may know columns by name; `false` where it was fitted to an array, and Python's model takes nothing but
+    /// arrays and data frames.
+    fn knows_names(&self) -> bool {
+        true
+    }
+
     /// Bytes held in memory, roughly; for limits and `/health`.
     fn size_bytes(&self) -> usize;
 }

@@ -36,6 +36,8 @@ pub(super) struct File<'a> {
     pub(super) width: usize,
     /// Indices of the columns to read, ascending, without repetition.
     pub(super) wanted: Vec<usize>,
+    /// Which of them are text whatever they hold: nobody reads their numbers.
+    pub(super) texts: Vec<bool>,
 }
 
 impl<'a> File<'a> {
@@ -94,11 +96,12 @@ pub(super) fn read_blocks(file: &File<'_>, body: usize) -> Result<Vec<Block>> {
 /// Reads the records that begin in `start..end`.
 fn read_block(file: &File<'_>, start: usize, end: usize, scratch: &mut Scratch) -> Result<Block> {
     with_cells(file, start, end, scratch, |block, text, columns| {
-        let typed = |cells| {
-            column::infer(text, cells, file.nulls)
-                .map_err(|source| Error::arrow(file.path(), source))
+        let typed = |(slot, cells): (usize, &Vec<Cell>)| {
+            let is_text = file.texts.get(slot) == Some(&true);
+            let read = if is_text { column::as_text } else { column::infer };
+            read(text, cells, file.nulls).map_err(|source| Error::arrow(file.path(), source))
         };
-        let columns = columns.iter().map(|cells| typed(cells)).collect::<Result<_>>()?;
+        let columns = columns.iter().enumerate().map(typed).collect::<Result<_>>()?;
         Ok(Block { columns, ..block })
     })
 }

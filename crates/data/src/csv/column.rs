@@ -172,6 +172,15 @@ pub(super) fn infer(block: &[u8], cells: &[Cell], nulls: Nulls<'_>) -> Result<Pa
     Ok(Parsed { facts, values })
 }
 
+/// The cells of a column that is text whatever they hold; it has no facts.
+pub(super) fn as_text(
+    block: &[u8],
+    cells: &[Cell],
+    nulls: Nulls<'_>,
+) -> Result<Parsed, ArrowError> {
+    Ok(Parsed { facts: Facts::NONE, values: texts(block, cells, nulls)? })
+}
+
 /// Integers until the first float (or wide integer), then floats; `None` when a value is no number.
 fn numbers(block: &[u8], cells: &[Cell], missing: Nulls<'_>) -> Option<Parsed> {
     let mut facts = Facts { kind: Kind::Number, ..Facts::NONE };

@@ -53,8 +53,16 @@ pub(crate) fn read_as(
     let mut wanted = chosen.clone();
     wanted.sort_unstable();
     wanted.dedup();
+    let given = |index: usize| {
+        let name = names.get(index)?;
+        forced.get(name).or_else(|| options.types.get(name))
+    };
+    // What people mean by a text is found out by what it could be.
+    let stays_text =
+        |index: &usize| options.natural.is_none() && given(*index) == Some(&DataType::Utf8);
     let file = File {
         input,
+        texts: wanted.iter().map(stays_text).collect(),
         delimiter: dialect.delimiter,
         fill_short: options.fill_short_records,
         trailing: dialect.shape == Shape::Trailing,
@@ -77,8 +85,7 @@ pub(crate) fn read_as(
         .enumerate()
         .map(|(slot, &index)| {
             let name = names.get(index).map_or("", String::as_str);
-            let given = forced.get(name).or_else(|| options.types.get(name));
-            finish_column(&file, &blocks, slot, name, given, options)
+            finish_column(&file, &blocks, slot, name, given(index), options)
         })
         .collect::<Result<_>>()?;
     let columns = chosen

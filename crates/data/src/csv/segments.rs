@@ -113,6 +113,12 @@ impl<'a, R: Read> Segments<'a, R> {
     /// Where the last of at most `limit` whole records ends in what is pending, and how many they are; reads on
     /// while there is not even one.
     fn whole_records(&mut self, limit: usize) -> Result<(usize, usize)> {
+        if limit == usize::MAX
+            && !self.ended
+            && let Some(found) = whole_lines(&self.pending, self.dialect.delimiter)
+        {
+            return Ok(found);
+        }
         loop {
             let mut cells = Vec::new();
             let mut splitter =
@@ -151,6 +157,81 @@ impl<'a, R: Read> Segments<'a, R> {
     }
 }
 
+/// The same where nothing is quoted and lines end with `\n`, most often: records are the lines that are not blank, and
+/// nobody looks for their fields. None where it is not so, or a line is longer than allowed.
+fn whole_lines(text: &[u8], delimiter: u8) -> Option<(usize, usize)> {
+    if memchr::memchr2(b'"', b'\r', text).is_some() {
+        return None;
+    }
+    let (mut start, mut end, mut found) = (0, 0, 0);
+    for line_end in memchr::memchr_iter(b'\n', text) {
+        let line = text.get(start..line_end)?;
+        if line.len() > RECORD_BYTES_MAX {
+            return None;
+        }
+        start = line_end + 1;
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t') && *byte != delimiter;
+        // What touches the end is left for the next time, as in the walk over fields.
+        if start < text.len() && !line.iter().all(is_blank) {
+            (end, found) = (start, found + 1);
+        }
+    }
+    (found > 0).then_some((end, found))
+}
+
 fn lines(text: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', text).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_the_records_that_a_walk_over_fields_finds() {
+        let path = Path::new("a.csv");
+        for text in [
+            "1,2\n3,4\n5,6",
+            "1,2\n3,4\n",
+            "1,2\n\n  \n\t\n3,4\n\n",
+            "1,2\n\n",
+            "1,2\n ,\n3",
+            "Zoë,2\n日本,4\nx",
+        ] {
+            for delimiter in [b',', b'\t', b';'] {
+                let mut splitter = Splitter::new(text.as_bytes(), delimiter, 0, RECORD_BYTES_MAX);
+                let (mut cells, mut expected) = (Vec::new(), None);
+                while splitter.next_record(&mut cells) == Step::Record
+                    && splitter.position < text.len()
+                {
+                    let found = expected.map_or(1, |(_, found)| found + 1);
+                    expected = Some((splitter.position, found));
+                }
+                assert_eq!(whole_lines(text.as_bytes(), delimiter), expected, "{text:?}");
+            }
+        }
+        for text in ["a\n\"b\n\"\nc\n", "a\r\nb\r\nc"] {
+            assert_eq!(whole_lines(text.as_bytes(), b','), None);
+        }
+        // Segments of few bytes are those of many, quoted or not.
+        for quoted in [false, true] {
+            let line = |row: usize| match (quoted, row % 3) {
+                (true, 0) => format!("{row},\"x\ny\"\n"),
+                (_, 1) => format!("{row},\n\n"),
+                _ => format!("{row},x\n"),
+            };
+            let text: String =
+                std::iter::once("id,x\n".to_owned()).chain((0..500).map(line)).collect();
+            let (mut rows, mut joined) = (0, Vec::new());
+            let options = ReadOptions::default();
+            let mut segments = Segments::new(path, text.as_bytes(), &options, 100).unwrap();
+            let header = segments.header().len();
+            joined.extend_from_slice(segments.header());
+            while let Some(segment) = segments.next().unwrap() {
+                rows += segment.rows;
+                joined.extend_from_slice(&segment.text[header..]);
+            }
+            assert_eq!((rows, joined), (500, text.into_bytes()));
+        }
+    }
 }

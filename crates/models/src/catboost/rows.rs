@@ -15,7 +15,8 @@ use arrow_schema::{DataType, Field};
 use super::city::category;
 use super::file::File;
 use crate::any::{Cell, is_json};
-use crate::input::{Cells, Input, are_places};
+use crate::fitted_names::are_places;
+use crate::input::{Cells, Input, rows_f32};
 use crate::{Error, Result};
 
 /// Rows that are walked together: their bytes and sums stay in the nearest cache.
@@ -147,10 +148,10 @@ impl Columns {
         let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
         let (floats, categories) = self.find(&names)?;
         let numbers = if floats.iter().copied().eq(0..batch.num_columns()) {
-            Input::new(batch).rows_f32()?
+            rows_f32(batch)?.0
         } else {
             let own = batch.project(&floats).map_err(|error| Error::Input(error.to_string()))?;
-            Input::new(&own).rows_f32()?
+            rows_f32(&own)?.0
         };
         let hashed = categories.iter().map(|&at| hashes(fields.get(at), batch.columns().get(at)));
         Ok(Rows {

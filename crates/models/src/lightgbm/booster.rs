@@ -13,7 +13,7 @@ use super::tree;
 use crate::categories::TextCategories;
 use crate::contributions::{Contributions, check_cells};
 use crate::explanation::Explained;
-use crate::input::{Input, check_width};
+use crate::input::{Input, check_width, rows_f64};
 use crate::predictor::unexplained;
 use crate::tree::{ExplainedRows, Forest, LazyExplainer};
 use crate::{Error, Explanation, Prediction, Predictor, Result};
@@ -164,8 +164,8 @@ impl LightgbmModel {
 impl Predictor for LightgbmModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
         let numbered = self.0.categories.numbered(Cow::Borrowed(input))?;
-        let input = Input::new(&numbered);
-        let (predictions, width) = self.0.predict_rows(&input.rows_f64()?, input.width())?;
+        let (rows, width) = rows_f64(&numbered)?;
+        let (predictions, width) = self.0.predict_rows(&rows, width)?;
         let values: ArrayRef = Arc::new(Float64Array::from(predictions));
         Ok(if width == 1 {
             Prediction::Column(values)
@@ -181,17 +181,15 @@ impl Predictor for LightgbmModel {
     ) -> Result<Explanation> {
         let rows = input.num_rows();
         let numbered = self.0.categories.numbered(Cow::Borrowed(input))?;
-        let input = Input::new(&numbered);
         let background = match background {
             Some(rows) => {
-                let rows = self.0.categories.numbered(Cow::Borrowed(rows))?;
-                Some(Input::new(&rows).rows_f64()?)
+                Some(rows_f64(self.0.categories.numbered(Cow::Borrowed(rows))?.as_ref())?.0)
             }
             None => None,
         };
-        let contributions =
-            self.0.explain(&input.rows_f64()?, background.as_deref(), input.width())?;
-        Ok(contributions.named(rows, input.names(), &[]))
+        let (values, width) = rows_f64(&numbered)?;
+        let contributions = self.0.explain(&values, background.as_deref(), width)?;
+        Ok(contributions.named(rows, Input::new(&numbered).names(), &[]))
     }
 
     fn size_bytes(&self) -> usize {

@@ -1,4 +1,4 @@
-//! The normal distribution.
+//! The normal distribution, and the function that expectations of logarithms are made of.
 
 /// The share of a normal distribution that lies below `x`.
 pub(crate) fn normal_share(x: f64) -> f64 {
@@ -67,9 +67,52 @@ fn first_guess(p: f64) -> f64 {
     polynomial(&A, q * q) * q / polynomial(&B, q * q)
 }
 
+/// The logarithmic derivative of the gamma function at a positive number: far out by its asymptotic series, of which ten
+/// and more need seven terms, and from there back by recurrence.
+pub(crate) fn digamma(x: f64) -> f64 {
+    /// Bernoulli numbers of even index, each divided by its index.
+    const TERMS: [f64; 7] = [
+        1.0 / 12.0,
+        -1.0 / 120.0,
+        1.0 / 252.0,
+        -1.0 / 240.0,
+        1.0 / 132.0,
+        -691.0 / 32760.0,
+        1.0 / 12.0,
+    ];
+    if x.is_nan() || x <= 0.0 {
+        return f64::NAN;
+    }
+    let (mut x, mut back) = (x, 0.0);
+    while x < 10.0 {
+        back += 1.0 / x;
+        x += 1.0;
+    }
+    let square = 1.0 / (x * x);
+    let series = TERMS.iter().rev().fold(0.0, |sum, term| (sum + term) * square);
+    x.ln() - 0.5 / x - series - back
+}
+
 #[cfg(test)]
 mod tests {
-    use super::normal_quantile;
+    use super::{digamma, normal_quantile};
+
+    #[test]
+    fn digamma_is_that_of_scipy() {
+        for (x, expected) in [
+            (1.0, -0.577_215_664_901_532_9),
+            (0.5, -1.963_510_026_021_423_5),
+            (1e-3, -1_000.575_571_931_8),
+            (1.461_632_144_968_362_3, 0.0),
+            (3.7, 1.167_153_539_361_511_7),
+            (10.0, 2.251_752_589_066_721),
+            (1e6, 13.815_510_057_964_19),
+        ] {
+            let error = (digamma(x) - expected).abs();
+            assert!(error <= 1e-13 * f64::max(1.0, x.recip()), "{x}: {} {expected}", digamma(x));
+        }
+        assert!(digamma(0.0).is_nan() && digamma(-1.5).is_nan());
+    }
 
     #[test]
     fn quantiles_are_those_of_scipy() {

@@ -10,7 +10,7 @@ pub(crate) use super::matrix::Matrix;
 pub(crate) use super::output::{Classes, Output, matrix_prediction};
 pub(crate) use super::sparse::Sparse;
 pub(crate) use crate::input::Cells as Column;
-use crate::input::{Input, check_width};
+use crate::input::{Input, check_width, is_single, rows_f64};
 use crate::{Error, Prediction, Result};
 
 /// Columns under names.
@@ -53,8 +53,8 @@ pub(crate) enum Table {
 
 impl Table {
     pub(crate) fn from_batch(batch: &RecordBatch, as_frame: bool) -> Result<Self> {
-        let input = Input::new(batch);
         if as_frame {
+            let input = Input::new(batch);
             return Ok(Self::Frame(Frame {
                 rows: batch.num_rows(),
                 names: input.names(),
@@ -62,8 +62,9 @@ impl Table {
                 singles: input.singles(),
             }));
         }
-        let mut matrix = Matrix::new(batch.num_rows(), input.width(), input.rows_f64()?);
-        matrix.is_single = input.is_single();
+        let (rows, width) = rows_f64(batch)?;
+        let mut matrix = Matrix::new(batch.num_rows(), width, rows);
+        matrix.is_single = is_single(batch);
         Ok(Self::Matrix(matrix))
     }
 

@@ -6,9 +6,9 @@ use super::reader::{Boxed, Nested, Reader};
 use super::{
     adaboost, bagging, bayes, bisecting, boosters, calibration, catboost, category_encoders, chain,
     compose, dict_vectorizer, discriminant, dummy, encoders, functions, impute, isotonic,
-    kernel_ridge, knn_imputer, least_squares, linear, multiclass, multioutput, neighbours, network,
-    power, preprocessing, projection, quantiles, search, select, spline, svm, target_encoder, text,
-    threshold, transformed_target, trees, voting,
+    kernel_features, kernel_ridge, knn_imputer, least_squares, linear, mixture, multiclass,
+    multioutput, neighbours, network, power, preprocessing, projection, quantiles, search, select,
+    spline, svm, target_encoder, text, threshold, transformed_target, trees, voting,
 };
 use crate::python::Value;
 use crate::{Error, Result};
@@ -35,12 +35,12 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "support vectors, kernels",
         package: None,
-        families: &[svm::READERS, kernel_ridge::READERS],
+        families: &[svm::READERS, kernel_ridge::READERS, kernel_features::READERS],
     },
     Kind {
         name: "Bayes, neighbours, networks",
         package: None,
-        families: &[bayes::READERS, neighbours::READERS, network::READERS],
+        families: &[bayes::READERS, neighbours::READERS, network::READERS, mixture::READERS],
     },
     Kind {
         name: "trees",

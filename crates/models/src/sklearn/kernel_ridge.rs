@@ -2,14 +2,13 @@
 
 use super::data::{Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
-use super::nearest::Metric;
+use super::kernel::Kernel;
 use super::reader::{Boxed, Reader};
 use crate::Result;
-use crate::numeric::kernels::KernelFunction;
 
 pub(super) const READERS: &[Reader] =
     &[Reader::new("KernelRidge", |fields, _| KernelRidge::read(fields))
-        .note("linear, poly, rbf, sigmoid and laplacian kernels")];
+        .note("linear, poly, rbf, sigmoid, laplacian and cosine kernels")];
 
 #[derive(Debug)]
 struct KernelRidge {
@@ -22,39 +21,10 @@ struct KernelRidge {
     table: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Kernel {
-    Function(KernelFunction),
-    Laplacian { gamma: f64 },
-}
-
-impl Kernel {
-    fn of(self, a: &[f64], b: &[f64]) -> f64 {
-        match self {
-            Self::Function(function) => function.of(a, b),
-            Self::Laplacian { gamma } => (-gamma * Metric::Manhattan.reduced(a, b)).exp(),
-        }
-    }
-}
-
 impl KernelRidge {
     fn read(fields: Fields<'_>) -> Result<Boxed> {
         let rows = fields.matrix("X_fit_")?;
-        let gamma = match fields.optional("gamma") {
-            Some(_) => fields.float("gamma")?,
-            None => 1.0 / rows.columns.max(1) as f64,
-        };
-        let (coef0, degree) = (fields.float("coef0")?, fields.float("degree")?);
-        let kernel = match fields.text("kernel", "") {
-            "linear" => Kernel::Function(KernelFunction::Linear),
-            "poly" | "polynomial" => {
-                Kernel::Function(KernelFunction::Poly { gamma, coef0, degree })
-            }
-            "rbf" => Kernel::Function(KernelFunction::Rbf { gamma }),
-            "sigmoid" => Kernel::Function(KernelFunction::Sigmoid { gamma, coef0 }),
-            "laplacian" => Kernel::Laplacian { gamma },
-            other => return Err(fields.unsupported(format!("kernel {other:?}"))),
-        };
+        let kernel = Kernel::read(fields, rows.columns)?;
         let table = fields.array("dual_coef_")?.shape.len() > 1;
         let dual = fields.matrix("dual_coef_")?;
         let weights = if table {

@@ -1,7 +1,5 @@
 //! A model folder of the `sklearn` flavor: an estimator and the method that answers.
 
-use std::borrow::Cow;
-
 use arrow_array::RecordBatch;
 
 use super::category_encoders::frame_names;
@@ -9,6 +7,7 @@ use super::data::{Matrix, Output, Table, matrix_prediction};
 use super::estimator::{Estimator, Fields};
 use super::families::{load, reader};
 use super::reader::{Boxed, Names};
+use crate::fitted_names::FittedNames;
 use crate::input::Input;
 use crate::predictor::unexplained;
 use crate::python::{self, Heap, Id, Value};
@@ -21,7 +20,7 @@ pub(crate) struct SklearnModel {
     estimator: Boxed,
     method: Method,
     /// Names of the columns that it was fitted to, if they had names.
-    names: Option<Vec<String>>,
+    names: FittedNames,
     /// Names of the columns of what `transform` answers, where that is a data frame.
     frame: Option<Vec<String>>,
     /// What it is; of a search, what that found.
@@ -98,15 +97,8 @@ impl SklearnModel {
         let class = Fields(found(root)).name().to_owned();
         check_method(&*estimator, method, &class)?;
         let frame = frame_names(root);
-        Ok(Self { estimator, method, names: fitted_names(root), frame, class })
-    }
-
-    /// The rows with their columns in the order of training.
-    fn arranged<'b>(&self, input: &'b RecordBatch) -> Result<Cow<'b, RecordBatch>> {
-        match &self.names {
-            Some(names) => Input::arranged(input, names),
-            None => Ok(Cow::Borrowed(input)),
-        }
+        let names = FittedNames::new(fitted_names(root).unwrap_or_default());
+        Ok(Self { estimator, method, names, frame, class })
     }
 }
 
@@ -133,7 +125,7 @@ fn found(root: Value<'_>) -> Value<'_> {
 
 impl Predictor for SklearnModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let input = self.arranged(input)?;
+        let input = self.names.arrange(input)?;
         let x = Table::from_batch(&input, self.estimator.takes_frame())?;
         match self.method {
             Method::Predict => self.estimator.predict(&x)?.prediction(),
@@ -165,11 +157,11 @@ impl Predictor for SklearnModel {
         input: &RecordBatch,
         background: Option<&RecordBatch>,
     ) -> Result<Explanation> {
-        let input = self.arranged(input)?;
+        let input = self.names.arrange(input)?;
         let as_frame = self.estimator.takes_frame();
         let x = Table::from_batch(&input, as_frame)?;
         let background = match background {
-            Some(rows) => Some(Table::from_batch(self.arranged(rows)?.as_ref(), as_frame)?),
+            Some(rows) => Some(Table::from_batch(self.names.arrange(rows)?.as_ref(), as_frame)?),
             None => None,
         };
         let contributions = match self.method {
@@ -189,6 +181,10 @@ impl Predictor for SklearnModel {
         matches!(self.method, Method::PredictProba | Method::PredictLogProba)
             .then(|| self.estimator.classes().map(|classes| classes.names()))
             .flatten()
+    }
+
+    fn knows_names(&self) -> bool {
+        self.names.are_known() || self.estimator.takes_frame()
     }
 
     fn size_bytes(&self) -> usize {

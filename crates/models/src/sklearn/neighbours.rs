@@ -1,76 +1,35 @@
-//! `KNeighbors*`: the nearest samples of training.
-//!
-//! Of samples equally far away scikit-learn keeps those that it meets first, and a k-d tree decides in
-//! which order they are met. Data on a grid (iris is) has such ties, so the fitted tree is walked as
-//! scikit-learn walks it.
+//! What the nearest samples of training say: `KNeighbors*`, and how lonely a row is among them, `LocalOutlierFactor`.
 
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max, class_lists};
-use super::nearest::{KdTree, Metric, Nearest};
+use super::neighbour_search::Search;
 use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
 
-pub(super) const READERS: &[Reader] = &[Reader::new(
-    "KNeighborsClassifier KNeighborsRegressor",
-    |fields, _| load(fields),
-)
-.note(
-    "euclidean, manhattan, chebyshev, minkowski; the order of ties is that of the fitted k-d tree",
-)];
+/// What [`Search`] has of metrics and ties.
+const SEARCHED: &str =
+    "euclidean, manhattan, chebyshev, minkowski; the order of ties is that of the fitted k-d tree";
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("KNeighborsClassifier KNeighborsRegressor", |fields, _| load(fields))
+        .note(SEARCHED),
+    Reader::new("LocalOutlierFactor", |fields, _| Loneliness::read(fields)).note("`novelty=True`"),
+];
 
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each says something of its own of the fitted search"
-)]
 struct Neighbours {
-    samples: Matrix,
-    /// Values, or the numbers of classes.
-    targets: Matrix,
+    /// It tells values, or the numbers of classes.
+    search: Search,
     /// One list for each output; empty for regression.
     classes: Vec<Arc<Classes>>,
-    count: usize,
     by_distance: bool,
-    metric: Metric,
-    tree: Option<KdTree>,
-    /// Whether ties are certain: in the order of a k-d tree, or of samples that are one block of the search
-    /// without a tree.
-    order_is_known: bool,
-    /// Whether scikit-learn searches without a tree: Euclidean distances are then what is left of products.
-    by_products: bool,
     /// Whether the target was a matrix.
     table: bool,
 }
 
-fn metric(fields: Fields<'_>) -> Result<Metric> {
-    let named = fields.text("effective_metric_", fields.text("metric", "minkowski"));
-    let power = fields
-        .optional("effective_metric_params_")
-        .and_then(|parameters| parameters.get("p"))
-        .and_then(crate::python::Value::float)
-        .or_else(|| fields.float("p").ok());
-    Ok(match named {
-        "manhattan" | "cityblock" | "l1" => Metric::Manhattan,
-        "euclidean" | "l2" => Metric::Euclidean,
-        "chebyshev" | "infinity" => Metric::Chebyshev,
-        "cosine" => Metric::Cosine,
-        "canberra" => Metric::Canberra,
-        "minkowski" => match power.unwrap_or(2.0) {
-            1.0 => Metric::Manhattan,
-            2.0 => Metric::Euclidean,
-            p if p.is_infinite() => Metric::Chebyshev,
-            p => Metric::Minkowski(p),
-        },
-        other => return Err(fields.unsupported(format!("metric {other:?}"))),
-    })
-}
-
 fn load(fields: Fields<'_>) -> Result<Boxed> {
-    if fields.optional("metric_params").is_some() {
-        return Err(fields.unsupported("metric_params"));
-    }
     let by_distance = match fields.text("weights", "uniform") {
         "uniform" => false,
         "distance" => true,
@@ -78,14 +37,14 @@ fn load(fields: Fields<'_>) -> Result<Boxed> {
     };
     let is_classifier = fields.name() == "KNeighborsClassifier";
     let classes = if is_classifier { class_lists(fields)? } else { Vec::new() };
-    let samples = fields.matrix("_fit_X")?;
     let targets = fields.array("_y")?;
     let values = fields.numbers("_y")?;
     let width = match targets.shape.as_slice() {
         [_, width] => *width,
         _ => 1,
     };
-    if values.len() != samples.rows * width || (is_classifier && classes.len() != width) {
+    let rows = values.len().checked_div(width).unwrap_or(0);
+    if values.len() != rows * width || (is_classifier && classes.len() != width) {
         return Err(fields.malformed(format!("_y of shape {:?}", targets.shape)));
     }
     // Training saw each class.
@@ -94,69 +53,19 @@ fn load(fields: Fields<'_>) -> Result<Boxed> {
         let last = chosen.fold(-1.0, |last: f64, &class| last.max(class));
         fields.check_length("classes_", classes.len(), (last + 1.0) as usize)?;
     }
-    let fitted = fields.optional("_tree");
-    let tree = match fitted {
-        // A tree that is not as known leaves ties open.
-        Some(tree) if tree_class(tree) == Some("KDTree") => KdTree::read(tree, &samples),
-        _ => None,
-    };
-    let whole = samples.values.iter().all(|x| x.fract() == 0.0);
-    let one_block = fitted.is_none() && whole && samples.rows <= BLOCK_ROWS;
-    let metric = metric(fields)?;
-    // Whole numbers are subtracted and added without rounding.
-    let exact = matches!(metric, Metric::Manhattan | Metric::Euclidean | Metric::Chebyshev);
+    let (count, told) = (fields.count("n_neighbors")?, Matrix::new(rows, width, values));
     Ok(Box::new(Neighbours {
-        count: fields.count("n_neighbors")?.min(samples.rows),
-        targets: Matrix::new(samples.rows, width, values),
         table: targets.shape.len() > 1,
-        metric,
-        samples,
+        search: Search::read(fields, count, told, by_distance)?,
         classes,
         by_distance,
-        order_is_known: tree.is_some() || one_block && exact,
-        by_products: fitted.is_none(),
-        tree,
     }))
-}
-
-/// Samples that scikit-learn's search without a tree looks at together. Blocks go to the threads of the
-/// machine, whose number then decides ties.
-const BLOCK_ROWS: usize = 256;
-
-/// Rounding of a distance, relative to the squares that it is the difference of.
-const BLUR: f64 = 16.0 * f64::EPSILON;
-
-/// The class of a tree, which pickles name as the argument of a function that makes it.
-fn tree_class(tree: crate::python::Value<'_>) -> Option<&str> {
-    let made = tree.arguments().first().and_then(|class| class.global());
-    made.or(tree.class())?.rsplit('.').next()
 }
 
 impl Neighbours {
     /// Nearest samples of a row with their weights.
     fn nearest(&self, row: &[f64]) -> Result<Vec<(usize, f64)>> {
-        let mut nearest = Nearest::new(self.count);
-        let mut distances = Vec::new();
-        if let Some(tree) = &self.tree {
-            tree.visit(row, self.metric, &self.samples, &mut nearest);
-        } else {
-            let every = self.samples.each_row();
-            distances.extend(every.map(|sample| self.metric.reduced(row, sample)));
-            for (at, &distance) in distances.iter().enumerate() {
-                nearest.offer(distance, at);
-            }
-        }
-        let mut found = nearest.sorted();
-        if !self.order_is_known && !self.is_certain(row, &found, &distances) {
-            return Err(Error::Input(
-                "samples of training are equally near, and which of them scikit-learn takes depends on the \
-                 machine; serve the model with Python workers"
-                    .to_owned(),
-            ));
-        }
-        for (_, distance) in &mut found {
-            *distance = self.metric.distance(*distance);
-        }
+        let mut found = self.search.nearest(row)?;
         let exact = found.iter().any(|(_, distance)| *distance == 0.0);
         for (_, weight) in &mut found {
             *weight = match (self.by_distance, exact) {
@@ -169,49 +78,8 @@ impl Neighbours {
         Ok(found)
     }
 
-    /// Whether all samples that are as near as the last of the found ones have the same target, and weights
-    /// by distance are more than rounding.
-    fn is_certain(&self, row: &[f64], found: &[(usize, f64)], distances: &[f64]) -> bool {
-        /// Nine digits of a weight must be right; the blur is generous by one.
-        const DIGITS: f64 = 1e-8;
-        let Some(&(last, border)) = found.last() else { return true };
-        let length = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>();
-        let of_row = length(row);
-        // How far a distance may be off; where numbers cancel, by the size of those.
-        let blur = |sample: usize, distance: f64| match self.metric {
-            Metric::Cosine => BLUR,
-            Metric::Euclidean if self.by_products => {
-                let start = sample * self.samples.columns;
-                let values = self.samples.values.get(start..start + self.samples.columns);
-                BLUR * (of_row + length(values.unwrap_or_default()))
-            }
-            _ => BLUR * distance,
-        };
-        let cancels = match self.metric {
-            Metric::Cosine => true,
-            Metric::Euclidean => self.by_products,
-            _ => false,
-        };
-        let targets = |sample: usize| {
-            let start = sample * self.targets.columns;
-            self.targets.values.get(start..start + self.targets.columns).unwrap_or_default()
-        };
-        let same = |sample: usize| targets(sample) == targets(last);
-        // If all samples are neighbours there is nothing to choose.
-        let border_is_certain = found.len() == self.samples.rows
-            || distances.iter().enumerate().all(|(sample, &distance)| {
-                let blur = blur(sample, distance) + blur(last, border);
-                (distance - border).abs() > blur || same(sample)
-            });
-        let weights_are_certain = !self.by_distance
-            || !cancels
-            || found.iter().all(|(sample, _)| same(*sample))
-            || found.iter().all(|&(sample, distance)| blur(sample, distance) < distance * DIGITS);
-        border_is_certain && weights_are_certain
-    }
-
     fn target(&self, sample: usize, output: usize) -> f64 {
-        self.targets.values.get(sample * self.targets.columns + output).copied().unwrap_or(0.0)
+        self.search.told(sample).get(output).copied().unwrap_or(0.0)
     }
 
     /// Weights of the classes of one output among these neighbours.
@@ -249,11 +117,11 @@ impl Neighbours {
 impl Estimator for Neighbours {
     fn predict(&self, x: &Table) -> Result<Output> {
         let x = x.finite()?;
-        x.check_width(self.samples.columns)?;
+        x.check_width(self.search.samples.columns)?;
         if !self.classes.is_empty() {
             return self.labels(&x);
         }
-        let mut result = Matrix::zeros(x.rows, self.targets.columns)?;
+        let mut result = Matrix::zeros(x.rows, self.search.told.columns)?;
         for (row, answer) in x.each_row().zip(result.each_row_mut()) {
             let nearest = self.nearest(row)?;
             let total: f64 = nearest.iter().map(|(_, weight)| weight).sum();
@@ -273,7 +141,7 @@ impl Estimator for Neighbours {
             ));
         };
         let x = x.finite()?;
-        x.check_width(self.samples.columns)?;
+        x.check_width(self.search.samples.columns)?;
         let mut result = Matrix::zeros(x.rows, classes.len())?;
         for (row, shares) in x.each_row().zip(result.each_row_mut()) {
             self.votes(&self.nearest(row)?, 0, shares);
@@ -294,6 +162,73 @@ impl Estimator for Neighbours {
     }
 
     fn size_bytes(&self) -> usize {
-        size_of_val(self.samples.values.as_slice())
+        self.search.size_bytes()
+    }
+}
+
+/// `LocalOutlierFactor(novelty=True)`: how much thinner it is around a row than around its neighbours.
+#[derive(Debug)]
+struct Loneliness {
+    /// It tells of each sample how far its last neighbour is, and how dense it is around it.
+    search: Search,
+    offset: f64,
+}
+
+/// What scikit-learn adds to a mean distance, which may be zero.
+const NEVER_ZERO: f64 = 1e-10;
+
+impl Loneliness {
+    fn read(fields: Fields<'_>) -> Result<Boxed> {
+        if !fields.flag("novelty", false) {
+            return Err(fields.unsupported("predict without novelty=True"));
+        }
+        let count = fields.count("n_neighbors_")?;
+        let distances = fields.matrix("_distances_fit_X_")?;
+        let densities = fields.numbers("_lrd")?;
+        fields.check_length("_distances_fit_X_", distances.rows, densities.len())?;
+        if distances.columns < count || count == 0 {
+            return Err(fields.malformed(format!("{count} neighbours of {}", distances.columns)));
+        }
+        let reaches = distances.column(count - 1).into_iter();
+        let told = reaches.zip(densities).flat_map(|(reach, density)| [reach, density]);
+        let told = Matrix::new(distances.rows, 2, told.collect());
+        let search = Search::read(fields, count, told, false)?;
+        Ok(Box::new(Self { search, offset: fields.float("offset_")? }))
+    }
+
+    /// How dense it is around the neighbours, by how dense it is around the row.
+    fn factor(&self, row: &[f64]) -> Result<f64> {
+        let found = self.search.nearest(row)?;
+        let (mut reached, mut densities) = (0.0, 0.0);
+        for (sample, distance) in &found {
+            if let [reach, density] = self.search.told(*sample) {
+                reached += distance.max(*reach);
+                densities += density;
+            }
+        }
+        let count = found.len() as f64;
+        Ok(densities / count * (reached / count + NEVER_ZERO))
+    }
+}
+
+impl Estimator for Loneliness {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let decisions = self.decision_function(x)?.values.into_iter();
+        Ok(Output::Integers(decisions.map(|score| if score < 0.0 { -1 } else { 1 }).collect()))
+    }
+
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        let x = x.finite()?;
+        x.check_width(self.search.samples.columns)?;
+        let scores = x.each_row().map(|row| Ok(-self.factor(row)? - self.offset));
+        Ok(Matrix::new(x.rows, 1, scores.collect::<Result<_>>()?))
+    }
+
+    fn has_decision(&self) -> bool {
+        true
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.search.size_bytes()
     }
 }

@@ -1,4 +1,4 @@
-//! Projections and centres: PCA, truncated SVD, independent components, k-means.
+//! Projections and centres: PCA, truncated SVD, independent components, k-means, Birch.
 
 use super::data::{Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max};
@@ -8,6 +8,7 @@ use crate::Result;
 pub(super) const READERS: &[Reader] = &[
     Reader::new("PCA IncrementalPCA TruncatedSVD FastICA", |fields, _| projection(fields)),
     Reader::new("KMeans MiniBatchKMeans", |fields, _| centres(fields)),
+    Reader::new("Birch", |fields, _| Subclusters::read(fields)),
 ];
 
 /// `PCA`, `TruncatedSVD`, `FastICA` (whose components are whitened already): a projection.
@@ -78,16 +79,9 @@ impl Centres {
     }
 }
 
-impl Estimator for Centres {
-    fn predict(&self, x: &Table) -> Result<Output> {
-        let Table::Matrix(distances) = self.transform(x.clone())? else {
-            return Ok(Output::Integers(Vec::new()));
-        };
-        let nearest = |row: &[f64]| arg_max(&row.iter().map(|x| -x).collect::<Vec<_>>()) as i64;
-        Ok(Output::Integers(distances.each_row().map(nearest).collect()))
-    }
-
-    fn transform(&self, x: Table) -> Result<Table> {
+impl Centres {
+    /// The distance of each row to each centre.
+    fn distances(&self, x: &Table) -> Result<Matrix> {
         let x = x.finite()?;
         x.check_width(self.0.columns)?;
         let mut result = Matrix::zeros(x.rows, self.0.rows)?;
@@ -97,6 +91,57 @@ impl Estimator for Centres {
                     row.iter().zip(centre).map(|(x, c)| (x - c) * (x - c)).sum::<f64>().sqrt();
             }
         }
-        Ok(Table::Matrix(result))
+        Ok(result)
+    }
+
+    /// The nearest centre of each row.
+    fn nearest(&self, x: &Table) -> Result<Vec<usize>> {
+        let nearest = |row: &[f64]| arg_max(&row.iter().map(|x| -x).collect::<Vec<_>>());
+        Ok(self.distances(x)?.each_row().map(nearest).collect())
+    }
+}
+
+impl Estimator for Centres {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let nearest = self.nearest(x)?;
+        Ok(Output::Integers(nearest.into_iter().map(|at| at as i64).collect()))
+    }
+
+    fn transform(&self, x: Table) -> Result<Table> {
+        self.distances(&x).map(Table::Matrix)
+    }
+}
+
+/// `Birch`: the cluster that the nearest of many small ones is of.
+#[derive(Debug)]
+struct Subclusters {
+    centres: Centres,
+    clusters: Vec<i64>,
+}
+
+impl Subclusters {
+    fn read(fields: Fields<'_>) -> Result<Boxed> {
+        let centres = Centres(fields.matrix("subcluster_centers_")?);
+        let clusters = fields.numbers("subcluster_labels_")?;
+        fields.check_length("subcluster_labels_", clusters.len(), centres.0.rows)?;
+        let clusters = clusters.into_iter().map(|cluster| cluster as i64).collect();
+        Ok(Box::new(Self { centres, clusters }))
+    }
+}
+
+impl Estimator for Subclusters {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let nearest = self.centres.nearest(x)?.into_iter();
+        Ok(Output::Integers(
+            nearest.filter_map(|nearest| self.clusters.get(nearest).copied()).collect(),
+        ))
+    }
+
+    fn transform(&self, x: Table) -> Result<Table> {
+        self.centres.transform(x)
+    }
+
+    fn size_bytes(&self) -> usize {
+        size_of_val(self.centres.0.values.as_slice())
     }
 }

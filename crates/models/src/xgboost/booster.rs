@@ -8,6 +8,7 @@ use crate::categories::TextCategories;
 use crate::contributions::{Contributions, check_cells};
 use crate::document::{Document, parse_json, parse_ubjson};
 use crate::explanation::Explained;
+use crate::fitted_names::FittedNames;
 use crate::input::check_width;
 use crate::tree::{ExplainedRows, Forest, LazyExplainer};
 use crate::{Error, Result};
@@ -23,7 +24,7 @@ pub(crate) struct Booster {
     objective: Objective,
     features: usize,
     /// Names of the features; none if training had none.
-    names: Vec<String>,
+    names: FittedNames,
     outputs: usize,
     /// Texts of the features that were categories of a data frame.
     categories: TextCategories,
@@ -88,7 +89,7 @@ impl Booster {
             return Err(malformed("base_score is none of this objective"));
         }
         let features = said("num_feature")?;
-        let names = texts(learner, "feature_names", features)?;
+        let names = FittedNames::new(texts(learner, "feature_names", features)?);
         texts(learner, "feature_types", features)?;
         let booster = learner.get("gradient_booster").ok_or_else(|| missing("gradient_booster"))?;
         let best = learner.get("attributes").filter(|_| best_only);
@@ -149,7 +150,7 @@ impl Booster {
     }
 
     /// Names of the features; none if training had none.
-    pub(super) fn names(&self) -> &[String] {
+    pub(super) fn names(&self) -> &FittedNames {
         &self.names
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch};
 
 use super::booster::Booster;
-use crate::input::Input;
+use crate::input::{Input, rows_f32};
 use crate::{Error, Explanation, Prediction, Predictor, Result};
 
 /// A model folder of the `xgboost` flavor.
@@ -68,11 +68,7 @@ impl XgboostModel {
 
     /// The columns in the order that the booster was trained with, categories as their numbers.
     fn arranged<'b>(&self, input: &'b RecordBatch) -> Result<Cow<'b, RecordBatch>> {
-        let arranged = match self.booster.names() {
-            [] => Cow::Borrowed(input),
-            names => Input::arranged(input, names)?,
-        };
-        self.booster.categories().numbered(arranged)
+        self.booster.categories().numbered(self.booster.names().arrange(input)?)
     }
 }
 
@@ -86,12 +82,11 @@ impl XgboostModel {
 
 impl Predictor for XgboostModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let arranged = self.arranged(input)?;
-        let input = Input::new(&arranged);
+        let (rows, width) = rows_f32(self.arranged(input)?.as_ref())?;
         if self.answers == Answers::Probabilities {
-            return self.probable(&input.rows_f32()?, input.width());
+            return self.probable(&rows, width);
         }
-        let (predictions, width) = self.booster.predict_rows(&input.rows_f32()?, input.width())?;
+        let (predictions, width) = self.booster.predict_rows(&rows, width)?;
         let is_classifier = self.answers == Answers::Classes;
         if is_classifier && self.booster.is_multilabel() {
             // XGBoost marks the labels in a table of doubles.
@@ -119,14 +114,17 @@ impl Predictor for XgboostModel {
         background: Option<&RecordBatch>,
     ) -> Result<Explanation> {
         let arranged = self.arranged(input)?;
-        let input = Input::new(&arranged);
         let background = match background {
-            Some(rows) => Some(Input::new(self.arranged(rows)?.as_ref()).rows_f32()?),
+            Some(rows) => Some(rows_f32(self.arranged(rows)?.as_ref())?.0),
             None => None,
         };
-        let (rows, width) = (input.rows_f32()?, input.width());
+        let (rows, width) = rows_f32(&arranged)?;
         let contributions = self.booster.explain(&rows, background.as_deref(), width)?;
-        Ok(contributions.named(arranged.num_rows(), input.names(), &[]))
+        Ok(contributions.named(arranged.num_rows(), Input::new(&arranged).names(), &[]))
+    }
+
+    fn knows_names(&self) -> bool {
+        self.booster.names().are_known()
     }
 
     fn size_bytes(&self) -> usize {

@@ -1,17 +1,20 @@
 """Estimators that are rarer than those of kinds.py, with each parameter that their answers depend on, and files of joblib."""
 
-from sklearn.decomposition import FastICA
+from sklearn.cluster import Birch
+from sklearn.decomposition import FastICA, KernelPCA
 from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.feature_selection import SelectFdr
 from sklearn.isotonic import IsotonicRegression
+from sklearn.kernel_approximation import Nystroem, RBFSampler, SkewedChi2Sampler
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.multioutput import ClassifierChain, RegressorChain
 from sklearn.naive_bayes import CategoricalNB
-from sklearn.neighbors import NearestCentroid
+from sklearn.neighbors import LocalOutlierFactor, NearestCentroid
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 
@@ -79,6 +82,44 @@ def regressors(X, yr):
     save("ransac", RANSACRegressor(random_state=0).fit(frame, yr), frame.iloc[:30], tolerance=1e-10)
 
 
+def likenesses(X, yr):
+    rows = np.vstack([X[:30], RNG.normal(size=(20, X.shape[1])) * 2])
+    kernels = {"linear": {}, "rbf": {}, "rbf_gamma": {"gamma": 0.3}, "poly": {"degree": 2, "coef0": 0.5}, "sigmoid": {"gamma": 0.05}, "cosine": {}}
+    for name, given in kernels.items():
+        kernel = {"kernel": name.split("_")[0], **given}
+        for components in (2, None) if name != "sigmoid" else ():  # whose matrix is not that of lengths
+            save(f"kernel_pca_{name}_{components}", KernelPCA(components, **kernel).fit(X), rows, tolerance=1e-9)
+        # Lines of five columns are of five directions: of more than that nothing but rounding is left.
+        save(f"nystroem_{name}", Nystroem(n_components=5 if name == "linear" else 20, random_state=0, **kernel).fit(X), rows, tolerance=1e-9)
+    save("nystroem_laplacian", Nystroem("laplacian", n_components=20, random_state=0).fit(X), rows, tolerance=1e-9)
+    save("kernel_pca_zero", KernelPCA(kernel="linear", remove_zero_eig=True).fit(X[:, [0, 0, 1]]), rows[:, [0, 0, 1]], tolerance=1e-9)
+    save("kernel_cosine", KernelRidge(kernel="cosine").fit(X, yr), rows, tolerance=1e-7)
+    for name, model in {"plain": RBFSampler(random_state=0), "scale": RBFSampler(gamma="scale", n_components=7, random_state=0)}.items():
+        save(f"rbf_sampler_{name}", model.fit(X), rows, tolerance=1e-9)
+    for name, model in {"plain": SkewedChi2Sampler(random_state=0), "more": SkewedChi2Sampler(skewedness=0.3, n_components=7, random_state=0)}.items():
+        save(f"chi2_sampler_{name}", model.fit(np.abs(X)), np.abs(rows) - 0.1, tolerance=1e-9)
+
+
+def densities(X, yr):
+    X = np.vstack([X[:, :3] * 0.3 + shift for shift in ((0, 0, 0), (4, 1, 0), (8, -3, 2))])
+    rows = np.vstack([X[:30], X[150:170], RNG.normal(size=(40, 3)) * 4])
+    for covariance in ("full", "tied", "diag", "spherical"):
+        for components in (1, 3, 5):
+            save(f"mixture_{covariance}_{components}", GaussianMixture(components, covariance_type=covariance, random_state=0).fit(X), rows, tolerance=1e-9)
+        for prior in ("dirichlet_process", "dirichlet_distribution"):
+            model = BayesianGaussianMixture(n_components=4, covariance_type=covariance, weight_concentration_prior_type=prior, random_state=0, max_iter=300)
+            save(f"bayesian_{covariance}_{prior}", model.fit(X), rows, tolerance=1e-9)
+    for name, model in {"plain": Birch(), "many": Birch(threshold=0.2, branching_factor=10, n_clusters=None), "few": Birch(threshold=0.3, n_clusters=2)}.items():
+        save(f"birch_{name}", model.fit(X), rows)
+        save_method(f"birch_{name}_distances", model, "transform", rows, ("cloudpickle",), tolerance=1e-9)
+    grid = RNG.integers(0, 5, (150, 2)).astype(float)
+    for name, given in {"plain": {}, "few": {"n_neighbors": 3}, "manhattan": {"metric": "manhattan"}, "minkowski": {"p": 3}, "share": {"contamination": 0.1}, "brute": {"algorithm": "brute", "n_neighbors": 7}, "all": {"n_neighbors": 1000}}.items():
+        model = LocalOutlierFactor(novelty=True, **given).fit(X)
+        save(f"lonely_{name}", model, rows, tolerance=1e-9)
+    # Many samples are equally near here.
+    save("lonely_grid", LocalOutlierFactor(novelty=True).fit(grid), np.vstack([grid[:30], grid[:30] + 0.5]), tolerance=1e-9)
+
+
 def splines(X, yr):
     X = X[:, :3]
     edges = np.vstack([X[:30], X.min(0)[None], X.max(0)[None], X.min(0)[None] - 2.5, X.max(0)[None] + 1.5])
@@ -130,6 +171,8 @@ def main():
     XR, yr = make_regression(150, 5, noise=1.0, random_state=2)
     classifiers(X3, (y3 > 0).astype(int), y3)
     regressors(XR, yr / 30)
+    likenesses(XR, yr / 30)
+    densities(XR, yr / 30)
     splines(XR, yr / 30)
     words()
     files(X, y, yr)

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use trainyard_models::{Prediction, Predictor};
 use trainyard_signature::enforce::{Enforced, Protocol};
+use trainyard_signature::model::Schema;
 
 use super::admission::Admission;
 use super::body::Format;
@@ -118,11 +119,31 @@ fn native(
     mut request: PredictRequest,
 ) -> Result<(Bytes, Admission, Logged), Refusal> {
     let enforced = read(served, &mut request)?;
+    if request.protocol == Protocol::Invocations && !predictor.knows_names() {
+        check_no_names(&enforced)?;
+    }
     let bytes_max = server.options.limits.answer_bytes_max;
     let prediction = predict_rows(predictor, &enforced.batch, bytes_max)?;
     let answer = write(server, served, &request, &enforced, &prediction)?;
     let logged = record(server, served, request.request_id, enforced.batch, Some(prediction));
     Ok((answer, request.admission, logged))
+}
+
+/// Refuses arrays under names, of which MLflow makes no data frame without a signature: a model that was fitted to an
+/// array would take them by their order, and nobody said that this is its own. Names of places say so.
+fn check_no_names(enforced: &Enforced) -> Result<(), Refusal> {
+    let Some(Schema::Columns(columns)) = enforced.schema.as_ref().filter(|_| !enforced.frame)
+    else {
+        return Ok(());
+    };
+    let mut names = columns.iter().filter_map(|column| column.name.as_deref()).enumerate();
+    match names.find(|(at, name)| *name != at.to_string()) {
+        None => Ok(()),
+        Some((_, name)) => Err(Refusal::Model(format!(
+            "the model was fitted to an array and knows no column {name:?}; send a list of rows, or a data frame as \
+             dataframe_split"
+        ))),
+    }
 }
 
 /// Requests of more rows than this are tried with one row first, to know how large the answer will be.

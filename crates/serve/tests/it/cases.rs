@@ -96,6 +96,37 @@ async fn run(name: &str) -> Vec<String> {
     wrong
 }
 
+/// MLflow makes no data frame of them without a signature, and the model takes nothing else under names.
+#[tokio::test]
+async fn arrays_under_names_are_nothing_to_a_model_of_arrays() {
+    let source = cases().join("nulls_arrays_free/model").display().to_string();
+    let mut options = ServeOptions::new(ModelSource::Uri(source.parse().unwrap()));
+    options.name = Some("m".to_owned());
+    let server = Running::ready(options).await;
+    for body in [
+        r#"{"inputs": {"a": [0.001], "b": [0.089], "d": [4.0]}}"#,
+        r#"{"inputs": {"a": 0.001, "b": 0.089, "d": 4.0}}"#,
+        r#"{"instances": [{"a": 0.001, "b": 0.089, "d": 4.0}]}"#,
+    ] {
+        let answer = server.post("/invocations", body).await;
+        assert_eq!(answer.status, 400, "{body}\n{answer:?}");
+        let refused = answer.json();
+        assert_eq!(refused["error_code"], "BAD_REQUEST");
+        let message = refused["message"].as_str().unwrap();
+        let upstream = "Encountered an unexpected error while evaluating the model.";
+        assert!(message.starts_with(upstream) && message.contains("\"a\""), "{message}");
+    }
+    for body in [
+        r#"{"inputs": [[0.001, 0.089, 4.0]]}"#,
+        r#"{"dataframe_split": {"columns": ["a", "b", "d"], "data": [[0.001, 0.089, 4.0]]}}"#,
+        r#"{"dataframe_records": [{"a": 0.001, "b": 0.089, "d": 4.0}]}"#,
+    ] {
+        let answer = server.post("/invocations", body).await;
+        assert_eq!(answer.status, 200, "{body}\n{answer:?}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn models_and_requests_as_people_have_them() {
     let mut names: Vec<String> = std::fs::read_dir(cases())

@@ -238,7 +238,7 @@ fn split(reader: &mut Reader<'_>) -> Result<Schema> {
     seen.resize_with(width, Seen::default);
     let mut names = names.map(Vec::into_iter);
     let columns = seen.iter().map(|seen| ColSpec {
-        name: names.as_mut().and_then(Iterator::next),
+        name: names.as_mut().and_then(Iterator::next).map(Cow::into_owned),
         data_type: seen.data_type(),
         required: !seen.has_missing(),
     });

@@ -31,6 +31,9 @@ pub(super) fn read<'e>(
         };
         request.context.enter(input);
         for (row, cell) in cells.iter().enumerate() {
+            if cell.is_some_and(|cell| column.push_plain_number(cell)) {
+                continue;
+            }
             request.context.row = row;
             let cell = cell.filter(|cell| !is_missing(cell.as_bytes())).unwrap_or_default();
             column.read_text(cell, &mut request.context);

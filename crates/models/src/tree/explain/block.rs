@@ -86,6 +86,18 @@ impl<'a, X: Scalar> Block<'a, X> {
         self.rows.get(number * self.width..(number + 1) * self.width).unwrap_or_default()
     }
 
+    /// Whether the first row goes left at a split of the forms that compare.
+    #[inline]
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "which way a row goes is anybody's guess, and a branch that is guessed wrong costs four times the rest"
+    )]
+    pub(super) fn goes_left(&self, node: Wide<X::Key>) -> bool {
+        let first = (node.feature & 0x7fff_ffff) as usize * self.count;
+        let key = self.keys.get(first).copied().unwrap_or(X::MISSING);
+        (key <= node.threshold) | ((key == X::MISSING) & (node.feature >> 31 == 1))
+    }
+
     /// Of each row what is in `from` and, where it goes left at the split, this bit.
     pub(super) fn outcomes<V: Scalar>(
         &self,
@@ -140,6 +152,12 @@ impl Gains {
     pub(super) fn column(&mut self, output: usize, feature: usize) -> &mut [f64] {
         let first = (output * self.features + feature) * self.count;
         self.values.get_mut(first..first + self.count).unwrap_or_default()
+    }
+
+    /// What the features add to an output, of one row alone.
+    pub(super) fn of_one(&mut self, output: usize) -> &mut [f64] {
+        let first = output * self.features;
+        self.values.get_mut(first..first + self.features).unwrap_or_default()
     }
 
     /// Adds all of it to rows x outputs x `width` values.

@@ -14,6 +14,9 @@ const DEPTH_MAX: u32 = 1000;
 /// Values of a block's rows that are held at once, 64 MB, where there is more than one row.
 const CELLS_MAX: usize = 1 << 23;
 
+/// Fewer rows than these are explained one by one, where all trees have tables.
+const FEW_ROWS: usize = 7;
+
 /// Why a forest cannot be explained.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExplainError {
@@ -161,7 +164,8 @@ impl<X: Scalar> Explainer<X> {
     ) {
         let outputs = forest.outputs();
         let cells = (outputs * forest.features()).max(1);
-        let count = (CELLS_MAX / cells).clamp(1, ROWS);
+        let few = self.deep.is_empty() && rows.len() < FEW_ROWS * width.max(1);
+        let count = if few { 1 } else { (CELLS_MAX / cells).clamp(1, ROWS) };
         let of_block = (count * outputs * width).max(1);
         let mut descent = Descent::new(forest);
         for (rows, sums) in rows.chunks(count * width.max(1)).zip(sums.chunks_mut(of_block)) {

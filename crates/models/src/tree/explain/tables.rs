@@ -3,10 +3,13 @@
 //! A tree is cut into subtrees of which each has, with the splits on the way to it, [`BITS_MAX`] splits at most.
 //! The outcomes of these splits are the bits of a number, and the subtree has an entry for each number: what each
 //! feature gets from all of its leaves. A row costs a comparison a split and an entry a subtree.
+//!
+//! Many rows go through the splits together. One row alone first finds all of its entries and then adds them up: the
+//! entries of large forests come from far away, and so they are on their way together.
 
 use super::block::{Block, Gains, ROWS};
 use super::rule::Rule;
-use crate::tree::forest::Forest;
+use crate::tree::forest::{Forest, Nodes, left_bits, padded_width};
 use crate::tree::scalar::Scalar;
 
 /// Splits whose outcomes are one number, and so the features that an entry has at most. Trees that are deeper
@@ -23,18 +26,24 @@ type Entry = [f64; BITS_MAX];
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     steps: Vec<Step>,
+    /// Of all steps.
+    splits: Vec<u32>,
     entries: Vec<Entry>,
     /// Of all subtrees.
     features: Vec<u32>,
 }
 
-/// What is done for each row; the outcomes so far are kept for each number of them.
+/// A subtree, for one of the outputs: what is done for each row. The outcomes so far are kept for each number of them.
 #[derive(Debug, Clone, Copy)]
-enum Step {
-    /// The outcome of a split is added to the first `depth`.
-    Split { node: u32, depth: u8 },
-    /// The entry of the first `depth` outcomes is added to the output.
-    Add { depth: u8, first_entry: u32, first_feature: u32, features: u8, output: u32 },
+struct Step {
+    /// The outcomes that are known, to which those of the next splits are added up to `depth`.
+    known: u8,
+    depth: u8,
+    /// The entry of the outcomes is added to this output.
+    features: u8,
+    first_entry: u32,
+    first_feature: u32,
+    output: u32,
 }
 
 /// A split on the way to a leaf, and which way it is taken.
@@ -65,6 +74,8 @@ struct Cut<'a, X: Scalar, V: Scalar> {
     target: u32,
     width: usize,
     way: Vec<Turn>,
+    /// Outcomes that are known before the splits that the next step begins with.
+    known: usize,
 }
 
 impl Tables {
@@ -80,8 +91,8 @@ impl Tables {
             return false;
         }
         let width = forest.leaf_width();
-        let mut cut =
-            Cut { forest, tables: self, rules, target: head.target, width, way: Vec::new() };
+        let target = head.target;
+        let mut cut = Cut { forest, tables: self, rules, target, width, way: Vec::new(), known: 0 };
         let entries = cut.entries(head.root, 0).saturating_mul(width);
         if cut.tables.entries.len().saturating_add(entries) > ENTRIES_MAX {
             return false;
@@ -97,30 +108,90 @@ impl Tables {
         block: &Block<'_, X>,
         gains: &mut Gains,
     ) {
+        if block.count() == 1 {
+            let entries = self.entries_of_one(forest, block);
+            return self.add_entries(&entries, gains);
+        }
         let mut outcomes = [[0_u8; ROWS]; BITS_MAX + 1];
+        let mut splits = self.splits.iter();
         for step in &self.steps {
-            match *step {
-                Step::Split { node, depth } => {
-                    let (before, after) = outcomes.split_at_mut(usize::from(depth) + 1);
-                    if let (Some(from), Some(to)) = (before.last(), after.first_mut()) {
-                        block.outcomes(forest, node, depth, from, to);
-                    }
+            for depth in step.known..step.depth {
+                let (before, after) = outcomes.split_at_mut(usize::from(depth) + 1);
+                let parts = (before.last(), after.first_mut(), splits.next());
+                if let (Some(from), Some(to), Some(&node)) = parts {
+                    block.outcomes(forest, node, depth, from, to);
                 }
-                Step::Add { depth, first_entry, first_feature, features, output } => {
-                    let first = first_feature as usize;
-                    let features = self.features.get(first..first + usize::from(features));
-                    let Some(outcomes) = outcomes.get(usize::from(depth)) else { continue };
-                    // Written so, no entry is checked to be there.
-                    let mask = (1_usize << depth) - 1;
-                    let entries = self.entries.get(first_entry as usize..).unwrap_or_default();
-                    let Some(entries) = entries.get(..mask + 1) else { continue };
-                    for (place, &feature) in features.unwrap_or_default().iter().enumerate() {
-                        let place = place & (BITS_MAX - 1);
-                        let column = gains.column(output as usize, feature as usize);
-                        for (sum, &outcome) in column.iter_mut().zip(outcomes) {
-                            *sum += entries[usize::from(outcome) & mask][place];
-                        }
-                    }
+            }
+            let Some(outcomes) = outcomes.get(usize::from(step.depth)) else { continue };
+            // Written so, no entry is checked to be there.
+            let mask = (1_usize << step.depth) - 1;
+            let entries = self.entries.get(step.first_entry as usize..).unwrap_or_default();
+            let Some(entries) = entries.get(..mask + 1) else { continue };
+            for (place, &feature) in self.features_of(step).iter().enumerate() {
+                let place = place & (BITS_MAX - 1);
+                let column = gains.column(step.output as usize, feature as usize);
+                for (sum, &outcome) in column.iter_mut().zip(outcomes) {
+                    *sum += entries[usize::from(outcome) & mask][place];
+                }
+            }
+        }
+    }
+
+    fn features_of(&self, step: &Step) -> &[u32] {
+        let first = step.first_feature as usize;
+        self.features.get(first..first + usize::from(step.features)).unwrap_or_default()
+    }
+
+    /// Where the entries of the one row of a block are, a step each.
+    fn entries_of_one<X: Scalar, V: Scalar>(
+        &self,
+        forest: &Forest<X, V>,
+        block: &Block<'_, X>,
+    ) -> Vec<u32> {
+        match &forest.nodes {
+            Nodes::Small(nodes) => self.walk_one(|node| {
+                nodes.get(node as usize).is_some_and(|small| block.goes_left(small.widened(node)))
+            }),
+            Nodes::Narrow(nodes) => {
+                let left_bits = padded_width(forest.features()).map_or(0, left_bits);
+                self.walk_one(|node| {
+                    let narrow = nodes.get(node as usize);
+                    narrow.is_some_and(|narrow| block.goes_left(narrow.widened(left_bits)))
+                })
+            }
+            Nodes::Wide(nodes) => self.walk_one(|node| {
+                nodes.get(node as usize).is_some_and(|wide| block.goes_left(*wide))
+            }),
+            Nodes::General { .. } => self.walk_one(|node| forest.goes_left(node, block.row(0))),
+        }
+    }
+
+    fn walk_one(&self, goes_left: impl Fn(u32) -> bool) -> Vec<u32> {
+        let mut outcomes = [0_u8; BITS_MAX + 1];
+        let mut splits = self.splits.as_slice();
+        let entry = |step: &Step| {
+            let (mut outcome, known) =
+                (outcomes[usize::from(step.known).min(BITS_MAX)], step.known);
+            let count = usize::from(step.depth - known).min(splits.len());
+            let (own, rest) = splits.split_at(count);
+            splits = rest;
+            for (depth, &node) in (known..).zip(own) {
+                outcome |= u8::from(goes_left(node)) << (depth & 7);
+                outcomes[usize::from(depth & 7) + 1] = outcome;
+            }
+            step.first_entry + u32::from(outcome)
+        };
+        self.steps.iter().map(entry).collect()
+    }
+
+    /// Adds these entries, one a step, to the sums of one row.
+    fn add_entries(&self, entries: &[u32], gains: &mut Gains) {
+        for (step, &entry) in self.steps.iter().zip(entries) {
+            let Some(entry) = self.entries.get(entry as usize) else { continue };
+            let sums = gains.of_one(step.output as usize);
+            for (gain, &feature) in entry.iter().zip(self.features_of(step)) {
+                if let Some(sum) = sums.get_mut(feature as usize) {
+                    *sum += gain;
                 }
             }
         }
@@ -128,6 +199,7 @@ impl Tables {
 
     pub(super) fn size_bytes(&self) -> usize {
         size_of_val(self.steps.as_slice())
+            + size_of_val(self.splits.as_slice())
             + size_of_val(self.entries.as_slice())
             + size_of_val(self.features.as_slice())
     }
@@ -155,7 +227,7 @@ impl<X: Scalar, V: Scalar> Cut<'_, X, V> {
         let depth = self.way.len();
         match self.forest.branch(node) {
             Some(branch) if depth + self.splits(node) > BITS_MAX => {
-                self.tables.steps.push(Step::Split { node, depth: depth as u8 });
+                self.split(node, depth);
                 for child in [branch.left, branch.left + 1] {
                     self.way.push(self.turn(node, child, depth));
                     self.subtree(child);
@@ -164,6 +236,12 @@ impl<X: Scalar, V: Scalar> Cut<'_, X, V> {
             }
             _ => self.table(node),
         }
+    }
+
+    /// The outcome of this split is what `depth` outcomes are followed by.
+    fn split(&mut self, node: u32, depth: usize) {
+        self.known = self.known.min(depth);
+        self.tables.splits.push(node);
     }
 
     fn turn(&self, node: u32, child: u32, bit: usize) -> Turn {
@@ -192,13 +270,16 @@ impl<X: Scalar, V: Scalar> Cut<'_, X, V> {
         let first_feature = self.tables.features.len() as u32;
         let first_entry = self.tables.entries.len();
         for output in 0..self.width {
-            self.tables.steps.push(Step::Add {
+            self.tables.steps.push(Step {
+                // A subtree that is a leaf may know less than the one before it.
+                known: self.known.min(splits) as u8,
                 depth: splits as u8,
+                features: features.len() as u8,
                 first_entry: (first_entry + output * size) as u32,
                 first_feature,
-                features: features.len() as u8,
                 output: self.target + output as u32,
             });
+            self.known = splits;
         }
         self.tables.entries.resize(first_entry + self.width * size, [0.0; BITS_MAX]);
         let entries = self.tables.entries.get_mut(first_entry..).unwrap_or_default();
@@ -229,7 +310,7 @@ impl<X: Scalar, V: Scalar> Cut<'_, X, V> {
         };
         let bit = *splits;
         *splits += 1;
-        self.tables.steps.push(Step::Split { node, depth: bit as u8 });
+        self.split(node, bit);
         for child in [branch.left, branch.left + 1] {
             self.way.push(self.turn(node, child, bit));
             self.leaves(child, splits, leaves);

@@ -1,5 +1,7 @@
 //! Rows of values with the names apart: `{"columns": ["a", "b"], "data": [[1, 2], …]}`.
 
+use std::borrow::Cow;
+
 use trainyard_base::json::{Kind, Reader};
 
 use super::arrays::first_length;
@@ -21,7 +23,7 @@ impl Request<'_> {
             ));
         }
         let mut keys: Vec<String> = Vec::new();
-        let mut columns: Option<Vec<String>> = None;
+        let mut columns: Option<Vec<Cow<'_, str>>> = None;
         let mut data_at = None;
         let mut data_read = false;
         let mut more = reader.object_start()?;
@@ -72,7 +74,7 @@ impl Request<'_> {
     pub(super) fn split_data(
         &mut self,
         reader: &mut Reader<'_>,
-        columns: Option<&[String]>,
+        columns: Option<&[Cow<'_, str>]>,
     ) -> Result<()> {
         if reader.kind()? != Kind::Array {
             return refuse("Invalid input. The 'data' of dataframe_split must be a list of rows.");
@@ -142,11 +144,11 @@ impl Request<'_> {
     }
 
     /// Which buffer each named column of a split goes to.
-    pub(crate) fn targets(&mut self, columns: &[String]) -> Result<Vec<Option<usize>>> {
+    pub(crate) fn targets(&mut self, columns: &[impl AsRef<str>]) -> Result<Vec<Option<usize>>> {
         let plan = self.plan;
         let mut targets = Vec::with_capacity(columns.len());
         let mut taken = vec![false; plan.inputs.len()];
-        for (position, name) in columns.iter().enumerate() {
+        for (position, name) in columns.iter().map(AsRef::as_ref).enumerate() {
             let index = if plan.named {
                 plan.lookup(name, position)
             } else {
@@ -182,10 +184,10 @@ impl Request<'_> {
 }
 
 /// The names in `columns`, at most so many: texts, or numbers that pandas made; null means none.
-pub(in crate::enforce) fn column_names(
-    reader: &mut Reader<'_>,
+pub(in crate::enforce) fn column_names<'t>(
+    reader: &mut Reader<'t>,
     max: usize,
-) -> Result<Option<Vec<String>>> {
+) -> Result<Option<Vec<Cow<'t, str>>>> {
     match reader.kind()? {
         Kind::Null => {
             reader.null()?;
@@ -201,8 +203,8 @@ pub(in crate::enforce) fn column_names(
             return refuse(format!("Invalid input. The request has more than {max} columns."));
         }
         names.push(match reader.kind()? {
-            Kind::Text => reader.string()?.into_owned(),
-            _ => reader.skip()?.to_owned(),
+            Kind::Text => reader.string()?,
+            _ => Cow::Borrowed(reader.skip()?),
         });
         more = reader.array_next()?;
     }
