@@ -25,6 +25,7 @@ mod evaluation_datasets;
 mod evaluation_records;
 mod experiment_rows;
 mod experiments;
+mod extremes;
 pub(crate) mod import_experiments;
 pub(crate) mod import_models;
 pub(crate) mod import_runs;
