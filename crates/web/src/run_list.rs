@@ -118,7 +118,7 @@ pub(crate) async fn read(
 }
 
 /// A refusal of an order by what is read for the runs of a page alone.
-fn unsortable(query: &Query) -> Option<StoreError> {
+pub(crate) fn unsortable(query: &Query) -> Option<StoreError> {
     let order = query.one("order").trim();
     let name = order.rsplit_once(' ').map_or(order, |(name, _direction)| name);
     Column::read(&name.replace(['`', '"'], "")).filter(|column| column.of_history.is_some())?;
@@ -344,6 +344,9 @@ pub(crate) async fn to_draw(
 ) -> Result<Drawn> {
     let chosen = query.all("run");
     if chosen.is_empty() {
+        if let Some(refused) = unsortable(query) {
+            return Err(refused.into());
+        }
         let search = SearchRuns {
             max_results: Some(DRAWN_MAX as i64),
             ..search(experiment_id, &query.without(&["group", "page"]))

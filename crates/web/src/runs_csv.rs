@@ -51,6 +51,9 @@ pub(crate) async fn download(
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
     let search = run_list::search(&experiment.experiment_id, &query.without(&["page"]));
+    if let Some(refused) = run_list::unsortable(&query) {
+        return Err(refused.into());
+    }
     // A filter that is refused is an answer of its own, not a file that ends early.
     let some = SearchRuns { max_results: Some(SAMPLED), ..search.clone() };
     let first = web.tracking.runs.search(some).await?;

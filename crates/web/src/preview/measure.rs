@@ -46,7 +46,7 @@ pub(super) const INLINE: Measure = Measure {
     rows: 8,
     columns: 12,
     entries: 100,
-    cells: 0,
+    cells: 6,
     heading: 3,
 };
 

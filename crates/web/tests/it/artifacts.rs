@@ -94,8 +94,11 @@ async fn a_pdf_that_does_nothing_is_shown_and_another_is_a_download() {
     let calm = file(&site, &run_id, "calm.pdf").await;
     let shown = format!("/runs/{run_id}/raw/calm.pdf?shown=1");
     assert!(calm.contains(&format!("<iframe class=\"report\" src=\"{shown}\"")), "{calm}");
-    // And on the page of the run, with those that people read.
+    // And on the page of the run, with those that people read; a notebook is another.
+    let notebook = r#"{"cells": [{"cell_type": "code", "source": ["1 < 2"], "outputs": []}]}"#;
+    upload(&site, &run_id, "n.ipynb", notebook).await;
     let run = site.get(&format!("/runs/{run_id}")).await.text;
+    assert!(run.contains("<code>1 &lt; 2</code>"), "{run}");
     assert!(run.contains(&format!("src=\"{shown}\"")), "{run}");
     let answer = site.get(&shown).await;
     assert_eq!(answer.headers["content-type"], "application/pdf");

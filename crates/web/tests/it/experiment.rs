@@ -115,6 +115,11 @@ async fn a_column_may_be_of_a_history() {
     assert!(rows.iter().any(|row| row.contains("'=one") && row.ends_with(",1.5,0.5")), "{rows:?}");
     assert!(rows.iter().any(|row| row.contains("two") && row.ends_with(",,")), "{rows:?}");
 
+    for page in ["runs.csv", "curves", "relations"] {
+        let page = site.get(&format!("/experiments/0/{page}?order=metrics.loss@min+ASC")).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+    }
+
     // As the form asks for one, beside what is ticked; and remembered.
     let asked = site.get("/experiments/0?col=params.lr&of=loss&as=min%3A&by=acc&q=one").await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER);
