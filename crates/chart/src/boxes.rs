@@ -94,8 +94,8 @@ fn draw(canvas: &mut Canvas, axis: &Axis, y: f64, group: &Group, is_log: bool) {
     let sorted = group.sorted();
     // Halved, so that the difference of huge values stays finite.
     let reach = (summary.third / 2.0 - summary.first / 2.0) * 2.0 * WHISKER;
-    let is_near =
-        |value: &&f64| **value >= summary.first - reach && **value <= summary.third + reach;
+    let reached = summary.first - reach..=summary.third + reach;
+    let is_near = |value: &&f64| reached.contains(*value);
     let near = |found: Option<&f64>, other: f64| found.copied().unwrap_or(other);
     let low = near(sorted.iter().find(is_near), summary.first);
     let high = near(sorted.iter().rev().find(is_near), summary.third);

@@ -79,8 +79,8 @@ impl OfHistories {
 
     /// Whether some of it is not known exactly.
     pub(crate) fn is_cut(&self) -> bool {
-        let found = self.found.values().flat_map(BTreeMap::values);
-        found.into_iter().any(|found| !matches!(found, Found::Exact(_)))
+        let mut found = self.found.values().flat_map(BTreeMap::values);
+        found.any(|found| !matches!(found, Found::Exact(_)))
     }
 
     /// Gives runs what is known exactly, as metrics of theirs.
