@@ -97,8 +97,9 @@ fn draw(canvas: &mut Canvas, axis: &Axis, y: f64, group: &Group, is_log: bool) {
     let reached = summary.first - reach..=summary.third + reach;
     let is_near = |value: &&f64| reached.contains(*value);
     let near = |found: Option<&f64>, other: f64| found.copied().unwrap_or(other);
-    let low = near(sorted.iter().find(is_near), summary.first);
-    let high = near(sorted.iter().rev().find(is_near), summary.third);
+    // A quartile between two values may lie beyond the last that is near.
+    let low = near(sorted.iter().find(is_near), summary.first).min(summary.first);
+    let high = near(sorted.iter().rev().find(is_near), summary.third).max(summary.third);
     let ends = [low, summary.first, summary.median, summary.third, high].map(x);
     let [Some(low), Some(first), Some(median), Some(third), Some(high)] = ends else { return };
     let (top, bottom) = (coordinate(y - BOX / 2.0), coordinate(y + BOX / 2.0));

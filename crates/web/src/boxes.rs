@@ -24,7 +24,7 @@ pub(crate) fn show(runs: &[Run], x: &Column, y: &Column, is_log: bool) -> Markup
         h2 #boxes { (y) " by " (x) }
         @match boxes::chart([&x, &y], &groups, is_log) {
             Some(drawing) => {
-                (PreEscaped(drawing.0))
+                div.drawing { (PreEscaped(drawing.0)) }
                 @if left_out > 0 { p.soft { "The " (GROUPS_MAX) " most frequent values; " (left_out) " runs have others." } }
                 (table([&x, &y], &groups))
             },
