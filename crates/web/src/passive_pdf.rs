@@ -80,7 +80,8 @@ pub(crate) fn is_passive(file: &[u8]) -> bool {
         note(&unpacked, &mut names);
     }
     let has = |some: &[&[u8]]| some.iter().any(|name| names.contains(*name));
-    !has(&ACTS) && !(has(&PACKED) && has(&PACKED_OTHERWISE))
+    let hides = has(&PACKED) && has(&PACKED_OTHERWISE);
+    !hides && !has(&ACTS)
 }
 
 /// Where packed streams may begin: behind the word, and behind its line; none where that is not to be known.

@@ -133,11 +133,11 @@ impl Table<'_> {
             Kind::Metric => ("DESC", "key number"),
             Kind::Param | Kind::Tag => ("ASC", "key"),
         };
-        match column.field() {
-            Some(field) => self.sortable(&heading, &title, &field, first, class),
-            None => html! {
-                th class=(class) title={ (title) ": read for the runs of this page, so they cannot be sorted by it" } { (heading) }
-            },
+        if let Some(field) = column.field() {
+            return self.sortable(&heading, &title, &field, first, class);
+        }
+        html! {
+            th class=(class) title={ (title) ": read for the runs of this page, so they cannot be sorted by it" } { (heading) }
         }
     }
 
