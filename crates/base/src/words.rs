@@ -76,9 +76,12 @@ pub mod tags {
     pub const SERVICE_LOG: &str = "trainyard.service.log";
 }
 
+/// What the name of a [`releases_experiment`] ends with.
+const RELEASES_END: &str = "_releases";
+
 /// The experiment of a model's releases and rollbacks.
 pub fn releases_experiment(model: &str) -> String {
-    format!("/{model}_releases")
+    format!("/{model}{RELEASES_END}")
 }
 
 /// What the name of a [`service_experiment`] ends with.
@@ -94,8 +97,18 @@ pub const SERVICE_EXPERIMENTS: &str = "/%_service";
 
 /// The model that a [`service_experiment`] is of; none where it is no such.
 pub fn model_of_service_experiment(experiment: &str) -> Option<&str> {
-    let model = experiment.strip_prefix('/')?.strip_suffix(SERVICE_END)?;
+    model_of(experiment, SERVICE_END)
+}
+
+fn model_of<'a>(experiment: &'a str, end: &str) -> Option<&'a str> {
+    let model = experiment.strip_prefix('/')?.strip_suffix(end)?;
     (!model.is_empty()).then_some(model)
+}
+
+/// The model of which an experiment says what became of it, to whoever reads the model's pages: that of its services, and
+/// that of its releases.
+pub fn model_told_of_by(experiment: &str) -> Option<&str> {
+    model_of_service_experiment(experiment).or_else(|| model_of(experiment, RELEASES_END))
 }
 
 /// The experiment of looks at production data, beside the one that models are trained in.
@@ -121,9 +134,12 @@ mod tests {
     fn the_experiment_of_a_service_says_whose_it_is() {
         for model in ["Churn", "a/b", "x_service", "it's \"one\""] {
             assert_eq!(model_of_service_experiment(&service_experiment(model)), Some(model));
+            assert_eq!(model_told_of_by(&service_experiment(model)), Some(model));
+            assert_eq!(model_told_of_by(&releases_experiment(model)), Some(model));
         }
         for other in ["/_service", "_service", "Churn_service", "/Churn_releases", "/aXservice"] {
             assert_eq!(model_of_service_experiment(other), None, "{other}");
+            assert_eq!(model_told_of_by(other).is_some(), other == "/Churn_releases", "{other}");
         }
     }
 }

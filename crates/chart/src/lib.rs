@@ -1,13 +1,14 @@
 //! SVG charts in a few hundred bytes each, without scripts or fonts: numbers in, an `<svg>` element out.
 //!
 //! Charts of pages ([`histogram`], [`cumulative`], [`quantiles`], [`pairs`], [`history`], [`lines`],
-//! [`intervals`], [`over_time`], [`scatter`], [`parallel`]) leave their colours
+//! [`intervals`], [`over_time`], [`scatter`], [`boxes`], [`parallel`]) leave their colours
 //! to the page's style sheet, so that one chart serves light, dark and paper (`canvas::page` has the
 //! classes). The two sides of a comparison also differ in form: the reference is a filled area, current
 //! a line. Charts that are files of their own ([`confusion`], [`roc`], [`residuals`], [`importance`])
 //! bring their colours along.
 
 mod axis;
+pub mod boxes;
 mod canvas;
 pub mod confusion;
 pub mod cumulative;

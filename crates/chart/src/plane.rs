@@ -75,7 +75,7 @@ impl Plane {
 }
 
 /// Where ticks lie and how they are written; powers of ten on a logarithmic axis that has some.
-fn ticks(axis: &Axis, is_log: bool) -> Vec<(f64, String)> {
+pub(crate) fn ticks(axis: &Axis, is_log: bool) -> Vec<(f64, String)> {
     if !is_log {
         return axis.ticks(TICKS);
     }

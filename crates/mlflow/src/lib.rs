@@ -20,6 +20,7 @@ pub mod entities;
 mod error;
 mod evaluation_datasets;
 mod experiments;
+mod extremes;
 mod ids;
 mod logged_models;
 pub mod metadata_hosts;
@@ -42,6 +43,7 @@ pub use audit::{AUDIT_EVENTS_MAX, Audit, SearchAudit};
 pub use error::{Detail, Error, ErrorCode, Result};
 pub use evaluation_datasets::{EvaluationDataset, EvaluationDatasets, SearchEvaluationDatasets};
 pub use experiments::{Experiments, SearchExperiments};
+pub use extremes::{Extremes, FindExtremes, SeenExtremes, StepValue};
 pub use ids::{AliasId, VersionId};
 pub use logged_models::{
     CreateLoggedModel, DatasetFilter, LoggedModels, OrderLoggedModels, SearchLoggedModels,

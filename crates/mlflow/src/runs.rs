@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::entities::{
     DatasetInput, Metric, ModelInput, ModelOutput, Param, Run, RunInfo, RunStatus, Tag, ViewType,
 };
+use crate::extremes::{Extremes, FindExtremes, SeenExtremes, StepValue};
 use crate::{Page, Result};
 
 /// Arguments of [`Runs::create`].
@@ -73,6 +74,9 @@ pub struct MetricHistoryPage {
     pub page_token: Option<String>,
 }
 
+/// Values of a history that are read at once where a store has no better way.
+const LOOKED_THROUGH_MAX: usize = 25_000;
+
 /// What is done with runs.
 #[async_trait]
 pub trait Runs: Send + Sync {
@@ -129,4 +133,42 @@ pub trait Runs: Send + Sync {
         key: &str,
         page: MetricHistoryPage,
     ) -> Result<Page<Metric>>;
+    /// The extremes of a metric, run by run; none of a run without a number. Of what is too long the newest steps are
+    /// looked at. This default reads from the beginning.
+    async fn extremes(&self, asked: FindExtremes) -> Result<Vec<Option<Extremes>>> {
+        let mut left = asked.values_max;
+        let mut found = Vec::with_capacity(asked.run_ids.len());
+        for (position, run_id) in asked.run_ids.iter().enumerate() {
+            let share = left / (asked.run_ids.len() - position);
+            let share = share.clamp(1, LOOKED_THROUGH_MAX);
+            let first = MetricHistoryPage {
+                max_results: Some(i64::try_from(share).unwrap_or(i64::MAX)),
+                page_token: None,
+            };
+            let history = self.metric_history(run_id, &asked.key, first).await?;
+            left = left.saturating_sub(history.items.len());
+            let mut seen = SeenExtremes::default();
+            for metric in &history.items {
+                seen.see(metric.into());
+            }
+            found.push(seen.extremes(history.next_page_token.is_none()));
+        }
+        Ok(found)
+    }
+    /// A metric of each run as it stood at a step: its newest value of that step, or of the last one before. This default
+    /// knows only short histories.
+    async fn values_at(&self, key: &str, at: Vec<(String, i64)>) -> Result<Vec<Option<StepValue>>> {
+        let mut found = Vec::with_capacity(at.len());
+        for (run_id, step) in at {
+            let max_results = i64::try_from(LOOKED_THROUGH_MAX).ok();
+            let whole = MetricHistoryPage { max_results, page_token: None };
+            let history = self.metric_history(&run_id, key, whole).await?;
+            let is_whole = history.next_page_token.is_none();
+            let before = history.items.iter().filter(|metric| metric.step <= step);
+            // Of equals the last, as histories go by time.
+            let newest = before.max_by_key(|metric| metric.step).filter(|_| is_whole);
+            found.push(newest.map(StepValue::from));
+        }
+        Ok(found)
+    }
 }

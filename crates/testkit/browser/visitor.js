@@ -212,6 +212,19 @@ class Visitor {
     await this.page.keyboard.type(text);
   }
 
+  // Chooses in a list what is called so, by typing it, which is the same for hands and for keys.
+  async choose(what, text) {
+    const list = await this.find(what);
+    if (this.keyboard) await this.reach(list);
+    else {
+      await list.focus();
+      this.clicks += 1;
+    }
+    await this.page.keyboard.type(text);
+    const chosen = () => list.evaluate((one) => one.selectedOptions[0].text);
+    await until(`${JSON.stringify(text)} to be chosen`, async () => (await chosen()).startsWith(text));
+  }
+
   // Sends the form of the field that was filled.
   async enter() {
     await this.leave("the answer to a form", () => this.page.keyboard.press("Enter"));

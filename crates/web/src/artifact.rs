@@ -17,7 +17,7 @@ use crate::folder;
 use crate::links::{Links, part};
 use crate::page::{self, Section};
 use crate::preview::{self, File};
-use crate::sandbox::POLICY;
+use crate::sandbox::{PDF_POLICY, POLICY};
 use crate::site::Web;
 
 pub(crate) async fn show_of_run(
@@ -61,17 +61,19 @@ pub(crate) async fn all_of_model(
 pub(crate) async fn raw_of_run(
     State(web): State<Web>,
     Path((run_id, path)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Result {
     let owner = Owner::run(&web, &run_id).await?;
-    raw(&web, &owner, &path).await
+    raw(&web, &owner, &path, query.as_deref()).await
 }
 
 pub(crate) async fn raw_of_model(
     State(web): State<Web>,
     Path((model_id, path)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Result {
     let owner = Owner::model(&web, &model_id).await?;
-    raw(&web, &owner, &path).await
+    raw(&web, &owner, &path, query.as_deref()).await
 }
 
 /// The page of a file, or of the folder that is there instead.
@@ -102,9 +104,24 @@ async fn show(web: &Web, owner: &Owner, path: &str, query: Option<&str>) -> Resu
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-async fn raw(web: &Web, owner: &Owner, path: &str) -> Result {
-    let body = web.tracking.artifacts.download(&owner.root_uri, path).await?;
+async fn raw(web: &Web, owner: &Owner, path: &str, query: Option<&str>) -> Result {
+    let download = || web.tracking.artifacts.download(&owner.root_uri, path);
     let kind = Kind::of(path);
+    // What is looked at is what is answered.
+    let is_asked = kind == Kind::Pdf && query == Some(preview::SHOWN);
+    let passive =
+        if is_asked { preview::read_passive(web, download().await?).await? } else { None };
+    if let Some(whole) = passive {
+        let headers = [
+            (header::CONTENT_TYPE, kind.content_type()),
+            // It has no origin and nothing to load. Chromium shows no PDF within a frame with a sandbox, but one that comes
+            // with it.
+            (header::CONTENT_SECURITY_POLICY, PDF_POLICY),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        return Ok((headers, whole).into_response());
+    }
+    let body = download().await?;
     let mut response = Body::from_stream(body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind.content_type()));

@@ -58,7 +58,8 @@ impl Kind {
         }
     }
 
-    /// Whether a browser keeps the file instead of showing it. It has no reader of PDF files within a sandbox.
+    /// Whether a browser keeps the file instead of showing it. A PDF file may act, and is shown only where it was looked
+    /// through.
     pub(crate) fn is_download(self) -> bool {
         matches!(self, Self::Pdf | Self::Parquet | Self::Other)
     }

@@ -15,6 +15,8 @@ use crate::query::Query;
 const USUAL_MAX: usize = 8;
 /// Columns that can be chosen: more would be a page of megabytes.
 const CHOSEN_MAX: usize = 50;
+/// Of them those that histories are read for.
+pub(crate) const OF_HISTORIES_MAX: usize = 6;
 /// The cookie that remembers an experiment's columns.
 pub(crate) const COOKIE: &str = "trainyard-columns";
 /// MLflow's own tags that are worth a column.
@@ -34,6 +36,55 @@ pub(crate) enum Kind {
 pub(crate) struct Column {
     pub(crate) kind: Kind,
     pub(crate) key: String,
+    /// What of a metric's history; its last value if none.
+    pub(crate) of_history: Option<OfHistory>,
+}
+
+/// One value of a metric's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OfHistory {
+    Extreme(End),
+    /// The value at the step where another metric has its extreme first.
+    At(End, String),
+}
+
+/// Which extreme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Min,
+    Max,
+}
+
+impl End {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Min => "min",
+            Self::Max => "max",
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        [Self::Min, Self::Max].into_iter().find(|end| end.name() == text)
+    }
+}
+
+impl OfHistory {
+    /// `min`, `max`, `min:other` or `max:other`, of the metric `key`.
+    fn read(text: &str, key: &str) -> Option<Self> {
+        let (end, other) = text.split_once(':').unwrap_or((text, key));
+        let end = End::read(end)?;
+        (!other.is_empty()).then(|| {
+            if other == key { Self::Extreme(end) } else { Self::At(end, other.to_owned()) }
+        })
+    }
+
+    /// The metric of `key` whose extreme it is.
+    pub(crate) fn extreme_of<'a>(&'a self, key: &'a str) -> (End, &'a str) {
+        match self {
+            Self::Extreme(end) => (*end, key),
+            Self::At(end, other) => (*end, other),
+        }
+    }
 }
 
 impl Kind {
@@ -59,31 +110,71 @@ impl Kind {
 
 impl Column {
     pub(crate) fn new(kind: Kind, key: &str) -> Self {
-        Self { kind, key: key.to_owned() }
+        Self { kind, key: key.to_owned(), of_history: None }
     }
 
-    /// `metrics.loss`; none for anything else.
+    /// `metrics.loss`, `metrics.loss@min` or `metrics.accuracy@min:loss`; none for anything else. No metric has an `@`
+    /// in its name.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let (entity, key) = text.split_once('.')?;
         let kind = Kind::ALL.into_iter().find(|kind| kind.entity() == entity)?;
-        (!key.is_empty()).then(|| Self::new(kind, key))
+        let of = (kind == Kind::Metric).then(|| key.split_once('@')).flatten();
+        let column = match of {
+            Some((key, of)) => {
+                Self { of_history: Some(OfHistory::read(of, key)?), ..Self::new(kind, key) }
+            }
+            None => Self::new(kind, key),
+        };
+        (!column.key.is_empty()).then_some(column)
     }
 
     /// As addresses have it.
     pub(crate) fn name(&self) -> String {
-        format!("{}.{}", self.kind.entity(), self.key)
+        format!("{}.{}", self.kind.entity(), self.metric_key())
     }
 
-    /// As filters and orders have it.
-    pub(crate) fn field(&self) -> String {
+    /// As filters and orders have it; none of what is not stored, by which nothing can be found or sorted.
+    pub(crate) fn field(&self) -> Option<String> {
         let quote = if self.key.contains('`') { '"' } else { '`' };
-        format!("{}.{quote}{}{quote}", self.kind.entity(), self.key)
+        let field = || format!("{}.{quote}{}{quote}", self.kind.entity(), self.key);
+        self.of_history.is_none().then(field)
+    }
+
+    /// As people read it.
+    pub(crate) fn title(&self) -> String {
+        match &self.of_history {
+            None => self.key.clone(),
+            Some(OfHistory::Extreme(end)) => format!("{} {}", end.name(), self.key),
+            Some(OfHistory::At(end, other)) => format!("{} at {} {other}", self.key, end.name()),
+        }
+    }
+
+    /// The key under which the run has its value: that of what is read of a history is put there under its name.
+    pub(crate) fn metric_key(&self) -> Cow<'_, str> {
+        let key = &self.key;
+        match &self.of_history {
+            None => Cow::Borrowed(key),
+            Some(OfHistory::Extreme(end)) => Cow::Owned(format!("{key}@{}", end.name())),
+            Some(OfHistory::At(end, other)) => Cow::Owned(format!("{key}@{}:{other}", end.name())),
+        }
+    }
+
+    /// The metrics that it is read from.
+    pub(crate) fn metric_keys(&self) -> impl Iterator<Item = &str> {
+        let own = (self.kind == Kind::Metric).then_some(self.key.as_str());
+        let other = self.of_history.as_ref().map(|of| of.extreme_of(&self.key).1);
+        own.into_iter().chain(other)
+    }
+
+    /// A metric's value, if that is what it is of.
+    pub(crate) fn metric(&self, run: &Run) -> Option<f64> {
+        (self.kind == Kind::Metric).then(|| run.data.metric(&self.metric_key())).flatten()
     }
 
     /// The run's value as it is stored.
     pub(crate) fn text<'a>(&self, run: &'a Run) -> Option<Cow<'a, str>> {
         match self.kind {
-            Kind::Metric => run.data.metric(&self.key).map(|value| Cow::Owned(value.to_string())),
+            Kind::Metric => self.metric(run).map(|value| Cow::Owned(value.to_string())),
             Kind::Param => Tag::find(&run.data.params, &self.key).map(Cow::Borrowed),
             Kind::Tag => Tag::find(&run.data.tags, &self.key).map(Cow::Borrowed),
         }
@@ -92,7 +183,7 @@ impl Column {
     /// The run's value as a finite number, if it is one.
     pub(crate) fn number(&self, run: &Run) -> Option<f64> {
         let value: f64 = match self.kind {
-            Kind::Metric => run.data.metric(&self.key)?,
+            Kind::Metric => self.metric(run)?,
             Kind::Param | Kind::Tag => self.text(run)?.trim().parse().ok()?,
         };
         // MLflow stores infinities as the largest number.
@@ -175,8 +266,16 @@ fn ranked<'a, V: PartialEq>(pairs: impl Iterator<Item = (&'a str, V)>) -> Vec<St
 
 /// The columns that were asked for, each once, by kind; none if none were.
 pub(crate) fn chosen(query: &Query) -> Vec<Column> {
-    let mut columns: Vec<Column> =
-        query.all("col").into_iter().filter_map(Column::read).take(CHOSEN_MAX).collect();
+    let asked = query.all("col").into_iter().filter_map(Column::read).take(CHOSEN_MAX);
+    let mut columns: Vec<Column> = Vec::new();
+    let mut of_histories = 0;
+    for column in asked {
+        of_histories += usize::from(column.of_history.is_some());
+        let is_too_many = column.of_history.is_some() && of_histories > OF_HISTORIES_MAX;
+        if !is_too_many && !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
     columns.sort_by_key(|column| column.kind);
     columns
 }
@@ -213,8 +312,32 @@ mod tests {
         let names: Vec<String> = available.usual().iter().map(Column::name).collect();
         assert_eq!(names[..2], ["metrics.val/loss", "metrics.epoch"]);
         let column = Column::read("params.lr").unwrap();
-        assert_eq!((column.number(&runs[0]), column.field().as_str()), (Some(0.5), "params.`lr`"));
+        assert_eq!(column.number(&runs[0]), Some(0.5));
+        assert_eq!(column.field().as_deref(), Some("params.`lr`"));
         assert_eq!(Column::read("metrics.").or(Column::read("loss")), None);
+    }
+
+    #[test]
+    fn a_column_may_be_of_a_history() {
+        for (text, name, title) in [
+            ("metrics.val/loss@min", "metrics.val/loss@min", "min val/loss"),
+            ("metrics.loss@max:loss", "metrics.loss@max", "max loss"),
+            ("metrics.acc@min:a:b", "metrics.acc@min:a:b", "acc at min a:b"),
+            ("params.a@min", "params.a@min", "a@min"),
+        ] {
+            let column = Column::read(text).unwrap();
+            assert_eq!((column.name().as_str(), column.title().as_str()), (name, title));
+            assert_eq!(Column::read(name).as_ref(), Some(&column));
+            assert_eq!(column.field().is_some(), column.of_history.is_none(), "{text}");
+        }
+        for wrong in ["metrics.@min", "metrics.a@", "metrics.a@mean", "metrics.a@min:"] {
+            assert_eq!(Column::read(wrong), None, "{wrong}");
+        }
+        let at = Column::read("metrics.acc@max:loss").unwrap();
+        assert_eq!(at.metric_keys().collect::<Vec<_>>(), ["acc", "loss"]);
+        let many = (0..9).map(|n| format!("col=metrics.m{n}@min&col=params.p{n}"));
+        let query = Query::read(&many.collect::<Vec<_>>().join("&"));
+        assert_eq!(chosen(&query).len(), OF_HISTORIES_MAX + 9, "histories are dear");
     }
 
     #[test]

@@ -113,14 +113,14 @@ fn filter_form(web: &Web, experiment: &Experiment, query: &Query, columns: &[Col
     let address = web.links.experiment(&experiment.experiment_id);
     let is_narrowed = ["q", "order", "view", "group", "flat"].iter().any(|name| query.has(name));
     let group = query.one("group");
-    let is_other = Column::read(group).is_some_and(|column| !columns.contains(&column));
+    let is_other = run_list::group(query).is_some_and(|column| !columns.contains(&column));
     html! {
         form.filter method="get" action=(address) role="search" {
             input type="search" name="q" value=(query.one("q")) aria-label="Filter runs" list="filters"
                 placeholder="words of a name, or metrics.accuracy > 0.9 AND params.depth = '3'";
             // Completion of what is in the table.
             datalist id="filters" {
-                @for column in columns { option value=(format!("{} = ", column.field())) {} }
+                @for field in columns.iter().filter_map(Column::field) { option value=(format!("{field} = ")) {} }
                 option value="attributes.status = 'FAILED'" {}
             }
             select name="view" aria-label="Which runs" {
@@ -130,7 +130,7 @@ fn filter_form(web: &Web, experiment: &Experiment, query: &Query, columns: &[Col
             }
             select name="group" aria-label="Group runs by" {
                 option value="" { "not grouped" }
-                @for column in columns {
+                @for column in columns.iter().filter(|column| column.of_history.is_none()) {
                     option value=(column.name()) selected[column.name() == group] { "by " (column.name()) }
                 }
                 @if is_other { option value=(group) selected { "by " (group) } }
@@ -154,5 +154,11 @@ fn about(web: &Web, experiment: &Experiment, query: Option<&str>) -> Markup {
         ),
     ];
     facts.extend(experiment.tags.iter().filter(|tag| tag.key != "mlflow.note.content").cloned());
-    html! { details.more { summary { "About this experiment" } (page::long_key_values(asked, "tags", &facts)) } }
+    html! {
+        details.more {
+            summary { "About this experiment" }
+            (page::long_key_values(asked, "tags", &facts))
+            p { a href=(web.links.scorers(&experiment.experiment_id)) { "Scorers" } " of its traces" }
+        }
+    }
 }

@@ -116,6 +116,11 @@ impl Links {
         format!("{}/chosen", self.experiment(experiment_id))
     }
 
+    /// An experiment's scorers.
+    pub(crate) fn scorers(&self, experiment_id: &str) -> String {
+        format!("{}/scorers", self.experiment(experiment_id))
+    }
+
     pub(crate) fn runs_csv(&self, experiment_id: &str) -> String {
         format!("{}/runs.csv", self.experiment(experiment_id))
     }

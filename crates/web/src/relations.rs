@@ -9,9 +9,11 @@ use trainyard_chart::parallel::{self, Scale, Track};
 use trainyard_chart::scatter::{self, Dot};
 use trainyard_mlflow::entities::{Experiment, Run};
 
+use crate::boxes;
 use crate::columns::{self, Available, Column, Kind};
 use crate::error::Result;
 use crate::format;
+use crate::of_histories::{OfHistories, PAGE_VALUES_MAX};
 use crate::page::{self, Section};
 use crate::query::Query;
 use crate::run_list;
@@ -35,17 +37,25 @@ pub(crate) async fn show(
         let plane = plane(&query, available);
         axes(&query, available).into_iter().chain(plane.into_iter().flatten()).collect()
     };
-    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query, shown).await?;
+    let mut drawn = run_list::to_draw(&web, &experiment.experiment_id, &query, shown).await?;
+    let axes = axes(&query, &drawn.available);
+    let [x, y] = plane(&query, &drawn.available);
+    let columns: Vec<Column> = axes.iter().chain(&x).chain(&y).cloned().collect();
+    let of_histories =
+        OfHistories::read(&web.tracking, drawn.runs.iter(), &columns, PAGE_VALUES_MAX).await?;
+    of_histories.put_into(&mut drawn.runs, &columns);
     let (runs, available) = (&drawn.runs, &drawn.available);
-    let axes = axes(&query, available);
-    let [x, y] = plane(&query, available);
     let body = html! {
         h1 { "Params × metrics " small { (drawn.counted()) } }
         @if x.is_none() && y.is_none() { (page::empty("No params and no metrics were logged to these runs.", &html! {})) }
         @else {
             (options(&web, &experiment, &query, [x.as_ref(), y.as_ref()], available))
             (drawn.others())
-            @if let (Some(x), Some(y)) = (&x, &y) { (against(&query, runs, x, y)) }
+            @if of_histories.is_cut() { p.notice { "Some histories are too long to be read for this page: their runs are left out where they would be needed." } }
+            @if let (Some(x), Some(y)) = (&x, &y) {
+                (against(&query, runs, x, y))
+                (boxes::show(runs, x, y, query.has("ylog")))
+            }
             @else { p.soft { "These runs have no params or no metrics." } }
             h2 { "Side by side" }
             (side_by_side(runs, &axes))
@@ -95,9 +105,10 @@ fn against(query: &Query, runs: &[Run], x: &Column, y: &Column) -> Markup {
     };
     let dots: Vec<Dot> = runs.iter().filter_map(dot).collect();
     let logs = [query.has("xlog"), query.has("ylog")];
+    let (x_name, y_name) = (x.title(), y.title());
     html! {
-        h2 { (y.key) " against " (x.key) }
-        @match scatter::chart([&x.key, &y.key], &dots, logs) {
+        h2 { (y_name) " against " (x_name) }
+        @match scatter::chart([&x_name, &y_name], &dots, logs) {
             Some(drawing) => (PreEscaped(drawing.0)),
             None => p.soft { "No run has numbers of both." },
         }
@@ -123,7 +134,7 @@ fn side_by_side(runs: &[Run], axes: &[Column]) -> Markup {
 
 /// Where each run lies on an axis: by size where all values are numbers, by the alphabet otherwise.
 fn placed(column: &Column, runs: &[Run]) -> (Scale, Vec<Option<f64>>) {
-    let scale = |ends: [String; 2]| Scale { name: column.key.clone(), ends };
+    let scale = |ends: [String; 2]| Scale { name: column.title(), ends };
     let numbers: Vec<Option<f64>> = runs.iter().map(|run| column.number(run)).collect();
     let is_number = |run: &Run| column.number(run).is_some() || column.text(run).is_none();
     if column.kind == Kind::Metric || runs.iter().all(is_number) {
@@ -152,6 +163,11 @@ fn placed(column: &Column, runs: &[Run]) -> (Scale, Vec<Option<f64>>) {
     (scale(ends), texts.iter().map(|text| text.as_ref().map(place)).collect())
 }
 
+/// As a list of all kinds has it.
+fn listed(column: &Column) -> String {
+    if column.of_history.is_some() { column.title() } else { column.name() }
+}
+
 fn options(
     web: &Web,
     experiment: &Experiment,
@@ -166,6 +182,7 @@ fn options(
             let keys = available.keys(kind).iter().take(OFFERED_MAX);
             keys.map(move |key| Column::new(kind, key))
         })
+        .chain(columns::chosen(query).into_iter().filter(|column| column.of_history.is_some()))
         .collect();
     html! {
         form.filter method="get" action=(address) {
@@ -176,10 +193,10 @@ fn options(
                     select name=(name) {
                         @let unlisted = column.filter(|column| !offered.contains(column));
                         @if let Some(column) = unlisted {
-                            option value=(column.name()) selected { (format::short(&column.name(), 60)) }
+                            option value=(column.name()) selected { (format::short(&listed(column), 60)) }
                         }
                         @for other in &offered {
-                            option value=(other.name()) selected[Some(other) == column] { (format::short(&other.name(), 60)) }
+                            option value=(other.name()) selected[Some(other) == column] { (format::short(&listed(other), 60)) }
                         }
                     }
                 }

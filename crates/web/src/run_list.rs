@@ -6,11 +6,12 @@ use axum::http::StatusCode;
 use futures::future::try_join_all;
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Run, ViewType};
-use trainyard_mlflow::{Page, SearchRuns, Wanted};
+use trainyard_mlflow::{Error as StoreError, Page, SearchRuns, Wanted};
 
-use crate::columns::{Available, Column, Kind};
+use crate::columns::{Available, Column};
 use crate::error::{Error, Result, status};
 use crate::grammar;
+use crate::of_histories::{OfHistories, PAGE_VALUES_MAX};
 use crate::query::Query;
 use crate::site::Web;
 
@@ -45,6 +46,8 @@ pub(crate) struct Listed {
     pub(crate) available: Available,
     /// What is shown of it.
     pub(crate) columns: Vec<Column>,
+    /// What columns of histories say.
+    pub(crate) of_histories: OfHistories,
     /// Why the runs are not those that were asked for.
     pub(crate) refused: Option<String>,
 }
@@ -59,7 +62,7 @@ impl Listed {
 /// The search that an address means.
 pub(crate) fn search(experiment_id: &str, query: &Query) -> SearchRuns {
     let order = query.one("order");
-    let group = group(query).map(|column| column.field());
+    let group = group(query).and_then(|column| column.field());
     // Nothing may be ordered by twice.
     let group = group.filter(|field| !order.starts_with(field.as_str()));
     let orders = group.map(|field| format!("{field} ASC")).into_iter();
@@ -77,9 +80,9 @@ pub(crate) fn search(experiment_id: &str, query: &Query) -> SearchRuns {
     }
 }
 
-/// The column that runs are grouped by.
+/// The column that runs are grouped by, which is one that is stored.
 pub(crate) fn group(query: &Query) -> Option<Column> {
-    Column::read(query.one("group"))
+    Column::read(query.one("group")).filter(|column| column.of_history.is_none())
 }
 
 /// Nested runs lie below others where nothing else says which runs to show. What is deleted stands alone: the run
@@ -98,7 +101,11 @@ pub(crate) async fn read(
     columns: &[Column],
 ) -> Result<Listed> {
     let asked = Asked { web, columns, group: group(query) };
-    let refused = match asked.found(search(experiment_id, query), folds(query)).await {
+    let found = match unsortable(query) {
+        Some(error) => Err(error.into()),
+        None => asked.found(search(experiment_id, query), folds(query)).await,
+    };
+    let refused = match found {
         Err(Error::Store(error)) if status(&error) == StatusCode::BAD_REQUEST => error,
         other => return other,
     };
@@ -108,6 +115,15 @@ pub(crate) async fn read(
     }
     let listed = asked.found(search(experiment_id, &plain), folds(&plain)).await?;
     Ok(Listed { refused: Some(refused.for_clients().to_owned()), ..listed })
+}
+
+/// A refusal of an order by what is read for the runs of a page alone.
+pub(crate) fn unsortable(query: &Query) -> Option<StoreError> {
+    let order = query.one("order").trim();
+    let name = order.rsplit_once(' ').map_or(order, |(name, _direction)| name);
+    Column::read(&name.replace(['`', '"'], "")).filter(|column| column.of_history.is_some())?;
+    let told = "it is read for the runs of a page, so all runs cannot be sorted by it";
+    Some(StoreError::invalid(format!("invalid order {order:?}: {told}")))
 }
 
 /// What is to be listed.
@@ -134,7 +150,9 @@ impl Asked<'_> {
         }
         let columns =
             if self.columns.is_empty() { available.usual() } else { self.columns.to_vec() };
-        Ok(Listed { available, columns, ..listed })
+        let of_histories =
+            OfHistories::read(&self.web.tracking, listed.all(), &columns, PAGE_VALUES_MAX).await?;
+        Ok(Listed { available, columns, of_histories, ..listed })
     }
 
     async fn listed(
@@ -186,10 +204,9 @@ async fn found(
     }
 }
 
-/// The metrics among columns.
-fn metrics<'a>(columns: impl Iterator<Item = &'a Column>) -> Wanted {
-    let metrics = columns.filter(|column| column.kind == Kind::Metric);
-    let mut keys: Vec<String> = metrics.map(|column| column.key.clone()).collect();
+/// The metrics that columns are read from.
+pub(crate) fn metrics<'a>(columns: impl Iterator<Item = &'a Column>) -> Wanted {
+    let mut keys: Vec<String> = columns.flat_map(Column::metric_keys).map(str::to_owned).collect();
     keys.sort_unstable();
     keys.dedup();
     Wanted::Metrics(keys)
@@ -327,6 +344,9 @@ pub(crate) async fn to_draw(
 ) -> Result<Drawn> {
     let chosen = query.all("run");
     if chosen.is_empty() {
+        if let Some(refused) = unsortable(query) {
+            return Err(refused.into());
+        }
         let search = SearchRuns {
             max_results: Some(DRAWN_MAX as i64),
             ..search(experiment_id, &query.without(&["group", "page"]))
@@ -381,7 +401,7 @@ pub(crate) async fn by_ids(
 }
 
 /// Ids as a filter lists them; what cannot be one is left out.
-fn quoted(ids: &[&str]) -> String {
+pub(crate) fn quoted(ids: &[&str]) -> String {
     let is_id = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let ids = ids.iter().filter(|id| is_id(id)).map(|id| format!("'{id}'"));
     let ids: Vec<String> = ids.collect();

@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Experiment, LifecycleStage, Run, Tag};
 
-use crate::columns::{Available, Column, Kind};
+use crate::columns::{Available, Column, End, Kind};
 use crate::format;
+use crate::of_histories::Found;
 use crate::page;
 use crate::query::Query;
 use crate::run_list::{self, Listed, PARENT};
@@ -29,6 +30,9 @@ impl Table<'_> {
         html! {
             form method="get" action=(self.web.links.compare()) data-compare="" {
                 (self.actions())
+                @if self.listed.of_histories.is_cut() {
+                    p.soft { "Some histories are too long to be read for a list: of these ≤ and ≥ say what is known. A run's page has all of a metric." }
+                }
                 div.scroll {
                     table.runs {
                         thead { (self.head()) }
@@ -51,6 +55,7 @@ impl Table<'_> {
         let names = self.columns.iter().map(Column::name);
         let drawn = self.query.only(&["q", "view", "order"]);
         let csv = drawn.with_all("col", names).at(&self.web.links.runs_csv(id));
+        let relations = self.query.only(&["q", "view", "order", "col"]).at(&relations);
         // A sweep alone has runs below it to compare.
         let is_several = self.listed.all().nth(1).is_some();
         html! {
@@ -61,7 +66,7 @@ impl Table<'_> {
                 }
                 button.quiet formaction=(self.web.links.chosen_runs(id)) { "Tag or delete chosen" }
                 a href=(drawn.at(&curves)) { "Curves" }
-                a href=(drawn.at(&relations)) { "Params × metrics" }
+                a href=(relations) { "Params × metrics" }
                 a href=(csv) download { "CSV" }
                 span.soft { (self.counted()) }
             }
@@ -116,15 +121,23 @@ impl Table<'_> {
                 th { "Status" }
                 (self.sortable(&html! { "Started (UTC)" }, "Started", "attributes.start_time", "DESC", "wide"))
                 th.number.wide { "Took" }
-                @for column in self.columns {
-                    @let heading = format::breakable(&format::short(&column.key, 80));
-                    @if column.kind == Kind::Metric {
-                        (self.sortable(&heading, &column.key, &column.field(), "DESC", "key number"))
-                    } @else {
-                        (self.sortable(&heading, &column.key, &column.field(), "ASC", "key"))
-                    }
-                }
+                @for column in self.columns { (self.column_head(column)) }
             }
+        }
+    }
+
+    fn column_head(&self, column: &Column) -> Markup {
+        let title = column.title();
+        let heading = format::breakable(&format::short(&title, 80));
+        let (first, class) = match column.kind {
+            Kind::Metric => ("DESC", "key number"),
+            Kind::Param | Kind::Tag => ("ASC", "key"),
+        };
+        if let Some(field) = column.field() {
+            return self.sortable(&heading, &title, &field, first, class);
+        }
+        html! {
+            th class=(class) title={ (title) ": read for the runs of this page, so they cannot be sorted by it" } { (heading) }
         }
     }
 
@@ -223,16 +236,35 @@ impl Table<'_> {
                     @if let Some(took) = format::took(info) { (took) }
                     @else if let Some(so_far) = format::so_far(info, self.now) { span.soft { (so_far) } }
                 }
-                @for column in self.columns { (cell(column, run)) }
+                @for column in self.columns { (self.cell(column, run)) }
             }
         }
     }
+
+    fn cell(&self, column: &Column, run: &Run) -> Markup {
+        if column.of_history.is_some() {
+            return of_history(self.listed.of_histories.of(column, run));
+        }
+        if column.kind == Kind::Metric {
+            let value = run.data.metric(&column.key);
+            return html! { td.number { @if let Some(value) = value { (format::number(value)) } } };
+        }
+        html! { td.tight { (format::param(&column.text(run).unwrap_or_default())) } }
+    }
 }
 
-fn cell(column: &Column, run: &Run) -> Markup {
-    if column.kind == Kind::Metric {
-        let value = run.data.metric(&column.key);
-        return html! { td.number { @if let Some(value) = value { (format::number(value)) } } };
+/// A value of a history, with its step; of one that is too long what is known of it.
+fn of_history(found: Option<Found>) -> Markup {
+    const CUT: &str = "the history is longer than what is read for a list";
+    match found {
+        None => html! { td.number {} },
+        Some(Found::Exact(found)) => {
+            html! { td.number title={ "at step " (found.step) } { (format::number(found.value)) } }
+        }
+        Some(Found::Bound(end, value)) => {
+            let sign = if end == End::Min { "≤" } else { "≥" };
+            html! { td.number title=(CUT) { (sign) " " (format::number(value)) } }
+        }
+        Some(Found::TooLong) => html! { td.number title=(CUT) { span.soft { "too long" } } },
     }
-    html! { td.tight { (format::param(&column.text(run).unwrap_or_default())) } }
 }

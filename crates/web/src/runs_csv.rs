@@ -12,6 +12,7 @@ use trainyard_mlflow::{Error as StoreError, SearchRuns, Tracking, Wanted};
 
 use crate::columns::{self, Available, Column, Kind};
 use crate::error::Result;
+use crate::of_histories::OfHistories;
 use crate::query::Query;
 use crate::run_list;
 use crate::site::Web;
@@ -21,6 +22,10 @@ use crate::site::Web;
 const PART: i64 = 1_000;
 /// Runs by which columns are chosen where nobody did.
 const SAMPLED: i64 = 20;
+/// Runs whose histories are read at once, and values of them. A file is no page that somebody waits for; a history that is
+/// longer still has an empty cell, as what is known of it is no number.
+const READ_AT_ONCE: usize = 100;
+const VALUES_MAX: usize = 4_000_000;
 /// Columns that are known of every run.
 const FIXED: [&str; 5] = ["run_id", "run_name", "status", "start_time", "end_time"];
 
@@ -46,6 +51,9 @@ pub(crate) async fn download(
     let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let query = Query::read(raw.as_deref().unwrap_or_default());
     let search = run_list::search(&experiment.experiment_id, &query.without(&["page"]));
+    if let Some(refused) = run_list::unsortable(&query) {
+        return Err(refused.into());
+    }
     // A filter that is refused is an answer of its own, not a file that ends early.
     let some = SearchRuns { max_results: Some(SAMPLED), ..search.clone() };
     let first = web.tracking.runs.search(some).await?;
@@ -55,8 +63,7 @@ pub(crate) async fn download(
     }
     let names = columns.iter().map(|column| text(&column.name()));
     let head: Vec<String> = FIXED.map(str::to_owned).into_iter().chain(names).collect();
-    let metrics = columns.iter().filter(|column| column.kind == Kind::Metric);
-    let wanted = Wanted::Metrics(metrics.map(|column| column.key.clone()).collect());
+    let wanted = run_list::metrics(columns.iter());
     let export = Export {
         tracking: web.tracking.clone(),
         wanted,
@@ -77,7 +84,13 @@ pub(crate) async fn download(
 
 async fn part(mut export: Export) -> Result<Option<(String, Export)>, StoreError> {
     let Some(search) = export.next.take() else { return Ok(None) };
-    let found = export.tracking.runs.search_for(search.clone(), export.wanted.clone()).await?;
+    let mut found = export.tracking.runs.search_for(search.clone(), export.wanted.clone()).await?;
+    for runs in found.items.chunks_mut(READ_AT_ONCE) {
+        let columns = &export.columns;
+        let of_histories =
+            OfHistories::read(&export.tracking, runs.iter(), columns, VALUES_MAX).await?;
+        of_histories.put_into(runs, columns);
+    }
     let mut lines = std::mem::take(&mut export.head);
     for run in found.items.iter().filter(|run| !export.last.contains(&run.info.run_id)) {
         lines.push_str(&line(run, &export.columns));
@@ -103,7 +116,7 @@ fn line(run: &Run, columns: &[Column]) -> String {
         time(info.end_time),
     ];
     let values = columns.iter().map(|column| match column.kind {
-        Kind::Metric => run.data.metric(&column.key).map(number).unwrap_or_default(),
+        Kind::Metric => column.metric(run).map(number).unwrap_or_default(),
         Kind::Param | Kind::Tag => text(&column.text(run).unwrap_or_default()),
     });
     let cells: Vec<String> = fixed.into_iter().chain(values).collect();

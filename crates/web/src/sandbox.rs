@@ -11,6 +11,9 @@ pub(crate) const POLICY: &str = "sandbox allow-scripts; default-src 'none'; \
                                  img-src data: blob:; font-src data:; form-action 'none'; \
                                  base-uri 'none'; frame-ancestors 'self'";
 
+/// A PDF file in which nothing acts ([`crate::passive_pdf`]).
+pub(crate) const PDF_POLICY: &str = "sandbox; default-src 'none'; frame-ancestors 'self'";
+
 /// A logged page within one of ours.
 pub(crate) fn frame(owner: &str, path: &str) -> Markup {
     html! {

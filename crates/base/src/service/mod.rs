@@ -16,4 +16,6 @@ pub use record::{
 };
 pub use ring::Row;
 pub use traffic::{CLASSES, Traffic};
-pub use wish::{ServiceWish, WISH_GOOD_FOR_MS, WISH_MESSAGE_CHARACTERS, voucher_tag, wish_tag};
+pub use wish::{
+    ServiceWish, WISH_GOOD_FOR_MS, WISH_MESSAGE_CHARACTERS, vouched_run, voucher_tag, wish_tag,
+};

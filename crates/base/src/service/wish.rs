@@ -17,10 +17,18 @@ pub fn wish_tag(run_id: &str) -> String {
     format!("trainyard.service.wish.{run_id}")
 }
 
+/// What the key of a [`voucher_tag`] begins with.
+const VOUCHER: &str = "trainyard.service.run.";
+
 /// The key of the tag by which a model says that the run is the record of a service of it: whoever may change the model
 /// set it.
 pub fn voucher_tag(run_id: &str) -> String {
-    format!("trainyard.service.run.{run_id}")
+    format!("{VOUCHER}{run_id}")
+}
+
+/// The run that a tag vouches for; none of another tag.
+pub fn vouched_run(key: &str) -> Option<&str> {
+    key.strip_prefix(VOUCHER).filter(|run_id| !run_id.is_empty())
 }
 
 /// What is asked.
@@ -61,6 +69,12 @@ impl ServiceWish {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_voucher_says_which_run() {
+        assert_eq!(vouched_run(&voucher_tag("ab")), Some("ab"));
+        assert_eq!(vouched_run(&voucher_tag("")).or(vouched_run(&wish_tag("ab"))), None);
+    }
 
     #[test]
     fn what_can_be_done_is_read_and_nothing_else() {

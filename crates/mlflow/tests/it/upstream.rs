@@ -38,6 +38,7 @@ steps!(
     datasets,
     metrics,
     metric_history,
+    metric_extremes,
     logged_models,
     registered_models,
     model_versions,

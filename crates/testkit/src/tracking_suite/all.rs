@@ -5,7 +5,7 @@ use trainyard_mlflow::Tracking;
 use super::artifacts::{artifacts, artifacts_in_bulk};
 use super::experiments::{experiment_search, experiments};
 use super::logged_models::logged_models;
-use super::metrics::{metric_history, metrics};
+use super::metrics::{metric_extremes, metric_history, metrics};
 use super::registry::{model_versions, registered_models, registry_search};
 use super::runs::{datasets, run_search, runs};
 
@@ -18,6 +18,7 @@ pub async fn all(tracking: &Tracking) {
     datasets(tracking).await;
     metrics(tracking).await;
     metric_history(tracking).await;
+    metric_extremes(tracking).await;
     logged_models(tracking).await;
     registered_models(tracking).await;
     model_versions(tracking).await;

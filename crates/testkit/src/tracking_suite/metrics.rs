@@ -1,7 +1,7 @@
 //! Metrics: latest values, histories, the numbers that are none.
 
 use trainyard_mlflow::entities::Metric;
-use trainyard_mlflow::{ErrorCode, LogBatch, MetricHistoryPage, Tracking};
+use trainyard_mlflow::{ErrorCode, FindExtremes, LogBatch, MetricHistoryPage, StepValue, Tracking};
 
 use super::assertions::assert_refused;
 use super::fixtures::{new_experiment, new_run};
@@ -84,4 +84,41 @@ pub async fn metric_history(tracking: &Tracking) {
     let everything = MetricHistoryPage::default();
     let none = tracking.runs.metric_history(&run_id, "no such", everything).await.unwrap();
     assert_eq!(none.items, []);
+}
+
+/// The smallest and the largest value of histories, and values as they stood at a step.
+pub async fn metric_extremes(tracking: &Tracking) {
+    let experiment_id = new_experiment(tracking).await;
+    let run_id = new_run(tracking, &experiment_id).await.info.run_id;
+    let other = new_run(tracking, &experiment_id).await.info.run_id;
+    // A loss that is smallest at step 3, and an accuracy that is logged every second step, twice.
+    let loss = [5.0, f64::NAN, 3.0, 1.0, 1.0, 2.0, 4.0];
+    let steps = || (0..).zip(loss);
+    let mut metrics: Vec<Metric> =
+        steps().map(|(step, value)| Metric::new("loss", value, 10 + step, step)).collect();
+    for step in [0, 2, 4] {
+        let value = f64::from(i32::try_from(step).unwrap()) / 10.0;
+        metrics.push(Metric::new("acc", value, 20 + step, step));
+        metrics.push(Metric::new("acc", value + 0.05, 30 + step, step));
+    }
+    tracking.runs.log_batch(&run_id, LogBatch { metrics, ..LogBatch::default() }).await.unwrap();
+    tracking.runs.log_metric(&other, Metric::new("loss", f64::NAN, 1, 1)).await.unwrap();
+    let find = |key: &str, values_max: usize| {
+        let run_ids = vec![other.clone(), run_id.clone()];
+        tracking.runs.extremes(FindExtremes { run_ids, key: key.to_owned(), values_max })
+    };
+    let found = find("loss", 100).await.unwrap();
+    assert_eq!((found.len(), found[0]), (2, None), "no number is no extreme");
+    let all = found[1].unwrap();
+    assert_eq!(all.min, StepValue { step: 3, value: 1.0 });
+    assert_eq!((all.max, all.is_whole), (StepValue { step: 0, value: 5.0 }, true));
+    let part = find("loss", 5).await.unwrap()[1].unwrap();
+    assert!(!part.is_whole && part.min.value >= 1.0 && part.max.value <= 5.0, "{part:?}");
+    assert_eq!(find("no such", 5).await.unwrap(), [None, None]);
+
+    let at = [(&run_id, 3), (&other, 3), (&run_id, 4), (&run_id, -1), (&run_id, i64::MAX)];
+    let at = at.map(|(run_id, step)| (run_id.clone(), step)).to_vec();
+    let found = tracking.runs.values_at("acc", at).await.unwrap();
+    let stood = |step, value| Some(StepValue { step, value });
+    assert_eq!(found, [stood(2, 0.25), None, stood(4, 0.45), None, stood(4, 0.45)]);
 }

@@ -21,6 +21,6 @@ pub use artifacts::{artifacts, artifacts_in_bulk};
 pub use experiments::{experiment_search, experiments};
 pub use fixtures::{new_experiment, new_run, unique};
 pub use logged_models::logged_models;
-pub use metrics::{metric_history, metrics};
+pub use metrics::{metric_extremes, metric_history, metrics};
 pub use registry::{model_versions, registered_models, registry_search};
 pub use runs::{datasets, run_search, runs};

@@ -26,6 +26,7 @@ mod evaluation_records;
 mod experiment_numbers;
 mod experiment_rows;
 mod experiments;
+mod extremes;
 pub(crate) mod import_experiments;
 pub(crate) mod import_models;
 pub(crate) mod import_runs;

@@ -6,8 +6,8 @@ use trainyard_mlflow::entities::{
     RunStatus, Tag,
 };
 use trainyard_mlflow::{
-    self as mlflow, CreateRun, Error, LogBatch, MetricHistoryPage, Page, Runs, SearchRuns,
-    UpdateRun, Wanted, uri,
+    self as mlflow, CreateRun, Error, Extremes, FindExtremes, LogBatch, MetricHistoryPage, Page,
+    Runs, SearchRuns, StepValue, UpdateRun, Wanted, uri,
 };
 
 use super::audit::{Auditor, Change};
@@ -18,7 +18,7 @@ use super::names::{new_id, random_name};
 use super::permits::Reading;
 use super::run_rows::{find, find_active, status_text};
 use super::sql_store::SqlStore;
-use super::{inputs, metrics, params, run_data, run_tags, search_runs, validate};
+use super::{extremes, inputs, metrics, params, run_data, run_tags, search_runs, validate};
 use crate::error::Result;
 use crate::search::runs_sql::RUN_NAME;
 
@@ -153,6 +153,21 @@ impl Runs for SqlStore {
             metrics::history(connection, &run_id, &key, &page)
         })
         .await
+    }
+
+    async fn extremes(&self, asked: FindExtremes) -> mlflow::Result<Vec<Option<Extremes>>> {
+        let work = move |connection: &mut dyn Connection| extremes::of_runs(connection, &asked);
+        self.read_many(Reading::Listing, work).await
+    }
+
+    async fn values_at(
+        &self,
+        key: &str,
+        at: Vec<(String, i64)>,
+    ) -> mlflow::Result<Vec<Option<StepValue>>> {
+        let key = key.to_owned();
+        let work = move |connection: &mut dyn Connection| extremes::at(connection, &key, &at);
+        self.read_many(Reading::Listing, work).await
     }
 }
 

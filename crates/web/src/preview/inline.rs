@@ -55,6 +55,8 @@ fn rank(file: &FileInfo) -> Option<u8> {
         Kind::Delimited => Some(1),
         Kind::Parquet if fits(INLINE.parquet_bytes) => Some(2),
         Kind::Json if fits(INLINE.json_bytes) => Some(3),
+        Kind::Pdf if fits(INLINE.pdf_bytes) => Some(4),
+        Kind::Notebook if fits(INLINE.json_bytes) => Some(5),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! How much of a file is read and shown.
 
+use crate::passive_pdf;
+
 /// How much of a file is read and shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measure {
@@ -9,6 +11,8 @@ pub(crate) struct Measure {
     pub(super) json_bytes: usize,
     /// Largest Parquet file: its index stands at its end.
     pub(super) parquet_bytes: usize,
+    /// Largest PDF file.
+    pub(super) pdf_bytes: usize,
     /// Rows and columns of a table.
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -25,6 +29,7 @@ pub(crate) const PAGE: Measure = Measure {
     text_bytes: 150_000,
     json_bytes: 1 << 20,
     parquet_bytes: 8 << 20,
+    pdf_bytes: passive_pdf::BYTES_MAX,
     rows: 100,
     columns: 60,
     entries: 1_500,
@@ -37,10 +42,11 @@ pub(super) const INLINE: Measure = Measure {
     text_bytes: 16_000,
     json_bytes: 64_000,
     parquet_bytes: 1 << 20,
+    pdf_bytes: 1 << 20,
     rows: 8,
     columns: 12,
     entries: 100,
-    cells: 0,
+    cells: 6,
     heading: 3,
 };
 

@@ -12,4 +12,4 @@ mod show;
 
 pub(crate) use inline::section;
 pub(crate) use measure::PAGE;
-pub(crate) use show::{File, show};
+pub(crate) use show::{File, SHOWN, read_passive, show};

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use maud::{Markup, html};
 use serde_json::Value;
-use trainyard_mlflow::Result;
 use trainyard_mlflow::artifacts::ByteStream;
+use trainyard_mlflow::{Error, Result};
 
 use super::beginning::Beginning;
 use super::measure::Measure;
@@ -12,8 +12,12 @@ use super::{columnar, delimited, json, notebook};
 use crate::artifact_kind::Kind;
 use crate::links::Links;
 use crate::markdown::{self, Beside};
+use crate::passive_pdf;
 use crate::sandbox::frame;
 use crate::site::Web;
+
+/// What the address of a file asks for that is to be shown within a page.
+pub(crate) const SHOWN: &str = "shown=1";
 
 /// A file, and whose it is.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +39,7 @@ pub(crate) async fn show(
     match kind {
         Kind::Image(_) => Ok(html! { a href=(raw) { img.file src=(raw) alt=(file.path); } }),
         Kind::Page => Ok(frame(file.owner, file.path)),
-        Kind::Pdf => Ok(html! { p { a href=(raw) { "Download the PDF" } } }),
+        Kind::Pdf => pdf(web, file, body).await,
         Kind::Other => Ok(html! { p { "This kind of file is not shown here." } }),
         Kind::Parquet => parquet(web, body, measure).await,
         Kind::Json | Kind::Notebook => structured(web, kind, body, measure).await,
@@ -44,6 +48,29 @@ pub(crate) async fn show(
             Ok(text(kind, file, &beginning, measure))
         }
     }
+}
+
+/// Within the page where nothing in it can act; else to be had as a file.
+async fn pdf(web: &Web, file: File<'_>, body: ByteStream) -> Result<Markup> {
+    let raw = Links::raw(file.owner, file.path);
+    let is_shown = read_passive(web, body).await?.is_some();
+    Ok(html! {
+        @if is_shown { iframe.report src={ (raw) "?" (SHOWN) } title=(file.path) referrerpolicy="no-referrer" {} }
+        @else { p.soft { "It is not shown here: it has scripts or other parts that act, is packed so that this cannot be known, or is too large." } }
+        p { a href=(raw) { "Download the PDF" } }
+    })
+}
+
+/// All of a PDF file that can be shown; none of another.
+pub(crate) async fn read_passive(web: &Web, body: ByteStream) -> Result<Option<Bytes>> {
+    let turn = web.turns.take().await;
+    let whole = Beginning::read(body, passive_pdf::BYTES_MAX).await?;
+    let looking = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let is_shown = !whole.is_cut && passive_pdf::is_passive(&whole.bytes);
+        is_shown.then(|| Bytes::from(whole.bytes))
+    });
+    looking.await.map_err(|error| Error::internal(format!("the PDF is not looked at: {error}")))
 }
 
 async fn parquet(web: &Web, body: ByteStream, measure: &Measure) -> Result<Markup> {

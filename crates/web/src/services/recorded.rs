@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt as _};
 use trainyard_base::service::{
     GatewayMode, History, SILENT_AFTER_MS, ServiceRecord, ServiceState, ServiceWish, Teller,
-    Traffic, voucher_tag, wish_tag,
+    Traffic, vouched_run, voucher_tag, wish_tag,
 };
 use trainyard_base::words::{
     SERVICE_EXPERIMENTS, model_of_service_experiment, service_experiment, tags,
@@ -16,6 +16,7 @@ use trainyard_mlflow::entities::{Experiment, LifecycleStage, RegisteredModel, Ru
 use trainyard_mlflow::{Error, ErrorCode, Result, SearchExperiments, SearchRuns};
 
 use crate::cockpit::Health;
+use crate::run_list;
 use crate::site::Web;
 
 /// Experiments of services that are looked through, the last changed.
@@ -24,6 +25,12 @@ const EXPERIMENTS_MAX: i64 = 1000;
 pub(super) const SERVICES_MAX: i64 = 100;
 /// Services of one model.
 const OF_MODEL_MAX: i64 = 10;
+/// Runs that say so of themselves and for which no model vouches: whoever may make them may make any number. They are read
+/// beside the others, and take no place of theirs.
+const UNVOUCHED_MAX: i64 = 20;
+/// Runs of one model, and of all, for which models may vouch: the newest of them are read.
+const VOUCHERS_OF_MODEL_MAX: usize = 1_000;
+const VOUCHERS_MAX: usize = 10_000;
 /// Models that are read at a time.
 const MODELS_AT_ONCE: usize = 8;
 /// A clock may be ahead of this server's by so much.
@@ -173,19 +180,28 @@ pub(super) async fn read_all(web: &Web) -> Result<(Vec<Service>, bool)> {
     let found = web.tracking.experiments.search(search).await?;
     let mut experiments = found.items;
     experiments.retain(|one| model_of_service_experiment(&one.name).is_some());
-    let (runs, has_more) = read(web, &experiments, SERVICES_MAX).await?;
-    let said = said_by_models(web, &runs).await;
+    let models = experiments.iter().filter_map(|one| model_of_service_experiment(&one.name));
+    let said = said_by_models(web, models.map(str::to_owned).collect()).await;
+    let mut vouched: Vec<&str> = said.values().flat_map(|said| vouched_by(said)).collect();
+    let has_more_vouchers = vouched.len() > VOUCHERS_MAX;
+    vouched.truncate(VOUCHERS_MAX);
+    let (runs, has_more) = read(web, &experiments, &vouched, SERVICES_MAX).await?;
     let service = |(run, model): (Run, String)| {
         let said = said.get(&model).map_or(&[][..], Vec::as_slice);
         Service::of(run, &model, said)
     };
     let services = runs.into_iter().filter_map(service).collect();
-    Ok((services, has_more || found.next_page_token.is_some()))
+    Ok((services, has_more || has_more_vouchers || found.next_page_token.is_some()))
 }
 
-/// The tags of the models that runs are of; none of a model that is not there, or not for whoever asks.
-async fn said_by_models(web: &Web, runs: &[(Run, String)]) -> BTreeMap<String, Vec<Tag>> {
-    let mut names: Vec<String> = runs.iter().map(|(_, model)| model.clone()).collect();
+/// The runs that a model vouches for, by its tags.
+fn vouched_by(said: &[Tag]) -> impl Iterator<Item = &str> {
+    let vouched = said.iter().filter_map(|tag| vouched_run(&tag.key));
+    vouched.take(VOUCHERS_OF_MODEL_MAX)
+}
+
+/// The tags of models; none of a model that is not there, or not for whoever asks.
+async fn said_by_models(web: &Web, mut names: Vec<String>) -> BTreeMap<String, Vec<Tag>> {
     names.sort_unstable();
     names.dedup();
     let said = |name: String| async move {
@@ -200,7 +216,8 @@ pub(crate) async fn read_of(web: &Web, model: &RegisteredModel) -> OfModel {
     let experiment = service_experiment(&model.name);
     let found = match web.tracking.experiments.get_by_name(&experiment).await {
         Ok(found) if found.lifecycle_stage == LifecycleStage::Active => {
-            read(web, &[found], OF_MODEL_MAX).await
+            let vouched: Vec<&str> = vouched_by(&model.tags).collect();
+            read(web, &[found], &vouched, OF_MODEL_MAX).await
         }
         Ok(_deleted) => return OfModel::default(),
         Err(error) => Err(error),
@@ -226,38 +243,49 @@ pub(super) async fn read_one(web: &Web, run_id: &str) -> Result<Service> {
     let experiment = web.tracking.experiments.get(&run.info.experiment_id).await?;
     let none = || Error::not_found("No service is recorded in this run.");
     let model = model_of_service_experiment(&experiment.name).ok_or_else(none)?;
-    let runs = [(run, model.to_owned())];
-    let mut said = said_by_models(web, &runs).await;
-    let [(run, model)] = runs;
-    let said = said.remove(&model).unwrap_or_default();
-    Service::of(run, &model, &said).ok_or_else(none)
+    let said = said_by_models(web, vec![model.to_owned()]).await.remove(model);
+    Service::of(run, model, &said.unwrap_or_default()).ok_or_else(none)
 }
 
-/// Runs with records, each with the model that its experiment is named by.
+/// Runs with records, each with the model that its experiment is named by: the newest of those that models vouch for, and
+/// some others. Whether there are more is told of the former.
 async fn read(
     web: &Web,
     experiments: &[Experiment],
+    vouched: &[&str],
     most: i64,
 ) -> Result<(Vec<(Run, String)>, bool)> {
     if experiments.is_empty() {
         return Ok((Vec::new(), false));
     }
+    let is_record = format!("tags.`{}` LIKE '%'", tags::SERVICE);
     let search = SearchRuns {
         experiment_ids: experiments.iter().map(|one| one.experiment_id.clone()).collect(),
-        filter: format!("tags.`{}` LIKE '%'", tags::SERVICE),
-        max_results: Some(most),
+        filter: is_record.clone(),
+        max_results: Some(UNVOUCHED_MAX),
         order_by: vec!["attributes.start_time DESC".to_owned()],
         ..SearchRuns::default()
     };
-    let found = web.tracking.runs.search(search).await?;
+    let mut runs = Vec::new();
+    let mut has_more = false;
+    let mut others = search.clone();
+    let ids = run_list::quoted(vouched);
+    if !vouched.is_empty() {
+        let filter = format!("{is_record} AND attributes.run_id IN ({ids})");
+        let search = SearchRuns { filter, max_results: Some(most), ..search };
+        let found = web.tracking.runs.search(search).await?;
+        has_more = found.next_page_token.is_some();
+        runs = found.items;
+        others.filter = format!("{is_record} AND attributes.run_id NOT IN ({ids})");
+    }
+    runs.extend(web.tracking.runs.search(others).await?.items);
     let of_model = |run: Run| {
         let id = &run.info.experiment_id;
         let experiment = experiments.iter().find(|one| one.experiment_id == *id)?;
         let model = model_of_service_experiment(&experiment.name)?;
         Some((run, model.to_owned()))
     };
-    let runs = found.items.into_iter().filter_map(of_model).collect();
-    Ok((runs, found.next_page_token.is_some()))
+    Ok((runs.into_iter().filter_map(of_model).collect(), has_more))
 }
 
 #[cfg(test)]

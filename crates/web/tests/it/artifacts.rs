@@ -68,7 +68,8 @@ async fn each_kind_of_file_is_shown_in_its_form() {
     assert!(card.contains("<h2>Card</h2>") && card.contains("&lt;script&gt;"), "{card}");
     assert!(card.contains(&format!("<img src=\"/runs/{run_id}/raw/plots/a.png\"")), "{card}");
     assert!(file(&site, &run_id, "n.ipynb").await.contains("<code>1 &lt; 2</code>"));
-    assert!(file(&site, &run_id, "paper.pdf").await.contains("Download the PDF"));
+    let paper = file(&site, &run_id, "paper.pdf").await;
+    assert!(paper.contains("Download the PDF") && !paper.contains("<iframe"), "{paper}");
     let pdf = site.get(&format!("/runs/{run_id}/raw/paper.pdf")).await;
     assert_eq!(pdf.headers["content-disposition"], "attachment; filename*=UTF-8''paper.pdf");
 
@@ -77,6 +78,45 @@ async fn each_kind_of_file_is_shown_in_its_form() {
     assert!(run.contains("Tables and notes") && run.contains("<h4>Card</h4>"), "{run}");
     assert!(run.contains("The first 8 rows") && run.contains("8 of 1000 rows"), "{run}");
     assert!(!run.contains("<i>x") && !run.contains("<script>"), "{run}");
+}
+
+#[tokio::test]
+async fn a_pdf_that_does_nothing_is_shown_and_another_is_a_download() {
+    let site = Site::empty();
+    let run_id = site.plain_run("papers").await;
+    let paper = |acts: &str| {
+        format!(
+            "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R{acts}>>endobj\ntrailer<</Root 1 0 R>>"
+        )
+    };
+    upload(&site, &run_id, "calm.pdf", paper("")).await;
+    upload(&site, &run_id, "acts.pdf", paper("/OpenAction<</S/JavaScript/J#53(x)>>")).await;
+    let calm = file(&site, &run_id, "calm.pdf").await;
+    let shown = format!("/runs/{run_id}/raw/calm.pdf?shown=1");
+    assert!(calm.contains(&format!("<iframe class=\"report\" src=\"{shown}\"")), "{calm}");
+    // And on the page of the run, with those that people read; a notebook is another.
+    let notebook = r#"{"cells": [{"cell_type": "code", "source": ["1 < 2"], "outputs": []}]}"#;
+    upload(&site, &run_id, "n.ipynb", notebook).await;
+    let run = site.get(&format!("/runs/{run_id}")).await.text;
+    assert!(run.contains("<code>1 &lt; 2</code>"), "{run}");
+    assert!(run.contains(&format!("src=\"{shown}\"")), "{run}");
+    let answer = site.get(&shown).await;
+    assert_eq!(answer.headers["content-type"], "application/pdf");
+    assert!(
+        answer.headers["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .starts_with("sandbox; default-src 'none'")
+    );
+    assert!(!answer.headers.contains_key("content-disposition"));
+    let acts = file(&site, &run_id, "acts.pdf").await;
+    assert!(acts.contains("It is not shown here") && !acts.contains("<iframe"), "{acts}");
+    // Nor for whoever asks for it in that way.
+    for address in ["raw/acts.pdf?shown=1", "raw/acts.pdf", "raw/calm.pdf"] {
+        let answer = site.get(&format!("/runs/{run_id}/{address}")).await;
+        let told = answer.headers["content-disposition"].to_str().unwrap();
+        assert!(told.starts_with("attachment"), "{address}: {told}");
+    }
 }
 
 #[tokio::test]

@@ -53,6 +53,21 @@ async fn curves_are_drawn_as_the_address_says() {
 }
 
 #[tokio::test]
+async fn a_metric_is_drawn_by_a_param() {
+    let (site, _ids) = site().await;
+    let page = site.get("/experiments/0/relations?x=params.lr&y=metrics.loss").await.text;
+    assert!(page.contains("<svg class=\"chart boxes\""), "{page}");
+    assert_eq!(page.matches("<path class=\"box\"").count(), 3, "a group a value: {page}");
+    assert!(page.contains("<title>0.2: 1 run, median 0.05, quartiles 0.05 and 0.05</title>"));
+    assert!(page.contains("<th scope=\"row\">0.3</th><td class=\"number\">1</td>"), "{page}");
+    // Of histories as well: the loss began at 1, 2 and 3.
+    let page = site.get("/experiments/0/relations?x=params.lr&y=metrics.loss@max").await.text;
+    assert!(page.contains("0.3: 1 run, median 3") && page.contains("max loss by lr"), "{page}");
+    let none = site.get("/experiments/0/relations?x=params.lr&y=metrics.none").await.text;
+    assert!(none.contains("No run has both."), "{none}");
+}
+
+#[tokio::test]
 async fn what_many_newer_runs_hide_is_told() {
     let (site, _ids) = site().await;
     let experiments = &site.tracking.experiments;

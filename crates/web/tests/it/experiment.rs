@@ -74,6 +74,107 @@ async fn columns_show_what_differs_and_are_remembered() {
     assert!(forgot.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
 }
 
+/// Logs a value for each step.
+async fn steps(site: &Site, run_id: &str, key: &str, values: &[f64]) {
+    let metrics = (0..).zip(values).map(|(step, value)| Metric::new(key, *value, step, step));
+    let batch = LogBatch { metrics: metrics.collect(), ..LogBatch::default() };
+    site.tracking.runs.log_batch(run_id, batch).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_column_may_be_of_a_history() {
+    let site = Site::empty();
+    let run_id = site.plain_run("=one").await;
+    steps(&site, &run_id, "loss", &[3.0, 1.5, 2.5]).await;
+    steps(&site, &run_id, "acc", &[0.25, 0.5, 0.75]).await;
+    let only = site.plain_run("two").await;
+    steps(&site, &only, "acc", &[0.125]).await;
+
+    let address = "/experiments/0?col=metrics.loss&col=metrics.loss@min&col=metrics.loss@max&col=metrics.acc@min:loss";
+    let page = site.get(address).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    let cell = |step: i64, value: &str| {
+        format!("<td class=\"number\" title=\"at step {step}\">{value}</td>")
+    };
+    let row = format!("2.5</td>{}{}{}", cell(1, "1.5"), cell(0, "3"), cell(1, "0.5"));
+    assert!(page.text.contains(&row), "{row}: {}", page.text);
+    let none = "<td class=\"number\"></td>".repeat(4);
+    assert!(page.text.contains(&none), "a run without the metric: {}", page.text);
+    // Nothing pretends to sort by it.
+    assert!(page.text.contains("acc at min loss: read for the runs of this page"), "{}", page.text);
+    assert!(!page.text.contains("order=metrics.%60loss%40min"), "{}", page.text);
+    let refused = site.get(&format!("{address}&order=metrics.loss@min+ASC")).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    assert!(refused.text.contains("cannot be sorted by it"), "{}", refused.text);
+    assert!(refused.text.contains(">=one</a>"), "the table stays: {}", refused.text);
+
+    let csv =
+        site.get("/experiments/0/runs.csv?col=metrics.loss@min&col=metrics.acc@min:loss").await;
+    let rows: Vec<&str> = csv.text.lines().collect();
+    assert!(rows[0].ends_with(",metrics.loss@min,metrics.acc@min:loss"), "{}", csv.text);
+    assert!(rows.iter().any(|row| row.contains("'=one") && row.ends_with(",1.5,0.5")), "{rows:?}");
+    assert!(rows.iter().any(|row| row.contains("two") && row.ends_with(",,")), "{rows:?}");
+
+    for page in ["runs.csv", "curves", "relations"] {
+        let page = site.get(&format!("/experiments/0/{page}?order=metrics.loss@min+ASC")).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+    }
+
+    // As the form asks for one, beside what is ticked; and remembered.
+    let asked = site.get("/experiments/0?col=params.lr&of=loss&as=min%3A&by=acc&q=one").await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER);
+    let location = asked.headers["location"].to_str().unwrap();
+    assert_eq!(location, "/experiments/0?q=one&col=params.lr&col=metrics.loss%40min%3Aacc");
+    let kept = site.get("/experiments/0?of=loss&as=min&keep=1").await;
+    assert!(kept.headers["set-cookie"].to_str().unwrap().contains("col=metrics.loss%40min;"));
+}
+
+#[tokio::test]
+async fn a_history_that_is_too_long_says_what_is_known() {
+    let site = Site::empty();
+    let values: Vec<f64> = (0..1_000).map(f64::from).collect();
+    let mut ids = Vec::new();
+    // Each has its share of what a page reads, which is less than the longest has.
+    for _ in 0..100 {
+        let run_id = site.plain_run("short").await;
+        steps(&site, &run_id, "loss", &[7.0]).await;
+        ids.push(run_id);
+    }
+    for part in 0..5 {
+        let metrics = (0..).zip(&values).map(|(step, value)| {
+            let step = step + 1_000 * part;
+            Metric::new("loss", *value + 1_000.0 * part as f64, step, step)
+        });
+        let batch = LogBatch { metrics: metrics.collect(), ..LogBatch::default() };
+        site.tracking.runs.log_batch(&ids[99], batch).await.unwrap();
+    }
+    // The newest comes first and has a hundredth of it; the last one has all that is left.
+    let page = site.get("/experiments/0?col=metrics.loss@min&order=metrics.loss+DESC").await.text;
+    assert!(page.contains("≤ ") && page.contains("too long to be read for a list"), "{page}");
+    let at = site.get("/experiments/0?col=metrics.loss@min:loss&order=metrics.loss+ASC").await.text;
+    assert!(!at.contains("too long to be read"), "what others leave is for it: {at}");
+}
+
+#[tokio::test]
+async fn scorers_are_listed_by_version() {
+    let site = Site::empty();
+    let scorers = &site.tracking.tracing.as_ref().unwrap().scorers;
+    for text in ["{\"a\": \"<b>\"}", "{\"a\": 2}"] {
+        scorers.register("0", "is it <i>polite</i>?", text).await.unwrap();
+    }
+    let page = site.get("/experiments/0/scorers").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    assert!(page.text.contains("&lt;i&gt;polite") && !page.text.contains("<i>"), "{}", page.text);
+    let link = page.links().into_iter().find(|link| link.contains("?name=")).unwrap();
+    let versions = site.get(&link).await.text;
+    let (new, old) = (versions.find("2}"), versions.find("&lt;b&gt;"));
+    assert!(new.is_some() && new < old, "the newest first: {versions}");
+    let about = site.get("/experiments/0").await;
+    assert!(about.links().contains(&"/experiments/0/scorers".to_owned()), "{}", about.text);
+    let none = Site::empty().get("/experiments/0/scorers").await.text;
+    assert!(none.contains("No scorers here."), "{none}");
+}
+
 #[tokio::test]
 async fn nested_runs_lie_below_the_run_that_they_are_part_of() {
     let site = Site::empty();

@@ -40,7 +40,7 @@ const TEXTS: [&str; 20] = [
 ];
 
 /// Files that would; `\"><img …` is a name.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("report.html", include_str!("hostile/report.html")),
     // A page that goes elsewhere by itself is looked at within one of ours, which holds it.
     ("leaving.html", include_str!("hostile/leaving.html")),
@@ -49,6 +49,8 @@ const FILES: [(&str, &str); 9] = [
     ("rows.csv", include_str!("hostile/rows.csv")),
     ("trial.ipynb", include_str!("hostile/trial.ipynb")),
     ("tree.json", include_str!("hostile/tree.json")),
+    // Browsers run what is in one, so it is not within a page of ours.
+    ("paper.pdf", include_str!("hostile/paper.pdf")),
     ("plain.txt", "</pre><script>hit('text file')</script>"),
     ("\"><img src=x onerror=hit('name')>.txt", "<script>hit('named')</script>"),
 ];

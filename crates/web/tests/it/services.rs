@@ -280,6 +280,65 @@ async fn a_page_has_so_many_services() {
 }
 
 #[tokio::test]
+async fn who_forges_records_takes_no_place_of_true_ones() {
+    let site = Site::empty();
+    recorded(&site).await;
+    let mut fine = record(now());
+    (fine.state, fine.outage, fine.host) = (ServiceState::Serving, None, "yard-true".to_owned());
+    fine.instances.truncate(1);
+    service(&site, "/Iris_service", &fine).await;
+    let mut forgery = record(now());
+    forgery.host = "yard-forged".to_owned();
+    for _ in 0..120 {
+        let run_id = run(&site.tracking, "/Iris_service", &[], &[], &[], None).await;
+        let tag = Tag::new("trainyard.service", forgery.tag());
+        site.tracking.runs.set_tag(&run_id, tag).await.unwrap();
+    }
+    let list = site.get("/services").await;
+    holds(&list, &["yard-true", "1 of 1 well"]);
+    assert!(!list.text.contains("yard-forged"), "{}", list.text);
+    assert_eq!(list.text.matches(">Iris</a>").count(), 21, "some are told of: {}", list.text);
+    holds(&site.get("/models/Iris").await, &["312 requests/min"]);
+}
+
+#[tokio::test]
+async fn only_who_may_change_a_model_makes_the_experiments_that_tell_of_it() {
+    let site = Site::empty();
+    recorded(&site).await;
+    let (control, _users) = Box::pin(access("READ")).await;
+    let tracking = control.guard(site.tracking.clone());
+    let options = ServerOptions {
+        authorize: Some(control.authorize()),
+        more_routes: control.routes(),
+        ..ServerOptions::default()
+    };
+    let router = app(tracking, &options, site.router()).unwrap();
+    let post = async |who: &str, path: &str, body: serde_json::Value| {
+        let request = Request::post(format!("/api/2.0/mlflow/experiments/{path}"))
+            .header("host", "localhost:5000")
+            .header("authorization", who)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string()));
+        send(router.clone(), request.unwrap()).await
+    };
+    let named = |name: &str| serde_json::json!({ "name": name });
+    let own = post(READER, "create", named("own")).await;
+    assert_eq!(own.status, StatusCode::OK, "{}", own.text);
+    let own: serde_json::Value = serde_json::from_str(&own.text).unwrap();
+    for name in ["/Iris_service", "/Nothing_service", "/Nothing_releases"] {
+        let refused = post(READER, "create", named(name)).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{name}: {}", refused.text);
+        assert!(refused.text.contains("may change that"), "{}", refused.text);
+        let renamed =
+            serde_json::json!({ "experiment_id": own["experiment_id"], "new_name": name });
+        let refused = post(READER, "update", renamed).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{name}: {}", refused.text);
+    }
+    let made = post(ADA, "create", named("/Iris_service")).await;
+    assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+}
+
+#[tokio::test]
 async fn nobody_sees_services_that_are_not_theirs() {
     let site = Site::empty();
     let own = service(&site, "/Own_service", &record(now())).await;

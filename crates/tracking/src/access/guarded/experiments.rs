@@ -1,8 +1,9 @@
 //! Experiments, for those who may.
 
 use async_trait::async_trait;
+use trainyard_base::words::model_told_of_by;
 use trainyard_mlflow::entities::{DatasetSummary, Experiment, Tag};
-use trainyard_mlflow::{Experiments, Page, Result, SearchExperiments};
+use trainyard_mlflow::{Error, ErrorCode, Experiments, Page, Result, SearchExperiments};
 
 use super::guard::Guarded;
 use super::listing::{Asked, visible};
@@ -49,6 +50,22 @@ impl Guarded {
         self.give_to_creator(Kind::Experiment, id).await
     }
 
+    /// Who makes an experiment owns it, and pages of a model show what those of its services and releases say: they are for
+    /// those who may change the model. One that is not there yet has none.
+    async fn may_be_named(&self, name: &str) -> Result<()> {
+        let Some(model) = model_told_of_by(name) else { return Ok(()) };
+        match self.model_there(model, Action::Update).await {
+            Err(refused) if refused.code() == ErrorCode::PermissionDenied => Err(Error::api(
+                ErrorCode::PermissionDenied,
+                format!(
+                    "Permission denied: the experiment '{name}' tells of the registered model '{model}' and is for \
+                     those who may change that; ask an administrator for EDIT on the model"
+                ),
+            )),
+            other => other.map(|_family| ()),
+        }
+    }
+
     fn may_delete_experiment(&self, id: &str) -> Result<()> {
         self.experiment(id, Action::Delete)?;
         let inside = INSIDE.map(|kind| within(kind, Action::Delete, (Kind::Experiment, id)));
@@ -79,6 +96,7 @@ impl Experiments for Guarded {
         if !self.directory.rights(|rights| rights.may_make(Kind::Experiment, ANY))? {
             return Err(denied());
         }
+        self.may_be_named(name).await?;
         if let Some(location) = artifact_location {
             self.may_keep_files_in(location).await?;
         }
@@ -121,6 +139,7 @@ impl Experiments for Guarded {
 
     async fn rename(&self, experiment_id: &str, new_name: &str) -> Result<()> {
         self.experiment(experiment_id, Action::Update)?;
+        self.may_be_named(new_name).await?;
         self.inner.experiments.rename(experiment_id, new_name).await
     }
 

@@ -5,7 +5,8 @@ use trainyard_mlflow::entities::{
     DatasetInput, Metric, ModelInput, ModelOutput, Param, Run, RunInfo, Tag,
 };
 use trainyard_mlflow::{
-    CreateRun, LogBatch, MetricHistoryPage, Page, Result, Runs, SearchRuns, UpdateRun, Wanted,
+    CreateRun, Extremes, FindExtremes, LogBatch, MetricHistoryPage, Page, Result, Runs, SearchRuns,
+    StepValue, UpdateRun, Wanted,
 };
 
 use super::guard::Guarded;
@@ -140,5 +141,19 @@ impl Runs for Guarded {
     ) -> Result<Page<Metric>> {
         self.run(run_id, Action::Read).await?;
         self.inner.runs.metric_history(run_id, key, page).await
+    }
+
+    async fn extremes(&self, asked: FindExtremes) -> Result<Vec<Option<Extremes>>> {
+        for run_id in &asked.run_ids {
+            self.run(run_id, Action::Read).await?;
+        }
+        self.inner.runs.extremes(asked).await
+    }
+
+    async fn values_at(&self, key: &str, at: Vec<(String, i64)>) -> Result<Vec<Option<StepValue>>> {
+        for (run_id, _step) in &at {
+            self.run(run_id, Action::Read).await?;
+        }
+        self.inner.runs.values_at(key, at).await
     }
 }

@@ -10,12 +10,13 @@ use crate::project::{stdout_of, trainyard};
 use crate::quality::two_countries;
 
 /// Kinds of pages that are found from the first one; others may be, too.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 23] = [
     "/",
     "/experiments",
     "/experiments/*",
     "/experiments/*/curves",
     "/experiments/*/relations",
+    "/experiments/*/scorers",
     "/experiments/*?order=*",
     "/logged-models/*",
     "/models",
@@ -64,6 +65,8 @@ pub(super) fn found(site: &Site) -> Vec<String> {
     let more = [
         "/",
         "/experiments/1?q=metrics.x+%3E",
+        "/experiments/1?col=metrics.loss@min&find=loss",
+        "/experiments/1/relations?x=params.depth&y=metrics.accuracy",
         "/compare",
         "/models/IrisClassifier/diff?a=1&b=3",
         "/models/IrisClassifier/diff",

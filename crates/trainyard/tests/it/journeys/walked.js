@@ -27,6 +27,18 @@ const JOURNEYS = {
     await visitor.sees("Curves 20 runs");
     same((await visitor.texts("section.curve svg.chart path.line")).length, 20, "lines");
   },
+  // With the step where it was.
+  "the smallest loss of each run": async (visitor) => {
+    await visitor.follow("sweep");
+    await visitor.fill("Filter runs", "curve-");
+    await visitor.enter();
+    await visitor.tick("Columns (");
+    await visitor.choose("Metric", "loss");
+    await visitor.follow({ name: "Show", within: "form.choice" });
+    await visitor.sees("min loss");
+    const cells = await visitor.texts('table.runs td[title^="at step 29"]');
+    same(cells.length, 20, "runs with their smallest loss");
+  },
   "which params differ": async (visitor) => {
     await visitor.follow("sweep");
     await visitor.fill("Filter runs", "twin");

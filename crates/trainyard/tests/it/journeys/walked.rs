@@ -7,9 +7,10 @@ use super::{drive, own};
 
 /// Questions of people at the first page, in the words of `walked.js`; the clicks to each answer, and the presses of Enter
 /// and Space where there is only a keyboard.
-const JOURNEYS: [(&str, u64, u64); 10] = [
+const JOURNEYS: [(&str, u64, u64); 11] = [
     ("the best run by two conditions", 3, 2),
     ("losses of twenty runs", 3, 2),
+    ("the smallest loss of each run", 5, 3),
     ("which params differ", 5, 4),
     ("what production serves and since when", 1, 1),
     ("why a version was refused", 2, 2),
