@@ -27,6 +27,8 @@ pub(crate) enum List {
     Texts(Vec<String>),
 }
 
+/// Upstream's index of histories, by run, key and step.
+pub(crate) const HISTORIES: &str = "index_metrics_run_uuid_key_step";
 /// Our own `LIKE` of SQLite: of a text and a pattern.
 pub(crate) const LIKE: &str = "trainyard_like";
 /// The same with a regular expression.
@@ -111,6 +113,23 @@ impl Dialect {
         match self {
             Self::Sqlite => format!("rarray({placeholder})"),
             Self::Postgres => format!("(SELECT unnest({placeholder}))"),
+        }
+    }
+
+    /// The rows of a [`Value::List`] as a table with a name; its column is `value`.
+    pub(crate) fn list_rows(self, placeholder: &str, name: &str) -> String {
+        match self {
+            Self::Sqlite => format!("rarray({placeholder}) {name}"),
+            Self::Postgres => format!("unnest({placeholder}) AS {name}(value)"),
+        }
+    }
+
+    /// A table of which rows are found by an index. SQLite, which does not know how many rows share a value, would take
+    /// another one that has all columns and look at the whole of it.
+    pub(crate) fn indexed_by(self, table: &str, index: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{table} INDEXED BY {index}"),
+            Self::Postgres => table.to_owned(),
         }
     }
 

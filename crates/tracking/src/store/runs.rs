@@ -6,8 +6,8 @@ use trainyard_mlflow::entities::{
     RunStatus, Tag,
 };
 use trainyard_mlflow::{
-    self as mlflow, CreateRun, Error, LogBatch, MetricHistoryPage, Page, Runs, SearchRuns,
-    UpdateRun, Wanted, uri,
+    self as mlflow, CreateRun, Curve, DrawCurve, Error, LogBatch, MetricHistoryPage, Page, Runs,
+    SearchRuns, UpdateRun, Wanted, uri,
 };
 
 use super::audit::{Auditor, Change};
@@ -18,7 +18,7 @@ use super::names::{new_id, random_name};
 use super::permits::Reading;
 use super::run_rows::{find, find_active, status_text};
 use super::sql_store::SqlStore;
-use super::{inputs, metrics, params, run_data, run_tags, search_runs, validate};
+use super::{curve, inputs, metrics, params, run_data, run_tags, search_runs, validate};
 use crate::error::Result;
 use crate::search::runs_sql::RUN_NAME;
 
@@ -151,6 +151,14 @@ impl Runs for SqlStore {
         let (run_id, key) = (run_id.to_owned(), key.to_owned());
         self.read_many(Reading::Listing, move |connection| {
             metrics::history(connection, &run_id, &key, &page)
+        })
+        .await
+    }
+
+    async fn curve(&self, run_id: &str, key: &str, asked: DrawCurve) -> mlflow::Result<Curve> {
+        let (run_id, key) = (run_id.to_owned(), key.to_owned());
+        self.read_many(Reading::Listing, move |connection| {
+            curve::read(connection, &run_id, &key, asked)
         })
         .await
     }

@@ -5,7 +5,7 @@
 //! that upgrades it; one of a newer version opens if the tables that are used here are as they were.
 
 use super::clock::now_millis;
-use super::database::{Connection, Dialect, Value};
+use super::database::{Connection, Dialect, HISTORIES, Value};
 use super::upgrade::{HEAD, Position, read_head};
 use super::{postgres_doubt, schema_columns, tables, webhook_table};
 use crate::error::{Error, Result};
@@ -19,6 +19,8 @@ const POSTGRES_SCHEMA: &str = include_str!("schema_3_17_postgres.sql");
 /// Indexes of our own on upstream's tables: they make searches fast, and upstream, which never
 /// names them, goes on working.
 const INDEXES: &[(&str, &str)] = &[
+    // Upstream's own, which is asked for by its name; only where a later one has dropped it is it made here.
+    (HISTORIES, "metrics (run_uuid, \"key\", step)"),
     // The runs of an experiment, newest first.
     ("trainyard_runs_by_start", "runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage)"),
     // Runs by the latest value of a metric.

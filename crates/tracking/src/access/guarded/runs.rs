@@ -5,7 +5,8 @@ use trainyard_mlflow::entities::{
     DatasetInput, Metric, ModelInput, ModelOutput, Param, Run, RunInfo, Tag,
 };
 use trainyard_mlflow::{
-    CreateRun, LogBatch, MetricHistoryPage, Page, Result, Runs, SearchRuns, UpdateRun, Wanted,
+    CreateRun, Curve, DrawCurve, LogBatch, MetricHistoryPage, Page, Result, Runs, SearchRuns,
+    UpdateRun, Wanted,
 };
 
 use super::guard::Guarded;
@@ -140,5 +141,10 @@ impl Runs for Guarded {
     ) -> Result<Page<Metric>> {
         self.run(run_id, Action::Read).await?;
         self.inner.runs.metric_history(run_id, key, page).await
+    }
+
+    async fn curve(&self, run_id: &str, key: &str, asked: DrawCurve) -> Result<Curve> {
+        self.run(run_id, Action::Read).await?;
+        self.inner.runs.curve(run_id, key, asked).await
     }
 }
