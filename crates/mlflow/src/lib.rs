@@ -16,6 +16,7 @@ mod approvals;
 pub mod artifacts;
 mod audit;
 pub mod client;
+mod curve;
 pub mod entities;
 mod error;
 mod evaluation_datasets;
@@ -40,6 +41,7 @@ mod webhooks;
 
 pub use approvals::{AliasMove, Approvals};
 pub use audit::{AUDIT_EVENTS_MAX, Audit, SearchAudit};
+pub use curve::{Curve, CurvePoint, DrawCurve, Extent};
 pub use error::{Detail, Error, ErrorCode, Result};
 pub use evaluation_datasets::{EvaluationDataset, EvaluationDatasets, SearchEvaluationDatasets};
 pub use experiments::{Experiments, SearchExperiments};

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 
+use crate::curve::{Curve, CurvePoint, DrawCurve, Extent};
 use crate::entities::{
     DatasetInput, Metric, ModelInput, ModelOutput, Param, Run, RunInfo, RunStatus, Tag, ViewType,
 };
@@ -76,6 +77,9 @@ pub struct MetricHistoryPage {
 
 /// Values of a history that are read at once where a store has no better way.
 const LOOKED_THROUGH_MAX: usize = 25_000;
+
+/// Values of a history that are asked for at a time.
+const HISTORY_PAGE: usize = 25_000;
 
 /// What is done with runs.
 #[async_trait]
@@ -170,5 +174,26 @@ pub trait Runs: Send + Sync {
             found.push(newest.map(StepValue::from));
         }
         Ok(found)
+    }
+
+    /// A metric's history to draw. An unknown run or key has no values. This default reads it from its beginning, and
+    /// what is too long is cut.
+    async fn curve(&self, run_id: &str, key: &str, asked: DrawCurve) -> Result<Curve> {
+        let is_asked = |point: &CurvePoint| {
+            asked.steps.is_none_or(|(from, to)| (from..=to).contains(&point.step))
+        };
+        let max_results = i64::try_from(asked.whole_max.clamp(1, HISTORY_PAGE)).ok();
+        let mut page = MetricHistoryPage { max_results, page_token: None };
+        let mut points = Vec::new();
+        loop {
+            let found = self.metric_history(run_id, key, page.clone()).await?;
+            points.extend(found.items.iter().map(CurvePoint::from).filter(is_asked));
+            page.page_token = found.next_page_token;
+            if page.page_token.is_none() || points.len() >= asked.whole_max {
+                let is_cut = page.page_token.is_some() || points.len() > asked.whole_max;
+                points.truncate(asked.whole_max);
+                return Ok(Curve::new(points, if is_cut { Extent::Cut } else { Extent::Whole }));
+            }
+        }
     }
 }

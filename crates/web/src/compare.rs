@@ -11,19 +11,22 @@ use trainyard_mlflow::entities::{Run, Tag};
 use crate::error::Result;
 use crate::format;
 use crate::page::{self, Section};
+use crate::pagination::Asked;
 use crate::query::Query;
 use crate::site::Web;
 
-/// Lines of one kind that are shown, and cells: with as many columns as there may be, some seventy packed kilobytes.
+/// Lines of one kind that are shown at once, and cells: with as many columns as there may be, some seventy packed
+/// kilobytes.
 const LINES_MAX: usize = 500;
 const CELLS_MAX: usize = 4_000;
 /// More columns than this cannot be compared by eye.
 const RUNS_MAX: usize = 20;
 
-pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> Result {
-    let query = Query::read(query.as_deref().unwrap_or_default());
+pub(crate) async fn show(State(web): State<Web>, RawQuery(raw): RawQuery) -> Result {
+    let query = Query::read(raw.as_deref().unwrap_or_default());
     let ids = query.all("run");
-    let only_differences = query.one("differences") == "1";
+    let address = web.links.compare();
+    let asked_rows = Asked::new(&address, raw.as_deref());
     let is_cut = ids.len() > RUNS_MAX;
     let asked = ids.iter().take(RUNS_MAX).map(|id| web.tracking.runs.get(id));
     let runs = try_join_all(asked).await?;
@@ -37,8 +40,8 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
             @if let Some(run) = runs.first() {
                 p { a href=(query.only(&["run"]).at(&web.links.curves(&run.info.experiment_id))) { "Curves of these runs" } }
             }
-            (toggle(&web, &runs, only_differences))
-            (table(&web, &runs, only_differences))
+            (toggle(&web, &runs, &query))
+            (table(&web, &runs, &query, asked_rows))
         }
     };
     let mut trail = vec![(web.links.experiments(), "Experiments".to_owned())];
@@ -51,11 +54,17 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-fn toggle(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
+/// Whether only what differs is shown.
+fn only_differences(query: &Query) -> bool {
+    query.one("differences") == "1"
+}
+
+fn toggle(web: &Web, runs: &[Run], query: &Query) -> Markup {
     html! {
         form.filter method="get" action=(web.links.compare()) {
             @for run in runs { input type="hidden" name="run" value=(run.info.run_id); }
-            label { input type="checkbox" name="differences" value="1" checked[only_differences]; " only what differs" }
+            input type="search" name="find" value=(query.one("find")) aria-label="Find metrics, params and tags" placeholder="part of a key";
+            label { input type="checkbox" name="differences" value="1" checked[only_differences(query)]; " only what differs" }
             button.quiet { "Show" }
         }
     }
@@ -79,7 +88,8 @@ fn keys<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     keys.collect()
 }
 
-fn lines(runs: &[Run]) -> [(&'static str, Vec<Line>); 3] {
+/// By kind: its title, what its parts are called in addresses, and its lines.
+fn lines(runs: &[Run]) -> [(&'static str, &'static str, Vec<Line>); 3] {
     let metric_keys =
         keys(runs.iter().flat_map(|run| run.data.metrics.iter().map(|metric| metric.key.as_str())));
     let param_keys =
@@ -102,9 +112,9 @@ fn lines(runs: &[Run]) -> [(&'static str, Vec<Line>); 3] {
         Line { name: key.to_owned(), cells, values }
     });
     [
-        ("Metrics", metrics.collect()),
-        ("Params", texts(&param_keys, runs, |run| &run.data.params)),
-        ("Tags", texts(&tag_keys, runs, |run| &run.data.tags)),
+        ("Metrics", "metrics", metrics.collect()),
+        ("Params", "params", texts(&param_keys, runs, |run| &run.data.params)),
+        ("Tags", "tags", texts(&tag_keys, runs, |run| &run.data.tags)),
     ]
 }
 
@@ -125,8 +135,17 @@ fn texts(keys: &BTreeSet<&str>, runs: &[Run], pairs: fn(&Run) -> &[Tag]) -> Vec<
     keys.iter().map(line).collect()
 }
 
-fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
+fn table(web: &Web, runs: &[Run], query: &Query, asked: Asked<'_>) -> Markup {
+    let most = LINES_MAX.min(CELLS_MAX / runs.len().max(1));
+    let find = query.one("find").to_lowercase();
+    let is_shown = |line: &Line| {
+        (!only_differences(query) || line.differs()) && line.name.to_lowercase().contains(&find)
+    };
+    let kinds = lines(runs).map(|(title, name, lines)| {
+        (title, name, lines.into_iter().filter(is_shown).collect::<Vec<_>>())
+    });
     html! {
+        @if kinds.iter().all(|(_, _, lines)| lines.is_empty()) { p.soft { "Nothing to show." } }
         div.scroll {
             table.compare {
                 thead {
@@ -137,15 +156,13 @@ fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
                         }
                     }
                 }
-                @let most = LINES_MAX.min(CELLS_MAX / runs.len().max(1));
-                @for (title, lines) in lines(runs) {
-                    @let lines: Vec<Line> = lines.into_iter().filter(|line| !only_differences || line.differs()).collect();
-                    @let total = lines.len();
+                @for (title, name, lines) in &kinds {
+                    @let rows = asked.parts(name, lines, most);
                     @if !lines.is_empty() {
                         tbody {
                             tr.section { th scope="rowgroup" colspan=(runs.len() + 1) { (title) } }
-                            @for line in lines.iter().take(most) { (row(line)) }
-                            @if total > most { tr { td.soft colspan=(runs.len() + 1) { "The first " (most) " of " (total) "; the pages of the runs have all." } } }
+                            @for line in rows.items { (row(line)) }
+                            @if lines.len() > most { tr { td colspan=(runs.len() + 1) { (rows.others()) } } }
                         }
                     }
                 }

@@ -43,18 +43,20 @@ pub(crate) async fn show(
     let (runs, available) = (&drawn.runs, &drawn.available);
     let metrics = chosen(&query, drawn.whole(), available.keys(Kind::Metric));
     let across = Across::read(query.one("x"));
-    let curves = curve_data::read(&web, runs, &metrics, across).await?;
-    // A million values take longer to draw than what else this thread serves may wait.
     let view = view(&query);
+    let curves =
+        curve_data::read(&web.tracking, runs, &metrics, (across, &view), curve_data::PAGE).await?;
+    // A million values take longer to draw than what else this thread serves may wait.
     let drawing = tokio::task::spawn_blocking(move || (charts(&curves, across, &view), curves));
     let (charts, curves) = drawing
         .await
         .map_err(|error| StoreError::internal(format!("the curves are not drawn: {error}")))?;
     let drawings = html! {
-        @if curves.is_cut { p.notice { "There are too many values for one page: some lines are not here, or end early. Choose fewer runs or metrics." } }
+        @if curves.is_thinned { p.notice { "There are too many values for one page: long lines are drawn from some of their steps, and what lies between those is not in them, nor among min and max. Choose a part of x, fewer runs or fewer metrics to see more." } }
+        @if curves.is_cut { p.notice { "Too many values share a step: some lines end early. Choose fewer runs or metrics." } }
         @if metrics.is_empty() { (page::empty("No metrics were logged to these runs.", &html! {})) }
         (charts)
-        (legend(&web, runs, &curves))
+        (legend(&web, runs, &curves, &view))
     };
     let body = html! {
         h1 { "Curves " small { (drawn.counted()) } }
@@ -171,17 +173,19 @@ fn offered(query: &Query, metrics: &[String], keys: &[String]) -> Markup {
     }
 }
 
-/// The smallest and the largest value of a run's line.
-fn extremes(lines: &[Line], number: usize) -> Option<[f64; 2]> {
+/// The smallest and the largest value of a run's line in the part of x that is drawn.
+fn extremes(lines: &[Line], number: usize, view: &View) -> Option<[f64; 2]> {
     let line = lines.iter().find(|line| line.number == number)?;
-    let values = || line.points.iter().map(|point| point.1);
+    let is_inside =
+        |x: f64| view.from.is_none_or(|from| x >= from) && view.to.is_none_or(|to| x <= to);
+    let values = || line.points.iter().filter(|point| is_inside(point.0)).map(|point| point.1);
     let low = values().fold(f64::INFINITY, f64::min);
     let high = values().fold(f64::NEG_INFINITY, f64::max);
     (low <= high).then_some([low, high])
 }
 
 /// Which line is whose, its newest value, and the smallest and the largest.
-fn legend(web: &Web, runs: &[Run], curves: &Curves) -> Markup {
+fn legend(web: &Web, runs: &[Run], curves: &Curves, view: &View) -> Markup {
     html! {
         @if !runs.is_empty() {
             div.scroll {
@@ -212,7 +216,7 @@ fn legend(web: &Web, runs: &[Run], curves: &Curves) -> Markup {
                                 td { (page::status(run.info.status)) }
                                 @for (key, lines) in &curves.lines {
                                     td.number { @if let Some(value) = run.data.metric(key) { (format::number(value)) } }
-                                    @match extremes(lines, number) {
+                                    @match extremes(lines, number, view) {
                                         Some(ends) => { @for end in ends { td.number { (format::number(end)) } } },
                                         None => td colspan="2" {},
                                     }

@@ -2,16 +2,16 @@
 
 use maud::{Markup, PreEscaped, html};
 use trainyard_chart::history;
-use trainyard_mlflow::entities::Metric;
+use trainyard_mlflow::CurvePoint;
 
 /// A line as large as a word; nothing for fewer than two points.
-pub(crate) fn small(history: &[Metric]) -> Markup {
+pub(crate) fn small(history: &[CurvePoint]) -> Markup {
     let (points, _unit) = points(history);
     html! { @if let Some(drawing) = history::small(&points) { (PreEscaped(drawing.0)) } }
 }
 
 /// A chart with axes.
-pub(crate) fn large(title: &str, history: &[Metric]) -> Markup {
+pub(crate) fn large(title: &str, history: &[CurvePoint]) -> Markup {
     let (points, unit) = points(history);
     html! {
         @match history::large(title, unit, &points) {
@@ -23,17 +23,18 @@ pub(crate) fn large(title: &str, history: &[Metric]) -> Markup {
 
 /// The points of a history over its steps, or over its times if all steps are equal, and the unit of x.
 /// What is not finite is left out.
-fn points(history: &[Metric]) -> (Vec<(f64, f64)>, &'static str) {
-    let by_time = history.iter().all(|metric| Some(metric.step) == history.first().map(|m| m.step));
-    let start = history.iter().map(|metric| metric.timestamp).min().unwrap_or_default();
-    let x = |metric: &Metric| {
-        if by_time { (metric.timestamp - start) as f64 / 1000.0 } else { metric.step as f64 }
+fn points(history: &[CurvePoint]) -> (Vec<(f64, f64)>, &'static str) {
+    let by_time =
+        history.iter().all(|point| Some(point.step) == history.first().map(|first| first.step));
+    let start = history.iter().map(|point| point.timestamp).min().unwrap_or_default();
+    let x = |point: &CurvePoint| {
+        if by_time { (point.timestamp - start) as f64 / 1000.0 } else { point.step as f64 }
     };
     let mut points: Vec<(f64, f64)> = history
         .iter()
         // MLflow stores infinities as the largest number.
-        .filter(|metric| metric.value.is_finite() && metric.value.abs() < f64::MAX)
-        .map(|metric| (x(metric), metric.value))
+        .filter(|point| point.value.is_finite() && point.value.abs() < f64::MAX)
+        .map(|point| (x(point), point.value))
         .collect();
     points.sort_by(|left, right| left.0.total_cmp(&right.0));
     (points, if by_time { "seconds" } else { "step" })
@@ -43,9 +44,11 @@ fn points(history: &[Metric]) -> (Vec<(f64, f64)>, &'static str) {
 mod tests {
     use super::*;
 
-    fn history(values: &[f64], step: i64) -> Vec<Metric> {
+    fn history(values: &[f64], step: i64) -> Vec<CurvePoint> {
         let metrics = values.iter().zip(0..);
-        metrics.map(|(value, n)| Metric::new("m", *value, 1_500 * n, step * n)).collect()
+        metrics
+            .map(|(value, n)| CurvePoint { step: step * n, timestamp: 1_500 * n, value: *value })
+            .collect()
     }
 
     #[test]

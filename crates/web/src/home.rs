@@ -28,8 +28,9 @@ const LATELY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Runs that are read to see which experiments were run last.
 const RECENT_RUNS: i64 = 20;
 const EXPERIMENTS_SHOWN: usize = 10;
-/// Models that are looked through for those in production.
-const MODELS_MAX: i64 = 500;
+/// Models that are looked through for those in production, and how many at a time.
+const MODELS_MAX: usize = 500;
+const MODELS_AT_ONCE: i64 = 50;
 /// Models that are shown with their state, which is some queries each.
 const MODELS_SHOWN: usize = 12;
 
@@ -217,25 +218,12 @@ impl Shown<'_> {
 
 /// Models in production, each with a dot; a registry that cannot be read is told.
 async fn production(web: &Web, now: i64) -> Markup {
-    let search = SearchRegisteredModels {
-        max_results: Some(MODELS_MAX),
-        order_by: vec!["last_updated_timestamp DESC".to_owned()],
-        ..SearchRegisteredModels::default()
-    };
-    let found = match web.tracking.registered_models.search(search).await {
-        Ok(found) => found,
+    let serving = match serving(web).await {
+        Ok(serving) => serving,
         Err(error) => return html! { p.notice.bad { (error.for_clients()) } },
     };
-    let serving: Vec<(&RegisteredModel, &str)> = found
-        .items
-        .iter()
-        .filter_map(|model| {
-            let alias = model.aliases.iter().find(|alias| alias.alias == PRODUCTION)?;
-            Some((model, alias.version.as_str()))
-        })
-        .collect();
     let states =
-        serving.iter().take(MODELS_SHOWN).map(|&(model, version)| state(web, model, version, now));
+        serving.iter().take(MODELS_SHOWN).map(|(model, version)| state(web, model, version, now));
     let states = join_all(states).await;
     html! {
         @if serving.is_empty() { p.soft { "No version of a model has the alias " (PRODUCTION) "." } } @else {
@@ -254,6 +242,29 @@ async fn production(web: &Web, now: i64) -> Markup {
                 }
             }
             @if serving.len() > states.len() { p { a href=(web.links.models()) { "All models" } } }
+        }
+    }
+}
+
+/// The models in production that were changed last, with the version: as many as are shown, and whether there are more.
+async fn serving(web: &Web) -> StoreResult<Vec<(RegisteredModel, String)>> {
+    let mut search = SearchRegisteredModels {
+        max_results: Some(MODELS_AT_ONCE),
+        order_by: vec!["last_updated_timestamp DESC".to_owned()],
+        ..SearchRegisteredModels::default()
+    };
+    let (mut serving, mut looked) = (Vec::new(), 0);
+    loop {
+        let found = web.tracking.registered_models.search(search.clone()).await?;
+        looked += found.items.len();
+        serving.extend(found.items.into_iter().filter_map(|model| {
+            let alias = model.aliases.iter().find(|alias| alias.alias == PRODUCTION)?;
+            let version = alias.version.clone();
+            Some((model, version))
+        }));
+        search.page_token = found.next_page_token;
+        if serving.len() > MODELS_SHOWN || looked >= MODELS_MAX || search.page_token.is_none() {
+            return Ok(serving);
         }
     }
 }

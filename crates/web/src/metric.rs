@@ -2,10 +2,9 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use maud::html;
+use maud::{Markup, html};
 use serde::Deserialize;
-use trainyard_mlflow::entities::Metric;
-use trainyard_mlflow::{Error, MetricHistoryPage};
+use trainyard_mlflow::{Curve, DrawCurve, Error, Extent, MetricHistoryPage};
 
 use crate::error::Result;
 use crate::format;
@@ -15,9 +14,11 @@ use crate::live;
 use crate::page::{self, Section};
 use crate::site::Web;
 
-/// Most values that are read for the chart.
+/// Values of a history that is drawn whole and listed to its end, and steps that are drawn of a longer one.
 const VALUES_MAX: usize = 100_000;
-const PAGE_SIZE: i64 = 25_000;
+const STEPS_MAX: usize = 5_000;
+const WHOLE: DrawCurve =
+    DrawCurve { steps: None, whole_max: VALUES_MAX, steps_max: STEPS_MAX, is_log: false };
 /// Values in the table, at a time.
 const ROWS_MAX: usize = 200;
 
@@ -35,23 +36,21 @@ pub(crate) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result {
     let run = web.tracking.runs.get(&run_id).await?;
-    let (history, is_cut) = history(&web, &run_id, &key).await?;
-    if history.is_empty() {
+    let curve = web.tracking.runs.curve(&run_id, &key, WHOLE).await?;
+    if curve.points.is_empty() {
         return Err(Error::not_found(format!("the run has no metric {key:?}")).into());
     }
-    let finite = || history.iter().map(|metric| metric.value).filter(|value| value.is_finite());
-    let (low, high) =
-        (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let address = web.links.metric(&run_id, &key);
-    let rows = history.iter().skip(asked.from).take(ROWS_MAX);
-    let end = asked.from.saturating_add(ROWS_MAX);
+    // Of a very long history the first are listed; the API has all.
+    let from = asked.from.min(VALUES_MAX);
+    let end = from.saturating_add(ROWS_MAX);
+    let page = MetricHistoryPage { max_results: i64::try_from(end).ok(), page_token: None };
+    let listed = web.tracking.runs.metric_history(&run_id, &key, page).await?;
+    let rows = listed.items.iter().skip(from);
+    let has_later = listed.next_page_token.is_some() && end < VALUES_MAX;
     let values = html! {
-        p.soft {
-            (history.len()) @if history.len() == 1 { " value" } @else { " values" }
-            @if is_cut { ", the first; the API has all" }
-            @if low < high { ", from " (format::number(low)) " to " (format::number(high)) }
-        }
-        @if history.len() > 1 { (history::large(&key, &history)) }
+        p.soft { (counted(&curve)) }
+        @if curve.points.len() > 1 { (history::large(&key, &curve.points)) }
         @let curves = web.links.curves(&run.info.experiment_id);
         p { a href={ (curves) (query(&[("metric", key.as_str())])) } { "The same of other runs" } }
         h2 { "Values" }
@@ -70,8 +69,8 @@ pub(crate) async fn show(
             }
         }
         div.actions {
-            @if asked.from > 0 { a href={ (address) "?from=" (asked.from.saturating_sub(ROWS_MAX)) } rel="prev" { "Earlier values" } }
-            @if end < history.len() { a href={ (address) "?from=" (end) } rel="next" { "Later values" } }
+            @if from > 0 { a href={ (address) "?from=" (from.saturating_sub(ROWS_MAX)) } rel="prev" { "Earlier values" } }
+            @if has_later { a href={ (address) "?from=" (end) } rel="next" { "Later values" } }
         }
     };
     let body = html! { h1 { (key) } (live::part("values", &values)) };
@@ -85,17 +84,18 @@ pub(crate) async fn show(
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-/// The values, of very many the first hundred thousand, and whether there are more.
-pub(crate) async fn history(web: &Web, run_id: &str, key: &str) -> Result<(Vec<Metric>, bool)> {
-    let mut history = Vec::new();
-    let mut page = MetricHistoryPage { max_results: Some(PAGE_SIZE), page_token: None };
-    loop {
-        let found = web.tracking.runs.metric_history(run_id, key, page.clone()).await?;
-        history.extend(found.items);
-        page.page_token = found.next_page_token;
-        let is_cut = page.page_token.is_some();
-        if !is_cut || history.len() >= VALUES_MAX {
-            return Ok((history, is_cut));
+/// How many values there are, which of them are drawn, and between what they lie.
+fn counted(curve: &Curve) -> Markup {
+    let points = &curve.points;
+    let finite = || points.iter().map(|point| point.value).filter(|value| value.is_finite());
+    let (low, high) =
+        (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    html! {
+        @match curve.extent {
+            Extent::Whole => { (points.len()) @if points.len() == 1 { " value" } @else { " values" } },
+            Extent::Thinned => { "More than " (VALUES_MAX) " values, drawn from " (points.len()) " of them; the API has all" },
+            Extent::Cut => { "The first " (points.len()) " values; the API has all" },
         }
+        @if low < high { ", from " (format::number(low)) " to " (format::number(high)) }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Rows<'a, T> {
     asked: Asked<'a>,
     name: &'static str,
     first: usize,
+    /// Rows of a part.
+    most: usize,
     total: usize,
 }
 
@@ -32,23 +34,29 @@ impl<'a> Asked<'a> {
 
     /// The part of the table called `name`; the first if nothing else was asked for.
     pub(crate) fn rows<T>(self, name: &'static str, items: &'a [T]) -> Rows<'a, T> {
+        self.parts(name, items, ROWS_MAX)
+    }
+
+    /// The same in parts of so many rows: of a wide table.
+    pub(crate) fn parts<T>(self, name: &'static str, items: &'a [T], most: usize) -> Rows<'a, T> {
+        let most = most.max(1);
         let number = self.query.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=')?;
             (key == name).then(|| value.parse::<usize>().ok())?
         });
-        let last = items.len().saturating_sub(1) / ROWS_MAX;
+        let last = items.len().saturating_sub(1) / most;
         let part = number.unwrap_or(1).saturating_sub(1).min(last);
-        let first = part * ROWS_MAX;
-        let end = items.len().min(first + ROWS_MAX);
+        let first = part * most;
+        let end = items.len().min(first + most);
         let shown = items.get(first..end).unwrap_or_default();
-        Rows { items: shown, asked: self, name, first, total: items.len() }
+        Rows { items: shown, asked: self, name, first, most, total: items.len() }
     }
 }
 
 impl<T> Rows<'_, T> {
     /// Which rows are shown, and ways to the others; nothing if these are all.
     pub(crate) fn others(&self) -> Markup {
-        let part = self.first / ROWS_MAX + 1;
+        let part = self.first / self.most + 1;
         let end = self.first + self.items.len();
         // What else was asked for stays: other tables' parts, words to find.
         let query = Query::read(self.asked.query);
@@ -88,6 +96,9 @@ mod tests {
         let kept = rows("find=a%26b&params=2&tags=3").others().0;
         assert!(kept.contains("/runs/r?find=a%26b&amp;tags=3&amp;params=3#params"), "{kept}");
         assert!(!rows("params=3").others().0.contains("Next"));
+        let wide = Asked::new("/r", Some("params=12")).parts("params", &items, 100);
+        assert_eq!(wide.items, &items[1100..]);
+        assert!(wide.others().0.contains("params=11#params"));
         let few = [1, 2];
         assert_eq!(Asked::new("/r", None).rows("params", &few).others().0, "");
         let none: [u8; 0] = [];

@@ -2,8 +2,8 @@
 
 use futures::future::join_all;
 use maud::{Markup, html};
-use trainyard_mlflow::MetricHistoryPage;
 use trainyard_mlflow::entities::{Metric, Run};
+use trainyard_mlflow::{CurvePoint, DrawCurve};
 
 use crate::pagination::Rows;
 use crate::site::Web;
@@ -11,8 +11,9 @@ use crate::{format, history};
 
 /// Histories that are drawn; the others are a click away.
 const SPARKLINES_MAX: usize = 40;
-/// Points of a history that are asked for, for a drawing as small as a word.
-const SPARKLINE_POINTS: i64 = 1000;
+/// Values of a history that is drawn whole, as small as a word, and steps of a longer one.
+const SPARKLINE: DrawCurve =
+    DrawCurve { steps: None, whole_max: 1000, steps_max: 240, is_log: false };
 /// What metrics of the machine begin with, as MLflow names them.
 const SYSTEM: &str = "system";
 
@@ -38,12 +39,11 @@ pub(crate) async fn histories(
     web: &Web,
     run: &Run,
     shown: &[&Metric],
-) -> Vec<(String, Vec<Metric>)> {
+) -> Vec<(String, Vec<CurvePoint>)> {
     let asked = shown.iter().take(SPARKLINES_MAX).map(|metric| async move {
         let key = metric.key.as_str();
-        let page = MetricHistoryPage { max_results: Some(SPARKLINE_POINTS), page_token: None };
-        match web.tracking.runs.metric_history(&run.info.run_id, key, page).await {
-            Ok(history) => (key.to_owned(), history.items),
+        match web.tracking.runs.curve(&run.info.run_id, key, SPARKLINE).await {
+            Ok(curve) => (key.to_owned(), curve.points),
             Err(error) => {
                 tracing::warn!(%error, key, "the history of a metric cannot be drawn");
                 (key.to_owned(), Vec::new())
@@ -58,7 +58,7 @@ pub(crate) fn show(
     web: &Web,
     run: &Run,
     rows: &Rows<'_, &Metric>,
-    histories: &[(String, Vec<Metric>)],
+    histories: &[(String, Vec<CurvePoint>)],
     is_search: bool,
 ) -> Markup {
     let groups: Vec<&[&Metric]> =
@@ -77,7 +77,12 @@ pub(crate) fn show(
     }
 }
 
-fn table(web: &Web, run: &Run, metrics: &[&Metric], histories: &[(String, Vec<Metric>)]) -> Markup {
+fn table(
+    web: &Web,
+    run: &Run,
+    metrics: &[&Metric],
+    histories: &[(String, Vec<CurvePoint>)],
+) -> Markup {
     let history =
         |key: &str| histories.iter().find(|(name, _)| name == key).map(|(_, history)| history);
     html! {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Pages of curves that are drawn at once. Each holds up to a million values, some fifty megabytes.
+/// Pages of curves that are drawn at once. Each holds up to a million values, some eighty megabytes.
 const AT_ONCE: usize = 4;
 
 /// Turns of all pages of a server.

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use futures::future::try_join_all;
 use serde::Deserialize;
 use trainyard_mlflow::entities::Metric;
-use trainyard_mlflow::{Error, MetricHistoryPage};
+use trainyard_mlflow::{CurvePoint, DrawCurve, Error, MetricHistoryPage};
 
 use super::error::{Result, empty, json};
 use super::fast_path::{self, filled};
@@ -123,7 +123,7 @@ async fn history_bulk(State(api): State<Api>, Query(asked): Query<HistoryBulk>) 
     let rows_max = max_results.unwrap_or(BULK_ROWS_MAX).clamp(0, BULK_ROWS_MAX);
     run_ids.sort_unstable();
     run_ids.dedup();
-    let runs = histories(&api, &run_ids, &key, Some(rows_max), |history| history).await?;
+    let runs = histories(&api, &run_ids, &key, rows_max).await?;
     let rows: Vec<_> =
         MetricWithRunId::all(&runs).take(usize::try_from(rows_max).unwrap_or(0)).collect();
     // Not a proto answer: the list is there when it is empty.
@@ -165,7 +165,7 @@ impl Interval {
                      end_step={end}."
                 );
             }
-            (Some(start), Some(end)) => Some(start..=end),
+            (Some(start), Some(end)) => Some((start, end)),
             (None, None) => None,
             _ => {
                 return invalid!(
@@ -175,15 +175,18 @@ impl Interval {
         };
         let points_max = self.points_max.unwrap_or(INTERVAL_POINTS_MAX);
         let points_max = usize::try_from(points_max).unwrap_or(1).max(1);
-        // Each is thinned out as soon as it is read: together they may be far larger than the answer.
-        let sample = |mut history: Vec<Metric>| {
-            history
-                .retain(|metric| steps.as_ref().is_none_or(|steps| steps.contains(&metric.step)));
-            let mut sampled = sample::evenly(history, points_max);
-            sampled.shrink_to_fit();
-            sampled
-        };
-        histories(api, &self.run_ids, &self.metric_key, None, sample).await
+        // Which rows are chosen depends on all of them. Each history is thinned out as soon as it is read: together
+        // they may be far larger than the answer.
+        let whole = DrawCurve { steps, whole_max: usize::MAX, steps_max: 2, is_log: false };
+        let key = &self.metric_key;
+        let each = self.run_ids.iter().map(|run_id| async move {
+            let points = api.tracking.runs.curve(run_id, key, whole).await?.points;
+            let sampled = sample::evenly(&points, points_max);
+            let metric =
+                |point: CurvePoint| Metric::new(key, point.value, point.timestamp, point.step);
+            Ok::<_, Error>((run_id.clone(), sampled.into_iter().map(metric).collect()))
+        });
+        Ok(try_join_all(each).await?)
     }
 }
 
@@ -201,13 +204,12 @@ async fn histories(
     api: &ApiState,
     run_ids: &[String],
     key: &str,
-    max_results: Option<i64>,
-    then: impl Fn(Vec<Metric>) -> Vec<Metric> + Copy,
+    rows_max: i64,
 ) -> Result<Vec<RunHistory>> {
     let each = run_ids.iter().map(|run_id| async move {
-        let page = MetricHistoryPage { max_results, page_token: None };
+        let page = MetricHistoryPage { max_results: Some(rows_max), page_token: None };
         let page = api.tracking.runs.metric_history(run_id, key, page).await?;
-        Ok::<_, Error>((run_id.clone(), then(page.items)))
+        Ok::<_, Error>((run_id.clone(), page.items))
     });
     Ok(try_join_all(each).await?)
 }

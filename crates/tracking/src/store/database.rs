@@ -116,6 +116,14 @@ impl Dialect {
         }
     }
 
+    /// The rows of a [`Value::List`] as a table with a name; its column is `value`.
+    pub(crate) fn list_rows(self, placeholder: &str, name: &str) -> String {
+        match self {
+            Self::Sqlite => format!("rarray({placeholder}) {name}"),
+            Self::Postgres => format!("unnest({placeholder}) AS {name}(value)"),
+        }
+    }
+
     /// A table of which rows are found by an index. SQLite, which does not know how many rows share a value, would take
     /// another one that has all columns and look at the whole of it.
     pub(crate) fn indexed_by(self, table: &str, index: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use trainyard_mlflow::entities::{Metric, RunInfo};
 use trainyard_mlflow::{Error, MetricHistoryPage, Page};
 
-use super::database::{Connection, Dialect, Row, Value};
+use super::database::{Connection, Dialect, HISTORIES, Row, Value};
 use super::placeholders::{row_groups, row_placeholders};
 use super::{page, run_rows, validate};
 use crate::error::Result;
@@ -221,10 +221,13 @@ pub(crate) fn history(
     }
     // SQLite and PostgreSQL read a limit of this size as no limit.
     let limit = request.max_results.map_or(i64::MAX, |max_results| max_results.saturating_add(1));
+    let table = connection.dialect().indexed_by("metrics", HISTORIES);
     let metrics = connection.rows(
-        "SELECT value, timestamp, step, is_nan FROM metrics \
-         WHERE run_uuid = ?1 AND \"key\" = ?2 ORDER BY timestamp, step, value \
-         LIMIT ?3 OFFSET ?4",
+        &format!(
+            "SELECT value, timestamp, step, is_nan FROM {table} \
+             WHERE run_uuid = ?1 AND \"key\" = ?2 ORDER BY timestamp, step, value \
+             LIMIT ?3 OFFSET ?4"
+        ),
         &[run_id.into(), key.into(), limit.into(), offset.into()],
         |row| Ok(Metric::new(key, value(row, 0, 3)?, row.need_int(1)?, row.need_int(2)?)),
     )?;

@@ -18,6 +18,7 @@ pub(crate) mod audit_taken;
 mod call;
 mod clock;
 mod condition;
+mod curve;
 pub(crate) mod database;
 mod datasets;
 mod engine;

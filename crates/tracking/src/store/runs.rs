@@ -6,8 +6,8 @@ use trainyard_mlflow::entities::{
     RunStatus, Tag,
 };
 use trainyard_mlflow::{
-    self as mlflow, CreateRun, Error, Extremes, FindExtremes, LogBatch, MetricHistoryPage, Page,
-    Runs, SearchRuns, StepValue, UpdateRun, Wanted, uri,
+    self as mlflow, CreateRun, Curve, DrawCurve, Error, Extremes, FindExtremes, LogBatch,
+    MetricHistoryPage, Page, Runs, SearchRuns, StepValue, UpdateRun, Wanted, uri,
 };
 
 use super::audit::{Auditor, Change};
@@ -18,7 +18,7 @@ use super::names::{new_id, random_name};
 use super::permits::Reading;
 use super::run_rows::{find, find_active, status_text};
 use super::sql_store::SqlStore;
-use super::{extremes, inputs, metrics, params, run_data, run_tags, search_runs, validate};
+use super::{curve, extremes, inputs, metrics, params, run_data, run_tags, search_runs, validate};
 use crate::error::Result;
 use crate::search::runs_sql::RUN_NAME;
 
@@ -168,6 +168,14 @@ impl Runs for SqlStore {
         let key = key.to_owned();
         let work = move |connection: &mut dyn Connection| extremes::at(connection, &key, &at);
         self.read_many(Reading::Listing, work).await
+    }
+
+    async fn curve(&self, run_id: &str, key: &str, asked: DrawCurve) -> mlflow::Result<Curve> {
+        let (run_id, key) = (run_id.to_owned(), key.to_owned());
+        self.read_many(Reading::Listing, move |connection| {
+            curve::read(connection, &run_id, &key, asked)
+        })
+        .await
     }
 }
 

@@ -17,6 +17,7 @@ mod auth;
 mod changes;
 mod conformance;
 mod connections;
+mod curves;
 mod dataset_records;
 mod failover;
 mod groups;

@@ -1,5 +1,7 @@
 //! Curves of several runs, and how params and metrics go together.
 
+use std::collections::BTreeSet;
+
 use trainyard_mlflow::entities::{Metric, Tag};
 use trainyard_mlflow::{CreateRun, LogBatch};
 
@@ -50,6 +52,35 @@ async fn curves_are_drawn_as_the_address_says() {
 
     let missing = site.get("/experiments/0/curves?metric=none").await.text;
     assert!(missing.contains("Nothing to draw here."), "{missing}");
+}
+
+/// As small as a word, and of a history that is longer than what is drawn whole.
+#[tokio::test]
+async fn the_small_line_of_a_long_history_has_its_end() {
+    let site = Site::empty();
+    let run_id = site.plain_run("long").await;
+    for part in [0..900_i64, 900..1800] {
+        let value = |step: i64| if step < 1500 { 1.0 } else { 0.0 };
+        let metrics = part.map(|step| Metric::new("loss", value(step), step, step)).collect();
+        let batch = LogBatch { metrics, ..LogBatch::default() };
+        site.tracking.runs.log_batch(&run_id, batch).await.unwrap();
+    }
+    let page = site.get(&format!("/runs/{run_id}")).await.text;
+    let (_, line) = page.split_once("class=\"spark\"").unwrap();
+    let (_, line) = line.split_once(" d=\"M").unwrap();
+    let heights = line.split('"').next().unwrap().split('L');
+    let heights: BTreeSet<&str> = heights.map(|point| point.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(heights.len(), 2, "the fall is in it: {line}");
+
+    let metric = format!("/runs/{run_id}/metrics/loss");
+    let page = site.get(&metric).await.text;
+    assert!(page.contains("1800 values, from 0 to 1"), "{page}");
+    assert!(page.contains(&format!("{metric}?from=200")), "{page}");
+    let last = site.get(&format!("{metric}?from=1700")).await.text;
+    assert!(last.contains(">1799</td>") && last.contains("?from=1500"), "{last}");
+    assert!(!last.contains("Later values"), "{last}");
+    let beyond = site.get(&format!("{metric}?from=99999999")).await;
+    assert!(beyond.status.is_success() && !beyond.text.contains("Later values"));
 }
 
 #[tokio::test]

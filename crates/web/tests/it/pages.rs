@@ -251,6 +251,29 @@ async fn comparison_marks_what_differs() {
 }
 
 #[tokio::test]
+async fn a_comparison_of_many_metrics_comes_in_parts_and_is_searched() {
+    let site = Site::empty();
+    let mut address = "/compare?".to_owned();
+    for number in 0..2_i32 {
+        let run_id = site.plain_run("wide").await;
+        let metric = |key: i32| Metric::new(format!("m{key:03}"), f64::from(key + number), 1, 1);
+        let batch = LogBatch { metrics: (0..600).map(metric).collect(), ..LogBatch::default() };
+        site.tracking.runs.log_batch(&run_id, batch).await.unwrap();
+        address = format!("{address}run={run_id}&");
+    }
+    let first = site.get(&address).await.text;
+    assert!(first.contains(">m499<") && !first.contains(">m500<"), "{first}");
+    assert!(first.contains("1–500 of 600 metrics") && first.contains("metrics=2#metrics"));
+    let second = site.get(&format!("{address}metrics=2")).await.text;
+    assert!(!second.contains(">m499<") && second.contains(">m599<"), "{second}");
+    let found = site.get(&format!("{address}find=M59")).await.text;
+    assert_eq!(found.matches(">m59").count(), 10, "{found}");
+    assert!(!found.contains(">m499<") && !found.contains("of 600"), "{found}");
+    let nothing = site.get(&format!("{address}find=no+such")).await.text;
+    assert!(nothing.contains("Nothing to show."), "{nothing}");
+}
+
+#[tokio::test]
 async fn links_respect_the_mount_point_and_failures_are_told() {
     let site = Site::empty();
     let below = trainyard_web::router_below(site.tracking.clone(), "/team/");

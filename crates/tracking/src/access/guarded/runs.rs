@@ -5,8 +5,8 @@ use trainyard_mlflow::entities::{
     DatasetInput, Metric, ModelInput, ModelOutput, Param, Run, RunInfo, Tag,
 };
 use trainyard_mlflow::{
-    CreateRun, Extremes, FindExtremes, LogBatch, MetricHistoryPage, Page, Result, Runs, SearchRuns,
-    StepValue, UpdateRun, Wanted,
+    CreateRun, Curve, DrawCurve, Extremes, FindExtremes, LogBatch, MetricHistoryPage, Page, Result,
+    Runs, SearchRuns, StepValue, UpdateRun, Wanted,
 };
 
 use super::guard::Guarded;
@@ -155,5 +155,10 @@ impl Runs for Guarded {
             self.run(run_id, Action::Read).await?;
         }
         self.inner.runs.values_at(key, at).await
+    }
+
+    async fn curve(&self, run_id: &str, key: &str, asked: DrawCurve) -> Result<Curve> {
+        self.run(run_id, Action::Read).await?;
+        self.inner.runs.curve(run_id, key, asked).await
     }
 }
