@@ -339,7 +339,12 @@ async fn a_run_of_any_size_is_shown_in_parts() {
     let other = site.tracking.runs.create(other).await.unwrap().info.run_id;
     let page = site.get(&format!("/compare?run={run_id}&run={other}")).await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.text.contains("The first 500 of 2100"), "a long table says that it is cut");
+    assert!(
+        page.text.contains("1–500 of 2100 params"),
+        "a long table says which part of it is shown"
+    );
+    let page = site.get(&format!("/compare?run={run_id}&run={other}&params=5")).await;
+    assert!(page.text.contains("p02099"), "the last part has the last param");
 }
 
 #[tokio::test]
