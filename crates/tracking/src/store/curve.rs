@@ -39,9 +39,11 @@ pub(crate) fn read(
         }
     }
     let count = asked.steps_max.max(2).min(usize::try_from(places).unwrap_or(usize::MAX));
-    let mut points = history.at(connection, evenly(first, last, count, asked.is_log), whole_max)?;
-    let is_cut = points.len() > whole_max;
-    points.truncate(whole_max);
+    let places = evenly(first, last, count, asked.is_log);
+    let max = whole_max.max(places.len());
+    let mut points = history.at(connection, places, max)?;
+    let is_cut = points.len() > max;
+    points.truncate(max);
     Ok(Curve::new(points, if is_cut { Extent::Cut } else { Extent::Thinned }))
 }
 
