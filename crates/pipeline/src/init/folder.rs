@@ -11,6 +11,9 @@ const PLACES: [&str; 6] = ["data", "", "data/raw", "dataset", "datasets", "input
 /// Most entries of a folder that are looked at: a folder of more is a store of something, not a project's.
 const ENTRIES_MAX: usize = 10_000;
 
+/// A list of files to leave out, or of jobs, is short: a larger one is not looked at.
+pub(super) const LIST_BYTES_MAX: u64 = 1 << 20;
+
 /// A folder that gets a project.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {

@@ -3,14 +3,15 @@
 //! A user has a few roles, their own and those of their groups, and a role any number of grants; so the grants are kept
 //! by role, and a check asks each role of the user for the thing itself and for all of its kind.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::members::{Group, Role, User};
+use super::pattern::{canonical, folded};
 use super::permission::{Action, Permission};
 use super::resource::{ANY, Kind};
 use super::rows::{
-    AssignmentRow, GrantRow, GroupRoleRow, GroupRow, IdentityRow, MembershipRow, RoleRow,
-    RoleWithGrants, TokenRow, UserRow,
+    AssignmentRow, GrantRow, GroupRoleRow, GroupRow, IdentityRow, MembershipRow, RoleRow, TokenRow,
+    UserRow,
 };
 use super::schema::WORKSPACE;
 
@@ -29,108 +30,6 @@ pub(crate) struct Tables {
     pub(crate) identities: Vec<IdentityRow>,
     /// Names, and when a provider last knew them.
     pub(crate) sign_ins: Vec<(String, i64)>,
-}
-
-/// A user with the ids of their roles.
-#[derive(Debug)]
-pub(crate) struct User {
-    pub(crate) row: UserRow,
-    /// Those that were given to them.
-    assigned: Vec<i64>,
-    /// The same and those of their groups, each once.
-    roles: Vec<i64>,
-    /// Names of their groups.
-    groups: Vec<String>,
-}
-
-impl User {
-    /// Nobody's group yet.
-    fn new(row: UserRow, assigned: Vec<i64>) -> Self {
-        Self { row, roles: assigned.clone(), assigned, groups: Vec::new() }
-    }
-
-    fn join(&mut self, group: &Group) {
-        self.groups.push(group.row.name.clone());
-        self.roles.extend(&group.roles);
-        self.roles.sort_unstable();
-        self.roles.dedup();
-    }
-
-    /// Whether they are in a group of this name.
-    pub(crate) fn is_in(&self, group: &str) -> bool {
-        self.groups.iter().any(|name| name == group)
-    }
-
-    /// Notes a role that was given to them.
-    fn assign(&mut self, role_id: i64) {
-        for roles in [&mut self.assigned, &mut self.roles] {
-            if !roles.contains(&role_id) {
-                roles.push(role_id);
-            }
-        }
-    }
-}
-
-/// A named set of users.
-#[derive(Debug)]
-pub(crate) struct Group {
-    pub(crate) row: GroupRow,
-    /// Names of those in it.
-    pub(crate) members: Vec<String>,
-    pub(crate) roles: Vec<i64>,
-}
-
-/// A role with its grants, by the kind of thing and what they name.
-#[derive(Debug)]
-pub(crate) struct Role {
-    pub(crate) row: RoleRow,
-    pub(crate) grants: Vec<GrantRow>,
-    by_kind: HashMap<Kind, HashMap<String, Permission>>,
-    /// The version of the tables that it was read from.
-    version: i64,
-}
-
-impl Role {
-    fn new(row: RoleRow, version: i64) -> Self {
-        Self { row, grants: Vec::new(), by_kind: HashMap::new(), version }
-    }
-
-    fn add(&mut self, grant: GrantRow) {
-        let kind = Kind::of_name(&grant.resource_type);
-        // What another version of MLflow knows and this one does not says nothing here.
-        if let (Some(kind), Some(permission)) = (kind, Permission::of_name(&grant.permission)) {
-            let pattern = canonical(kind, &grant.resource_pattern).into_owned();
-            let granted = self.by_kind.entry(kind).or_default().entry(pattern);
-            granted.and_modify(|known| *known = known.with(permission)).or_insert(permission);
-        }
-        self.grants.push(grant);
-    }
-
-    fn on(&self, kind: Kind, pattern: &str) -> Option<Permission> {
-        self.by_kind.get(&kind)?.get(pattern).copied()
-    }
-
-    fn names_experiment(&self, id: &str) -> bool {
-        let of_kind = |kind| self.by_kind.get(&kind).into_iter().flat_map(HashMap::keys);
-        self.on(Kind::Experiment, id).is_some()
-            || of_kind(Kind::Scorer).any(|pattern| is_of_experiment(Kind::Scorer, pattern, id))
-    }
-
-    /// Whether whoever has this role administers its workspace.
-    pub(crate) fn is_of_manager(&self) -> bool {
-        self.on(Kind::Workspace, ANY) == Some(Permission::Manage)
-    }
-
-    /// As answers have it.
-    pub(crate) fn with_grants(&self) -> RoleWithGrants {
-        RoleWithGrants {
-            id: self.row.id,
-            name: self.row.name.clone(),
-            workspace: self.row.workspace.clone(),
-            description: self.row.description.clone(),
-            permissions: self.grants.clone(),
-        }
-    }
 }
 
 /// One thing that a request needs.
@@ -369,38 +268,11 @@ impl Index {
     }
 }
 
-/// The one id of what a request may call by several: the store reads `02` and ` 2` as the experiment 2, on which grants
-/// and vetoes are.
-pub(crate) fn canonical(kind: Kind, id: &str) -> Cow<'_, str> {
-    let is_usual = |id: &str| !id.starts_with('0') && id.bytes().all(|byte| byte.is_ascii_digit());
-    if kind != Kind::Experiment || is_usual(id) {
-        return id.into();
-    }
-    id.trim().parse().map_or(id.into(), |number: i64| number.to_string().into())
-}
-
-/// Whether a pattern names one experiment, or a scorer in it.
-pub(crate) fn is_of_experiment(kind: Kind, pattern: &str, id: &str) -> bool {
-    match kind {
-        Kind::Experiment => canonical(kind, pattern) == id,
-        Kind::Scorer => pattern.split_once('/').is_some_and(|(experiment, _name)| experiment == id),
-        _ => false,
-    }
-}
-
 /// Notes that somebody was given an alias. A veto alone gives it to nobody.
 fn keep_alias(kept: &mut HashSet<String>, grant: &GrantRow) {
     let is_alias = grant.resource_type == Kind::Alias.name() && grant.resource_pattern != ANY;
     if is_alias && grant.permission != Permission::Deny.name() {
         kept.insert(folded(&grant.resource_pattern));
-    }
-}
-
-/// The pattern of an alias, whose spelling does not matter: `production` is not everybody's where `Production` is kept.
-fn folded(pattern: &str) -> String {
-    match pattern.rsplit_once('/') {
-        Some((model, alias)) => format!("{model}/{}", alias.to_ascii_lowercase()),
-        None => pattern.to_owned(),
     }
 }
 

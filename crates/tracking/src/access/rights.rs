@@ -3,7 +3,8 @@
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::directory::Directory;
-use super::index::{Index, Requirement, User};
+use super::index::{Index, Requirement};
+use super::members::User;
 use super::permission::{Action, Permission};
 use super::resource::{ANY, Kind};
 use super::schema::WORKSPACE;

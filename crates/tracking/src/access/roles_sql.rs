@@ -2,7 +2,7 @@
 
 use trainyard_mlflow::Error;
 
-use super::index::is_of_experiment;
+use super::pattern::is_of_experiment;
 use super::permission::Permission;
 use super::resource::Kind;
 use super::rows::{AssignmentRow, GrantRow, RoleRow};

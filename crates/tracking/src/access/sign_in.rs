@@ -21,7 +21,7 @@ use trainyard_base::leaky_bucket::Rule;
 use trainyard_mlflow::Result;
 
 use super::directory::Directory;
-use super::index::User;
+use super::members::User;
 use super::oidc::{Oidc, Refused, TOKEN_DAYS, is_jwt};
 use super::open_routes::is_guarded;
 use super::per_user::PerUser;

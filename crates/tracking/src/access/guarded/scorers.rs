@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use trainyard_mlflow::{Result, ScorerVersion, Scorers};
 
 use super::guard::Guarded;
-use crate::access::index::canonical;
+use crate::access::pattern::canonical;
 use crate::access::permission::Action;
 use crate::access::resource::{ANY, Kind};
 use crate::access::rights::{on, within};

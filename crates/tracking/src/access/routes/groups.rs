@@ -15,7 +15,7 @@ use super::asked::{Answer, Asked, Users, answer, done};
 use super::grants::{may_grant, thing};
 use super::users::allow;
 use crate::access::groups_sql::{self, no_group};
-use crate::access::index::{Group, Role};
+use crate::access::members::{Group, Role};
 use crate::access::rights::{Rights, denied};
 use crate::access::roles_sql::{NewGrant, is_own};
 use crate::access::rows::{GrantRow, RoleRow, RoleWithGrants};

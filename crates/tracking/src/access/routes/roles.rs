@@ -7,7 +7,7 @@ use trainyard_mlflow::{Error, Result};
 use super::asked::{Answer, Asked, Users, answer, done};
 use super::users::{allow, known, self_or_admin, visible_roles};
 use crate::access::directory::Directory;
-use crate::access::index::{Role, User};
+use crate::access::members::{Role, User};
 use crate::access::rights::Rights;
 use crate::access::roles_sql::{self, NewGrant};
 use crate::access::rows::RoleWithGrants;

@@ -10,7 +10,8 @@ use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::asked::{Answer, Asked, Users, answer, done};
 use crate::access::directory::Directory;
-use crate::access::index::{Index, Role, User};
+use crate::access::index::Index;
+use crate::access::members::{Role, User};
 use crate::access::rights::{Rights, denied};
 use crate::access::rows::{RoleWithGrants, UserRow};
 use crate::access::{password, users_sql};
