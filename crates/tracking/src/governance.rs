@@ -1,5 +1,10 @@
 //! What is written down of changes, and which aliases move only when others agree.
 
+use std::fmt;
+use std::sync::Arc;
+
+use trainyard_mlflow::entities::ApprovalRequest;
+
 /// Which changes are written down in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Audited {
@@ -47,11 +52,20 @@ impl std::str::FromStr for ProtectedAlias {
     }
 }
 
+/// Whoever knows people and what they may do.
+pub trait Approvers: fmt::Debug + Send + Sync {
+    /// Whether somebody may move an alias of a model (which may be a prompt) now. They may have left since they approved, or
+    /// have been taken off the model.
+    fn may_move(&self, who: &str, request: &ApprovalRequest) -> bool;
+}
+
 /// How changes are governed. By default they are written down and nothing is protected.
 #[derive(Debug, Clone, Default)]
 pub struct Governance {
     pub audited: Audited,
     pub protected: Vec<ProtectedAlias>,
+    /// Whose approvals count; everybody's if nobody says.
+    pub approvers: Option<Arc<dyn Approvers>>,
 }
 
 impl Governance {
@@ -60,6 +74,15 @@ impl Governance {
     pub(crate) fn needed(&self, alias: &str) -> Option<i64> {
         let named = self.protected.iter().filter(|known| known.alias.eq_ignore_ascii_case(alias));
         named.map(|known| known.approvals).max()
+    }
+
+    /// Leaves those approvals of a request that count: of whoever could still give them.
+    pub(crate) fn keep_counted(&self, request: &mut ApprovalRequest) {
+        if let Some(approvers) = &self.approvers {
+            let mut given = std::mem::take(&mut request.approvals);
+            given.retain(|approval| approvers.may_move(&approval.who, request));
+            request.approvals = given;
+        }
     }
 }
 

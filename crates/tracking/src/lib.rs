@@ -34,7 +34,7 @@ pub mod webhooks;
 
 pub use changes::Changes;
 pub use error::{Constraint, Error, Result};
-pub use governance::{APPROVALS_MAX, Audited, Governance, NotProtected, ProtectedAlias};
+pub use governance::{APPROVALS_MAX, Approvers, Audited, Governance, NotProtected, ProtectedAlias};
 pub use open::{Lending, OpenOptions, Shared, open, share};
 pub use upgrade::{UpgradeEvent, Upgraded, upgrade};
 pub use waiting::Opening;

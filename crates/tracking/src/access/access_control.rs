@@ -21,6 +21,7 @@ use super::schema::WORKSPACE;
 use super::sign_in::SignIn;
 use super::{groups_sql, password, roles_sql, routes, token, users_sql};
 use crate::audit::AuditLog;
+use crate::governance::Approvers;
 use crate::server::Authorize;
 use crate::store::ReadLimits;
 
@@ -151,6 +152,11 @@ impl AccessControl {
     /// A store that does for each sender of a request what is theirs to do.
     pub fn guard(&self, tracking: Tracking) -> Tracking {
         guarded(tracking, Arc::clone(&self.directory))
+    }
+
+    /// Whose approvals count: of those who may still give them.
+    pub fn approvers(&self) -> Arc<dyn Approvers> {
+        Arc::clone(&self.directory) as _
     }
 
     /// The webhooks of a server, for those who may look at them: administrators, as by the API.

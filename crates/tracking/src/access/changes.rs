@@ -10,6 +10,7 @@ use super::password;
 use super::rows::{GroupRow, RoleRow, TokenRow, UserRow};
 use super::schema::{WORKSPACE, group_role_name, own_role_name};
 use crate::store::audit::Change;
+use crate::store::audit_taken::USER_DELETED;
 
 /// Rows that differ, by their key, as they were before and after.
 fn differing<'a, K: Ord, R: PartialEq>(
@@ -112,7 +113,7 @@ fn of_users(before: &Tables, after: &Tables) -> Vec<Change> {
                 changes.push(Change::of_user("user.create", &is.username).after(kind(is)));
             }
             (Some(was), None) => {
-                changes.push(Change::of_user("user.delete", &was.username).before(kind(was)));
+                changes.push(Change::of_user(USER_DELETED, &was.username).before(kind(was)));
             }
             (Some(was), Some(is)) => {
                 let admin = Change::of_user("user.set_admin", &is.username);

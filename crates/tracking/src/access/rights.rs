@@ -1,5 +1,6 @@
 //! What whoever sent a request may do: the one place where a permission is looked up.
 
+use trainyard_mlflow::entities::ApprovalRequest;
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::directory::Directory;
@@ -9,6 +10,7 @@ use super::permission::{Action, Permission};
 use super::resource::{ANY, Kind};
 use super::schema::WORKSPACE;
 use super::scope::ADMIN;
+use crate::governance::Approvers;
 use crate::server::actor;
 
 /// A sender's rights at one time.
@@ -87,6 +89,33 @@ impl Rights<'_> {
     /// Whether nothing at all is kept from them, so that lists need not be looked through.
     fn hold_everything(&self) -> bool {
         self.user.row.is_admin || self.index.manages(self.user, WORKSPACE)
+    }
+}
+
+impl Approvers for Directory {
+    fn may_move(&self, who: &str, request: &ApprovalRequest) -> bool {
+        let index = self.index();
+        let Some(user) = index.users.get(who) else { return false };
+        let rights = Rights {
+            index: &index,
+            user,
+            is_admin: user.row.is_admin,
+            // People approve, and no tokens.
+            ceiling: Permission::Manage,
+            default: self.default_permission,
+        };
+        let (model, version) = if request.is_prompt {
+            (Kind::Prompt, Kind::PromptVersion)
+        } else {
+            (Kind::RegisteredModel, Kind::RegisteredModelVersion)
+        };
+        let name = request.model.as_str();
+        let otherwise = rights.permit(&[
+            on(model, name, Action::Update),
+            within(version, Action::Read, (model, name)),
+        ]);
+        rights.permit(&[on(model, name, Action::Read)])
+            && rights.may_move(name, &request.alias, otherwise)
     }
 }
 

@@ -23,6 +23,7 @@ use http::{HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use trainyard_mlflow::Result;
+use trainyard_mlflow::entities::ApprovalRequest;
 
 use super::actor::{Actor, ActorKind};
 use super::auth_file::{Entries, Stamp, load, stamp};
@@ -32,6 +33,7 @@ use super::login_limit::{LoginLimit, Try};
 use super::options::Authorize;
 use super::presented::Presented;
 use super::verdict::{Verdict, address, admit};
+use crate::governance::Approvers;
 
 /// Passwords checked at a time: each takes a core and 19 MiB for a while.
 const CHECKS_MAX: usize = 2;
@@ -275,6 +277,12 @@ impl AuthFile {
             verdict
         });
         checked.await.unwrap_or(Verdict::Wrong)
+    }
+}
+
+impl Approvers for AuthFile {
+    fn may_move(&self, who: &str, _request: &ApprovalRequest) -> bool {
+        self.state().entries.has_user(who)
     }
 }
 

@@ -191,6 +191,11 @@ impl Entries {
         self.tokens.get(&digest(secret)).map(String::as_str)
     }
 
+    /// Whether this user is there.
+    pub(super) fn has_user(&self, name: &str) -> bool {
+        self.users.contains_key(name)
+    }
+
     /// Whether this user is there, with the same hash as before.
     pub(super) fn has_same_user(&self, name: &str, before: &Self) -> bool {
         self.users.get(name).is_some_and(|hash| before.users.get(name) == Some(hash))

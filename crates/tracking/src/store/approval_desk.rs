@@ -10,6 +10,7 @@ use super::audit::{Auditor, Change};
 use super::clock::now_millis;
 use super::database::{Connection, Value};
 use super::model_version_rows;
+use super::registered_model_rows::is_prompt;
 use super::validate;
 use crate::error::{Result, invalid};
 use crate::governance::Governance;
@@ -109,6 +110,8 @@ impl Desk {
         match found {
             Some((mut request, made_at)) if made_at == target.made_at => {
                 request.approvals = approvals(connection, &target.key())?;
+                request.is_prompt = is_prompt(connection, &request.model)?;
+                self.governance.keep_counted(&mut request);
                 Ok(Some(request))
             }
             Some(_of_an_earlier_model) => {
@@ -293,6 +296,12 @@ fn check_reason(reason: &str) -> Result<()> {
         return Ok(());
     }
     invalid!("the reason has {length} characters; {REASON_CHARACTERS_MAX} are the most")
+}
+
+/// Takes back what somebody agreed to: they are no user any more, and whoever has the name later is another one.
+pub(super) fn withdraw(connection: &mut dyn Connection, who: &str) -> Result<()> {
+    connection.execute("DELETE FROM trainyard_approvals WHERE who = ?1", &[who.into()])?;
+    Ok(())
 }
 
 fn approvals(connection: &mut dyn Connection, key: &[Value<'_>]) -> Result<Vec<Approval>> {

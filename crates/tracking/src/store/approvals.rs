@@ -112,6 +112,7 @@ fn list(
     for request in &mut requests {
         let of = (request.model.clone(), request.alias.clone(), request.version.clone());
         request.approvals = given.remove(&of).unwrap_or_default();
+        governance.keep_counted(request);
     }
     Ok(requests)
 }

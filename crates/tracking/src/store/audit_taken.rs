@@ -7,6 +7,7 @@
 use trainyard_mlflow as mlflow;
 use trainyard_mlflow::entities::AuditEvent;
 
+use super::approval_desk;
 use super::audit::{Auditor, Change, append, last};
 use super::database::Connection;
 use super::sql_store::SqlStore;
@@ -14,6 +15,9 @@ use crate::error::Result;
 
 /// Subject of what is said of that database as a whole.
 pub(crate) const USERS: &str = "users";
+
+/// Somebody is no user any more.
+pub(crate) const USER_DELETED: &str = "user.delete";
 
 /// What waits in a database of users, as it is at one time.
 #[derive(Debug, Clone)]
@@ -89,6 +93,13 @@ fn take(
         told.push(said_of_users("users.late", said));
     }
     auditor.note(connection, told)?;
+    for (_number, event) in &events {
+        if event.action == USER_DELETED
+            && let Some(name) = event.subject.strip_prefix("user:")
+        {
+            approval_desk::withdraw(connection, name)?;
+        }
+    }
     if auditor.is_on() {
         append(connection, events.into_iter().map(|(_number, event)| event).collect())?;
     }

@@ -7,6 +7,7 @@ use super::database::{Connection, Row, Value};
 use super::schema::WORKSPACE;
 use super::{model_version_rows, validate};
 use crate::error::Result;
+use crate::search::registered_models::IS_PROMPT;
 
 /// Columns that [`read`] expects, in its order.
 pub(crate) const COLUMNS: &str = "m.name, m.creation_time, m.last_updated_time, m.description";
@@ -121,6 +122,16 @@ pub(crate) fn get_by_alias(
     model_version_rows::fill_tags(connection, version)?;
     model_version_rows::fill_aliases(connection, version)?;
     Ok(found.unwrap_or_default())
+}
+
+/// Whether a model is a prompt.
+pub(crate) fn is_prompt(connection: &mut dyn Connection, name: &str) -> Result<bool> {
+    let value = connection.first(
+        "SELECT value FROM registered_model_tags WHERE workspace = ?1 AND name = ?2 AND \"key\" = ?3",
+        &[WORKSPACE.into(), name.into(), IS_PROMPT.into()],
+        |row| row.text_or_empty(0),
+    )?;
+    Ok(value.is_some_and(|value| value.eq_ignore_ascii_case("true")))
 }
 
 /// Notes that something of the model has changed.

@@ -8,12 +8,12 @@ use chrono::Utc;
 use trainyard_mlflow as mlflow;
 
 use super::clock::now_millis;
-use super::database::{Connection, Value};
+use super::database::Connection;
+use super::registered_model_rows;
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
 use super::webhook_table::TABLE;
 use crate::error::{Error, Result};
-use crate::search::registered_models::IS_PROMPT;
 use crate::webhooks::change::Change;
 use crate::webhooks::payload;
 
@@ -61,7 +61,7 @@ pub(super) fn add(connection: &mut dyn Connection, change: &Change<'_>) -> Resul
     }
     let is_prompt = match change.says_prompt() {
         Some(is_prompt) => is_prompt,
-        None => belongs_to_prompt(connection, change.name())?,
+        None => registered_model_rows::is_prompt(connection, change.name())?,
     };
     let event = if is_prompt { Some(prompt) } else { model };
     let Some(event) = event else { return Ok(0) };
@@ -89,14 +89,4 @@ pub(super) fn add(connection: &mut dyn Connection, change: &Change<'_>) -> Resul
         )?;
     }
     Ok(added)
-}
-
-fn belongs_to_prompt(connection: &mut dyn Connection, name: &str) -> Result<bool> {
-    let key: [Value<'_>; 3] = [WORKSPACE.into(), name.into(), IS_PROMPT.into()];
-    let value = connection.first(
-        "SELECT value FROM registered_model_tags WHERE workspace = ?1 AND name = ?2 AND \"key\" = ?3",
-        &key,
-        |row| row.text_or_empty(0),
-    )?;
-    Ok(value.is_some_and(|value| value.eq_ignore_ascii_case("true")))
 }

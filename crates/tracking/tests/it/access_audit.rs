@@ -21,15 +21,15 @@ use crate::served::Served;
 use crate::webhooks::{KEY, server_options};
 
 /// A team's databases.
-struct Place {
-    runtime: Runtime,
-    store: String,
+pub(crate) struct Place {
+    pub(crate) runtime: Runtime,
+    pub(crate) store: String,
     users: String,
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let uri = |name: &str| format!("sqlite:///{}", folder.path().join(name).display());
         let (store, users) = (uri("mlflow.db"), uri("users.db"));
@@ -37,7 +37,7 @@ impl Place {
     }
 
     /// Users without a log, as `trainyard user` opens them.
-    fn users(&self) -> AccessControl {
+    pub(crate) fn users(&self) -> AccessControl {
         let config = AccessConfig {
             database_uri: self.users.clone(),
             admin_username: Some("admin".to_owned()),
@@ -47,7 +47,7 @@ impl Place {
         self.runtime.block_on(AccessControl::open(&config)).unwrap()
     }
 
-    fn options(&self) -> OpenOptions {
+    pub(crate) fn options(&self) -> OpenOptions {
         OpenOptions {
             default_artifact_root: Some(self.folder.path().join("runs").display().to_string()),
             ..OpenOptions::default()
@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-fn ask(server: &Served, who: &str, method: &str, path: &str, body: &Value) -> Answer {
+pub(crate) fn ask(server: &Served, who: &str, method: &str, path: &str, body: &Value) -> Answer {
     let body = body.to_string();
     let headers = vec![
         ("Authorization", who),

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use trainyard_testkit::run_python;
 use trainyard_tracking::server::ServerOptions;
 use trainyard_tracking::server::auth::{AuthFile, Kind, entry};
-use trainyard_tracking::{Governance, OpenOptions, open};
+use trainyard_tracking::{Governance, Lending, OpenOptions, open, share};
 
+use crate::access::{PASSWORD, basic};
+use crate::access_audit::{self, Place};
 use crate::http::{Answer, Request, get, send};
 use crate::served::Served;
 use crate::store::{options, uri};
@@ -265,4 +267,84 @@ fn what_waits_for_a_protected_alias_is_not_hidden_by_what_needs_nobody() {
     let approvals = of_first.unwrap()["approvals"].as_array().unwrap();
     let who: Vec<&str> = approvals.iter().filter_map(|one| one["who"].as_str()).collect();
     assert_eq!(who, ["bob", "cyd"]);
+}
+
+/// An approval counts for as long as whoever gave it may still move the alias; whoever has their name later is another one.
+#[test]
+fn approvals_of_who_has_left_or_was_taken_off_the_model_do_not_count() {
+    let place = Place::new();
+    let control = place.users();
+    let protected = vec!["Production".parse().unwrap()];
+    let approvers = Some(control.approvers());
+    let governance = Governance { protected, approvers, ..Governance::default() };
+    let opening = OpenOptions { governance, ..place.options() };
+    let shared = share(&place.store, opening, &Lending::default()).unwrap();
+    place.runtime.block_on(control.write_down_in(shared.log.unwrap())).unwrap();
+    let options = ServerOptions {
+        authorize: Some(control.authorize()),
+        more_routes: control.routes(),
+        ..ServerOptions::default()
+    };
+    let server = Served::over(control.guard(shared.lent), options);
+    let ask = |who: &str, method: &str, path: &str, body: Value| {
+        access_audit::ask(&server, &basic(who, PASSWORD), method, path, &body)
+    };
+    let done = |who: &str, method: &str, path: &str, body: Value| {
+        let answer = ask(who, method, path, body);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    };
+    let make_user = |name: &str| {
+        let user = json!({ "username": name, "password": PASSWORD });
+        done("admin", "POST", "/api/2.0/mlflow/users/create", user);
+    };
+    let permissions = "/api/3.0/mlflow/users/permissions";
+    let grant = |permission: &str| {
+        let mut what = json!({
+            "username": "bob", "resource_type": "registered_model", "resource_id": "Iris",
+        });
+        // What they have not cannot be taken from them.
+        ask("admin", "POST", &format!("{permissions}/revoke"), what.clone());
+        what["permission"] = json!(permission);
+        done("admin", "POST", &format!("{permissions}/grant"), what);
+    };
+    make_user("ada");
+    make_user("bob");
+    done("ada", "POST", &format!("{MLFLOW}/registered-models/create"), json!({ "name": "Iris" }));
+    let model = json!({ "experiment_id": "0", "name": "m" });
+    let model = done("admin", "POST", &format!("{MLFLOW}/logged-models"), model);
+    let id = model["model"]["info"]["model_id"].as_str().unwrap();
+    let version = json!({ "name": "Iris", "source": format!("models:/{id}"), "model_id": id });
+    done("ada", "POST", &format!("{MLFLOW}/model-versions/create"), version);
+    grant("EDIT");
+
+    let wanted = json!({ "model": "Iris", "alias": "Production", "version": "1" });
+    let approve = |who: &str| ask(who, "POST", &format!("{APPROVALS}/approve"), wanted.clone());
+    let given = || {
+        let found = done("ada", "GET", &format!("{APPROVALS}?model=Iris"), Value::Null);
+        found["approval_requests"][0]["approvals"].as_array().map_or(0, Vec::len)
+    };
+    let point = || {
+        let body = json!({ "name": "Iris", "alias": "Production", "version": "1" });
+        ask("ada", "POST", &format!("{MLFLOW}/registered-models/alias"), body)
+    };
+    assert_eq!(point().status, 403);
+    assert_eq!(approve("bob").status, 200);
+    assert_eq!(given(), 1);
+    // They only look at it now.
+    grant("READ");
+    assert_eq!(given(), 0);
+    let refused = point();
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(refused.text().contains("nobody has yet"), "{}", refused.text());
+    grant("EDIT");
+    assert_eq!(given(), 1, "it is their word, and counts again");
+    // They leave, and somebody else of that name comes.
+    done("admin", "DELETE", "/api/2.0/mlflow/users/delete", json!({ "username": "bob" }));
+    assert_eq!((given(), point().status), (0, 403));
+    make_user("bob");
+    grant("EDIT");
+    assert_eq!((given(), point().status), (0, 403), "nobody agreed but who has left");
+    assert_eq!(approve("bob").status, 200);
+    assert_eq!(point().status, 200);
 }

@@ -42,11 +42,12 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(config) => Some(Box::pin(AccessControl::open(config)).await?),
         None => None,
     };
-    let options = arguments.options(&memory, access.as_ref())?;
+    let doors = arguments.doors(access.as_ref())?;
+    let options = arguments.options(&memory, access.as_ref(), &doors)?;
     let socket = listen(&arguments.host, arguments.port).await?;
     let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let listener = tls::secured(socket, certificate.as_ref(), reloads)?;
-    let opening = arguments.opening(&memory, certificate.as_ref(), configured.as_ref())?;
+    let opening = arguments.opening(&memory, certificate.as_ref(), configured.as_ref(), &doors)?;
     let first = match opening.attempt().await {
         Err(error) if error.is_unreachable() && !arguments.wait_for_database.is_zero() => {
             Err(error)

@@ -11,7 +11,7 @@ use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{Authorize, HostPolicy, Limits, ServerOptions};
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::webhooks::WebhookOptions;
-use trainyard_tracking::{Audited, Governance, Lending, OpenOptions, Opening};
+use trainyard_tracking::{Approvers, Audited, Governance, Lending, OpenOptions, Opening};
 
 use super::ready::Ready;
 use super::server_flags::{Arguments, AuditedChanges};
@@ -19,7 +19,28 @@ use super::tls::TlsFiles;
 use crate::failure::Failure;
 use crate::printer;
 
+/// Who comes in, and whose approvals count.
+pub(super) struct Doors {
+    /// None where everybody does.
+    pub(super) authorize: Option<Arc<dyn Authorize>>,
+    approvers: Option<Arc<dyn Approvers>>,
+}
+
 impl Arguments {
+    /// By the users of a database, or else those of a file, if one is named.
+    pub(super) fn doors(&self, access: Option<&AccessControl>) -> Result<Doors, Failure> {
+        Ok(match (access, &self.auth_file) {
+            (Some(access), _) => {
+                Doors { authorize: Some(access.authorize()), approvers: Some(access.approvers()) }
+            }
+            (None, Some(path)) => {
+                let file = Arc::new(AuthFile::open(path)?);
+                Doors { authorize: Some(Arc::clone(&file) as _), approvers: Some(file) }
+            }
+            (None, None) => Doors { authorize: None, approvers: None },
+        })
+    }
+
     pub(super) fn serves_artifacts(&self) -> bool {
         self.serve_artifacts && !self.no_serve_artifacts
     }
@@ -82,7 +103,7 @@ impl Arguments {
 
     /// What is written down of changes, and what is protected. Approvals are of people whom the server knows, and
     /// are to be proved later.
-    fn governance(&self) -> Result<Governance, Failure> {
+    fn governance(&self, doors: &Doors) -> Result<Governance, Failure> {
         let audited = match self.audit {
             AuditedChanges::Off => Audited::Off,
             AuditedChanges::Changes => Audited::Changes,
@@ -101,7 +122,7 @@ impl Arguments {
             )
             .hint("leave --audit out"));
         }
-        Ok(Governance { audited, protected })
+        Ok(Governance { audited, protected, approvers: doors.approvers.clone() })
     }
 
     pub(super) fn opening(
@@ -109,11 +130,12 @@ impl Arguments {
         memory: &Arc<Budget>,
         certificate: Option<&TlsFiles>,
         access: Option<&AccessConfig>,
+        doors: &Doors,
     ) -> Result<Opening, Failure> {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
             limits: ReadLimits { time, memory: Arc::clone(memory) },
-            governance: self.governance()?,
+            governance: self.governance(doors)?,
             // As upstream: through this server, unless it does not pass artifacts on.
             default_artifact_root: self
                 .default_artifact_root
@@ -173,18 +195,11 @@ impl Arguments {
         &self,
         memory: &Arc<Budget>,
         access: Option<&AccessControl>,
+        doors: &Doors,
     ) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
             hosts => Some(hosts.to_vec()),
-        };
-        let authorize = match (&self.auth_file, access) {
-            (_, Some(access)) => Some(access.authorize()),
-            (Some(path), None) => {
-                let file = AuthFile::open(path)?;
-                Some(Arc::new(file) as Arc<dyn Authorize>)
-            }
-            (None, None) => None,
         };
         let mut roots = vec![self.artifacts_destination.as_str()];
         roots.extend(self.default_artifact_root.as_deref());
@@ -204,7 +219,7 @@ impl Arguments {
             memory: Arc::clone(memory),
             connections: self.limits(),
             webhooks: WebhookOptions::from_env(self.webhook_receivers()?)?,
-            authorize,
+            authorize: doors.authorize.clone(),
             more_routes: access.map(AccessControl::routes).unwrap_or_default(),
             ..ServerOptions::default()
         })
