@@ -38,11 +38,12 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn strings(self, name: &str) -> Outcome<Vec<String>> {
-        self.get(name)
-            .map_or(&[][..], |attribute| &attribute.strings)
-            .iter()
-            .map(|bytes| text(bytes))
-            .collect()
+        self.texts(name).iter().map(|bytes| text(bytes)).collect()
+    }
+
+    /// Texts as they are in the file.
+    pub(crate) fn texts(self, name: &str) -> &'a [Vec<u8>] {
+        self.get(name).map_or(&[], |attribute| &attribute.strings)
     }
 
     pub(crate) fn tensor(self, name: &str) -> Outcome<Option<Tensor>> {

@@ -36,34 +36,34 @@ pub(super) enum Aggregate {
 
 impl Ensemble {
     pub(super) fn build(
-        trees: &[TreeSpec<f64>],
+        trees: Vec<TreeSpec<f64>>,
         leaf_width: usize,
         outputs: usize,
         base_values: Vec<f64>,
         aggregate: Aggregate,
         double: bool,
     ) -> Outcome<Self> {
+        let double = if double {
+            let forest = Forest::build(&trees, FEATURES_MAX, leaf_width, outputs);
+            Some(forest.map_err(|error| error.to_string())?)
+        } else {
+            None
+        };
         let single: Vec<TreeSpec<f32>> = trees
-            .iter()
+            .into_iter()
             .map(|tree| TreeSpec {
-                nodes: tree.nodes.clone(),
-                values: tree.values.iter().map(|&x| x as f32).collect(),
+                nodes: tree.nodes,
+                values: tree.values.into_iter().map(|x| x as f32).collect(),
                 target: tree.target,
                 unused: tree.unused,
-                covers: tree.covers.clone(),
+                covers: tree.covers,
             })
             .collect();
+        let single = Forest::build(&single, FEATURES_MAX, leaf_width, outputs)
+            .map_err(|error| error.to_string())?;
         Ok(Self {
-            single: Forest::build(&single, FEATURES_MAX, leaf_width, outputs)
-                .map_err(|error| error.to_string())?,
-            double: if double {
-                Some(
-                    Forest::build(trees, FEATURES_MAX, leaf_width, outputs)
-                        .map_err(|error| error.to_string())?,
-                )
-            } else {
-                None
-            },
+            single,
+            double,
             aggregate,
             base_values,
             outputs,

@@ -44,7 +44,7 @@ pub(crate) fn ensemble(attributes: Attributes<'_>, double: bool) -> Outcome<Box<
         return Err(format!("{used} of {} nodes belong to a tree", nodes.modes.len()));
     }
     Ok(Box::new(Regressor {
-        ensemble: Ensemble::build(&trees, outputs, outputs, Vec::new(), aggregate, double)?,
+        ensemble: Ensemble::build(trees, outputs, outputs, Vec::new(), aggregate, double)?,
         post,
     }))
 }
