@@ -61,11 +61,10 @@ impl ReleaseWish {
         let is_known = wish.what != ReleaseKind::Unknown;
         let is_named = !wish.id.is_empty() && wish.id.len() <= ID_CHARACTERS;
         let is_few = wish.beside.len() <= BESIDE_MAX;
-        let mut versions = wish.beside.iter().chain([&wish.version]);
-        (is_known && is_named && is_few && versions.all(|version| is_version(version))).then(|| {
-            let reason = cut(&wish.reason, RELEASE_REASON_CHARACTERS);
-            Self { reason, by: cut(&wish.by, NAME_CHARACTERS), ..wish }
-        })
+        let are_versions = wish.beside.iter().chain([&wish.version]).all(|one| is_version(one));
+        let reason = cut(&wish.reason, RELEASE_REASON_CHARACTERS);
+        let by = cut(&wish.by, NAME_CHARACTERS);
+        (is_known && is_named && is_few && are_versions).then_some(Self { reason, by, ..wish })
     }
 
     /// What a tag of a model asks for, by its key and value; none of any other tag.

@@ -19,8 +19,8 @@ use super::spec::ReleaseSpec;
 use crate::clock::now_ms;
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
-use crate::gateway::{RouteState, TargetSpec};
 use crate::gateway::control::{Control, GoBack};
+use crate::gateway::{RouteState, TargetSpec};
 use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
@@ -121,7 +121,9 @@ pub async fn returns_to(service: &Service) -> Result<Option<BTreeMap<String, Str
     let route = route(&Control::new(folder.gateway_socket())).await?;
     if let Some((green, blue)) = tried(&folder, &route)? {
         // Where nothing served before, nothing is left without it.
-        return blue.filter(|blue| *blue != green).map_or(Ok(None), |blue| label_of(&folder, &blue));
+        return blue
+            .filter(|blue| *blue != green)
+            .map_or(Ok(None), |blue| label_of(&folder, &blue));
     }
     let current = label_at(&folder, &route)?;
     let id = served_before(&folder.read_history()?, current.as_ref(), None, &is_kept(&folder));

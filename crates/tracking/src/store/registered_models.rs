@@ -10,7 +10,7 @@ use trainyard_mlflow::{
 use super::approval_desk::{ALIAS_BACK, ALIAS_SET, Desk, settle};
 use super::audit::{Auditor, Change};
 use super::clock::{creation_millis, now_millis};
-use super::database::{Connection, Value};
+use super::database::Connection;
 use super::permits::Reading;
 use super::registered_model_rows::{find, get, get_by_alias, latest_versions};
 use super::schema::WORKSPACE;
