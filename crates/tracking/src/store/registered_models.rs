@@ -84,7 +84,7 @@ impl RegisteredModels for SqlStore {
         let (name, desk) = (name.to_owned(), self.desk());
         let refused = self.change(move |connection| {
             validate::model_name(&name)?;
-            let tag = match release_wishes::taken(connection, &desk, &name, tag)? {
+            let tag = match release_wishes::taken(connection, &desk, &name, tag.clone())? {
                 Ok(tag) => tag,
                 Err(message) => return Ok((Some(message), 0)),
             };
