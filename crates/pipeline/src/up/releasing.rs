@@ -79,7 +79,7 @@ impl Releasing {
             && last.state == ReleaseState::Doing
         {
             if let Some(ended) = broken_off(project, last).await {
-                self.doer.end(project, ended);
+                self.doer.end(project, &ended);
             }
             return;
         }
@@ -119,12 +119,12 @@ impl Doer {
         };
         self.news.do_now(None);
         let said = cut(&hide(&ended.1), SAID_CHARACTERS);
-        self.end(project, answer.ended(ended.0, said, Utc::now().timestamp_millis()));
+        self.end(project, &answer.ended(ended.0, said, Utc::now().timestamp_millis()));
     }
 
     /// Says how one ended.
-    fn end(&self, project: &Project, answer: ReleaseAnswer) {
-        if let Err(error) = keep_asked_release(project, &answer) {
+    fn end(&self, project: &Project, answer: &ReleaseAnswer) {
+        if let Err(error) = keep_asked_release(project, answer) {
             tracing::warn!(error = error.message(), "how a release ended is not written down");
         }
         let how = match answer.state {
@@ -134,7 +134,7 @@ impl Doer {
             ReleaseState::Doing | ReleaseState::Unknown => "ended, nobody knows how",
         };
         let model = &project.config.model.name;
-        let text = format!("{} {how}: {}", named(&answer), answer.said);
+        let text = format!("{} {how}: {}", named(answer), answer.said);
         let is_done = answer.state == ReleaseState::Done;
         let said = if is_done { Said::note(model, text) } else { Said::trouble(model, text) };
         (self.told)(&said);
