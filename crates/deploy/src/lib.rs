@@ -42,7 +42,7 @@ pub use probe::Probe;
 pub use release::{
     BakeLimits, CanaryStep, Cause, Condition, GoneBack, Ills, Keeper, Kind, NoStep, Post, Refusal,
     ReleaseEvent, ReleaseSpec, Released, Review, Revived, Rollback, Share, Side, Sides, Standing,
-    Unreviewed, release, rollback, settle, should_serve, spec_at, tidy, was_stopped,
+    Unreviewed, release, returns_to, rollback, settle, should_serve, spec_at, tidy, was_stopped,
 };
 pub use replica_id::REPLICAS_MAX;
 pub use service::Service;

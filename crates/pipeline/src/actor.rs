@@ -13,10 +13,20 @@ const CHARACTERS_MAX: usize = 500;
 
 /// Whoever runs this program now, and why.
 pub(crate) fn cause(project: &Project, reason: Option<&str>) -> Cause {
+    cause_of(project, reason, None)
+}
+
+/// The same for whoever asked this program on a page, if somebody did: it acts for them.
+pub(crate) fn cause_of(project: &Project, reason: Option<&str>, asked_by: Option<&str>) -> Cause {
     let variable = |name: &str| std::env::var(name).ok();
+    let tool = format!("trainyard {}", env!("CARGO_PKG_VERSION"));
+    let (actor, tool) = match asked_by {
+        Some(by) => (plain(by), format!("{tool}, asked on a page")),
+        None => (actor(&variable, &project.tracking_uri), tool),
+    };
     Cause {
-        actor: actor(&variable, &project.tracking_uri),
-        tool: format!("trainyard {}", env!("CARGO_PKG_VERSION")),
+        actor,
+        tool,
         reason: reason.map(plain).filter(|reason| !reason.is_empty()),
         ..Cause::default()
     }

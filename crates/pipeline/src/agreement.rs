@@ -112,7 +112,7 @@ pub(crate) async fn follow(
         program: program.to_owned(),
         version: Some(version.clone()),
         reason: Some("the alias Production was moved to it".to_owned()),
-        take_production: false,
+        ..DeployOptions::default()
     };
     let error = match deploy(project, tracking, options, watcher).await {
         Ok(deployed) => {

@@ -3,6 +3,7 @@
 //! They are asked where the registry is: who approves is known to the tracking server, not to this program. A
 //! version is asked for once, by whoever wants to release it first; releasing it again later finds who agreed.
 
+use trainyard_deploy::Cause;
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::{AliasMove, Tracking};
 
@@ -12,12 +13,13 @@ use crate::{Error, Project, Result};
 /// Why it is asked for, where people look at what waits.
 const REASON: &str = "the gate passed, and it is to be released";
 
-/// Refuses to go on with a version that too few people have approved. One that is in production is not on its way
-/// there.
+/// Refuses to go on with a version that too few people have approved, whoever wants it released not counted. One that is in
+/// production is not on its way there.
 pub(crate) async fn check(
     project: &Project,
     tracking: &Tracking,
     version: &ModelVersion,
+    cause: &Cause,
 ) -> Result<()> {
     let needed = project.config.gate.approvals;
     let ModelVersion { name, version, .. } = version;
@@ -27,8 +29,8 @@ pub(crate) async fn check(
     let wanted =
         AliasMove { model: name.clone(), alias: PRODUCTION.to_owned(), version: version.clone() };
     let request = tracking.approvals.request(wanted, REASON).await?;
-    let approved_by: Vec<String> =
-        request.approvals.into_iter().map(|approval| approval.who).collect();
+    let names = request.approvals.into_iter().map(|approval| approval.who);
+    let approved_by: Vec<String> = names.filter(|who| *who != cause.actor).collect();
     if approved_by.len() >= usize::from(needed) {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use trainyard_base::words::TOKEN_FILE_VARIABLE;
 use trainyard_deploy::{Cause, RuntimeKind};
 use trainyard_mlflow::Tracking;
 
-use crate::actor::cause;
+use crate::actor::cause_of;
 use crate::approval;
 use crate::baseline::serving;
 use crate::behaviour::Behaviour;
@@ -35,6 +35,8 @@ pub struct DeployOptions {
     pub version: Option<String>,
     /// Why, for those who look at it later.
     pub reason: Option<String>,
+    /// Who asked for it on a page; none where it is whoever runs this program.
+    pub asked_by: Option<String>,
     /// Whether `Production` may be taken from the deployment of another project.
     pub take_production: bool,
 }
@@ -74,7 +76,7 @@ pub async fn deploy(
     if !options.take_production {
         owner::check(project, tracking, Some(&candidate.version.version)).await?;
     }
-    let cause = cause(project, options.reason.as_deref());
+    let cause = cause_of(project, options.reason.as_deref(), options.asked_by.as_deref());
     let program = options.program;
     let judging =
         Box::pin(judge_and_release(project, tracking, &candidate, program, cause, watcher));
@@ -111,7 +113,7 @@ pub(crate) async fn deploy_candidate(
     cause: Cause,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
-    approval::check(project, tracking, &candidate.version).await?;
+    approval::check(project, tracking, &candidate.version, &cause).await?;
     // A release is long: its future is large, and lies on the heap so that its callers stay small.
     let releasing = Box::pin(release(project, tracking, candidate, program, cause, watcher));
     let done = |deployed: &Deployed| format!("version {} at {}", deployed.version, deployed.url);

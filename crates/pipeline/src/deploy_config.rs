@@ -94,6 +94,8 @@ pub struct Deploy {
     pub placement: Vec<String>,
     /// Where instances write their prediction log, as a URI of an object store; below `state` if none.
     pub predictions: Option<String>,
+    /// Whether `up` does the releases that are asked for on pages of the tracking server.
+    pub releases_from_pages: bool,
 }
 
 impl Default for Deploy {
@@ -136,6 +138,8 @@ impl Default for Deploy {
             cpus: None,
             placement: Vec::new(),
             predictions: None,
+            // Whoever may ask there may move the alias `Production`, which starts a release anyway.
+            releases_from_pages: true,
         }
     }
 }

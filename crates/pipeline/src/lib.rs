@@ -101,7 +101,7 @@ pub use run::{RunOptions, run};
 pub use schema::schema;
 pub use serve_config::{LogLimits, Serve};
 pub use service::service;
-pub use service_record::{TakenWish, record_stop};
+pub use service_record::{TakenWish, last_asked_release, record_stop};
 pub use states::State;
 pub use summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 pub use train::{TrainOptions, Trained, train};

@@ -8,7 +8,7 @@ use trainyard_deploy::Cause;
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::{AliasId, Tracking};
 
-use crate::actor::cause;
+use crate::actor::cause_of;
 use crate::alias::{PRODUCTION, STAGING, number, production};
 use crate::approval;
 use crate::baseline::{baseline, serving};
@@ -28,6 +28,8 @@ pub struct PromoteOptions {
     pub to_production: bool,
     /// Why, for those who look at it later.
     pub reason: Option<String>,
+    /// Who asked for it on a page; none where it is whoever runs this program.
+    pub asked_by: Option<String>,
 }
 
 /// What promotion did.
@@ -54,12 +56,12 @@ pub async fn promote(
     watcher: Watcher<'_>,
 ) -> Result<Promoted> {
     let candidate = Candidate::find(project, tracking, options.version.as_deref()).await?;
-    let cause = cause(project, options.reason.as_deref());
+    let cause = cause_of(project, options.reason.as_deref(), options.asked_by.as_deref());
     let approved = approve(project, tracking, &candidate, &cause, watcher).await?;
     if !options.to_production {
         return Ok(approved);
     }
-    approval::check(project, tracking, &candidate.version).await?;
+    approval::check(project, tracking, &candidate.version, &cause).await?;
     let moving = label_production(tracking, &candidate.version, &approved, &cause);
     let done = |(): &()| format!("{} version {} is {PRODUCTION}", approved.name, approved.version);
     let ((), took) = Step::Promote.watched(watcher, moving, done).await?;

@@ -5,7 +5,7 @@ use trainyard_base::{Advise as _, Fault};
 use trainyard_deploy::{Cause, Kind, ReleaseSpec, Rollback};
 use trainyard_mlflow::Tracking;
 
-use crate::actor::cause;
+use crate::actor::cause_of;
 use crate::deploy::{Deployed, deployed};
 use crate::event::{Step, Watcher};
 use crate::labels::{VERSION_LABEL, version_of};
@@ -22,6 +22,8 @@ pub struct RollbackOptions {
     pub to: Option<String>,
     /// Why, for those who look at it later.
     pub reason: Option<String>,
+    /// Who asked for it on a page; none where it is whoever runs this program.
+    pub asked_by: Option<String>,
 }
 
 /// Brings back what served before: at once while it is warm, else as a release of its own.
@@ -47,7 +49,7 @@ async fn roll(
 ) -> Result<Deployed> {
     let service = service(project);
     let to = options.to.iter().map(|to| (VERSION_LABEL.to_owned(), to.clone())).collect();
-    let cause = cause(project, options.reason.as_deref());
+    let cause = cause_of(project, options.reason.as_deref(), options.asked_by.as_deref());
     let amend = |spec: &mut ReleaseSpec| workload::renew(project, spec);
     let order = Rollback { to, cause, amend: &amend };
     let review = ReleaseReview::new(project, tracking, watcher, None);

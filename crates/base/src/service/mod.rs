@@ -5,6 +5,8 @@
 
 mod history;
 mod record;
+mod release_answer;
+mod release_wish;
 mod ring;
 mod traffic;
 mod wish;
@@ -14,6 +16,8 @@ pub use record::{
     CandidateRecord, CopiesRecord, GatewayMode, InstanceRecord, InstanceRole, SILENT_AFTER_MS,
     ServiceRecord, ServiceState, Teller, WishAnswer, cut,
 };
+pub use release_answer::{ReleaseAnswer, ReleaseKind, ReleaseState};
+pub use release_wish::{RELEASE_REASON_CHARACTERS, ReleaseWish, release_wish_tag};
 pub use ring::Row;
 pub use traffic::{CLASSES, Traffic};
 pub use wish::{

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::release_answer::ReleaseAnswer;
 use super::traffic::Traffic;
 
 /// What was not heard of for so long, in milliseconds, is not known any more: three records may be late or lost.
@@ -184,6 +185,14 @@ pub struct ServiceRecord {
     pub takes_wishes: bool,
     /// What became of what was asked there last.
     pub wish: Option<WishAnswer>,
+    /// Whether it does the releases that are asked for on pages ([`ReleaseWish`](super::ReleaseWish)).
+    pub takes_releases: bool,
+    /// The version that users have, or had last; what a release may still take back does not count.
+    pub serves: Option<String>,
+    /// The version that a rollback would bring back now.
+    pub returns_to: Option<String>,
+    /// What became of the release that was asked for last.
+    pub release: Option<ReleaseAnswer>,
 }
 
 impl ServiceRecord {

@@ -9,6 +9,9 @@ use super::record::{GatewayMode, cut};
 /// something else. Nor what is asked at a moment so far ahead, which would stay good for longer.
 pub const WISH_GOOD_FOR_MS: i64 = 10 * 60_000;
 
+/// Characters of the name of a wish.
+pub(super) const ID_CHARACTERS: usize = 64;
+
 /// Characters of what users read.
 pub const WISH_MESSAGE_CHARACTERS: usize = 200;
 
@@ -57,13 +60,18 @@ impl ServiceWish {
         let wish: Self = serde_json::from_str(tag).ok()?;
         let message = cut(&wish.message, WISH_MESSAGE_CHARACTERS);
         let is_known = wish.mode != GatewayMode::Unknown && !wish.id.is_empty();
-        (is_known && wish.id.len() <= 64).then_some(Self { message, ..wish })
+        (is_known && wish.id.len() <= ID_CHARACTERS).then_some(Self { message, ..wish })
     }
 
     /// Whether it was asked too long before or after this moment to be done.
     pub fn is_untimely(&self, now_ms: i64) -> bool {
-        now_ms.abs_diff(self.at_ms) > WISH_GOOD_FOR_MS.unsigned_abs()
+        is_untimely(self.at_ms, now_ms)
     }
+}
+
+/// Whether what was asked at one moment is too far from another to be done.
+pub(super) fn is_untimely(at_ms: i64, now_ms: i64) -> bool {
+    now_ms.abs_diff(at_ms) > WISH_GOOD_FOR_MS.unsigned_abs()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use keeper::Keeper;
 pub use recovery::{settle, tidy};
 pub use review::{GoneBack, Refusal, Review, Side, Sides, Unreviewed};
 pub use revive::{Ills, Revived};
-pub use rollback::{Rollback, rollback};
+pub use rollback::{Rollback, returns_to, rollback};
 pub use rollout::{Released, release};
 pub use spec::{BakeLimits, ReleaseSpec};
 pub use spec_at::spec_at;

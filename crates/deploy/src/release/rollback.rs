@@ -19,8 +19,8 @@ use super::spec::ReleaseSpec;
 use crate::clock::now_ms;
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
-use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GoBack};
+use crate::gateway::{RouteState, TargetSpec};
 use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
@@ -108,6 +108,28 @@ pub async fn rollback(
     rollout::run(deployment, &spec, review).await
 }
 
+/// What was released as that which a rollback to nothing in particular would bring back now; none where there is nothing.
+///
+/// # Errors
+///
+/// Files of the service that cannot be read.
+pub async fn returns_to(service: &Service) -> Result<Option<BTreeMap<String, String>>> {
+    let folder = match Folder::open(service) {
+        Err(Error::NotDeployed { .. }) => return Ok(None),
+        folder => folder?,
+    };
+    let route = route(&Control::new(folder.gateway_socket())).await?;
+    if let Some((green, blue)) = tried(&folder, &route)? {
+        // Where nothing served before, nothing is left without it.
+        return blue
+            .filter(|blue| *blue != green)
+            .map_or(Ok(None), |blue| label_of(&folder, &blue));
+    }
+    let current = label_at(&folder, &route)?;
+    let id = served_before(&folder.read_history()?, current.as_ref(), None, &is_kept(&folder));
+    id.map_or(Ok(None), |id| label_of(&folder, &id))
+}
+
 /// What is to be released again.
 fn served(
     deployment: &Deployment<'_>,
@@ -121,7 +143,7 @@ fn served(
         None => Error::NoPrevious { service: service() },
     };
     let history = folder.read_history()?;
-    let is_kept = |id: &str| folder.read_spec(id).is_ok_and(|spec| spec.is_some());
+    let is_kept = is_kept(folder);
     let wants = |label: &BTreeMap<String, String>| order.wants(label);
     let id = if order.to.is_empty() {
         served_before(&history, current, None, &is_kept)
@@ -147,20 +169,31 @@ struct Ended {
 async fn end_bake(folder: &Folder, order: &Rollback<'_>) -> Result<Option<Ended>> {
     let control = Control::new(folder.gateway_socket());
     let route = route(&control).await?;
-    // Green: a candidate that some users get already, or what all of them get while blue is warm.
-    let green = match (route.candidate, route.current, route.standby) {
-        (Some(candidate), ..) => candidate.target,
-        (None, Some(current), Some(_warm)) => current,
-        _ => return Ok(None),
-    };
-    let Some(spec) = folder.read_spec(&green.id)? else { return Ok(None) };
-    if spec.cause.kind == Kind::Rollback {
-        return Ok(None);
-    }
-    let go_back = GoBack { from: green.id.clone(), reason: order.sentence() };
+    let Some((green, _blue)) = tried(folder, &route)? else { return Ok(None) };
+    let Some(spec) = folder.read_spec(&green)? else { return Ok(None) };
+    let go_back = GoBack { from: green.clone(), reason: order.sentence() };
     control.go_back(&go_back).await?;
     let limit = spec.drain_limit + spec.stop_grace + DEPLOYER_ENDS;
-    Ok(Some(Ended { id: green.id, label: spec.label, limit }))
+    Ok(Some(Ended { id: green, label: spec.label, limit }))
+}
+
+/// The release that goes on and can be ended, and the one before it, unless the former is what a rollback brought back: a
+/// candidate that some users get already, or what all of them get while blue is warm.
+fn tried(folder: &Folder, route: &RouteState) -> Result<Option<(String, Option<String>)>> {
+    let id = |target: &Option<TargetSpec>| target.as_ref().map(|target| target.id.clone());
+    let (green, blue) = match (&route.candidate, &route.current, &route.standby) {
+        (Some(candidate), ..) => (candidate.target.id.clone(), id(&route.current)),
+        (None, Some(current), Some(_warm)) => (current.id.clone(), id(&route.standby)),
+        _ => return Ok(None),
+    };
+    let spec = folder.read_spec(&green)?;
+    let is_release = spec.is_some_and(|spec| spec.cause.kind != Kind::Rollback);
+    Ok(is_release.then_some((green, blue)))
+}
+
+/// Whether what is needed to release something again is there.
+fn is_kept(folder: &Folder) -> impl Fn(&str) -> bool {
+    |id| folder.read_spec(id).is_ok_and(|spec| spec.is_some())
 }
 
 /// Writes down that traffic is back where it was; none if what serves there has ended meanwhile.
@@ -209,6 +242,9 @@ async fn route(control: &Control) -> Result<RouteState> {
 
 /// What was released as the instance that requests go to.
 fn label_at(folder: &Folder, route: &RouteState) -> Result<Option<BTreeMap<String, String>>> {
-    let Some(current) = &route.current else { return Ok(None) };
-    Ok(folder.read_spec(&current.id)?.map(|spec| spec.label))
+    route.current.as_ref().map_or(Ok(None), |current| label_of(folder, &current.id))
+}
+
+fn label_of(folder: &Folder, id: &str) -> Result<Option<BTreeMap<String, String>>> {
+    Ok(folder.read_spec(id)?.map(|spec| spec.label))
 }

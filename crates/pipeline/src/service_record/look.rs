@@ -65,6 +65,10 @@ pub(super) fn record_of(status: &ServiceStatus, by: Teller, at_ms: i64) -> Servi
         // Of whoever records, which is not the service's.
         takes_wishes: false,
         wish: None,
+        takes_releases: false,
+        serves: None,
+        returns_to: None,
+        release: None,
     }
 }
 

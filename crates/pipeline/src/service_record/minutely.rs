@@ -51,11 +51,14 @@ impl Minutely {
         project: &Project,
         open: impl Future<Output = Option<Tracking>>,
     ) -> Result<()> {
-        let record = match self.recorder.look(project).await {
+        let mut record = match self.recorder.look(project).await {
             // Before the first release there is nothing to tell, and nothing that serves.
             Err(Error::Deploy(DeployError::NotDeployed { .. })) => return Ok(()),
             record => record?,
         };
+        if let (Some(step), Some(release)) = (self.news.step(), &mut record.release) {
+            release.said = step;
+        }
         match open.await {
             Some(tracking) => {
                 self.recorder.tell(project, &tracking, &record, self.news.text()).await

@@ -3,13 +3,17 @@
 //!
 //! Nothing that serves, or keeps up what serves, waits for it: a store that is away is told when it is back.
 
+mod asked_release;
 mod command;
+mod kept;
 mod look;
 mod minutely;
 mod news;
 mod recorder;
 mod wish;
 
+pub(crate) use asked_release::keep_asked_release;
+pub use asked_release::last_asked_release;
 pub(crate) use command::record_change;
 pub use command::record_stop;
 pub(crate) use minutely::{Minutely, each_minute};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use trainyard_base::service::cut;
+use trainyard_mlflow::secrets::hide;
 
 /// Lines that are kept, the last ones, and characters of each: all fit into a tag.
 const LINES_MAX: usize = 30;
@@ -19,6 +20,8 @@ const SETTLES: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(crate) struct News {
     lines: Mutex<VecDeque<String>>,
+    /// What is done now of a release that was asked for on a page.
+    step: Mutex<Option<String>>,
     is_new: Notify,
 }
 
@@ -32,6 +35,18 @@ impl News {
         }
         lines.push_back(cut(line, CHARACTERS_MAX));
         self.is_new.notify_one();
+    }
+
+    /// Says what is done now of a release that was asked for, or that none is.
+    pub(crate) fn do_now(&self, step: Option<&str>) {
+        let step = step.map(|step| cut(&hide(step), CHARACTERS_MAX));
+        *self.step.lock().unwrap_or_else(PoisonError::into_inner) = step;
+        self.is_new.notify_one();
+    }
+
+    /// The same as it was said last.
+    pub(super) fn step(&self) -> Option<String> {
+        self.step.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The lines, oldest first; none where nothing was said.

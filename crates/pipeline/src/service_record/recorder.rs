@@ -11,9 +11,12 @@ use trainyard_mlflow::entities::{KeyValue, LifecycleStage, RunStatus, Tag};
 use trainyard_mlflow::secrets::hide;
 use trainyard_mlflow::{CreateRun, LogBatch, Tracking, UpdateRun};
 
+use super::asked_release::last_asked_release;
 use super::look::record_of;
 use super::wish::TakenWish;
 use crate::actor::cause;
+use crate::baseline::serving;
+use crate::labels::version_of;
 use crate::owner::host;
 use crate::service::service;
 use crate::{Error, Project, Result};
@@ -65,6 +68,12 @@ impl Recorder {
         record.takes_wishes = self.by == Teller::Up;
         // One that cannot be read is told of when the next one is taken.
         record.wish = TakenWish::last(project).ok().flatten().map(TakenWish::answer);
+        record.takes_releases = record.takes_wishes && project.config.deploy.releases_from_pages;
+        record.release = last_asked_release(project).ok().flatten();
+        // Whoever asks for a release has to know what it is beside.
+        record.serves = serving(project).await?;
+        let returns_to = trainyard_deploy::returns_to(&service(project)).await?;
+        record.returns_to = returns_to.as_ref().and_then(version_of).map(str::to_owned);
         // Nobody knows what went through where there is no gateway: that is no zero.
         if let Some(minute) = record.minute {
             self.history.note(record.at_ms, minute);

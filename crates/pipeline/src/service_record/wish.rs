@@ -1,14 +1,16 @@
 //! What was asked on the service's page and taken last: done once, also by a process that begins after the one that did it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use trainyard_base::file::{self, Access};
 use trainyard_base::service::{GatewayMode, ServiceWish, WishAnswer};
 use trainyard_deploy::gateway::Mode;
 
-use crate::{Error, Project, Result};
+use super::kept;
+use crate::{Project, Result};
+
+/// Its file in the state folder.
+const FILE: &str = "service-wish.json";
 
 /// How long a request waits in a pause, and when clients are told to come back from maintenance: as the commands
 /// `deploy pause` and `deploy maintenance` have it.
@@ -34,21 +36,12 @@ impl TakenWish {
     ///
     /// If its file cannot be read.
     pub fn last(project: &Project) -> Result<Option<Self>> {
-        let path = path(project);
-        match std::fs::read(&path) {
-            // A file that makes no sense is replaced by the next one.
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::io(&path, source)),
-        }
+        kept::read(project, FILE)
     }
 
     /// Writes it down.
     pub(crate) fn keep(&self, project: &Project) -> Result<()> {
-        let path = path(project);
-        // Texts and numbers alone: this cannot fail.
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        file::replace(&path, &json, Access::Private).map_err(|source| Error::io(&path, source))
+        kept::replace(project, FILE, self)
     }
 
     /// What the record says of it.
@@ -74,8 +67,4 @@ pub(crate) fn gateway_mode(wish: &ServiceWish) -> Option<Mode> {
         }),
         GatewayMode::Unknown => None,
     }
-}
-
-fn path(project: &Project) -> PathBuf {
-    project.state_folder().join("service-wish.json")
 }

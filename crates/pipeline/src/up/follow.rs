@@ -152,7 +152,7 @@ impl Following {
             program: self.program.clone(),
             version: last,
             reason: Some("`trainyard up` brings it up".to_owned()),
-            take_production: false,
+            ..DeployOptions::default()
         };
         let watcher = |_event: Event| {};
         let is_first = options.version.is_none();

@@ -80,7 +80,7 @@ async fn go_back(project: &Arc<Project>, registry: &Registry, reason: &str) -> O
             return Outcome::NoWay { why: "the tracking store does not answer".to_owned() };
         }
     };
-    let options = RollbackOptions { to: None, reason: Some(reason.to_owned()) };
+    let options = RollbackOptions { reason: Some(reason.to_owned()), ..RollbackOptions::default() };
     let watcher = |_event: Event| {};
     match Box::pin(rollback(project, &opened.tracking, options, &watcher)).await {
         Ok(deployed) => Outcome::Back { version: deployed.version },

@@ -8,6 +8,7 @@ mod keep;
 mod pace;
 mod recording;
 mod registry;
+mod releasing;
 mod said;
 mod unit;
 mod wishes;

@@ -1,4 +1,5 @@
-//! What people ask on the service's page is done here: the gateway is paused, closed for maintenance, or opened again.
+//! What people ask on the service's page is done here: the gateway is paused, closed for maintenance, or opened again; a
+//! release that is asked for is begun ([`Releasing`]).
 //!
 //! It is looked for by a task of its own, as a release or a training, which the alias waits for, is no reason to let
 //! users run into a service that somebody wants closed now.
@@ -9,10 +10,14 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use trainyard_base::service::{GatewayMode, ServiceWish, WISH_GOOD_FOR_MS, cut, wish_tag};
+use trainyard_base::service::{
+    GatewayMode, ReleaseWish, ServiceWish, WISH_GOOD_FOR_MS, cut, release_wish_tag, wish_tag,
+};
+use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::Tag;
 
 use super::registry::Registry;
+use super::releasing::Releasing;
 use super::said::{Said, Told};
 use crate::Project;
 use crate::service::service;
@@ -31,32 +36,52 @@ pub(super) async fn run(
     mut projects: watch::Receiver<Arc<Project>>,
     registry: Arc<Registry>,
     told: Told,
+    mut releasing: Releasing,
 ) {
     // The last one that was taken here, also where that cannot be written down.
     let mut taken = String::new();
     loop {
         let project = Arc::clone(&projects.borrow_and_update());
         // A registry that is away is told of by whoever follows the project.
-        if let Ok(Some(wish)) = timeout(LIMIT, asked(&project, &registry)).await
-            && wish.id != taken
-        {
-            taken.clone_from(&wish.id);
-            Box::pin(take(&project, wish, &told)).await;
+        if let Ok(Some(asked)) = timeout(LIMIT, asked(&project, &registry)).await {
+            if let Some(wish) = asked.mode(&project).filter(|wish| wish.id != taken) {
+                taken.clone_from(&wish.id);
+                Box::pin(take(&project, wish, &told)).await;
+            }
+            Box::pin(releasing.look(&project, &asked.tracking, asked.release())).await;
         }
         tokio::time::sleep(LOOK).await;
     }
 }
 
-/// What is asked and was not taken yet.
-async fn asked(project: &Arc<Project>, registry: &Registry) -> Option<ServiceWish> {
+/// What the model says of this service.
+struct Asked {
+    tracking: Tracking,
+    run_id: String,
+    tags: Vec<Tag>,
+}
+
+async fn asked(project: &Arc<Project>, registry: &Registry) -> Option<Asked> {
     // Without a record there is no page to ask on.
     let run_id = run_id(project).ok()??;
     let tracking = registry.of(project).await.ok()?.tracking;
     let model = tracking.registered_models.get(&project.config.model.name).await.ok()?;
-    let wish = ServiceWish::read(Tag::find(&model.tags, &wish_tag(&run_id))?)?;
-    // Where it is not known what was taken nothing is: what was asked long ago would be done again.
-    let last = TakenWish::last(project).ok()?;
-    last.is_none_or(|last| last.wish.id != wish.id).then_some(wish)
+    Some(Asked { tracking, run_id, tags: model.tags })
+}
+
+impl Asked {
+    /// What is asked of the gateway and was not taken yet.
+    fn mode(&self, project: &Project) -> Option<ServiceWish> {
+        let wish = ServiceWish::read(Tag::find(&self.tags, &wish_tag(&self.run_id))?)?;
+        // Where it is not known what was taken nothing is: what was asked long ago would be done again.
+        let last = TakenWish::last(project).ok()?;
+        last.is_none_or(|last| last.wish.id != wish.id).then_some(wish)
+    }
+
+    /// The release that is asked for, whether or not it was taken.
+    fn release(&self) -> Option<ReleaseWish> {
+        ReleaseWish::read(Tag::find(&self.tags, &release_wish_tag(&self.run_id))?)
+    }
 }
 
 /// Does what is asked, and says what became of it.
@@ -123,7 +148,7 @@ mod tests {
             models.set_tag("Churn", Tag::new(wish_tag("r1"), wish.tag())).await.unwrap();
         };
         ask("a", now).await;
-        assert_eq!(asked(&project, &registry).await, None, "nothing is recorded here");
+        assert!(asked(&project, &registry).await.is_none(), "nothing is recorded here");
         std::fs::create_dir_all(project.state_folder()).unwrap();
         std::fs::write(project.state_folder().join("service-run"), "r1").unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -137,14 +162,15 @@ mod tests {
             ("c", now + 2 * WISH_GOOD_FOR_MS, "more than 10 minutes before or after"),
         ] {
             ask(id, at_ms).await;
-            let wish = asked(&project, &registry).await.unwrap();
+            let wish = asked(&project, &registry).await.unwrap().mode(&project).unwrap();
             Box::pin(take(&project, wish, &told)).await;
             let last = TakenWish::last(&project).unwrap().unwrap();
             assert_eq!(last.wish.id, id);
             let said = lines.lock().unwrap().pop().unwrap();
             assert!(said.is_trouble && said.text.contains("not paused"), "{}", said.text);
             assert!(last.error.unwrap().contains(why), "{}: {}", id, said.text);
-            assert_eq!(asked(&project, &registry).await, None, "it is taken once");
+            let again = asked(&project, &registry).await.unwrap().mode(&project);
+            assert_eq!(again, None, "it is taken once");
         }
     }
 }

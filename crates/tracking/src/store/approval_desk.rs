@@ -4,13 +4,14 @@
 //! model that is made anew under the same name has other versions. It ends when the alias moves.
 
 use trainyard_mlflow::entities::{Approval, ApprovalRequest};
-use trainyard_mlflow::{AliasMove, Error, ErrorCode, VersionId};
+use trainyard_mlflow::{AliasId, AliasMove, Error, ErrorCode, VersionId};
 
 use super::audit::{Auditor, Change};
 use super::clock::now_millis;
 use super::database::{Connection, Value};
 use super::model_version_rows;
 use super::registered_model_rows::is_prompt;
+use super::schema::WORKSPACE;
 use super::validate;
 use crate::error::{Result, invalid};
 use crate::governance::Governance;
@@ -81,8 +82,24 @@ pub(super) fn settle(
 }
 
 impl Desk {
-    fn who(&self) -> &str {
+    /// Who asks; empty if nobody has to say.
+    pub(super) fn who(&self) -> &str {
         self.auditor.origin().who()
+    }
+
+    /// The version that an alias points at, where anybody wants to know.
+    pub(super) fn alias_before(
+        &self,
+        connection: &mut dyn Connection,
+        AliasId { name, alias }: AliasId<'_>,
+    ) -> Result<Option<String>> {
+        if !self.auditor.is_on() && self.governance.protected.is_empty() {
+            return Ok(None);
+        }
+        let sql = "SELECT version FROM registered_model_aliases \
+                   WHERE workspace = ?1 AND name = ?2 AND alias = ?3";
+        let values: [Value<'_>; 3] = [WORKSPACE.into(), name.into(), alias.into()];
+        connection.first(sql, &values, |row| Ok(row.need_int(0)?.to_string()))
     }
 
     /// The request, if one is open for the version as it is.

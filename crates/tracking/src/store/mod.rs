@@ -59,6 +59,7 @@ mod postgres_verdict;
 pub(crate) mod python;
 mod registered_model_rows;
 mod registered_models;
+mod release_wishes;
 mod removal;
 pub(crate) mod rlike;
 mod run_data;

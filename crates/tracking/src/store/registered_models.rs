@@ -10,12 +10,12 @@ use trainyard_mlflow::{
 use super::approval_desk::{ALIAS_BACK, ALIAS_SET, Desk, settle};
 use super::audit::{Auditor, Change};
 use super::clock::{creation_millis, now_millis};
-use super::database::{Connection, Value};
+use super::database::Connection;
 use super::permits::Reading;
 use super::registered_model_rows::{find, get, get_by_alias, latest_versions};
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
-use super::{model_version_rows, search_registry, validate, webhook_outbox};
+use super::{model_version_rows, release_wishes, search_registry, validate, webhook_outbox};
 use crate::error::Result;
 use crate::webhooks::change::Change as RegistryChange;
 
@@ -81,13 +81,18 @@ impl RegisteredModels for SqlStore {
     }
 
     async fn set_tag(&self, name: &str, tag: Tag) -> mlflow::Result<()> {
-        let (name, audit) = (name.to_owned(), self.auditor());
-        self.change(move |connection| {
-            set_tag(connection, &audit, &name, &tag)?;
+        let (name, desk) = (name.to_owned(), self.desk());
+        let refused = self.change(move |connection| {
+            validate::model_name(&name)?;
+            let tag = match release_wishes::taken(connection, &desk, &name, tag.clone())? {
+                Ok(tag) => tag,
+                Err(message) => return Ok((Some(message), 0)),
+            };
+            set_tag(connection, &desk.auditor, &name, &tag)?;
             let change = RegistryChange::ModelTagSet { name: &name, tag: &tag };
-            Ok(((), webhook_outbox::add(connection, &change)?))
-        })
-        .await
+            Ok((None, webhook_outbox::add(connection, &change)?))
+        });
+        denied_where(refused.await?)
     }
 
     async fn delete_tag(&self, name: &str, key: &str) -> mlflow::Result<()> {
@@ -114,10 +119,7 @@ impl RegisteredModels for SqlStore {
             let change = RegistryChange::AliasSet { name: &name, alias: &alias, version: &version };
             Ok((None, webhook_outbox::add(connection, &change)?))
         });
-        match refused.await? {
-            None => Ok(()),
-            Some(message) => Err(Error::api(ErrorCode::PermissionDenied, message)),
-        }
+        denied_where(refused.await?)
     }
 
     async fn delete_alias(&self, id: AliasId<'_>) -> mlflow::Result<()> {
@@ -147,6 +149,12 @@ impl RegisteredModels for SqlStore {
         let (name, stages) = (name.to_owned(), stages.to_vec());
         self.read(move |connection| get_latest_versions(connection, &name, &stages)).await
     }
+}
+
+/// The answer where others have to agree first.
+fn denied_where(refused: Option<String>) -> mlflow::Result<()> {
+    let denied = |message| Err(Error::api(ErrorCode::PermissionDenied, message));
+    refused.map_or(Ok(()), denied)
 }
 
 /// The newest version of each of the stages; of all stages if none are named.
@@ -180,6 +188,7 @@ fn create(
     validate::model_name(name)?;
     for tag in tags {
         validate::registry_tag(tag)?;
+        release_wishes::check_of_new_model(tag)?;
     }
     let now = creation_millis();
     let inserted = connection.execute(
@@ -332,7 +341,6 @@ fn upsert_tag(connection: &mut dyn Connection, name: &str, tag: &Tag) -> Result<
 
 /// Sets or replaces a tag.
 fn set_tag(connection: &mut dyn Connection, audit: &Auditor, name: &str, tag: &Tag) -> Result<()> {
-    validate::model_name(name)?;
     validate::registry_tag(tag)?;
     find(connection, name)?;
     let before = tag_before(connection, audit, name, &tag.key)?;
@@ -384,7 +392,7 @@ fn set_alias(
     validate::model_name(id.name)?;
     validate::new_alias(alias)?;
     let number = model_version_rows::find(connection, id)?.number;
-    let before = alias_before(connection, desk, AliasId { name: id.name, alias })?;
+    let before = desk.alias_before(connection, AliasId { name: id.name, alias })?;
     let after = number.to_string();
     let is_back = desk.is_back(connection, id.name, alias, &after)?;
     if before.as_ref() != Some(&after) && !is_back {
@@ -410,21 +418,6 @@ fn set_alias(
     Ok(None)
 }
 
-/// The version that an alias points at, where anybody wants to know.
-fn alias_before(
-    connection: &mut dyn Connection,
-    desk: &Desk,
-    AliasId { name, alias }: AliasId<'_>,
-) -> Result<Option<String>> {
-    if !desk.auditor.is_on() && desk.governance.protected.is_empty() {
-        return Ok(None);
-    }
-    let sql = "SELECT version FROM registered_model_aliases \
-               WHERE workspace = ?1 AND name = ?2 AND alias = ?3";
-    let values: [Value<'_>; 3] = [WORKSPACE.into(), name.into(), alias.into()];
-    connection.first(sql, &values, |row| Ok(row.need_int(0)?.to_string()))
-}
-
 /// Removes an alias; removing nothing is no error.
 fn delete_alias(
     connection: &mut dyn Connection,
@@ -433,7 +426,7 @@ fn delete_alias(
 ) -> Result<()> {
     validate::alias(alias)?;
     find(connection, name)?;
-    let before = alias_before(connection, desk, AliasId { name, alias })?;
+    let before = desk.alias_before(connection, AliasId { name, alias })?;
     if before.is_some() {
         desk.check_stays(name, alias, "it stays")?;
     }

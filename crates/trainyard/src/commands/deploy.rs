@@ -188,6 +188,7 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
         version: arguments.version.clone(),
         reason: arguments.reason.clone(),
         take_production: arguments.take_production,
+        asked_by: None,
     };
     // Its future is large, and lies on the heap so that this one stays small.
     let deploying = Box::pin(trainyard_pipeline::deploy(&project, &tracking, options, &watch));
@@ -232,7 +233,8 @@ async fn rollback(arguments: &RollbackArguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let options = RollbackOptions { to: arguments.to.clone(), reason: arguments.reason.clone() };
+    let (to, reason) = (arguments.to.clone(), arguments.reason.clone());
+    let options = RollbackOptions { to, reason, asked_by: None };
     let rolling = trainyard_pipeline::rollback(&project, &tracking, options, &watch);
     let deployed = unless_interrupted(rolling).await??;
     let happened = Happened::RolledBack {

@@ -63,6 +63,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         version: arguments.version.clone(),
         to_production: arguments.to == PRODUCTION,
         reason: arguments.reason.clone(),
+        asked_by: None,
     };
     let outcome = trainyard_pipeline::promote(&project, &tracking, options, &watch).await;
     if let Some(path) = &arguments.summary {

@@ -176,6 +176,7 @@ async fn bring_up(
         version: Some(version.to_owned()),
         reason: Some("`run --watch` brings production up".to_owned()),
         take_production: options.take_production,
+        asked_by: None,
     };
     let deployed = trainyard_pipeline::deploy(project, tracking, options, watcher).await;
     if let Err(error) = &deployed {

@@ -313,6 +313,7 @@ mod tests {
     fn page(status: &ServiceStatus, registry: &Registry, columns: Option<usize>) -> Vec<String> {
         let told = Told {
             asked: None,
+            asked_release: None,
             state: status.state(),
             outage: status.outage(),
             warnings: vec!["0.0.0.0:8080 can be reached from other machines ".repeat(3)],

@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use trainyard_base::service::ReleaseAnswer;
 use trainyard_deploy::{Role, ServiceStatus, State};
 use trainyard_pipeline::monitor::{LastVerdict, last_verdict};
-use trainyard_pipeline::{Difference, Project, TakenWish, service};
+use trainyard_pipeline::{Difference, Project, TakenWish, last_asked_release, service};
 
 /// How long the registry may take: what serves is told without it.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(3);
@@ -24,6 +25,8 @@ pub(super) struct Told<'a> {
     pub(super) registry: &'a Registry,
     /// What was asked on the service's page last, and taken.
     pub(super) asked: Option<TakenWish>,
+    /// The release that was asked for on a page last, and taken.
+    pub(super) asked_release: Option<ReleaseAnswer>,
     #[serde(skip)]
     pub(super) now_ms: u64,
 }
@@ -42,6 +45,7 @@ impl<'a> Told<'a> {
             registry,
             // The service is as it is, whoever asked.
             asked: TakenWish::last(project).ok().flatten(),
+            asked_release: last_asked_release(project).ok().flatten(),
             now_ms,
         }
     }

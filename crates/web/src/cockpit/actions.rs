@@ -1,23 +1,22 @@
 //! What can be done with a model and its versions, with what there is to know in front of each button.
 //!
-//! Releases and rollbacks are done where the deployment runs, so they are commands to copy; moving an alias is what
-//! whoever serves the model follows.
+//! Moving an alias is what whoever serves the model follows; releases and rollbacks of what hosts keep up are beside it
+//! (`release.rs`).
 
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{ApprovalRequest, ModelVersion, RegisteredModel};
 use trainyard_signature::contract::{Contract, Effect};
 
-use super::snippets::shell;
 use super::standing::PRODUCTION;
 use crate::form::Forms;
+use crate::format;
 use crate::site::Web;
-use crate::{format, page};
 
 /// Findings that are shown.
 const FINDINGS_SHOWN: usize = 30;
 
 /// What waits for approval of a model; none where there is no such thing.
-pub(super) async fn open_requests(web: &Web, model: &str) -> Vec<ApprovalRequest> {
+pub(crate) async fn open_requests(web: &Web, model: &str) -> Vec<ApprovalRequest> {
     match web.tracking.approvals.list(Some(model)).await {
         Ok(requests) => requests,
         Err(error) => {
@@ -99,7 +98,6 @@ pub(super) fn of_version(
     forms: Forms<'_>,
     model: &RegisteredModel,
     version: &ModelVersion,
-    beside: Option<&Beside>,
 ) -> Markup {
     let alias = html! {
         label { "Alias " input type="text" name="alias" list="aliases" required; }
@@ -114,20 +112,14 @@ pub(super) fn of_version(
         label { "Why " input type="text" name="reason" maxlength="1000"; }
         button.quiet { "Ask for approval" }
     };
-    let number = shell(&version.version);
     html! {
         h2 #next { "What is next" }
-        @if let Some(beside) = beside { (contract(beside)) }
         (forms.form("alias", &alias))
         p.soft {
             "Whoever serves the model by this alias follows it at once; a deployment that is managed judges the version first."
             " An alias that is protected moves once others have approved."
         }
         (forms.form("ask", &ask))
-        p { "In the project's folder, where it is deployed:" }
-        (page::code(&format!(
-            "trainyard promote --version {number}\ntrainyard deploy --version {number}\ntrainyard deploy rollback"
-        )))
         details.more {
             summary { "Change or delete this version" }
             (forms.description(version.description.as_deref().unwrap_or_default()))

@@ -7,6 +7,7 @@ use trainyard_mlflow::{AliasId, AliasMove, VersionId};
 
 use crate::error::Result;
 use crate::posted::{Posted, done, unknown};
+use crate::services::asked_of_model;
 use crate::site::Web;
 
 /// A form of a model's page.
@@ -17,6 +18,9 @@ pub(crate) async fn change(
 ) -> Result {
     let models = &web.tracking.registered_models;
     let mut address = web.links.model(&name);
+    if asked_of_model(&web, &name, &form).await? {
+        return Ok(done(&format!("{address}#release")));
+    }
     match form.action() {
         "describe" => {
             models.update(&name, Some(&form.lines("description"))).await?;
@@ -56,6 +60,9 @@ pub(crate) async fn change_version(
     let versions = &web.tracking.model_versions;
     let id = VersionId { name: &name, version: &version };
     let mut address = web.links.version(&name, &version);
+    if asked_of_model(&web, &name, &form).await? {
+        return Ok(done(&format!("{address}#release")));
+    }
     match form.action() {
         "describe" => {
             versions.update(id, Some(&form.lines("description"))).await?;

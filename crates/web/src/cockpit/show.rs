@@ -12,6 +12,7 @@ use trainyard_mlflow::{SearchModelVersions, VersionId};
 
 use super::actions;
 use super::records::Records;
+use super::release::{Candidate, Releases};
 use super::standing::{PRODUCTION, Standing};
 use super::versions::{self, PAGE_SIZE, Shown};
 use super::{snippets, timeline};
@@ -66,6 +67,7 @@ pub(crate) async fn show(
         RegistryAt::default()
     });
     let requests = actions::open_requests(&web, &model.name).await;
+    let candidate = Candidate::next(&web, &model, &services.services, now).await;
     let standing = Standing {
         production: production.as_ref(),
         moved: registry.aliases.iter().find(|alias| alias.alias == PRODUCTION),
@@ -89,6 +91,15 @@ pub(crate) async fn show(
     let moves = alias_moves::section(&web, &model.name, &asked.at).await;
     let address = web.links.model(&model.name);
     let forms = Forms { ticket: &ticket, address: &address };
+    let releases = Releases {
+        web: &web,
+        forms,
+        model: &model.name,
+        services: &services.services,
+        candidate: candidate.as_ref(),
+        requests: &requests,
+        now,
+    };
     let state = html! {
         (standing.sentence(&web))
         @if !records.windows.is_empty() {
@@ -112,6 +123,7 @@ pub(crate) async fn show(
         (live::part("state", &state))
         @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { (markdown::description(text)) }
         @if !tags.is_empty() { p { @for tag in tags { span.badge.plain { (format::short(&tag.key, 40)) ": " (format::short(&tag.value, 60)) } } } }
+        (live::part("release", &releases.section()))
         (live::part("history", &history))
         (snippets::section(&use_uri(&model), file.as_ref()))
         (actions::of_model(forms, &model))

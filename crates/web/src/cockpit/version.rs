@@ -11,6 +11,7 @@ use trainyard_signature::contract;
 use trainyard_signature::model::MlModel;
 
 use super::actions::{self, Beside};
+use super::release::{Candidate, Releases};
 use super::snippets;
 use super::standing::PRODUCTION;
 use super::versions::{aliases, has_stage, verdict};
@@ -18,9 +19,10 @@ use crate::error::Result;
 use crate::form::Forms;
 use crate::page::{self, Section};
 use crate::pagination::Asked;
+use crate::services::{Service, read_of};
 use crate::site::Web;
 use crate::ticket::Ticket;
-use crate::{format, lineage, markdown, signature};
+use crate::{format, lineage, live, markdown, signature};
 
 /// What the tags of the gate and of its rules begin with.
 const GATE: &str = "trainyard.gate";
@@ -37,11 +39,25 @@ pub(crate) async fn show(
     let model = web.tracking.registered_models.get(&name).await?;
     let root = web.tracking.model_versions.download_uri(id).await?;
     let file = signature::read(&web.tracking, &root).await;
-    let beside = beside(&web, &model, &found, &file).await;
+    let now = chrono::Utc::now().timestamp_millis();
+    let services = read_of(&web, &model).await.services;
+    let beside = beside(&web, &model, &found, &file, &services, now).await;
+    let requests = actions::open_requests(&web, &name).await;
     let data = lineage::learned_from(&web, found.run_id.as_deref()).await;
     let mut tags: Vec<Tag> = found.tags.clone();
     tags.sort_by(|left, right| left.key.cmp(&right.key));
     let forms = Forms { ticket: &ticket, address: &address };
+    let compared = beside.as_ref().map(|beside| beside.production.clone());
+    let candidate = Candidate::new(found.clone(), beside);
+    let releases = Releases {
+        web: &web,
+        forms,
+        model: &name,
+        services: &services,
+        candidate: Some(&candidate),
+        requests: &requests,
+        now,
+    };
     let uri = ModelUri::Version { name: name.clone(), version: found.version.clone() }.to_string();
     let body = html! {
         h1 {
@@ -51,8 +67,8 @@ pub(crate) async fn show(
             (verdict(&found))
         }
         @if let Some(text) = found.description.as_deref().filter(|text| !text.is_empty()) { (markdown::description(text)) }
-        @if let Some(beside) = &beside {
-            p { a href=(web.links.versions_diff(&name, &beside.production, &found.version)) { "Compare with version " (beside.production) ", which is in production" } }
+        @if let Some(production) = &compared {
+            p { a href=(web.links.versions_diff(&name, production, &found.version)) { "Compare with version " (production) ", which is in production" } }
         }
         (gate(&tags))
         div.columns {
@@ -65,7 +81,8 @@ pub(crate) async fn show(
             }
             section { h2 { "Signature" } (signature::show(&file)) }
         }
-        (actions::of_version(forms, &model, &found, beside.as_ref()))
+        (live::part("release", &releases.section()))
+        (actions::of_version(forms, &model, &found))
         (snippets::section(&uri, Some(&file)))
     };
     let trail = [(web.links.models(), "Models".to_owned()), (web.links.model(&name), name.clone())];
@@ -74,22 +91,28 @@ pub(crate) async fn show(
     Ok(page::respond(StatusCode::OK, &page))
 }
 
-/// What the version would change for clients of production; none where it is production, or either cannot be read.
+/// What the version would change for clients of what serves, where a host says that, else of production; none where it is
+/// that itself, or either cannot be read.
 async fn beside(
     web: &Web,
     model: &RegisteredModel,
     version: &ModelVersion,
     file: &StoreResult<MlModel>,
+    services: &[Service],
+    now: i64,
 ) -> Option<Beside> {
-    let alias = model.aliases.iter().find(|alias| alias.alias == PRODUCTION)?;
+    let listening = services.iter().find(|service| service.takes_releases(now));
+    let serves = listening.and_then(|service| service.record.serves.clone());
+    let alias = model.aliases.iter().find(|alias| alias.alias == PRODUCTION);
+    let production = serves.or_else(|| alias.map(|alias| alias.version.clone()))?;
     let after = file.as_ref().ok()?;
-    if alias.version == version.version {
+    if production == version.version {
         return None;
     }
-    let id = VersionId { name: &model.name, version: &alias.version };
+    let id = VersionId { name: &model.name, version: &production };
     let before = signature::of_version(&web.tracking, id).await.ok()?;
     let contract = contract::compare(before.signature.as_ref(), after.signature.as_ref());
-    Some(Beside { production: alias.version.clone(), contract })
+    Some(Beside { production, contract })
 }
 
 /// What each rule of the gate said.

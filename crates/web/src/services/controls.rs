@@ -41,7 +41,7 @@ pub(super) fn section(service: &Service, who: Option<&str>, forms: Forms<'_>, no
             p.soft { "Its host does not listen to this page: " code { "trainyard up" } " of this version does, while it is heard of." }
         }
         p { "On its host, in the folder of the project:" }
-        (page::code("trainyard deploy pause\ntrainyard deploy maintenance --message \"back at 10\"\ntrainyard deploy resume\ntrainyard deploy rollback\ntrainyard deploy status --watch\ntrainyard deploy logs -f"))
+        (page::code("trainyard deploy pause\ntrainyard deploy maintenance --message \"back at 10\"\ntrainyard deploy resume\ntrainyard deploy status --watch\ntrainyard deploy logs -f"))
     }
 }
 

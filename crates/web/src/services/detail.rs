@@ -12,7 +12,7 @@ use super::controls;
 use super::list::numbers;
 use super::recorded::Service;
 use super::sentence::sentence;
-use crate::cockpit::{Health, table_of_releases};
+use crate::cockpit::{Health, Releases, table_of_releases};
 use crate::form::Forms;
 use crate::links::query;
 use crate::site::Web;
@@ -24,6 +24,8 @@ pub(super) struct Shown<'a> {
     pub(super) service: &'a Service,
     /// The last ones of its model.
     pub(super) releases: &'a [Run],
+    /// What can be released, and to what it can go back.
+    pub(super) releasing: Releases<'a>,
     pub(super) span: Span,
     /// Who asked something of it last.
     pub(super) who: Option<&'a str>,
@@ -34,7 +36,7 @@ pub(super) struct Shown<'a> {
 impl Shown<'_> {
     /// All of it but its name.
     pub(super) fn sections(&self, web: &Web) -> Markup {
-        let Self { service, releases, span, who, forms, now } = *self;
+        let Self { service, releases, releasing, span, who, forms, now } = *self;
         let record = &service.record;
         if !service.is_vouched {
             return self.unvouched(web);
@@ -43,6 +45,7 @@ impl Shown<'_> {
             p.standing { (service.health(now).dot()) (sentence(service, now)) }
             (self.facts(web))
             (progress(record))
+            (releasing.section())
             h2 #traffic { "Traffic" }
             (self.spans(web))
             (charts::both(&service.history(), span, &release_marks::of(releases), now))

@@ -12,7 +12,7 @@ mod recorded;
 mod sentence;
 mod show;
 
-pub(crate) use change::change;
-pub(crate) use recorded::{OfModel, read_of};
-pub(crate) use sentence::in_a_cockpit;
+pub(crate) use change::{asked_of_model, change};
+pub(crate) use recorded::{OfModel, Service, read_of};
+pub(crate) use sentence::{in_a_cockpit, serving_in_short, why_not};
 pub(crate) use show::{list, show};

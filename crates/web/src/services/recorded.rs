@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use futures::stream::{self, StreamExt as _};
 use trainyard_base::service::{
-    GatewayMode, History, SILENT_AFTER_MS, ServiceRecord, ServiceState, ServiceWish, Teller,
-    Traffic, vouched_run, voucher_tag, wish_tag,
+    GatewayMode, History, InstanceRole, ReleaseState, ReleaseWish, SILENT_AFTER_MS, ServiceRecord,
+    ServiceState, ServiceWish, Teller, Traffic, release_wish_tag, vouched_run, voucher_tag,
+    wish_tag,
 };
 use trainyard_base::words::{
     SERVICE_EXPERIMENTS, model_of_service_experiment, service_experiment, tags,
@@ -49,6 +50,8 @@ pub(crate) struct Service {
     pub(crate) is_vouched: bool,
     /// What was asked of it last.
     pub(crate) wish: Option<ServiceWish>,
+    /// The release that was asked of it last.
+    pub(crate) release: Option<ReleaseWish>,
     tags: Vec<Tag>,
 }
 
@@ -92,6 +95,7 @@ impl Service {
             record,
             is_vouched: Tag::find(said, &voucher_tag(&run_id)).is_some(),
             wish: Tag::find(said, &wish_tag(&run_id)).and_then(ServiceWish::read),
+            release: Tag::find(said, &release_wish_tag(&run_id)).and_then(ReleaseWish::read),
             run_id,
             tags: run.data.tags,
         })
@@ -106,7 +110,7 @@ impl Service {
     }
 
     /// Whether it was told of lately, so that what is told is how it is.
-    pub(super) fn is_heard(&self, now: i64) -> bool {
+    pub(crate) fn is_heard(&self, now: i64) -> bool {
         self.heard(now) == Heard::Lately
     }
 
@@ -139,6 +143,33 @@ impl Service {
     /// Whether its host does what is asked of it here.
     pub(super) fn takes_wishes(&self, now: i64) -> bool {
         self.is_vouched && self.record.takes_wishes && self.is_heard(now)
+    }
+
+    /// Whether its host does the releases that are asked for here.
+    pub(crate) fn takes_releases(&self, now: i64) -> bool {
+        self.takes_wishes(now) && self.record.takes_releases
+    }
+
+    /// Whether a release that was asked for is not through: another one is not taken meanwhile.
+    pub(crate) fn is_releasing(&self, now: i64) -> bool {
+        let answer = self.record.release.as_ref();
+        let is_doing = answer.is_some_and(|answer| answer.state == ReleaseState::Doing);
+        let is_answered = |wish: &ReleaseWish| answer.is_some_and(|answer| answer.id == wish.id);
+        let waits = |wish: &ReleaseWish| !is_answered(wish) && !wish.is_untimely(now);
+        is_doing || self.release.as_ref().is_some_and(waits)
+    }
+
+    /// The versions that users have, as far as its host says, or are about to get.
+    pub(crate) fn beside(&self) -> Vec<&str> {
+        let record = &self.record;
+        let mut versions: Vec<&str> = record.serves.as_deref().into_iter().collect();
+        versions.extend(record.candidate.as_ref().map(|candidate| candidate.version.as_str()));
+        let current = record.instances.iter().filter(|one| one.role == InstanceRole::Current);
+        versions.extend(current.map(|one| one.version.as_str()));
+        versions.retain(|version| !version.is_empty());
+        versions.sort_unstable();
+        versions.dedup();
+        versions
     }
 
     /// What whoever keeps it up said last.
@@ -298,6 +329,7 @@ pub(super) mod tests {
             run_id: "r".to_owned(),
             record,
             is_vouched: true,
+            release: None,
             wish: None,
             tags: Vec::new(),
         }

@@ -153,6 +153,31 @@ fn other_versions(service: &Service, production: &str, now: i64) -> Option<Strin
         .then(|| format!("version {}", versions.join(", ")))
 }
 
+/// Why releases cannot be asked of its host here.
+pub(crate) fn why_not(service: &Service, now: i64) -> String {
+    let record = &service.record;
+    if !service.is_vouched {
+        return "the model does not vouch for its record".to_owned();
+    }
+    if !service.is_heard(now) {
+        return format!("it was last heard of {}", format::ago(record.at_ms, now));
+    }
+    if record.by != Teller::Up {
+        return "`trainyard up` does not keep it up".to_owned();
+    }
+    if record.takes_wishes && record.serves.is_some() {
+        return "`releases_from_pages` is false under [deploy] of its project".to_owned();
+    }
+    "its `trainyard up` is of an earlier version".to_owned()
+}
+
+/// What it serves and with how much, for whoever is about to change that.
+pub(crate) fn serving_in_short(service: &Service, now: i64) -> String {
+    let serves = service.record.serves.as_deref();
+    let what = serves.map_or("no version".to_owned(), |serves| format!("version {serves}"));
+    format!("{what}, {}", in_short(service, now))
+}
+
 fn in_short(service: &Service, now: i64) -> String {
     let record = &service.record;
     if !service.is_vouched {

@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use futures::future::join;
+use futures::future::join3;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use super::controls;
 use super::detail::Shown;
 use super::list::table;
 use super::recorded::{Service, read_all, read_one};
-use crate::cockpit::Records;
+use crate::cockpit::{Candidate, Records, Releases, open_requests};
 use crate::error::Result;
 use crate::form::Forms;
 use crate::live;
@@ -77,14 +77,31 @@ async fn sections(
     now: i64,
 ) -> Markup {
     let releases = Records::last_releases(web, &service.model, RELEASES_MAX);
-    let (releases, who) = join(releases, controls::who(web, service)).await;
+    let who = controls::who(web, service);
+    let (releases, who, requests) = join3(releases, who, open_requests(web, &service.model)).await;
+    let only = std::slice::from_ref(service);
+    let candidate = match web.tracking.registered_models.get(&service.model).await {
+        Ok(model) => Candidate::next(web, &model, only, now).await,
+        Err(_not_for_them) => None,
+    };
     let address = web.links.service(&service.run_id);
+    let forms = Forms { ticket, address: &address };
+    let releasing = Releases {
+        web,
+        forms,
+        model: &service.model,
+        services: only,
+        candidate: candidate.as_ref(),
+        requests: &requests,
+        now,
+    };
     Shown {
         service,
         releases: &releases,
+        releasing,
         span: Span::of(&asked.span),
         who: who.as_deref(),
-        forms: Forms { ticket, address: &address },
+        forms,
         now,
     }
     .sections(web)

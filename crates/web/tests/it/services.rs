@@ -4,15 +4,17 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use trainyard_base::service::{
     CandidateRecord, CopiesRecord, GatewayMode, History, InstanceRecord, InstanceRole,
-    ServiceRecord, ServiceState, ServiceWish, Teller, Traffic, WishAnswer, voucher_tag, wish_tag,
+    ReleaseAnswer, ReleaseKind, ReleaseState, ReleaseWish, ServiceRecord, ServiceState,
+    ServiceWish, Teller, Traffic, WishAnswer, release_wish_tag, voucher_tag, wish_tag,
 };
 use trainyard_base::words::model_of_service_experiment;
 use trainyard_mlflow::LogBatch;
 use trainyard_mlflow::entities::{RunStatus, Tag};
 use trainyard_tracking::server::{ServerOptions, app};
+use trainyard_tracking::{Governance, OpenOptions};
 use trainyard_web::Beside;
 
-use crate::changes::{ADA, Browser, READER, access, led_to};
+use crate::changes::{ADA, BOB, Browser, PASSWORD, READER, access, led_to};
 use crate::cockpit::{recorded, run};
 use crate::site::{NASTY, Page, Site, send};
 
@@ -474,4 +476,184 @@ async fn a_service_is_closed_from_its_page_by_whoever_may_change_the_model() {
     let silent = ada.get(&address).await;
     holds(&silent, &["does not listen to this page", "trainyard deploy maintenance"]);
     assert!(!silent.text.contains("Close for maintenance"), "{}", silent.text);
+}
+
+/// A host of version 1 that does what is asked of it.
+fn obeying(at_ms: i64) -> ServiceRecord {
+    ServiceRecord {
+        takes_wishes: true,
+        takes_releases: true,
+        serves: Some("1".to_owned()),
+        candidate: None,
+        copies: None,
+        ..record(at_ms)
+    }
+}
+
+#[tokio::test]
+async fn a_release_is_asked_by_whoever_may_move_production_and_with_the_approvals_of_others() {
+    let protected = vec!["Production".parse().unwrap()];
+    let governance = Governance { protected, ..Governance::default() };
+    let site = Site::with(OpenOptions { governance, ..OpenOptions::default() });
+    recorded(&site).await;
+    let run_id = service(&site, "/Iris_service", &obeying(now())).await;
+    let (control, _users) = Box::pin(access("READ")).await;
+    control.create_user("bob", Some(PASSWORD.to_owned()), true).await.unwrap();
+    let tracking = control.guard(site.tracking.clone());
+    let options =
+        ServerOptions { authorize: Some(control.authorize()), ..ServerOptions::default() };
+    let app = app(tracking.clone(), &options, trainyard_web::router(tracking)).unwrap();
+    let browser = |authorization| Browser::of(app.clone(), authorization);
+    let (mut reader, mut ada, mut bob) = (browser(READER), browser(ADA), browser(BOB));
+    let wish = async || {
+        let model = site.tracking.registered_models.get("Iris").await.unwrap();
+        Tag::find(&model.tags, &release_wish_tag(&run_id)).and_then(ReleaseWish::read)
+    };
+    let (model, version) = ("/models/Iris", "/models/Iris/versions/2");
+    let form = [
+        ("action", "release"),
+        ("service", run_id.as_str()),
+        ("version", "2"),
+        ("beside", "1"),
+        ("reason", "see https://ada:SECRET@host/x"),
+    ];
+    for address in [model, version, &format!("/services/{run_id}")] {
+        holds(
+            &reader.get(address).await,
+            &["Release version 2", "puts it through the gate first", "The gate refused it"],
+        );
+        let refused = reader.submit(address, &form).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+        // It takes what the alias takes, and is asked for with the first try.
+        let refused = ada.submit(address, &form).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+        assert!(refused.text.contains("Production of Iris is protected"), "{}", refused.text);
+    }
+    // By the API, too, whatever somebody writes into the tag.
+    let forged = ReleaseWish {
+        id: "forged".to_owned(),
+        what: ReleaseKind::Release,
+        version: "2".to_owned(),
+        beside: vec!["1".to_owned()],
+        reason: String::new(),
+        by: "bob".to_owned(),
+        at_ms: now(),
+    };
+    let set_tag = async |authorization: &str| {
+        let body = serde_json::json!({
+            "name": "Iris", "key": release_wish_tag(&run_id), "value": forged.tag(),
+        });
+        let request = Request::post("/api/2.0/mlflow/registered-models/set-tag")
+            .header("host", "localhost:5000")
+            .header("authorization", authorization)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        send(app.clone(), request).await
+    };
+    for authorization in [READER, ADA] {
+        let refused = set_tag(authorization).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    }
+    assert_eq!(wish().await, None);
+    let approval =
+        [("action", "approve"), ("alias", "Production"), ("version", "2"), ("reason", "")];
+    assert_eq!(ada.submit(model, &approval).await.status, StatusCode::FORBIDDEN);
+    led_to(&bob.submit(model, &approval).await);
+    holds(&ada.get(version).await, &["1 of 1 approvals, bob"]);
+    // Who approved may not have it released as well.
+    assert_eq!(bob.submit(version, &form).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(set_tag(BOB).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(led_to(&ada.submit(version, &form).await), format!("{version}#release"));
+    let asked = wish().await.unwrap();
+    assert_eq!((asked.by.as_str(), asked.version.as_str()), ("ada", "2"));
+    assert_eq!(
+        (asked.beside, asked.reason.as_str()),
+        (vec!["1".to_owned()], "see https://***@host/x")
+    );
+    let page = ada.get(version).await;
+    holds(&page, &["The release of version 2 was asked by ada", "waiting for its host"]);
+    assert!(!page.text.contains("Release version 2"), "{}", page.text);
+    // Another one waits until that is through.
+    let second = ada.submit(model, &form).await;
+    assert_eq!(second.status, StatusCode::BAD_REQUEST, "{}", second.text);
+    assert!(second.text.contains("another one was asked for"), "{}", second.text);
+    // What somebody says they are is not what is kept.
+    assert_eq!(set_tag(ADA).await.status, StatusCode::OK);
+    assert_eq!(wish().await.unwrap().by, "ada");
+}
+
+#[tokio::test]
+async fn a_release_is_shown_from_the_question_to_its_end() {
+    let site = Site::empty();
+    recorded(&site).await;
+    let mut host = obeying(now());
+    let run_id = service(&site, "/Iris_service", &host).await;
+    let mut browser = Browser::of(site.router(), ADA);
+    let (model, other) = ("/models/Iris", "/models/Other");
+    site.tracking.registered_models.create("Other", &[], None).await.unwrap();
+    holds(&browser.get(model).await, &["nothing to roll back to", "version 1, 1 of 2 instances"]);
+    let ask = async |browser: &mut Browser, address: &str, action: &str, version: &str| {
+        let fields =
+            [("action", action), ("service", &*run_id), ("version", version), ("beside", "1")];
+        browser.submit(address, &fields).await
+    };
+    for (address, action, version, told) in [
+        (model, "release", "9", "not found"),
+        (model, "release", "2; rm", "is no version"),
+        (model, "release", "", "version"),
+        (other, "release", "2", "this is no service of Other"),
+    ] {
+        let page = ask(&mut browser, address, action, version).await;
+        assert!(page.status.is_client_error(), "{}", page.text);
+        assert!(page.text.contains(told), "{told}: {}", page.text);
+    }
+    host.returns_to = Some("1".to_owned());
+    host.serves = Some("2".to_owned());
+    tell(&site, &run_id, &host).await;
+    holds(&browser.get(model).await, &["Roll back to version 1", "is not judged again"]);
+    led_to(&ask(&mut browser, model, "rollback", "1").await);
+    let tags = site.tracking.registered_models.get("Iris").await.unwrap().tags;
+    let wish = Tag::find(&tags, &release_wish_tag(&run_id)).and_then(ReleaseWish::read).unwrap();
+    assert_eq!(wish.what, ReleaseKind::Rollback);
+    let taken = wish.taken(now());
+    for (state, told) in [
+        (ReleaseState::Doing, "goes on: health: loading &lt;b&gt;"),
+        (ReleaseState::Done, ">done</span>"),
+        (ReleaseState::Refused, "was refused: health"),
+        (ReleaseState::Failed, "failed, and users have what they had"),
+        (ReleaseState::Unknown, "it is not known whether it was done"),
+    ] {
+        let said = "health: loading <b>".to_owned();
+        host.release = Some(ReleaseAnswer { state, said, ..taken.clone() });
+        tell(&site, &run_id, &host).await;
+        for address in [model, "/models/Iris/versions/1", &format!("/services/{run_id}")] {
+            let page = browser.get(address).await;
+            holds(&page, &[told, "The way back to version 1"]);
+            let has_buttons = page.text.contains("Roll back to version 1");
+            assert_eq!(has_buttons, state != ReleaseState::Doing, "{state:?}: {}", page.text);
+        }
+    }
+    // Whom nobody hears, who does not want to, and whom the model does not know, gets nothing to do.
+    host.release = None;
+    let mut silent = host.clone();
+    silent.at_ms = now() - 10 * MINUTE;
+    let mut unwilling = host.clone();
+    unwilling.takes_releases = false;
+    for (record, told) in
+        [(silent, "it was last heard of"), (unwilling, "`releases_from_pages` is false")]
+    {
+        tell(&site, &run_id, &record).await;
+        let page = browser.get("/models/Iris/versions/1").await;
+        holds(&page, &["There is no button", told, "trainyard deploy --version 1"]);
+        assert!(!page.text.contains("Roll back to version"), "{}", page.text);
+        let refused = ask(&mut browser, model, "rollback", "1").await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+        assert!(refused.text.contains(told), "{}", refused.text);
+    }
+    let forged = forged(&site, "/Iris_service", &host).await;
+    let fields = [("action", "rollback"), ("service", &*forged), ("version", "1"), ("beside", "2")];
+    let refused = browser.submit(model, &fields).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    assert!(refused.text.contains("does not vouch"), "{}", refused.text);
 }

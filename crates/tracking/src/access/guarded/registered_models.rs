@@ -1,6 +1,7 @@
 //! Registered models and prompts, for those who may, and aliases for those to whom they were given.
 
 use async_trait::async_trait;
+use trainyard_base::service::ReleaseWish;
 use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
 use trainyard_mlflow::{
     AliasId, Error, ErrorCode, Page, RegisteredModels, Result, SearchRegisteredModels, VersionId,
@@ -198,6 +199,11 @@ impl RegisteredModels for Guarded {
     async fn set_tag(&self, name: &str, tag: Tag) -> Result<()> {
         let family = self.model(name, Action::Update).await?;
         self.stays(family, family.with_tag(&tag.key, Some(&tag.value)))?;
+        // The alias moves by the account of whoever does what is asked for.
+        let asked = ReleaseWish::of_tag(&tag.key, &tag.value).and_then(|wish| wish.what.alias());
+        if let Some(alias) = asked {
+            self.alias(name, alias, Action::Update).await?;
+        }
         self.inner.registered_models.set_tag(name, tag).await
     }
 

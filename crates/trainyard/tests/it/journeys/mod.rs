@@ -2,6 +2,7 @@
 //! and without scripts, on a large screen and a small one, with a mouse and with a keyboard alone; and nobody is kept out.
 
 mod barriers;
+mod released;
 mod site;
 mod walked;
 
