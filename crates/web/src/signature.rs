@@ -4,11 +4,15 @@ use std::path::Path;
 
 use futures::StreamExt as _;
 use maud::{Markup, html};
+use serde_json::Value;
 use trainyard_mlflow::{Error, Result, Tracking, VersionId};
 use trainyard_signature::model::{MlModel, Schema};
 
 /// Largest `MLmodel` that is read for a page.
 const BYTES_MAX: usize = 4 << 20;
+/// Largest example that is read, and longest row of one that is shown.
+const EXAMPLE_BYTES_MAX: usize = 256 << 10;
+const EXAMPLE_SHOWN: usize = 4 << 10;
 /// Columns that are shown.
 const COLUMNS_SHOWN: usize = 200;
 
@@ -31,6 +35,32 @@ pub(crate) async fn read(tracking: &Tracking, root_uri: &str) -> Result<MlModel>
     // What is wrong in the file is the reader's business; the path in the message is the file's name alone.
     MlModel::parse(&String::from_utf8_lossy(&bytes), Path::new("MLmodel"))
         .map_err(|error| Error::invalid(error.to_string()))
+}
+
+/// One row of a model's example, as the body of a request; none where there is none, or it is long.
+pub(crate) async fn example(tracking: &Tracking, root_uri: &str, model: &MlModel) -> Option<Value> {
+    let path = model.saved_input_example_info.as_ref()?.serving_input_path.as_deref()?;
+    let mut body = tracking.artifacts.download(root_uri, path).await.ok()?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk.ok()?);
+        if bytes.len() > EXAMPLE_BYTES_MAX {
+            return None;
+        }
+    }
+    let mut example: Value = serde_json::from_slice(&bytes).ok()?;
+    for rows in [
+        "/dataframe_split/data",
+        "/dataframe_split/index",
+        "/dataframe_records",
+        "/inputs",
+        "/instances",
+    ] {
+        if let Some(Value::Array(rows)) = example.pointer_mut(rows) {
+            rows.truncate(1);
+        }
+    }
+    (example.to_string().len() <= EXAMPLE_SHOWN).then_some(example)
 }
 
 /// Flavors and signature; a file that cannot be read is told, not hidden.

@@ -4,7 +4,8 @@
 //! (`release.rs`).
 
 use maud::{Markup, html};
-use trainyard_mlflow::entities::{ApprovalRequest, ModelVersion, RegisteredModel};
+use trainyard_base::words::tags;
+use trainyard_mlflow::entities::{ApprovalRequest, ModelVersion, RegisteredModel, Tag};
 use trainyard_signature::contract::{Contract, Effect};
 
 use super::standing::PRODUCTION;
@@ -93,19 +94,29 @@ pub(super) struct Beside {
     pub(super) contract: Contract,
 }
 
+/// Whether the gate, or who decides in its place, refused a version.
+pub(super) fn is_refused(version: &ModelVersion) -> bool {
+    let tag = |key: &str| Tag::find(&version.tags, key);
+    tag(tags::GATE) == Some("failed") || tag(tags::STATE) == Some("refused")
+}
+
 /// What to do with a version.
 pub(super) fn of_version(
     forms: Forms<'_>,
     model: &RegisteredModel,
     version: &ModelVersion,
 ) -> Markup {
+    let is_refused = is_refused(version);
     let alias = html! {
         label { "Alias " input type="text" name="alias" list="aliases" required; }
         datalist id="aliases" {
             @for known in ["Staging", PRODUCTION] { option value=(known) {} }
             @for alias in &model.aliases { option value=(alias.alias) {} }
         }
-        button { "Point it at version " (version.version) }
+        @if is_refused {
+            label { input type="checkbox" name="refused" value="known" required; " The gate refused it: all the same" }
+            button.danger { "Point it at version " (version.version) }
+        } @else { button { "Point it at version " (version.version) } }
     };
     let ask = html! {
         label { "Alias " input type="text" name="alias" value=(PRODUCTION) required; }

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use trainyard_mlflow::entities::Tag;
 use trainyard_mlflow::{AliasId, AliasMove, VersionId};
 
+use super::actions;
 use crate::error::Result;
 use crate::posted::{Posted, done, unknown};
 use crate::services::asked_of_model;
@@ -71,7 +72,16 @@ pub(crate) async fn change_version(
             versions.set_tag(id, Tag::new(form.need("key")?, form.text("value"))).await?;
         }
         "untag" => versions.delete_tag(id, form.need("key")?).await?,
-        "alias" => web.tracking.registered_models.set_alias(id, form.need("alias")?).await?,
+        "alias" => {
+            // The gate may have refused it since the page was made.
+            if form.text("refused").is_empty() && actions::is_refused(&versions.get(id).await?) {
+                let told = format!(
+                    "the gate refused version {version}: nothing was moved; tick that you know it"
+                );
+                return Err(trainyard_mlflow::Error::invalid(told).into());
+            }
+            web.tracking.registered_models.set_alias(id, form.need("alias")?).await?;
+        }
         "ask" => {
             let wanted = wanted(&name, &version, &form)?;
             web.tracking.approvals.request(wanted, form.text("reason").trim()).await?;

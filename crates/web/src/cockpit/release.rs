@@ -237,9 +237,18 @@ impl Releases<'_> {
                 }
             }
             p { "In the project's folder, where it is deployed:" }
-            (page::code(&format!(
-                "trainyard promote --version {number}\ntrainyard deploy --version {number}\ntrainyard deploy rollback"
-            )))
+            @match self.candidate.map(|candidate| &candidate.version) {
+                Some(version) if actions::is_refused(version) => {
+                    p.soft { "Judge it again, with what the gate asks for now:" }
+                    (page::code(&format!("trainyard promote --version {number}")))
+                }
+                _ => {
+                    p.soft { "Release it; the gate judges it first if it has not:" }
+                    (page::code(&format!("trainyard deploy --version {number}")))
+                }
+            }
+            p.soft { "Go back to the version before:" }
+            (page::code("trainyard deploy rollback"))
         }
     }
 }
@@ -261,7 +270,7 @@ fn judged(version: &ModelVersion) -> Markup {
             span.badge.good { "approved" } " The gate let it pass"
             @if let Some(by) = tag("trainyard.state.by").filter(|by| !by.is_empty()) { ", asked by " (format::short(by, NAME_SHOWN)) }
             "."
-        } @else if tag(tags::GATE) == Some("failed") || tag(tags::STATE) == Some("refused") {
+        } @else if actions::is_refused(version) {
             span.badge.bad { "refused" } " The gate refused it"
             @if tag(tags::STATE) == Some("refused") { @if let Some(why) = why { ": " (why) } }
             ". " (anew)

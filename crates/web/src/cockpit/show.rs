@@ -6,16 +6,19 @@ use axum::http::StatusCode;
 use futures::future::join4;
 use maud::html;
 use serde::Deserialize;
+use serde_json::Value;
 use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, RegistryAt, Tag};
 use trainyard_mlflow::uri::ModelUri;
-use trainyard_mlflow::{SearchModelVersions, VersionId};
+use trainyard_mlflow::{Result as StoreResult, SearchModelVersions, VersionId};
+use trainyard_signature::model::MlModel;
 
 use super::actions;
 use super::records::Records;
 use super::release::{Candidate, Releases};
+use super::snippets::Use;
 use super::standing::{PRODUCTION, Standing};
+use super::timeline;
 use super::versions::{self, PAGE_SIZE, Shown};
-use super::{snippets, timeline};
 use crate::error::Result;
 use crate::form::Forms;
 use crate::grammar::equals;
@@ -83,10 +86,16 @@ pub(crate) async fn show(
         asked: &asked.metrics,
         next: found.next_page_token.as_deref(),
     };
-    let file = match &production {
-        Some(version) => Some(signature::of_version(&web.tracking, version.id()).await),
-        None => None,
+    let (file, example) = match &production {
+        Some(version) => {
+            let file = signature::of_version(&web.tracking, version.id()).await;
+            let example = example(&web, version, &file).await;
+            (Some(file), example)
+        }
+        None => (None, None),
     };
+    let uri = use_uri(&model);
+    let used = Use { uri: &uri, file: file.as_ref(), example, services: &services.services, now };
     let timeline = timeline::section(&web, &model.name, &found.items, &records).await;
     let moves = alias_moves::section(&web, &model.name, &asked.at).await;
     let address = web.links.model(&model.name);
@@ -115,9 +124,9 @@ pub(crate) async fn show(
         (timeline)
         (moves)
     };
-    // What hosts and pages tell each other is shown where services are.
+    // What Trainyard writes down is told by what is shown of it.
     let mut tags: Vec<&Tag> = model.tags.iter().collect();
-    tags.retain(|tag| !tag.key.starts_with("trainyard.service."));
+    tags.retain(|tag| !tag.key.starts_with("trainyard."));
     let body = html! {
         h1 { (model.name) }
         (live::part("state", &state))
@@ -125,7 +134,7 @@ pub(crate) async fn show(
         @if !tags.is_empty() { p { @for tag in tags { span.badge.plain { (format::short(&tag.key, 40)) ": " (format::short(&tag.value, 60)) } } } }
         (live::part("release", &releases.section()))
         (live::part("history", &history))
-        (snippets::section(&use_uri(&model), file.as_ref()))
+        (used.section())
         (actions::of_model(forms, &model))
     };
     let trail = [(web.links.models(), "Models".to_owned())];
@@ -151,6 +160,12 @@ pub(crate) async fn production(
             None
         }
     }
+}
+
+/// A row of a version's example; none if there is none that can be shown.
+async fn example(web: &Web, version: &ModelVersion, file: &StoreResult<MlModel>) -> Option<Value> {
+    let root = web.tracking.model_versions.download_uri(version.id()).await.ok()?;
+    signature::example(&web.tracking, &root, file.as_ref().ok()?).await
 }
 
 /// The address that a user of the model most likely wants.

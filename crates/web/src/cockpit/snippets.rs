@@ -5,24 +5,55 @@ use serde_json::{Map, Value, json};
 use trainyard_mlflow::Result as StoreResult;
 use trainyard_signature::model::{DataType, MlModel, Schema};
 
-use crate::page;
+use crate::services::Service;
+use crate::{format, page};
 
 /// Columns of the example request.
 const COLUMNS_SHOWN: usize = 50;
+/// Characters that are shown of a host's name.
+const HOST_SHOWN: usize = 60;
 
-/// The section "Use it" of the model that `uri` names.
-pub(super) fn section(uri: &str, file: Option<&StoreResult<MlModel>>) -> Markup {
-    let inputs = file.and_then(|file| file.as_ref().ok()?.signature.as_ref()?.inputs.as_ref());
-    html! {
-        h2 { "Use it" }
-        p { "In Python:" }
-        (page::code(&format!("mlflow.pyfunc.load_model({})", page::python(uri))))
-        p { "Behind an address, and called:" }
-        (page::code(&format!(
-            "trainyard serve --model-uri {}\ncurl http://127.0.0.1:8080/invocations -H 'Content-Type: application/json' -d {}",
-            shell(uri),
-            shell(&request(inputs).to_string()),
-        )))
+/// How a model is used.
+pub(super) struct Use<'a> {
+    pub(super) uri: &'a str,
+    pub(super) file: Option<&'a StoreResult<MlModel>>,
+    /// A row of its own example.
+    pub(super) example: Option<Value>,
+    /// Those of the model that whoever looks may see.
+    pub(super) services: &'a [Service],
+    pub(super) now: i64,
+}
+
+impl Use<'_> {
+    /// The section "Use it".
+    pub(super) fn section(&self) -> Markup {
+        let file = self.file.and_then(|file| file.as_ref().ok());
+        let inputs = file.and_then(|file| file.signature.as_ref()?.inputs.as_ref());
+        let row = self.example.clone().unwrap_or_else(|| request(inputs));
+        let call = |url: &str| {
+            let body = shell(&row.to_string());
+            page::code(&format!(
+                "curl {} -H 'Content-Type: application/json' -d {body}",
+                shell(&format!("{}/invocations", url.trim_end_matches('/'))),
+            ))
+        };
+        // A record that nobody vouches for may lead anywhere.
+        let serving = self.services.iter().find(|one| one.is_vouched && one.is_heard(self.now));
+        let serving = serving.and_then(|one| Some((&one.record.host, one.record.url.as_deref()?)));
+        html! {
+            h2 { "Use it" }
+            p { "In Python:" }
+            (page::code(&format!("mlflow.pyfunc.load_model({})", page::python(self.uri))))
+            @if let Some((host, url)) = serving {
+                p { "Where it serves, on " (format::short(host, HOST_SHOWN)) ":" }
+                (call(url))
+            } @else {
+                p { "Behind an address, and called:" }
+                (page::code(&format!("trainyard serve --model-uri {}", shell(self.uri))))
+                (call("http://127.0.0.1:8080"))
+            }
+            @if self.example.is_none() { p.soft { "It has no example of its own: the values are of the right types, and of no meaning." } }
+        }
     }
 }
 

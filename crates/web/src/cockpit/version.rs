@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use maud::{Markup, html};
-use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
+use trainyard_mlflow::entities::{Metric, ModelVersion, RegisteredModel, Tag};
 use trainyard_mlflow::uri::{ModelUri, without_credentials};
 use trainyard_mlflow::{Result as StoreResult, VersionId};
 use trainyard_signature::contract;
@@ -12,9 +12,9 @@ use trainyard_signature::model::MlModel;
 
 use super::actions::{self, Beside};
 use super::release::{Candidate, Releases};
-use super::snippets;
+use super::snippets::Use;
 use super::standing::PRODUCTION;
-use super::versions::{aliases, has_stage, verdict};
+use super::versions::{aliases, has_stage, metrics_of, verdict};
 use crate::error::Result;
 use crate::form::Forms;
 use crate::page::{self, Section};
@@ -26,6 +26,10 @@ use crate::{format, lineage, live, markdown, signature};
 
 /// What the tags of the gate and of its rules begin with.
 const GATE: &str = "trainyard.gate";
+/// What the keys of tags begin with that people do not write.
+const OWN: &str = "trainyard.";
+/// Metrics that are shown.
+const METRICS_SHOWN: usize = 40;
 
 pub(crate) async fn show(
     State(web): State<Web>,
@@ -46,6 +50,10 @@ pub(crate) async fn show(
     let data = lineage::learned_from(&web, found.run_id.as_deref()).await;
     let mut tags: Vec<Tag> = found.tags.clone();
     tags.sort_by(|left, right| left.key.cmp(&right.key));
+    let (own, given): (Vec<Tag>, Vec<Tag>) =
+        tags.iter().cloned().partition(|tag| tag.key.starts_with(OWN));
+    let mut metrics = metrics_of(&web, &found).await;
+    metrics.sort_by(|left, right| left.key.cmp(&right.key));
     let forms = Forms { ticket: &ticket, address: &address };
     let compared = beside.as_ref().map(|beside| beside.production.clone());
     let candidate = Candidate::new(found.clone(), beside);
@@ -59,6 +67,11 @@ pub(crate) async fn show(
         now,
     };
     let uri = ModelUri::Version { name: name.clone(), version: found.version.clone() }.to_string();
+    let example = match &file {
+        Ok(model) => signature::example(&web.tracking, &root, model).await,
+        Err(_unread) => None,
+    };
+    let used = Use { uri: &uri, file: Some(&file), example, services: &[], now };
     let body = html! {
         h1 {
             (name) " " small { "version " (found.version) } " "
@@ -71,19 +84,32 @@ pub(crate) async fn show(
             p { a href=(web.links.versions_diff(&name, production, &found.version)) { "Compare with version " (production) ", which is in production" } }
         }
         (gate(&tags))
+        (live::part("release", &releases.section()))
+        (actions::of_version(forms, &model, &found))
         div.columns {
             section {
                 h2 { "About" }
                 (about(&web, &found, &root, &data))
                 h2 { "Tags " small { (tags.len()) } }
                 @if tags.is_empty() { p.soft { "None. The pipeline tags a version with its run, data digest, commit and gate results." } }
-                @else { (page::long_key_values(Asked::new(&address, query.as_deref()), "tags", &tags)) }
+                @if !given.is_empty() { (page::long_key_values(Asked::new(&address, query.as_deref()), "tags", &given)) }
+                @if !own.is_empty() {
+                    details.more {
+                        summary { "What the pipeline wrote down " small { (own.len()) } }
+                        (page::long_key_values(Asked::new(&address, query.as_deref()), "own", &own))
+                    }
+                }
             }
-            section { h2 { "Signature" } (signature::show(&file)) }
+            section {
+                @if !metrics.is_empty() {
+                    h2 { "Metrics " small { (metrics.len()) } }
+                    (measured(&metrics))
+                }
+                h2 { "Signature" }
+                (signature::show(&file))
+            }
         }
-        (live::part("release", &releases.section()))
-        (actions::of_version(forms, &model, &found))
-        (snippets::section(&uri, Some(&file)))
+        (used.section())
     };
     let trail = [(web.links.models(), "Models".to_owned()), (web.links.model(&name), name.clone())];
     let title = format!("{name} version {}", found.version);
@@ -113,6 +139,18 @@ async fn beside(
     let before = signature::of_version(&web.tracking, id).await.ok()?;
     let contract = contract::compare(before.signature.as_ref(), after.signature.as_ref());
     Some(Beside { production, contract })
+}
+
+/// The first of its metrics.
+fn measured(metrics: &[Metric]) -> Markup {
+    html! {
+        div.scroll { table.pairs { tbody {
+            @for metric in metrics.iter().take(METRICS_SHOWN) {
+                tr { th scope="row" { (format::short(&metric.key, 100)) } td.number { (format::number(metric.value)) } }
+            }
+        } } }
+        @if metrics.len() > METRICS_SHOWN { p.soft { "The first " (METRICS_SHOWN) ", by name; its run has all." } }
+    }
 }
 
 /// What each rule of the gate said.

@@ -193,6 +193,19 @@ async fn a_model_and_its_versions_are_changed_and_deleted() {
     assert_eq!(models.get_by_alias(staging).await.unwrap().version, "1");
 
     led_to(&browser.submit("/models/Iris", &[("action", "unalias"), ("alias", "Staging")]).await);
+    // What the gate refused is pointed at by who says that they know it.
+    let refused = Tag::new("trainyard.gate", "failed");
+    site.tracking.model_versions.set_tag(id, refused).await.unwrap();
+    let unknowing = [("action", "alias"), ("alias", "Live")];
+    let page = browser.submit(of_version, &unknowing).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(page.text.contains("the gate refused version 1"), "{}", page.text);
+    let live = AliasId { name: "Iris", alias: "Live" };
+    assert!(models.get_by_alias(live).await.is_err());
+    let knowing = [("action", "alias"), ("alias", "Live"), ("refused", "known")];
+    led_to(&browser.submit(of_version, &knowing).await);
+    assert_eq!(models.get_by_alias(live).await.unwrap().version, "1");
+    led_to(&browser.submit("/models/Iris", &[("action", "unalias"), ("alias", "Live")]).await);
     assert!(models.get_by_alias(staging).await.is_err());
     let wrong = [("action", "delete"), ("confirm", "iris")];
     assert_eq!(browser.submit("/models/Iris", &wrong).await.status, StatusCode::BAD_REQUEST);
