@@ -112,9 +112,14 @@ impl Releases<'_> {
     pub(crate) fn section(&self) -> Markup {
         let now = self.now;
         let listening = || self.services.iter().filter(|one| one.takes_releases(now));
+        // What serves everywhere is nobody's next version.
+        let is_next = |candidate: &&Candidate| {
+            let number = Some(candidate.version.version.as_str());
+            listening().any(|service| service.record.serves.as_deref() != number)
+        };
         html! {
             h2 #release { "Release and roll back" }
-            @if let Some(candidate) = self.candidate { @if listening().next().is_some() { (self.known(candidate)) } }
+            @if let Some(candidate) = self.candidate.filter(is_next) { (self.known(candidate)) }
             @for service in listening().take(SERVICES_MAX) { (self.of(service)) }
             @if listening().nth(SERVICES_MAX).is_some() {
                 p.soft { "There are more of its services; each has buttons on " a href=(self.web.links.services()) { "its own page" } "." }

@@ -613,6 +613,8 @@ async fn a_release_is_shown_from_the_question_to_its_end() {
     host.serves = Some("2".to_owned());
     tell(&site, &run_id, &host).await;
     holds(&browser.get(model).await, &["Roll back to version 1", "is not judged again"]);
+    let serving = browser.get("/models/Iris/versions/2").await.text;
+    assert!(!serving.contains("puts it through the gate first"), "{serving}");
     led_to(&ask(&mut browser, model, "rollback", "1").await);
     let tags = site.tracking.registered_models.get("Iris").await.unwrap().tags;
     let wish = Tag::find(&tags, &release_wish_tag(&run_id)).and_then(ReleaseWish::read).unwrap();
