@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use trainyard_base::service::{MINUTE_MS, Teller};
+use trainyard_base::service::{MINUTE_MS, ReleaseState, Teller};
 use trainyard_deploy::Error as DeployError;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::secrets::hide;
@@ -56,7 +56,9 @@ impl Minutely {
             Err(Error::Deploy(DeployError::NotDeployed { .. })) => return Ok(()),
             record => record?,
         };
-        if let (Some(step), Some(release)) = (self.news.step(), &mut record.release) {
+        if let (Some(step), Some(release)) = (self.news.step(), &mut record.release)
+            && release.state == ReleaseState::Doing
+        {
             release.said = step;
         }
         match open.await {

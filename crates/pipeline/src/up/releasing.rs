@@ -1,14 +1,16 @@
 //! Releases, rollbacks and judgements that are asked for on pages: by the same steps as the commands of this host, for
-//! whoever asked, one at a time.
+//! whoever asked, one at a time. Beside a release that goes on only the way back is taken, which ends it.
 //!
 //! Each is done at most once. It is written down before it is begun; where this process ends on the way, the next one looks
 //! at what became of the release, as its own files say it, and begins nothing again.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use trainyard_base::Advise as _;
 use trainyard_base::service::{
     ReleaseAnswer, ReleaseKind, ReleaseState, ReleaseWish, WISH_GOOD_FOR_MS, cut,
@@ -32,6 +34,9 @@ use crate::{Error, Project};
 
 /// Characters of what is said of one, which is part of a record.
 const SAID_CHARACTERS: usize = 800;
+
+/// How often it is looked whether it is a release's turn.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// Who is named where nobody has to say who they are.
 const NOBODY: &str = "somebody";
@@ -70,21 +75,23 @@ impl Releasing {
                 tracing::error!(%error, "a release that was asked for broke off");
             }
         }
-        if !self.doing.is_empty() {
-            return;
-        }
         // Where it is not known what was taken nothing is: what was asked before would be done again.
         let Ok(last) = last_asked_release(project) else { return };
-        if let Some(last) = &last
-            && last.state == ReleaseState::Doing
-        {
+        let doing = last.as_ref().filter(|last| last.state == ReleaseState::Doing);
+        if let (Some(last), true) = (doing, self.doing.is_empty()) {
             if let Some(ended) = broken_off(project, last).await {
                 self.doer.end(project, &ended);
             }
             return;
         }
         let Some(wish) = wish else { return };
-        if wish.id == self.taken || last.is_some_and(|last| last.id == wish.id) {
+        if wish.id == self.taken || last.as_ref().is_some_and(|last| last.id == wish.id) {
+            return;
+        }
+        // A release that goes on may be ended, for hours where users get the new version little by little.
+        let ends = wish.what == ReleaseKind::Rollback
+            && doing.is_some_and(|last| last.what == ReleaseKind::Release);
+        if !self.doing.is_empty() && !ends {
             return;
         }
         self.taken.clone_from(&wish.id);
@@ -124,7 +131,10 @@ impl Doer {
 
     /// Says how one ended.
     fn end(&self, project: &Project, answer: &ReleaseAnswer) {
-        if let Err(error) = keep_asked_release(project, answer) {
+        // Whoever ended it is what was taken last.
+        let is_last = last_asked_release(project)
+            .is_ok_and(|last| last.is_none_or(|last| last.id == answer.id));
+        if is_last && let Err(error) = keep_asked_release(project, answer) {
             tracing::warn!(error = error.message(), "how a release ended is not written down");
         }
         let how = match answer.state {
@@ -243,13 +253,9 @@ async fn check(
     if wish.what == ReleaseKind::Promote {
         return Ok(());
     }
-    let status = Box::pin(trainyard_deploy::status(&service(project))).await;
-    let mode = match &status {
-        Ok(ServiceStatus { gateway: Some(gateway), .. }) => Some(&gateway.mode),
-        Ok(_) | Err(DeployError::NotDeployed { .. }) => None,
-        Err(error) => return Err(error.to_string()),
-    };
-    match (mode, wish.what) {
+    let status = in_turn(project, wish).await?;
+    let gateway = status.as_ref().and_then(|status| status.gateway.as_ref());
+    match (gateway.map(|gateway| &gateway.mode), wish.what) {
         (None, _) => {
             return Err(
                 "the service does not run: it was stopped, or its gateway ended; `trainyard deploy` on its host \
@@ -282,6 +288,33 @@ async fn check(
         ));
     }
     Ok(())
+}
+
+/// The service as soon as nobody changes it, or at once where that is what is to end; none where nothing is deployed.
+async fn in_turn(project: &Project, wish: &ReleaseWish) -> Result<Option<ServiceStatus>, String> {
+    let service = service(project);
+    let start = Instant::now();
+    loop {
+        let status = match Box::pin(trainyard_deploy::status(&service)).await {
+            Ok(status) => status,
+            Err(DeployError::NotDeployed { .. }) => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let Some(holder) = &status.holder else { return Ok(Some(status)) };
+        let serves = serving(project).await.map_err(|error| error.message())?;
+        if wish.what == ReleaseKind::Rollback && serves.as_ref() == Some(&wish.version) {
+            return Ok(Some(status));
+        }
+        if start.elapsed() >= service.lock_wait {
+            let now_ms = Utc::now().timestamp_millis().unsigned_abs();
+            let (pid, what) = (holder.pid, holder.what.clone());
+            let seconds = now_ms.saturating_sub(holder.since_ms) / 1000;
+            return Err(
+                DeployError::Locked { service: service.name, pid, what, seconds }.to_string()
+            );
+        }
+        tokio::time::sleep(RETRY).await;
+    }
 }
 
 /// What became of one whose process ended before it was through; none while that is still to be settled.

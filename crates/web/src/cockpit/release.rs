@@ -40,8 +40,8 @@ impl Candidate {
         Self { version, beside }
     }
 
-    /// What a service may get next: what is approved and waits, else the newest version; none where that serves already, or
-    /// nobody would do it.
+    /// What a service may get next: what is approved and waits, else the newest version; none where that serves already, was
+    /// refused or taken back, or nobody would do it.
     pub(crate) async fn next(
         web: &Web,
         model: &RegisteredModel,
@@ -51,17 +51,21 @@ impl Candidate {
         let service = services.iter().find(|one| one.takes_releases(now))?;
         let serves = service.record.serves.as_deref();
         let staged = model.aliases.iter().find(|alias| alias.alias == "Staging");
-        let staged = staged.filter(|alias| Some(alias.version.as_str()) != serves);
-        let version = match staged {
+        let staged = match staged {
             Some(staged) => {
                 let id = VersionId { name: &model.name, version: &staged.version };
-                web.tracking.model_versions.get(id).await.ok()?
+                web.tracking.model_versions.get(id).await.ok()
             }
-            None => newest(web, &model.name).await?,
+            None => None,
         };
-        if Some(version.version.as_str()) == serves {
-            return None;
-        }
+        // What was refused or taken back is released from its own page, where it says why it was.
+        let is_next = |version: &ModelVersion| {
+            Some(version.version.as_str()) != serves && !is_refused(version)
+        };
+        let version = match staged.filter(is_next) {
+            Some(staged) => staged,
+            None => newest(web, &model.name).await.filter(is_next)?,
+        };
         let beside = match serves {
             Some(serves) => beside(web, &version, serves).await,
             None => None,
@@ -108,9 +112,14 @@ impl Releases<'_> {
     pub(crate) fn section(&self) -> Markup {
         let now = self.now;
         let listening = || self.services.iter().filter(|one| one.takes_releases(now));
+        // What serves everywhere is nobody's next version.
+        let is_next = |candidate: &&Candidate| {
+            let number = Some(candidate.version.version.as_str());
+            listening().any(|service| service.record.serves.as_deref() != number)
+        };
         html! {
             h2 #release { "Release and roll back" }
-            @if let Some(candidate) = self.candidate { @if listening().next().is_some() { (self.known(candidate)) } }
+            @if let Some(candidate) = self.candidate.filter(is_next) { (self.known(candidate)) }
             @for service in listening().take(SERVICES_MAX) { (self.of(service)) }
             @if listening().nth(SERVICES_MAX).is_some() {
                 p.soft { "There are more of its services; each has buttons on " a href=(self.web.links.services()) { "its own page" } "." }
@@ -160,35 +169,42 @@ impl Releases<'_> {
                     ": " (serving_in_short(service, now)) "."
                 }
                 (became(service, now))
-                @if !service.is_releasing(now) { (self.buttons(service)) }
+                @if service.is_free_for(ReleaseKind::Release, now) { (self.forward(service)) }
+                @if service.is_free_for(ReleaseKind::Rollback, now) { (self.back(service)) }
             }
         }
     }
 
-    fn buttons(&self, service: &Service) -> Markup {
+    /// The way to another version.
+    fn forward(&self, service: &Service) -> Markup {
         let record = &service.record;
         let serves = record.serves.as_deref();
         let candidate = self.candidate.map(|candidate| &candidate.version);
         let candidate = candidate.filter(|version| Some(version.version.as_str()) != serves);
         let is_open = record.mode == GatewayMode::Open;
-        // What somebody wrote of one version is for no other.
-        let own = |word: &str, version: &str| {
-            format!("{word}-{}-{version}-{}", service.run_id, serves.unwrap_or_default())
-        };
         html! {
             @if let Some(version) = candidate {
                 @let number = &version.version;
-                @let answer = html! { button { "Release version " (number) } };
-                @if is_open { div id=(own("release", number)) { (self.asking("release", service, number, &answer)) } }
+                @let class = is_refused(version).then_some("danger");
+                @let answer = html! { button class=[class] { "Release version " (number) } };
+                @if is_open { div id=(own("release", service, number)) { (self.asking("release", service, number, &answer)) } }
                 @else { p.soft { "It is not open, so nothing is released: nobody would know how a new version does." } }
                 @if !is_approved(version) {
                     @let answer = html! { button.quiet { "Put version " (number) " through the gate alone" } };
-                    div id=(own("promote", number)) { (self.asking("promote", service, number, &answer)) }
+                    div id=(own("promote", service, number)) { (self.asking("promote", service, number, &answer)) }
                 }
             }
+        }
+    }
+
+    /// The way back.
+    fn back(&self, service: &Service) -> Markup {
+        let record = &service.record;
+        let serves = record.serves.as_deref();
+        html! {
             @if let Some(number) = &record.returns_to {
                 @let answer = html! { button.danger { "Roll back to version " (number) } };
-                div id=(own("rollback", number)) { (self.asking("rollback", service, number, &answer)) }
+                div id=(own("rollback", service, number)) { (self.asking("rollback", service, number, &answer)) }
                 p.soft {
                     @if Some(number.as_str()) == serves { "That ends the release that goes on; users keep version " (number) "." }
                     @else {
@@ -251,6 +267,18 @@ impl Releases<'_> {
             (page::code("trainyard deploy rollback"))
         }
     }
+}
+
+/// What somebody wrote of one version is for no other: by this a page that changes by itself tells one from the other.
+fn own(word: &str, service: &Service, version: &str) -> String {
+    let serves = service.record.serves.as_deref().unwrap_or_default();
+    format!("{word}-{}-{version}-{serves}", service.run_id)
+}
+
+/// Whether something was found against a version.
+fn is_refused(version: &ModelVersion) -> bool {
+    let tag = |key: &str| Tag::find(&version.tags, key);
+    tag(tags::GATE) == Some("failed") || matches!(tag(tags::STATE), Some("refused" | "rolled_back"))
 }
 
 /// Whether a release would not judge a version anew, as the pipeline decides it.

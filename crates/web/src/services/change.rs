@@ -96,7 +96,7 @@ async fn ask_release(web: &Web, service: &Service, form: &Posted) -> Result<()> 
         );
         return Err(StoreError::invalid(told).into());
     }
-    if service.is_releasing(now) {
+    if !service.is_free_for(what, now) {
         let told = "another one was asked for, and its host is not through with it; look at what becomes of it first";
         return Err(StoreError::invalid(told).into());
     }

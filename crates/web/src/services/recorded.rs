@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use futures::stream::{self, StreamExt as _};
 use trainyard_base::service::{
-    GatewayMode, History, InstanceRole, ReleaseState, ReleaseWish, SILENT_AFTER_MS, ServiceRecord,
-    ServiceState, ServiceWish, Teller, Traffic, release_wish_tag, vouched_run, voucher_tag,
-    wish_tag,
+    GatewayMode, History, InstanceRole, ReleaseAnswer, ReleaseKind, ReleaseState, ReleaseWish,
+    SILENT_AFTER_MS, ServiceRecord, ServiceState, ServiceWish, Teller, Traffic, release_wish_tag,
+    vouched_run, voucher_tag, wish_tag,
 };
 use trainyard_base::words::{
     SERVICE_EXPERIMENTS, model_of_service_experiment, service_experiment, tags,
@@ -150,13 +150,19 @@ impl Service {
         self.takes_wishes(now) && self.record.takes_releases
     }
 
-    /// Whether a release that was asked for is not through: another one is not taken meanwhile.
-    pub(crate) fn is_releasing(&self, now: i64) -> bool {
+    /// Whether its host may take this: what was asked before is through, or is a release that gives users a version and
+    /// that a rollback would end.
+    pub(crate) fn is_free_for(&self, what: ReleaseKind, now: i64) -> bool {
         let answer = self.record.release.as_ref();
-        let is_doing = answer.is_some_and(|answer| answer.state == ReleaseState::Doing);
         let is_answered = |wish: &ReleaseWish| answer.is_some_and(|answer| answer.id == wish.id);
         let waits = |wish: &ReleaseWish| !is_answered(wish) && !wish.is_untimely(now);
-        is_doing || self.release.as_ref().is_some_and(waits)
+        let doing = answer.filter(|answer| answer.state == ReleaseState::Doing);
+        let is_ended_by = |doing: &ReleaseAnswer| {
+            let Self { record, .. } = self;
+            let is_back = doing.what == ReleaseKind::Release && what == ReleaseKind::Rollback;
+            is_back && record.returns_to.is_some() && record.returns_to == record.serves
+        };
+        !self.release.as_ref().is_some_and(waits) && doing.is_none_or(is_ended_by)
     }
 
     /// The versions that users have, as far as its host says, or are about to get.

@@ -492,10 +492,11 @@ fn obeying(at_ms: i64) -> ServiceRecord {
 
 #[tokio::test]
 async fn a_release_is_asked_by_whoever_may_move_production_and_with_the_approvals_of_others() {
+    let site = Site::empty();
+    recorded(&site).await;
     let protected = vec!["Production".parse().unwrap()];
     let governance = Governance { protected, ..Governance::default() };
-    let site = Site::with(OpenOptions { governance, ..OpenOptions::default() });
-    recorded(&site).await;
+    let site = site.reopened(OpenOptions { governance, ..OpenOptions::default() });
     let run_id = service(&site, "/Iris_service", &obeying(now())).await;
     let (control, _users) = Box::pin(access("READ")).await;
     control.create_user("bob", Some(PASSWORD.to_owned()), true).await.unwrap();
@@ -517,11 +518,11 @@ async fn a_release_is_asked_by_whoever_may_move_production_and_with_the_approval
         ("beside", "1"),
         ("reason", "see https://ada:SECRET@host/x"),
     ];
+    // Refused as it was, it is released from its own page alone.
+    let page = reader.get(version).await;
+    holds(&page, &["Release version 2", "puts it through the gate first", "The gate refused it"]);
+    assert!(!reader.get(model).await.text.contains("Release version 2"));
     for address in [model, version, &format!("/services/{run_id}")] {
-        holds(
-            &reader.get(address).await,
-            &["Release version 2", "puts it through the gate first", "The gate refused it"],
-        );
         let refused = reader.submit(address, &form).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
         // It takes what the alias takes, and is asked for with the first try.
@@ -612,6 +613,8 @@ async fn a_release_is_shown_from_the_question_to_its_end() {
     host.serves = Some("2".to_owned());
     tell(&site, &run_id, &host).await;
     holds(&browser.get(model).await, &["Roll back to version 1", "is not judged again"]);
+    let serving = browser.get("/models/Iris/versions/2").await.text;
+    assert!(!serving.contains("puts it through the gate first"), "{serving}");
     led_to(&ask(&mut browser, model, "rollback", "1").await);
     let tags = site.tracking.registered_models.get("Iris").await.unwrap().tags;
     let wish = Tag::find(&tags, &release_wish_tag(&run_id)).and_then(ReleaseWish::read).unwrap();
@@ -634,6 +637,26 @@ async fn a_release_is_shown_from_the_question_to_its_end() {
             assert_eq!(has_buttons, state != ReleaseState::Doing, "{state:?}: {}", page.text);
         }
     }
+    // A release that gives users a version already is ended by the way back, to what they had.
+    let release = ReleaseAnswer {
+        what: ReleaseKind::Release,
+        state: ReleaseState::Doing,
+        version: "3".to_owned(),
+        ..taken
+    };
+    host.release = Some(release);
+    for (returns_to, is_ended) in [("1", false), ("2", true)] {
+        host.returns_to = Some(returns_to.to_owned());
+        tell(&site, &run_id, &host).await;
+        let page = browser.get("/models/Iris/versions/1").await.text;
+        assert_eq!(page.contains("Roll back to version"), is_ended, "{page}");
+        assert_eq!(page.contains("That ends the release that goes on"), is_ended, "{page}");
+        assert!(!page.contains("Release version 1"), "{page}");
+        let refused = ask(&mut browser, model, "release", "1").await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    }
+    led_to(&ask(&mut browser, model, "rollback", "2").await);
+    host.returns_to = Some("1".to_owned());
     // Whom nobody hears, who does not want to, and whom the model does not know, gets nothing to do.
     host.release = None;
     let mut silent = host.clone();

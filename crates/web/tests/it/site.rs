@@ -36,7 +36,17 @@ impl Site {
 
     /// The same with settings, but for the folders.
     pub(crate) fn with(options: OpenOptions) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), options)
+    }
+
+    /// The same store with other settings.
+    pub(crate) fn reopened(self, options: OpenOptions) -> Self {
+        let Self { tracking, changes, _folder: folder } = self;
+        drop((tracking, changes));
+        Self::within(folder, options)
+    }
+
+    fn within(folder: TempDir, options: OpenOptions) -> Self {
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let options = OpenOptions {
             default_artifact_root: Some(path("runs")),

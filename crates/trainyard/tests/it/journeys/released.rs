@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trainyard_testkit::{KillOnDrop, free_port, wait_until_ready};
+use trainyard_testkit::{KillOnDrop, free_port, wait_until_ready, workspace_root};
 
 use super::{drive, own};
 use crate::project::{TestProject, stdout_of, trainyard};
@@ -40,6 +40,11 @@ fn history(project: &TestProject) -> Vec<[String; 3]> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let entry = |one: &Value| [&one["kind"], &one["label"]["version"], &one["outcome"]].map(text);
     entries.iter().map(entry).collect()
+}
+
+/// What the supervisor said since it was started last.
+fn up_said(project: &TestProject) -> String {
+    std::fs::read_to_string(project.file("up.log")).unwrap()
 }
 
 #[test]
@@ -124,6 +129,27 @@ fn a_release_and_the_way_back_are_pressed_on_pages_and_nobody_notices() {
     let answer: Value = serde_json::from_str(&std::fs::read_to_string(&taken).unwrap()).unwrap();
     let is_done = answer["state"] == "done";
     assert_eq!(served(&project), if is_done { "1" } else { "2" }, "{answer}");
+
+    // A release that goes on is ended: users keep what they had.
+    project.edit("bake = \"1s\"", "bake = \"1h\"");
+    crate::up::signal("-HUP", up.process.0.id().into());
+    up.wait_for("its project file was read again");
+    let had = served(&project);
+    let other = if had == "1" { "2" } else { "1" };
+    let (release, back) =
+        (format!("Release version {other}"), format!("Roll back to version {had}"));
+    let page = format!("{MODEL}/versions/{other}");
+    walk(&[
+        step(
+            true,
+            1440,
+            &page,
+            Some(&release),
+            &["goes on: ", "That ends the release that goes on"],
+        ),
+        step(true, 390, MODEL, Some(&back), &[&format!("done The way back to version {had}")]),
+    ]);
+    assert_eq!(served(&project), had);
     assert_eq!(client.failed(), 0, "{answer}");
     client.finish();
 
@@ -131,8 +157,17 @@ fn a_release_and_the_way_back_are_pressed_on_pages_and_nobody_notices() {
     project.edit("accuracy = { min = 0.0 }", "accuracy = { min = 1.1 }");
     stdout_of(&project.run(&["train"]), 0);
     crate::up::signal("-HUP", up.process.0.id().into());
-    up.wait_for("its project file was read again");
+    up.wait_until("it is read", || up_said(&project).matches("was read again").count() == 2);
     let third = format!("{MODEL}/versions/3");
     walk(&[step(true, 390, &third, Some("Release version 3"), &["was refused:", "at least 1.1"])]);
     assert_ne!(served(&project), "3");
+
+    // Nor is anybody kept out by what stands there then.
+    let run_id = std::fs::read_to_string(project.file(".trainyard/service-run")).unwrap();
+    let pages = [MODEL, &third, &format!("/services/{run_id}")].map(|page| format!("{base}{page}"));
+    let looked = drive(
+        &workspace_root().join("crates/testkit/browser/barriers.js"),
+        &json!({ "pages": pages }),
+    );
+    assert_eq!(looked["findings"], json!([]));
 }
