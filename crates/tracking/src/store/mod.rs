@@ -64,6 +64,7 @@ pub(crate) mod rlike;
 mod run_data;
 mod run_rows;
 mod run_tags;
+mod run_values;
 mod runs;
 mod schema;
 mod schema_columns;
