@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use trainyard_base::Better;
 use trainyard_train::{Comparison, Difference, Standing};
 
 use super::rules::{Gate, Undecided};

@@ -51,6 +51,7 @@ mod postgres_connection;
 mod postgres_doubt;
 mod postgres_error;
 mod postgres_health;
+pub(crate) mod postgres_news;
 mod postgres_outage;
 mod postgres_pool;
 mod postgres_tls;

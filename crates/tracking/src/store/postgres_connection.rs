@@ -94,6 +94,12 @@ impl PostgresConnection {
         if is_read_only.as_deref() == Some("on") { Err(Error::ReadOnly) } else { Ok(()) }
     }
 
+    /// Runs statements that take and return nothing, outside of a transaction.
+    pub(super) fn run(&mut self, sql: &str) -> Result<()> {
+        self.client.patience = Some(BEGIN_TIME);
+        self.client.run(sql)
+    }
+
     pub(super) fn begin(&mut self, begin: Begin) -> Result<()> {
         self.begun = Some(begin);
         self.client.patience = Some(BEGIN_TIME);
