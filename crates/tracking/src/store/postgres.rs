@@ -76,8 +76,9 @@ impl Postgres {
     }
 
     /// The same, of which others hear what is written, and which hears of them.
-    pub(crate) fn with_news(self) -> Self {
-        Self { news: Some(Arc::default()), ..self }
+    pub(crate) fn with_news(mut self) -> Self {
+        self.news = Some(Arc::default());
+        self
     }
 
     pub(crate) fn news(&self) -> Option<&Arc<News>> {
