@@ -363,4 +363,12 @@ impl Row for tokio_postgres::Row {
     fn text(&self, column: usize) -> Result<Option<&str>> {
         self.try_get(column).map_err(convert)
     }
+
+    fn ints(&self, column: usize) -> Result<Vec<i64>> {
+        self.try_get::<_, Option<Vec<i64>>>(column).map(Option::unwrap_or_default).map_err(convert)
+    }
+
+    fn reals(&self, column: usize) -> Result<Vec<f64>> {
+        self.try_get::<_, Option<Vec<f64>>>(column).map(Option::unwrap_or_default).map_err(convert)
+    }
 }
