@@ -22,7 +22,7 @@ use crate::ticket::Ticket;
 use crate::{format, run_list};
 
 /// Metrics that are listed and proposed.
-const OFFERED_MAX: usize = 100;
+const OFFERED_MAX: usize = 50;
 
 pub(crate) async fn show(
     State(web): State<Web>,
@@ -42,12 +42,13 @@ pub(crate) async fn show(
             metrics.push(key.clone());
         }
     }
+    // Those of which it is known first.
+    metrics.sort_by_key(|metric| directions.find(metric).is_none());
     metrics.truncate(OFFERED_MAX);
     let address = web.links.best(&experiment.experiment_id);
     let forms = Forms { ticket: &ticket, address: &address };
     let body = html! {
         h1 { "Which runs are best" }
-        (known(&web, &experiment, &metrics))
         h2 { "Main metric" }
         p {
             "By it the best run is shown on the first page. It is kept in the experiment's tags "
@@ -55,6 +56,8 @@ pub(crate) async fn show(
         }
         (forms.form("choose", &fields(directions, &metrics)))
         @if directions.main().is_some() { (forms.button("forget", "No main metric")) }
+        h2 { "What is known of metrics" }
+        (known(&web, &experiment, &metrics))
     };
     let trail = [
         (web.links.experiments(), "Experiments".to_owned()),
@@ -85,7 +88,7 @@ fn known(web: &Web, experiment: &Experiment, metrics: &[String]) -> Markup {
                                     None => {
                                         td { span.soft { "not known" } }
                                         td.tight {
-                                            a href=(sorted(&address, metric, "DESC")) { "largest first" } " "
+                                            a href=(sorted(&address, metric, "DESC")) { "largest first" } " · "
                                             a href=(sorted(&address, metric, "ASC")) { "smallest first" }
                                         }
                                     },

@@ -35,6 +35,7 @@ impl Table<'_> {
         html! {
             form method="get" action=(self.web.links.compare()) data-compare="" {
                 (self.actions())
+                (best.told(self))
                 @if self.listed.of_histories.is_cut() {
                     p.soft { "Some histories are too long to be read for a list: of these ≤ and ≥ say what is known. A run's page has all of a metric." }
                 }
@@ -44,7 +45,6 @@ impl Table<'_> {
                         (self.rows(&best))
                     }
                 }
-                (best.told(self))
                 (self.pages())
             }
         }
