@@ -18,7 +18,7 @@ const LOOKED_UP_FROM: usize = 4;
 /// A table of values by key and run, and what is read of it: the run first.
 struct Source {
     table: &'static str,
-    columns: &'static str,
+    columns: String,
     /// The index that has these columns, where there is one.
     index: Option<&'static str>,
 }
@@ -34,7 +34,7 @@ pub(crate) fn fill(
         places.map(|(place, run)| (run.info.run_id.clone(), place)).collect();
     let metrics = Source {
         table: "latest_metrics",
-        columns: "t.run_uuid, t.value, t.is_nan",
+        columns: "t.run_uuid, t.value, t.is_nan".to_owned(),
         index: Some("trainyard_latest_metrics_by_value"),
     };
     for key in &wanted.metrics {
@@ -45,7 +45,7 @@ pub(crate) fn fill(
         })?;
     }
     for (table, keys) in [("params", &wanted.params), ("tags", &wanted.tags)] {
-        let columns = "t.run_uuid, substr(t.value, 1, ?2)";
+        let columns = format!("t.run_uuid, substr(t.value, 1, {TEXT_CHARS})");
         let source = Source { table, columns, index: None };
         for key in keys {
             read(connection, &source, key, &places, |place, row| {
@@ -73,10 +73,9 @@ fn read(
         format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE \"key\" = ?1 LIMIT ?2) x");
     let counted = connection.first(&counted, &[key.into(), bound.into()], |row| row.need_int(0))?;
     let is_few = counted.unwrap_or_default() < bound;
-    let mut values = vec![Value::from(key), Value::from(TEXT_CHARS as i64)];
+    let mut values = vec![Value::from(key)];
     let dialect = connection.dialect();
-    // The second placeholder is always there, so that lists have one number.
-    let of_key = "t.\"key\" = ?1 AND ?2 > 0";
+    let of_key = "t.\"key\" = ?1";
     let sql = if is_few {
         let table = format!("{table} t");
         let table = index.map_or(table.clone(), |index| dialect.indexed_by(&table, index));
@@ -87,10 +86,10 @@ fn read(
             // In this order: SQLite would go through all that have the key.
             Dialect::Sqlite => format!(
                 "SELECT {columns} FROM {} CROSS JOIN {table} t WHERE {of_key} AND t.run_uuid = ids.value",
-                dialect.list_rows("?3", "ids")
+                dialect.list_rows("?2", "ids")
             ),
             Dialect::Postgres => {
-                format!("SELECT {columns} FROM {table} t WHERE {of_key} AND t.run_uuid = ANY(?3)")
+                format!("SELECT {columns} FROM {table} t WHERE {of_key} AND t.run_uuid = ANY(?2)")
             }
         }
     };
