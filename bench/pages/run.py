@@ -2,11 +2,12 @@
 
     cargo build --release && cargo xtask setup
     python3 bench/pages/run.py [--runs 10000] [--metrics 3000] [--models 1000] [--versions 100] [--rounds 5] [--steps 10000]
-                               [--database FILE] [--only fill|pages|trainyard|mlflow] [--binary PATH] [--python PATH] [--json]
+                               [--database FILE] [--postgres URI] [--only fill|pages|trainyard|mlflow] [--binary PATH] [--python PATH] [--json]
 
 Makes a database with as many runs, each with as many metrics, and as many models with as many versions (in full five minutes
 and eight gigabytes), starts one server after the other over it, and prints two tables. With `--database` it stays, and is taken
-as it is where it is there; `--only` does one part. Needs Chromium, and what `cargo xtask setup` installs: puppeteer-core, and
+as it is where it is there; `--only` does one part. With `--postgres` (an empty database, which needs `psycopg`) pages are asked
+for over a copy of it there, too. Needs Chromium, and what `cargo xtask setup` installs: puppeteer-core, and
 `mlflow` of the version that the tests pin.
 """
 
@@ -34,16 +35,18 @@ from servers import Server  # noqa: E402
 ENVIRONMENT = ROOT / "target/test-env"
 # What a page may take at most.
 MS_MAX, BYTES_MAX = 100, 100_000
+EIGHT = ["metrics.accuracy", *(f"metrics.layer/{key}" for key in range(4)), "params.depth", "params.optimizer", "params.rate"]
 FILTER = "params.optimizer = 'adam' AND tags.team = 'risk'"
 
 
 def started(options, name, database):
     """One of the servers over the database. One after the other: neither waits for the other's locks, and one copy is enough."""
+    uri = options.postgres or f"sqlite:///{database}"
     command = {
-        "trainyard": [str(options.binary.resolve()), "server", "--port", "{port}", "--backend-store-uri", f"sqlite:///{database}"],
+        "trainyard": [str(options.binary.resolve()), "server", "--port", "{port}", "--backend-store-uri", uri],
         "mlflow": [
             str(options.python), "-m", "mlflow", "server", "--port", "{port}", "--workers", "2",
-            "--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", "{folder}/artifacts",
+            "--backend-store-uri", uri, "--artifacts-destination", "{folder}/artifacts",
         ],
     }[name]
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -85,6 +88,9 @@ def pages(made, curves):
         "curves of twenty": f"{experiment}/curves?{chosen}&metric=loss",
         f"curves of {len(made['curves'])}": f"{experiment}/curves?{curves}&metric=loss",
         "params and metrics": f"{experiment}/relations",
+        "params and metrics, eight": f"{experiment}/relations?{urlencode([('col', name) for name in EIGHT])}",
+        "columns of histories": f"{experiment}?{urlencode([('col', 'metrics.loss@min'), ('col', 'metrics.accuracy@min:loss'), ('q', 'curve-')])}",
+        "best": f"{experiment}/best",
         "models": "/models",
         "a model": model,
         "a version": f"{model}/versions/{made['versions']}",
@@ -130,6 +136,7 @@ def main():
     for name, value in (("runs", 10_000), ("metrics", 3_000), ("models", 1_000), ("versions", 100), ("steps", 10_000), ("rounds", 5)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--database", type=pathlib.Path)
+    parser.add_argument("--postgres")
     parser.add_argument("--only", choices=("fill", "pages", "trainyard", "mlflow"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/trainyard")
@@ -138,6 +145,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="bench-pages-") as folder:
         database = (options.database or pathlib.Path(folder) / "mlflow.db").resolve()
         made = filled(options, database)
+        if options.postgres:
+            from postgres import copy
+            started(options, "trainyard", database).stop()
+            copy(database, options.postgres)
         times, walked = measure(options, database, made)
     if options.json:
         print(json.dumps({"pages": times, "journeys": walked}, indent=1))

@@ -1,6 +1,7 @@
 //! The ground floor: small things that every room needs, with few dependencies and no network.
 //!
 //! - [`advice`]: what to do about an error, and whose fault it is;
+//! - [`better`]: which values of a metric are better;
 //! - [`size`] and [`duration`]: bytes and times as users write them;
 //! - [`memory`]: what this process may still take, by the machine and by its control groups;
 //! - [`budget`]: bytes that all requests together may hold;
@@ -19,6 +20,7 @@
 //! - [`words`]: what one room writes and another reads.
 
 pub mod advice;
+pub mod better;
 pub mod budget;
 pub mod caught;
 pub mod duration;
@@ -40,6 +42,7 @@ pub mod temporary;
 pub mod words;
 
 pub use advice::{Advice, Advise, Fault};
+pub use better::Better;
 pub use budget::{Budget, Full, Share};
 pub use caught::caught;
 pub use nearest::{did_you_mean, nearest};

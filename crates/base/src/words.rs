@@ -62,6 +62,8 @@ pub mod tags {
     pub const STATE: &str = "trainyard.state";
     /// Of a version: whether the gate `passed` or `failed`. Beside it is one for each rule, by its metric.
     pub const GATE: &str = "trainyard.gate";
+    /// Of an experiment, with a metric behind it: which of its values the gate takes for better, `larger` or `smaller`.
+    pub const BETTER: &str = "trainyard.better.";
     /// Of a look at production data, and of a release: what was found.
     pub const VERDICT: &str = "trainyard.verdict";
     /// Of a release's run: `released`, `rolled_back` or `failed`.

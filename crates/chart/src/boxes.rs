@@ -5,6 +5,7 @@ use crate::axis::Axis;
 use crate::canvas::{Anchor, Canvas, coordinate, escape, shorten};
 use crate::number::short;
 use crate::plane::{scaled, ticks};
+use crate::scatter::dots_path;
 
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 150.0;
@@ -17,6 +18,8 @@ const BOX: f64 = 14.0;
 const NAME_CHARS_MAX: usize = 18;
 /// What lies farther from the box than so many times its length is drawn by itself (Tukey).
 const WHISKER: f64 = 1.5;
+/// Values of a group that are drawn by themselves and say what they are; of more none does.
+const NAMED_MAX: usize = 50;
 
 /// Values that are drawn together.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,9 +122,15 @@ fn draw(canvas: &mut Canvas, axis: &Axis, y: f64, group: &Group, is_log: bool) {
     );
     canvas.titled_path("class=\"box\"", &data, &title);
     canvas.path("class=\"median\"", &format!("M{median} {top}V{bottom}"));
-    for value in sorted.iter().filter(|value| !is_near(value)) {
-        if let Some(at) = x(*value) {
-            canvas.titled_circle((at, y), 3.0, &format!("{}: {}", group.name, short(*value)));
+    let far: Vec<f64> = sorted.iter().filter(|value| !is_near(value)).copied().collect();
+    if far.len() > NAMED_MAX {
+        let places = far.iter().filter_map(|value| Some((x(*value)?, y)));
+        canvas.path("class=\"dots\"", &dots_path(places));
+    } else {
+        for value in far {
+            if let Some(at) = x(value) {
+                canvas.titled_circle((at, y), 3.0, &format!("{}: {}", group.name, short(value)));
+            }
         }
     }
     canvas.text("", (RIGHT + 8.0, y + 4.0), Anchor::Start, &format!("n {runs}"));

@@ -1,5 +1,8 @@
 //! Parallel coordinates: an axis for each value, a line for each run.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use crate::Svg;
 use crate::canvas::{Anchor, Canvas, escape, polyline, shorten};
 
@@ -13,6 +16,11 @@ const BOTTOM: f64 = HEIGHT - 28.0;
 const SHADES: f64 = 5.0;
 /// Characters that fit above and below an axis.
 const NAME_CHARS_MAX: usize = 20;
+
+/// Lines that say what they are called; of more none does, as each would lie below others.
+const NAMED_MAX: usize = 300;
+/// Heights that many lines are told apart by: two points of the drawing each.
+const STEPS: f64 = 128.0;
 
 /// An axis.
 #[derive(Debug, Clone)]
@@ -54,6 +62,10 @@ pub fn chart(scales: &[Scale], tracks: &[Track]) -> Option<Svg> {
         canvas.text("", (at, BOTTOM + 16.0), Anchor::Middle, &low);
         canvas.text("", (at + 4.0, TOP + 4.0), Anchor::Start, &shorten(high, NAME_CHARS_MAX / 2));
     }
+    if tracks.len() > NAMED_MAX {
+        many(&mut canvas, scales.len(), tracks);
+        return Some(canvas.finish());
+    }
     for track in tracks {
         let points: Vec<Option<(f64, f64)>> = track
             .places
@@ -67,13 +79,65 @@ pub fn chart(scales: &[Scale], tracks: &[Track]) -> Option<Svg> {
         if data.is_empty() {
             continue;
         }
-        let last = track.places.get(scales.len() - 1).copied().flatten();
-        let shade = last.map_or("none".to_owned(), |place| {
-            format!("{:.0}", (place.clamp(0.0, 1.0) * SHADES).floor().min(SHADES - 1.0))
-        });
-        canvas.titled_path(&format!("class=\"line q{shade}\""), &data, &track.name);
+        let look = match shade(track, scales.len()) {
+            Some(shade) => format!("class=\"line q{shade}\""),
+            None => "class=\"line qnone\"".to_owned(),
+        };
+        canvas.titled_path(&look, &data, &track.name);
     }
     Some(canvas.finish())
+}
+
+/// A run's shade: a part of the last axis. None where it has no value there.
+fn shade(track: &Track, axes: usize) -> Option<usize> {
+    let place = track.places.get(axes - 1).copied().flatten()?;
+    Some((place.clamp(0.0, 1.0) * SHADES).floor().min(SHADES - 1.0) as usize)
+}
+
+/// Lines without names, those of a shade as one path. One unit of x is from an axis to the next and y has [`STEPS`], so
+/// that a point takes some two packed bytes.
+fn many(canvas: &mut Canvas, axes: usize, tracks: &[Track]) {
+    let scale = format!(
+        "vector-effect=\"non-scaling-stroke\" transform=\"matrix({} 0 0 {} {LEFT} {TOP})\"",
+        (RIGHT - LEFT) / (axes - 1) as f64,
+        (BOTTOM - TOP) / STEPS
+    );
+    let mut by_shade: BTreeMap<Option<usize>, Vec<Vec<Option<i64>>>> = BTreeMap::new();
+    for track in tracks {
+        let step = |place: f64| ((1.0 - place.clamp(0.0, 1.0)) * STEPS).round() as i64;
+        let steps = track.places.iter().take(axes).map(|place| place.map(step)).collect();
+        by_shade.entry(shade(track, axes)).or_default().push(steps);
+    }
+    for (shade, mut lines) in by_shade {
+        // What begins alike lies side by side, and is drawn once where it is the same.
+        lines.sort_unstable();
+        lines.dedup();
+        let data: String = lines.iter().map(|line| relative(line)).collect();
+        let shade = shade.map_or("none".to_owned(), |shade| shade.to_string());
+        canvas.path(&format!("class=\"many q{shade}\" {scale}"), &data);
+    }
+}
+
+/// A line through steps on neighbouring axes, each by its difference to the one before.
+fn relative(steps: &[Option<i64>]) -> String {
+    let mut data = String::new();
+    let mut last: Option<i64> = None;
+    let mut is_line = false;
+    for (axis, step) in steps.iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _infallible = match (last, step) {
+            (_, None) => Ok(()),
+            (None, Some(step)) => write!(data, "M{axis} {step}"),
+            (Some(last), Some(step)) => {
+                let down = step - last;
+                let between = if down < 0 { "" } else { " " };
+                write!(data, "{}1{between}{down}", if is_line { " " } else { "l" })
+            }
+        };
+        is_line = last.is_some() && step.is_some();
+        last = *step;
+    }
+    data
 }
 
 #[cfg(test)]
@@ -96,5 +160,28 @@ mod tests {
         assert_eq!(svg.matches("<path").count(), 2);
         assert!(svg.contains("&lt;1&gt;"), "{svg}");
         assert!(chart(&scales[..1], &tracks).is_none() && chart(&scales, &[]).is_none());
+    }
+
+    #[test]
+    fn very_many_are_a_path_a_shade() {
+        let scale = |name: &str| Scale { name: name.to_owned(), ends: ["0".into(), "1".into()] };
+        let scales = [scale("lr"), scale("depth"), scale("loss")];
+        let track = |n: u32| {
+            let place = f64::from(n) / 999.0;
+            Track { name: format!("run {n}"), places: vec![Some(place), None, Some(1.0 - place)] }
+        };
+        let mut tracks: Vec<Track> = (0..1000).map(track).collect();
+        tracks.push(Track { name: "last".into(), places: vec![Some(0.0), Some(1.0), None] });
+        let svg = chart(&scales, &tracks).unwrap().0;
+        assert!(svg.contains("3 values of 1001 runs") && !svg.contains("run 7"), "{svg}");
+        assert_eq!(
+            svg.matches("<path").count(),
+            6,
+            "five shades, and those without a value: {svg}"
+        );
+        assert!(svg.len() < 6_000, "what is drawn alike is drawn once: {}", svg.len());
+        assert_eq!(relative(&[Some(128), Some(0), Some(0), Some(5)]), "M0 128l1-128 1 0 1 5");
+        assert_eq!(relative(&[None, Some(4), None, Some(2), Some(3)]), "M1 4M3 2l1 1");
+        assert_eq!(relative(&[None]), "");
     }
 }

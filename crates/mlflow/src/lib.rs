@@ -55,7 +55,9 @@ pub use model_versions::{CreateModelVersion, ModelVersions, SearchModelVersions}
 pub use page::Page;
 pub use provider_url::provider_url;
 pub use registered_models::{RegisteredModels, SearchRegisteredModels};
-pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun, Wanted};
+pub use runs::{
+    CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun, Wanted, WantedValues,
+};
 pub use scorers::{ScorerVersion, Scorers};
 pub use traces::{
     Aggregation, DeleteTraces, EndTrace, FilterCounts, MetricPoint, MetricView, QueryTraceMetrics,

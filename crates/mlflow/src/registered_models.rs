@@ -1,9 +1,11 @@
 //! Registered models: named lines of versions, and the aliases that point at one of them.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::entities::{ModelVersion, RegisteredModel, Tag};
-use crate::{AliasId, Page, Result, VersionId};
+use crate::{AliasId, ErrorCode, Page, Result, VersionId};
 
 /// Arguments of [`RegisteredModels::search`].
 #[derive(Debug, Clone, Default)]
@@ -29,6 +31,20 @@ pub trait RegisteredModels: Send + Sync {
         description: Option<&str>,
     ) -> Result<RegisteredModel>;
     async fn get(&self, name: &str) -> Result<RegisteredModel>;
+    /// The tags of these models, by name: of those that are there and that whoever asks may look at. This default looks at
+    /// one after the other.
+    async fn tags_of(&self, names: Vec<String>) -> Result<BTreeMap<String, Vec<Tag>>> {
+        let mut tags = BTreeMap::new();
+        for name in names {
+            match self.get(&name).await {
+                Ok(model) => drop(tags.insert(name, model.tags)),
+                Err(error)
+                    if error.is_not_found() || error.code() == ErrorCode::PermissionDenied => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(tags)
+    }
     async fn rename(&self, name: &str, new_name: &str) -> Result<RegisteredModel>;
     /// Replaces the description.
     async fn update(&self, name: &str, description: Option<&str>) -> Result<RegisteredModel>;

@@ -65,6 +65,16 @@ pub enum Wanted {
     Nothing,
     /// Params, tags, and of the metrics these alone: of thousands a list shows a few.
     Metrics(Vec<String>),
+    /// Of each kind these values alone, to draw: metrics without step and time, of a text its beginning.
+    Values(WantedValues),
+}
+
+/// Keys of what is read of runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WantedValues {
+    pub metrics: Vec<String>,
+    pub params: Vec<String>,
+    pub tags: Vec<String>,
 }
 
 /// Which part of a metric's history to return.

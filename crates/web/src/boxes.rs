@@ -7,6 +7,7 @@ use trainyard_chart::boxes::{self, Group};
 use trainyard_mlflow::entities::Run;
 
 use crate::columns::Column;
+use crate::direction::Direction;
 use crate::format;
 
 /// Groups that are drawn.
@@ -15,22 +16,39 @@ const GROUPS_MAX: usize = 12;
 const RANGES: usize = 8;
 
 /// The boxes of `y` by `x`, and the same as a table; why there are none.
-pub(crate) fn show(runs: &[Run], x: &Column, y: &Column, is_log: bool) -> Markup {
+pub(crate) fn show(
+    runs: &[Run],
+    x: &Column,
+    y: &Column,
+    is_log: bool,
+    direction: Option<Direction>,
+) -> Markup {
     let value = |run: &Run| y.number(run).filter(|value| !is_log || *value > 0.0);
     let values = runs.iter().filter_map(|run| Some((x.text(run)?.into_owned(), value(run)?)));
     let (groups, left_out) = groups(values.collect());
     let (x, y) = (x.title(), y.title());
+    let best = direction.and_then(|direction| Some((direction, best(&groups, direction)?)));
     html! {
         h2 #boxes { (y) " by " (x) }
         @match boxes::chart([&x, &y], &groups, is_log) {
             Some(drawing) => {
                 div.drawing { (PreEscaped(drawing.0)) }
                 @if left_out > 0 { p.soft { "The " (GROUPS_MAX) " most frequent values; " (left_out) " runs have others." } }
+                @if let Some((direction, group)) = best {
+                    p { "The best median is that of " strong.best { (format::short(&group.name, 60)) } ": " (direction.told()) "." }
+                }
                 (table([&x, &y], &groups))
             },
             None => p.soft { "No run has both." },
         }
     }
+}
+
+/// The group whose median is the best; none where all are the same.
+fn best(groups: &[Group], direction: Direction) -> Option<&Group> {
+    let medians = groups.iter().filter_map(|group| Some((group, group.summary()?.median)));
+    let best = direction.best(medians.clone().map(|(_, median)| median))?;
+    medians.into_iter().find(|(_, median)| *median == best).map(|(group, _)| group)
 }
 
 /// Values by the text that they go with, and how many are in no group.

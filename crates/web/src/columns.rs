@@ -223,6 +223,13 @@ impl Available {
         Self { metrics, ..self }
     }
 
+    /// The same with these metrics, of those that there are, before the others.
+    pub(crate) fn with_first(mut self, metrics: &[&str]) -> Self {
+        let place = |key: &String| metrics.iter().position(|metric| metric == key);
+        self.metrics.sort_by_key(|key| place(key).unwrap_or(metrics.len()));
+        self
+    }
+
     pub(crate) fn keys(&self, kind: Kind) -> &[String] {
         match kind {
             Kind::Metric => &self.metrics,
@@ -308,6 +315,8 @@ mod tests {
         let runs = [run(0.5, 1.0), run(0.25, 2.0)];
         let available = Available::of(runs.iter());
         assert_eq!(available.keys(Kind::Metric), ["val/loss", "epoch", "system/gpu"]);
+        let first = Available::of(runs.iter()).with_first(&["none", "system/gpu"]);
+        assert_eq!(first.keys(Kind::Metric), ["system/gpu", "val/loss", "epoch"]);
         assert_eq!(available.keys(Kind::Param), ["lr", "seed"]);
         let names: Vec<String> = available.usual().iter().map(Column::name).collect();
         assert_eq!(names[..2], ["metrics.val/loss", "metrics.epoch"]);

@@ -8,6 +8,7 @@ use futures::future::try_join_all;
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Run, Tag};
 
+use crate::direction::{Direction, Directions};
 use crate::error::Result;
 use crate::format;
 use crate::page::{self, Section};
@@ -30,6 +31,18 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(raw): RawQuery) -> Res
     let is_cut = ids.len() > RUNS_MAX;
     let asked = ids.iter().take(RUNS_MAX).map(|id| web.tracking.runs.get(id));
     let runs = try_join_all(asked).await?;
+    let experiments: BTreeSet<&str> =
+        runs.iter().map(|run| run.info.experiment_id.as_str()).collect();
+    // Of runs of several experiments only names of metrics tell which values are better.
+    let experiment = match experiments.first() {
+        Some(id) if experiments.len() == 1 => Some(web.tracking.experiments.get(id).await?),
+        _ => None,
+    };
+    let directions = experiment.as_ref().map(Directions::of).unwrap_or_default();
+    let mut trail = vec![(web.links.experiments(), "Experiments".to_owned())];
+    trail.extend(experiment.iter().map(|experiment| {
+        (web.links.experiment(&experiment.experiment_id), experiment.name.clone())
+    }));
     let body = html! {
         h1 { "Compare " small { (runs.len()) @if runs.len() == 1 { " run" } @else { " runs" } } }
         @if is_cut { p.notice { "Only the first " (RUNS_MAX) " are shown." } }
@@ -41,15 +54,10 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(raw): RawQuery) -> Res
                 p { a href=(query.only(&["run"]).at(&web.links.curves(&run.info.experiment_id))) { "Curves of these runs" } }
             }
             (toggle(&web, &runs, &query))
-            (table(&web, &runs, &query, asked_rows))
+            p.soft { "In bold the best of a line, where it is known which values of a metric are better: the line's name says so where it is pointed at." }
+            (table(&web, &runs, &query, asked_rows, directions))
         }
     };
-    let mut trail = vec![(web.links.experiments(), "Experiments".to_owned())];
-    let experiments: BTreeSet<&str> =
-        runs.iter().map(|run| run.info.experiment_id.as_str()).collect();
-    if let (1, Some(id)) = (experiments.len(), experiments.first()) {
-        trail.push((web.links.experiment(id), web.tracking.experiments.get(id).await?.name));
-    }
     let page = page::layout(&web.links, "Compare runs", Some(Section::Experiments), &trail, &body);
     Ok(page::respond(StatusCode::OK, &page))
 }
@@ -76,6 +84,8 @@ struct Line {
     cells: Vec<Option<String>>,
     /// Values of a metric, for the bars.
     values: Vec<Option<f64>>,
+    /// Which of them are better.
+    direction: Option<Direction>,
 }
 
 impl Line {
@@ -89,7 +99,7 @@ fn keys<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 }
 
 /// By kind: its title, what its parts are called in addresses, and its lines.
-fn lines(runs: &[Run]) -> [(&'static str, &'static str, Vec<Line>); 3] {
+fn lines(runs: &[Run], directions: Directions<'_>) -> [(&'static str, &'static str, Vec<Line>); 3] {
     let metric_keys =
         keys(runs.iter().flat_map(|run| run.data.metrics.iter().map(|metric| metric.key.as_str())));
     let param_keys =
@@ -109,7 +119,7 @@ fn lines(runs: &[Run]) -> [(&'static str, &'static str, Vec<Line>); 3] {
         let values: Vec<Option<f64>> =
             metrics_of.iter().map(|metrics| metrics.get(key).copied()).collect();
         let cells = values.iter().map(|value| value.map(format::number)).collect();
-        Line { name: key.to_owned(), cells, values }
+        Line { name: key.to_owned(), cells, values, direction: directions.find(key) }
     });
     [
         ("Metrics", "metrics", metrics.collect()),
@@ -131,17 +141,24 @@ fn texts(keys: &BTreeSet<&str>, runs: &[Run], pairs: fn(&Run) -> &[Tag]) -> Vec<
         name: (*key).to_owned(),
         cells: of.iter().map(|values| cell(values, key)).collect(),
         values: Vec::new(),
+        direction: None,
     };
     keys.iter().map(line).collect()
 }
 
-fn table(web: &Web, runs: &[Run], query: &Query, asked: Asked<'_>) -> Markup {
+fn table(
+    web: &Web,
+    runs: &[Run],
+    query: &Query,
+    asked: Asked<'_>,
+    directions: Directions<'_>,
+) -> Markup {
     let most = LINES_MAX.min(CELLS_MAX / runs.len().max(1));
     let find = query.one("find").to_lowercase();
     let is_shown = |line: &Line| {
         (!only_differences(query) || line.differs()) && line.name.to_lowercase().contains(&find)
     };
-    let kinds = lines(runs).map(|(title, name, lines)| {
+    let kinds = lines(runs, directions).map(|(title, name, lines)| {
         (title, name, lines.into_iter().filter(is_shown).collect::<Vec<_>>())
     });
     html! {
@@ -185,13 +202,20 @@ fn row(line: &Line) -> Markup {
         .copied()
         .filter(|value| is_drawn(*value))
         .fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let known = line.values.iter().flatten().copied();
+    let best = line.direction.and_then(|direction| direction.best(known));
+    let told = line.direction.map(Direction::told);
     html! {
         tr {
-            th scope="row" { (format::breakable(&format::short(&line.name, 60))) }
+            th scope="row" title=[told] { (format::breakable(&format::short(&line.name, 60))) }
             @for (position, cell) in line.cells.iter().enumerate() {
                 @let value = line.values.get(position).copied().flatten().filter(|value| is_drawn(*value));
                 td.differs[differs && line.values.is_empty()] title=[value.map(|value| value.to_string())] {
-                    @match cell { Some(text) => (page::value(text)), None => span.soft { "–" } }
+                    @match cell {
+                        Some(text) if value.is_some() && value == best => strong.best { (text) },
+                        Some(text) => (page::value(text)),
+                        None => span.soft { "–" },
+                    }
                     @if let Some(value) = value.filter(|_| differs && largest > 0.0) {
                         svg.bar viewBox="0 0 100 4" width="100" height="4" preserveAspectRatio="none" aria-hidden="true" {
                             rect width=(format!("{:.1}", value.abs() / largest * 100.0)) height="4" {}

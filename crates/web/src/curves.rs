@@ -11,12 +11,12 @@ use trainyard_mlflow::entities::{Experiment, Run};
 
 use crate::columns::{Available, Column, Kind};
 use crate::curve_data::{self, Across, Curves};
+use crate::drawn;
 use crate::error::Result;
 use crate::format;
 use crate::live;
 use crate::page::{self, Section};
 use crate::query::Query;
-use crate::run_list;
 use crate::site::Web;
 
 /// Charts of a page.
@@ -39,7 +39,7 @@ pub(crate) async fn show(
         let keys = chosen(&query, whole, available.keys(Kind::Metric));
         keys.iter().map(|key| Column::new(Kind::Metric, key)).collect()
     };
-    let drawn = run_list::to_draw(&web, &experiment.experiment_id, &query, shown).await?;
+    let drawn = drawn::to_draw(&web, &experiment.experiment_id, &query, shown).await?;
     let (runs, available) = (&drawn.runs, &drawn.available);
     let metrics = chosen(&query, drawn.whole(), available.keys(Kind::Metric));
     let across = Across::read(query.one("x"));

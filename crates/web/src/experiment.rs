@@ -33,7 +33,7 @@ pub(crate) async fn show(
         return Ok(answer);
     }
     let asked = columns_of(&query, &headers);
-    let listed = run_list::read(&web, &experiment.experiment_id, &query, &asked).await?;
+    let listed = run_list::read(&web, &experiment, &query, &asked).await?;
     let (columns, available) = (&listed.columns, &listed.available);
     let code = if listed.refused.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let table = Table {

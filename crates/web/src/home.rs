@@ -9,10 +9,13 @@ use futures::future::{join, join_all, join3, try_join_all};
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Experiment, ModelVersion, RegisteredModel, Run, ViewType};
 use trainyard_mlflow::{
-    Result as StoreResult, SearchExperiments, SearchRegisteredModels, SearchRuns, VersionId, Wanted,
+    ErrorCode, Result as StoreResult, SearchExperiments, SearchRegisteredModels, SearchRuns,
+    VersionId, Wanted,
 };
 
 use crate::cockpit::{Health, PRODUCTION, Records};
+use crate::columns::{Column, Kind};
+use crate::direction::{Direction, Directions};
 use crate::error::Result;
 use crate::experiments::{first_steps, last_run, only_the_default};
 use crate::services;
@@ -192,21 +195,29 @@ impl Shown<'_> {
             }
         });
         let times = try_join_all(times).await?;
-        let mut shown: Vec<(&Experiment, Option<i64>)> =
-            shown.iter().map(|(experiment, _)| *experiment).zip(times).collect();
-        shown.sort_by_key(|(experiment, at)| (!is_pinned(experiment), Reverse(*at)));
+        let bests = shown.iter().map(|(experiment, _)| best_run(web, experiment));
+        let bests = try_join_all(bests).await?;
+        let has_best = bests.iter().any(Option::is_some);
+        let mut shown: Vec<(&Experiment, Option<i64>, Option<BestRun>)> = shown
+            .iter()
+            .zip(times)
+            .zip(bests)
+            .map(|(((experiment, _), at), best)| (*experiment, at, best))
+            .collect();
+        shown.sort_by_key(|(experiment, at, _)| (!is_pinned(experiment), Reverse(*at)));
         Ok(html! {
             div.scroll {
                 table {
-                    thead { tr { th { "Experiment" } th { "Last run" } } }
+                    thead { tr { th { "Experiment" } th { "Last run" } @if has_best { th { "Best run" } } } }
                     tbody {
-                        @for (experiment, at) in shown {
+                        @for (experiment, at, best) in shown {
                             tr {
                                 td {
                                     a href=(web.links.experiment(&experiment.experiment_id)) { (format::short(&experiment.name, 120)) }
                                     @if is_pinned(experiment) { " " span.badge.plain { "pinned" } }
                                 }
                                 td.tight { @if let Some(at) = at { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
+                                @if has_best { td { @if let Some(best) = best { (best.show(web)) } } }
                             }
                         }
                     }
@@ -214,6 +225,53 @@ impl Shown<'_> {
             }
         })
     }
+}
+
+/// The best run of an experiment by its main metric.
+struct BestRun {
+    run: Run,
+    metric: String,
+    value: f64,
+    direction: Direction,
+}
+
+impl BestRun {
+    fn show(&self, web: &Web) -> Markup {
+        let Self { run, metric, value, direction } = self;
+        let name = page::run_name(&run.info.run_name, &run.info.run_id);
+        html! {
+            a href=(web.links.run(&run.info.run_id)) { (format::short(name, 60)) }
+            " " (format::short(metric, 40)) " " (format::number(*value))
+            " " span.soft { "(" (direction.told()) ")" }
+        }
+    }
+}
+
+/// None where neither people nor the gate named a metric, or no run has it.
+async fn best_run(web: &Web, experiment: &Experiment) -> StoreResult<Option<BestRun>> {
+    let directions = Directions::of(experiment);
+    let mut named = directions.named().into_iter();
+    let Some((metric, direction)) =
+        named.find_map(|metric| Some((metric, directions.find(metric)?)))
+    else {
+        return Ok(None);
+    };
+    let Some(field) = Column::new(Kind::Metric, metric).field() else { return Ok(None) };
+    let search = SearchRuns {
+        experiment_ids: vec![experiment.experiment_id.clone()],
+        max_results: Some(1),
+        order_by: vec![format!("{field} {}", direction.order())],
+        ..SearchRuns::default()
+    };
+    let wanted = Wanted::Metrics(vec![metric.to_owned()]);
+    let found = match web.tracking.runs.search_for(search, wanted).await {
+        // Somebody wrote a tag that names no metric.
+        Err(error) if error.code() == ErrorCode::InvalidParameterValue => return Ok(None),
+        other => other?.items.pop(),
+    };
+    let Some(run) = found else { return Ok(None) };
+    let value = run.data.metric(metric).filter(|value| value.is_finite());
+    Ok(value.map(|value| BestRun { run, metric: metric.to_owned(), value, direction }))
 }
 
 /// Models in production, each with a dot; a registry that cannot be read is told.

@@ -112,6 +112,11 @@ impl Links {
     }
 
     /// What can be done with several of an experiment's runs.
+    /// Where it is chosen which runs of an experiment are the best.
+    pub(crate) fn best(&self, experiment_id: &str) -> String {
+        format!("{}/best", self.experiment(experiment_id))
+    }
+
     pub(crate) fn chosen_runs(&self, experiment_id: &str) -> String {
         format!("{}/chosen", self.experiment(experiment_id))
     }

@@ -11,12 +11,13 @@ use trainyard_mlflow::entities::{Experiment, Run};
 
 use crate::boxes;
 use crate::columns::{self, Available, Column, Kind};
+use crate::direction::Directions;
+use crate::drawn;
 use crate::error::Result;
 use crate::format;
 use crate::of_histories::{OfHistories, PAGE_VALUES_MAX};
 use crate::page::{self, Section};
 use crate::query::Query;
-use crate::run_list;
 use crate::site::Web;
 
 /// Axes that stand side by side.
@@ -37,14 +38,21 @@ pub(crate) async fn show(
         let plane = plane(&query, available);
         axes(&query, available).into_iter().chain(plane.into_iter().flatten()).collect()
     };
-    let mut drawn = run_list::to_draw(&web, &experiment.experiment_id, &query, shown).await?;
+    let mut drawn = drawn::to_draw(&web, &experiment.experiment_id, &query, shown).await?;
     let axes = axes(&query, &drawn.available);
     let [x, y] = plane(&query, &drawn.available);
-    let columns: Vec<Column> = axes.iter().chain(&x).chain(&y).cloned().collect();
+    let mut columns: Vec<Column> = Vec::new();
+    for column in axes.iter().chain(&x).chain(&y) {
+        if !columns.contains(column) {
+            columns.push(column.clone());
+        }
+    }
+    drawn.extend(&web, &experiment.experiment_id, &query, &columns).await?;
     let of_histories =
         OfHistories::read(&web.tracking, drawn.runs.iter(), &columns, PAGE_VALUES_MAX).await?;
     of_histories.put_into(&mut drawn.runs, &columns);
     let (runs, available) = (&drawn.runs, &drawn.available);
+    let directions = Directions::of(&experiment);
     let body = html! {
         h1 { "Params × metrics " small { (drawn.counted()) } }
         @if x.is_none() && y.is_none() { (page::empty("No params and no metrics were logged to these runs.", &html! {})) }
@@ -53,8 +61,8 @@ pub(crate) async fn show(
             (drawn.others())
             @if of_histories.is_cut() { p.notice { "Some histories are too long to be read for this page: their runs are left out where they would be needed." } }
             @if let (Some(x), Some(y)) = (&x, &y) {
-                (against(&query, runs, x, y))
-                (boxes::show(runs, x, y, query.has("ylog")))
+                (against(&query, runs, x, y, directions))
+                (boxes::show(runs, x, y, query.has("ylog"), directions.of_column(y)))
             }
             @else { p.soft { "These runs have no params or no metrics." } }
             h2 { "Side by side" }
@@ -97,7 +105,13 @@ fn name_of(run: &Run) -> &str {
     page::run_name(&run.info.run_name, &run.info.run_id)
 }
 
-fn against(query: &Query, runs: &[Run], x: &Column, y: &Column) -> Markup {
+fn against(
+    query: &Query,
+    runs: &[Run],
+    x: &Column,
+    y: &Column,
+    directions: Directions<'_>,
+) -> Markup {
     let dot = |run: &Run| {
         let at = x.number(run).zip(y.number(run))?;
         let values = format!("{}, {}", format::number(at.0), format::number(at.1));
@@ -108,6 +122,7 @@ fn against(query: &Query, runs: &[Run], x: &Column, y: &Column) -> Markup {
     let (x_name, y_name) = (x.title(), y.title());
     html! {
         h2 { (y_name) " against " (x_name) }
+        @for column in [y, x] { @if let Some(direction) = directions.of_column(column) { p.soft { (column.title()) ": " (direction.told()) "." } } }
         @match scatter::chart([&x_name, &y_name], &dots, logs) {
             Some(drawing) => (PreEscaped(drawing.0)),
             None => p.soft { "No run has numbers of both." },

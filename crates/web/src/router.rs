@@ -14,9 +14,9 @@ use crate::site::{Beside, Web};
 use crate::ticket::Ticket;
 use crate::turns::Turns;
 use crate::{
-    artifact, assets, chosen_runs, cockpit, colour_choice, compare, curves, error, experiment,
-    experiments, frame, home, logged_model, metric, models, monitoring, page, relations, run,
-    run_change, runs_csv, scorers, search, services, style_page, team, webhooks,
+    artifact, assets, best, chosen_runs, cockpit, colour_choice, compare, curves, error,
+    experiment, experiments, frame, home, logged_model, metric, models, monitoring, page,
+    relations, run, run_change, runs_csv, scorers, search, services, style_page, team, webhooks,
 };
 
 /// All pages, to be mounted at `/`.
@@ -44,6 +44,7 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
             "/experiments/{experiment_id}/chosen",
             get(chosen_runs::show).post(chosen_runs::change),
         )
+        .route("/experiments/{experiment_id}/best", get(best::show).post(best::change))
         .route("/experiments/{experiment_id}/scorers", get(scorers::show))
         .route("/experiments/{experiment_id}/runs.csv", get(runs_csv::download))
         .route("/experiments/{experiment_id}/runs/{run_id}", get(run::show_in_experiment))

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use futures::future::try_join_all;
-use maud::{Markup, html};
-use trainyard_mlflow::entities::{Run, ViewType};
+use trainyard_mlflow::entities::{Experiment, Run, ViewType};
 use trainyard_mlflow::{Error as StoreError, Page, SearchRuns, Wanted};
 
 use crate::columns::{Available, Column};
+use crate::direction::Directions;
 use crate::error::{Error, Result, status};
 use crate::grammar;
 use crate::of_histories::{OfHistories, PAGE_VALUES_MAX};
@@ -21,10 +21,8 @@ const PAGE_SIZE: i64 = 100;
 const NESTED_MAX: i64 = 300;
 /// Runs whose nested runs are looked for at once.
 const AT_ONCE: usize = 4;
-/// Runs that are drawn together; more cannot be told apart.
-pub(crate) const DRAWN_MAX: usize = 100;
 /// Runs that are read whole first, and metrics of one from which on the others are not: a list shows a few of thousands.
-const SAMPLED: usize = 5;
+pub(crate) const SAMPLED: usize = 5;
 const FEW_METRICS: usize = 200;
 /// The tag of a nested run: whose part it is.
 pub(crate) const PARENT: &str = "mlflow.parentRunId";
@@ -96,11 +94,13 @@ fn folds(query: &Query) -> bool {
 /// reason.
 pub(crate) async fn read(
     web: &Web,
-    experiment_id: &str,
+    experiment: &Experiment,
     query: &Query,
     columns: &[Column],
 ) -> Result<Listed> {
-    let asked = Asked { web, columns, group: group(query) };
+    let experiment_id = &experiment.experiment_id;
+    let first = Directions::of(experiment).named();
+    let asked = Asked { web, columns, group: group(query), first };
     let found = match unsortable(query) {
         Some(error) => Err(error.into()),
         None => asked.found(search(experiment_id, query), folds(query)).await,
@@ -131,6 +131,8 @@ struct Asked<'a> {
     web: &'a Web,
     columns: &'a [Column],
     group: Option<Column>,
+    /// Metrics that come before others.
+    first: Vec<&'a str>,
 }
 
 impl Asked<'_> {
@@ -139,8 +141,8 @@ impl Asked<'_> {
         let total = runs.count(search.clone()).await?;
         let sample = Sample::of(self.web, &search).await?;
         let wanted = sample.has_many.then(|| {
-            let usual =
-                if self.columns.is_empty() { sample.available().usual() } else { Vec::new() };
+            let usual = || sample.available().with_first(&self.first).usual();
+            let usual = if self.columns.is_empty() { usual() } else { Vec::new() };
             metrics(self.columns.iter().chain(&usual).chain(&self.group))
         });
         let listed = self.listed(search, folds, wanted.as_ref(), total).await?;
@@ -148,6 +150,7 @@ impl Asked<'_> {
         if wanted.is_some() {
             available = available.with_metrics_of(sample.available());
         }
+        let available = available.with_first(&self.first);
         let columns =
             if self.columns.is_empty() { available.usual() } else { self.columns.to_vec() };
         let of_histories =
@@ -193,7 +196,7 @@ impl Asked<'_> {
 }
 
 /// A page of runs, whole or with what is wanted of them.
-async fn found(
+pub(crate) async fn found(
     web: &Web,
     search: SearchRuns,
     wanted: Option<&Wanted>,
@@ -216,16 +219,16 @@ pub(crate) fn metrics<'a>(columns: impl Iterator<Item = &'a Column>) -> Wanted {
 pub(crate) struct Sample {
     pub(crate) runs: Vec<Run>,
     /// Whether they have so many metrics that the others are not read whole.
-    has_many: bool,
+    pub(crate) has_many: bool,
 }
 
 impl Sample {
-    async fn of(web: &Web, search: &SearchRuns) -> Result<Self> {
+    pub(crate) async fn of(web: &Web, search: &SearchRuns) -> Result<Self> {
         let first = SearchRuns { max_results: Some(SAMPLED as i64), ..search.clone() };
         Ok(Self::from(web.tracking.runs.search(first).await?.items))
     }
 
-    fn available(&self) -> Available {
+    pub(crate) fn available(&self) -> Available {
         Available::of(self.runs.iter())
     }
 }
@@ -288,89 +291,6 @@ impl Nested {
         }
         Ok(nested)
     }
-}
-
-/// Runs to draw together.
-pub(crate) struct Drawn {
-    pub(crate) runs: Vec<Run>,
-    /// What they have.
-    pub(crate) available: Available,
-    /// Some of them whole, where the others are not.
-    sample: Option<Sample>,
-    /// Whether more were asked for than are drawn.
-    pub(crate) is_cut: bool,
-}
-
-impl Drawn {
-    fn of(runs: Vec<Run>, sample: Sample, is_cut: bool) -> Self {
-        let mut available = Available::of(runs.iter());
-        if sample.has_many {
-            available = available.with_metrics_of(sample.available());
-        }
-        Self { runs, available, sample: Some(sample).filter(|sample| sample.has_many), is_cut }
-    }
-
-    /// All of them, or some, with all of their metrics.
-    pub(crate) fn whole(&self) -> &[Run] {
-        self.sample.as_ref().map_or(&self.runs, |sample| &sample.runs)
-    }
-
-    /// How many there are, for a heading.
-    pub(crate) fn counted(&self) -> String {
-        match (self.is_cut, self.runs.len()) {
-            (true, count) => format!("the first {count} runs"),
-            (false, 1) => "1 run".to_owned(),
-            (false, count) => format!("{count} runs"),
-        }
-    }
-
-    /// What to do about those that are not drawn.
-    pub(crate) fn others(&self) -> Markup {
-        html! {
-            @if self.is_cut {
-                p.soft { "More lines than these cannot be told apart: filter the runs of the experiment, or tick those to draw." }
-            }
-        }
-    }
-}
-
-/// Those that were chosen (`run=`), or the first ones of the search. Where they have many metrics those are read that
-/// `columns` are of, by what some of them have.
-pub(crate) async fn to_draw(
-    web: &Web,
-    experiment_id: &str,
-    query: &Query,
-    columns: impl Fn(&Available, &[Run]) -> Vec<Column>,
-) -> Result<Drawn> {
-    let chosen = query.all("run");
-    if chosen.is_empty() {
-        if let Some(refused) = unsortable(query) {
-            return Err(refused.into());
-        }
-        let search = SearchRuns {
-            max_results: Some(DRAWN_MAX as i64),
-            ..search(experiment_id, &query.without(&["group", "page"]))
-        };
-        let sample = Sample::of(web, &search).await?;
-        let wanted = || metrics(columns(&sample.available(), &sample.runs).iter());
-        let wanted = sample.has_many.then(wanted);
-        let page = found(web, search, wanted.as_ref()).await?;
-        let is_cut = page.next_page_token.is_some();
-        return Ok(Drawn::of(page.items, sample, is_cut));
-    }
-    let is_cut = chosen.len() > DRAWN_MAX;
-    let ids: Vec<&str> = chosen.into_iter().take(DRAWN_MAX).collect();
-    let (first, rest) = ids.split_at(ids.len().min(SAMPLED));
-    let first = first.iter().map(|id| web.tracking.runs.get(id));
-    let sample = Sample::from(try_join_all(first).await?);
-    let runs = if sample.has_many {
-        let wanted = metrics(columns(&sample.available(), &sample.runs).iter());
-        by_ids(web, experiment_id, &ids, wanted).await?
-    } else {
-        let rest = rest.iter().map(|id| web.tracking.runs.get(id));
-        sample.runs.iter().cloned().chain(try_join_all(rest).await?).collect()
-    };
-    Ok(Drawn::of(runs, sample, is_cut))
 }
 
 /// Runs in the order of their ids, with what is wanted of them. Those of other experiments are read whole.

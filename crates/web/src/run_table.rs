@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{Experiment, LifecycleStage, Run, Tag};
 
+use crate::best;
 use crate::columns::{Available, Column, End, Kind};
+use crate::direction::{Direction, Directions};
 use crate::format;
 use crate::of_histories::Found;
 use crate::page;
@@ -13,6 +15,8 @@ use crate::site::Web;
 
 /// Columns before those that can be chosen.
 const FIXED: usize = 5;
+/// Metrics that are named in a sentence.
+const TOLD_MAX: usize = 6;
 
 /// What is in the table, and what was asked for.
 pub(crate) struct Table<'a> {
@@ -27,21 +31,27 @@ pub(crate) struct Table<'a> {
 
 impl Table<'_> {
     pub(crate) fn show(&self) -> Markup {
+        let best = Best::of(self);
         html! {
             form method="get" action=(self.web.links.compare()) data-compare="" {
                 (self.actions())
+                (best.told(self))
                 @if self.listed.of_histories.is_cut() {
                     p.soft { "Some histories are too long to be read for a list: of these ≤ and ≥ say what is known. A run's page has all of a metric." }
                 }
                 div.scroll {
                     table.runs {
                         thead { (self.head()) }
-                        (self.rows())
+                        (self.rows(&best))
                     }
                 }
                 (self.pages())
             }
         }
+    }
+
+    fn directions(&self) -> Directions<'_> {
+        Directions::of(self.experiment)
     }
 
     fn address(&self) -> String {
@@ -67,10 +77,23 @@ impl Table<'_> {
                 button.quiet formaction=(self.web.links.chosen_runs(id)) { "Tag or delete chosen" }
                 a href=(drawn.at(&curves)) { "Curves" }
                 a href=(relations) { "Params × metrics" }
+                @if let Some((metric, order)) = self.main() {
+                    a href=(best::sorted(&self.address(), metric, order)) rel="nofollow" { "Best by " (format::short(metric, 30)) }
+                }
                 a href=(csv) download { "CSV" }
                 span.soft { (self.counted()) }
             }
         }
+    }
+
+    /// The metric by which there is a best run, and the order that begins with it: the one that people or the gate named,
+    /// or the first that is shown.
+    fn main(&self) -> Option<(&str, &'static str)> {
+        let directions = self.directions();
+        let shown = self.columns.iter().filter(|column| column.kind == Kind::Metric);
+        let mut metrics =
+            directions.named().into_iter().chain(shown.map(|column| column.key.as_str()));
+        metrics.find_map(|metric| Some((metric, directions.find(metric)?.order())))
     }
 
     fn counted(&self) -> String {
@@ -129,11 +152,17 @@ impl Table<'_> {
     fn column_head(&self, column: &Column) -> Markup {
         let title = column.title();
         let heading = format::breakable(&format::short(&title, 80));
+        let direction = self.directions().of_column(column);
         let (first, class) = match column.kind {
-            Kind::Metric => ("DESC", "key number"),
+            // The best first, or the largest where it is not known.
+            Kind::Metric => (direction.map_or("DESC", Direction::order), "key number"),
             Kind::Param | Kind::Tag => ("ASC", "key"),
         };
         if let Some(field) = column.field() {
+            let title = match direction {
+                Some(direction) => format!("{title}: {}", direction.told()),
+                None => title,
+            };
             return self.sortable(&heading, &title, &field, first, class);
         }
         html! {
@@ -176,9 +205,9 @@ impl Table<'_> {
         }
     }
 
-    fn rows(&self) -> Markup {
+    fn rows(&self, best: &Best) -> Markup {
         let Some(group) = run_list::group(self.query) else {
-            return html! { @for run in &self.listed.runs { (self.family(run)) } };
+            return html! { @for run in &self.listed.runs { (self.family(run, best)) } };
         };
         let same = |left: &Run, right: &Run| group.text(left) == group.text(right);
         html! {
@@ -194,14 +223,14 @@ impl Table<'_> {
                             span.soft { " · " (runs.len()) " here" }
                         }
                     }
-                    @for run in runs { (self.row(run, &html! {}, "")) }
+                    @for run in runs { (self.row(run, &html! {}, "", best)) }
                 }
             }
         }
     }
 
     /// A run, and below it those that are part of it, which a tick unfolds.
-    fn family(&self, run: &Run) -> Markup {
+    fn family(&self, run: &Run, best: &Best) -> Markup {
         let nested =
             self.listed.nested.get(&run.info.run_id).map(Vec::as_slice).unwrap_or_default();
         let fold = html! {
@@ -211,13 +240,13 @@ impl Table<'_> {
         };
         html! {
             tbody {
-                (self.row(run, &fold, ""))
-                @for part in nested { (self.row(part, &html! {}, "nested")) }
+                (self.row(run, &fold, "", best))
+                @for part in nested { (self.row(part, &html! {}, "nested", best)) }
             }
         }
     }
 
-    fn row(&self, run: &Run, after_name: &Markup, class: &str) -> Markup {
+    fn row(&self, run: &Run, after_name: &Markup, class: &str, best: &Best) -> Markup {
         let info = &run.info;
         let name = page::run_name(&info.run_name, &info.run_id);
         let is_part = Tag::find(&run.data.tags, PARENT).is_some();
@@ -236,30 +265,108 @@ impl Table<'_> {
                     @if let Some(took) = format::took(info) { (took) }
                     @else if let Some(so_far) = format::so_far(info, self.now) { span.soft { (so_far) } }
                 }
-                @for column in self.columns { (self.cell(column, run)) }
+                @for (position, column) in self.columns.iter().enumerate() { (self.cell(column, run, best.at(position))) }
             }
         }
     }
 
-    fn cell(&self, column: &Column, run: &Run) -> Markup {
+    fn cell(&self, column: &Column, run: &Run, best: Option<f64>) -> Markup {
         if column.of_history.is_some() {
-            return of_history(self.listed.of_histories.of(column, run));
+            return of_history(self.listed.of_histories.of(column, run), best);
         }
         if column.kind == Kind::Metric {
             let value = run.data.metric(&column.key);
-            return html! { td.number { @if let Some(value) = value { (format::number(value)) } } };
+            return html! { td.number { @if let Some(value) = value { (number(value, best)) } } };
         }
         html! { td.tight { (format::param(&column.text(run).unwrap_or_default())) } }
     }
+
+    /// The values of a column that are compared; none where one that is not known may be better.
+    fn values(&self, column: &Column) -> Vec<f64> {
+        let mut values = Vec::new();
+        for run in self.listed.all() {
+            if column.of_history.is_none() {
+                values.extend(column.metric(run));
+                continue;
+            }
+            match self.listed.of_histories.of(column, run) {
+                Some(Found::Exact(found)) => values.push(found.value),
+                Some(Found::Bound(..) | Found::TooLong) => return Vec::new(),
+                None => {}
+            }
+        }
+        values
+    }
+}
+
+/// The best values of the page, by the place of their column.
+struct Best(Vec<Option<f64>>);
+
+impl Best {
+    fn of(table: &Table<'_>) -> Self {
+        let directions = table.directions();
+        let best = |column: &Column| {
+            let direction = directions.of_column(column)?;
+            direction.best(table.values(column).into_iter())
+        };
+        Self(table.columns.iter().map(best).collect())
+    }
+
+    fn at(&self, position: usize) -> Option<f64> {
+        self.0.get(position).copied().flatten()
+    }
+
+    /// What is told of those that are marked, and where to have it another way.
+    fn told(&self, table: &Table<'_>) -> Markup {
+        let directions = table.directions();
+        let marked = table.columns.iter().enumerate().filter(|(at, _)| self.at(*at).is_some());
+        let mut by_word: Vec<(String, Vec<&str>)> = Vec::new();
+        for (_, column) in marked {
+            let Some(direction) = directions.of_column(column) else { continue };
+            let word = direction.told();
+            match by_word.iter_mut().find(|(known, _)| *known == word) {
+                Some((_, keys)) if keys.contains(&column.key.as_str()) => {}
+                Some((_, keys)) => keys.push(&column.key),
+                None => by_word.push((word, vec![&column.key])),
+            }
+        }
+        let is_any = table.columns.iter().any(|column| column.kind == Kind::Metric);
+        html! {
+            @if is_any {
+                p.soft {
+                    @if !by_word.is_empty() {
+                        "In bold the best of this page: "
+                        @for (position, (word, keys)) in by_word.iter().enumerate() {
+                            @if position > 0 { "; " }
+                            @for (at, key) in keys.iter().take(TOLD_MAX).enumerate() {
+                                @if at > 0 { ", " }
+                                (format::short(key, 40))
+                            }
+                            @if keys.len() > TOLD_MAX { " and " (keys.len() - TOLD_MAX) " more" }
+                            ": " (word)
+                        }
+                        ". "
+                    }
+                    a href=(table.web.links.best(&table.experiment.experiment_id)) { "Which runs are best" }
+                }
+            }
+        }
+    }
+}
+
+/// A number, marked where it is the best.
+fn number(value: f64, best: Option<f64>) -> Markup {
+    let text = format::number(value);
+    html! { @if best == Some(value) { strong.best { (text) } } @else { (text) } }
 }
 
 /// A value of a history, with its step; of one that is too long what is known of it.
-fn of_history(found: Option<Found>) -> Markup {
+fn of_history(found: Option<Found>, best: Option<f64>) -> Markup {
     const CUT: &str = "the history is longer than what is read for a list";
     match found {
         None => html! { td.number {} },
         Some(Found::Exact(found)) => {
-            html! { td.number title={ "at step " (found.step) } { (format::number(found.value)) } }
+            html! { td.number title={ "at step " (found.step) } { (number(found.value, best)) } }
         }
         Some(Found::Bound(end, value)) => {
             let sign = if end == End::Min { "≤" } else { "≥" };

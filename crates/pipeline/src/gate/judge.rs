@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use trainyard_base::Better;
 use trainyard_train::{Comparison, Difference, Standing};
 
 use super::rules::{Gate, Undecided};
@@ -177,10 +178,9 @@ fn sentence(difference: &Difference, margin: f64) -> String {
     }
 }
 
-/// Losses and errors shrink as a model gets better; scores grow.
-fn lower_is_better(metric: &str) -> bool {
-    let name = metric.to_ascii_lowercase();
-    ["loss", "error", "rmse", "mse", "mae", "mape", "brier"].iter().any(|part| name.contains(part))
+/// Losses and errors shrink as a model gets better; scores grow, and whatever else.
+pub(super) fn lower_is_better(metric: &str) -> bool {
+    Better::by_name(metric) == Some(Better::Smaller)
 }
 
 #[cfg(test)]

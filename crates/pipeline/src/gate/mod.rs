@@ -3,6 +3,7 @@
 mod before_training;
 mod contract;
 mod contract_rule;
+mod directions;
 mod evidence;
 #[cfg(test)]
 mod growth;

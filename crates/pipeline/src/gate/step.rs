@@ -4,6 +4,7 @@ use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::{KeyValue, ModelVersion, Tag};
 
 use super::contract;
+use super::directions;
 use super::evidence::Evidence;
 use super::judge::judge;
 use super::verdict::Verdict;
@@ -42,6 +43,7 @@ pub(crate) async fn gate(
     for tag in tags {
         tracking.model_versions.set_tag(candidate.version.id(), tag).await?;
     }
+    directions::record(project, tracking, candidate).await;
     if verdict.passed() { Ok(verdict) } else { Err(Error::Gate(verdict)) }
 }
 

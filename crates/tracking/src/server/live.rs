@@ -150,6 +150,7 @@ impl Live {
             looked: now,
             spoke: now,
             wake: now,
+            next: now,
             first: None,
             share: None,
             _place: place,
@@ -191,8 +192,10 @@ struct Stream {
     looked: Instant,
     /// When something was sent last.
     spoke: Instant,
-    /// When to ask for changes next.
+    /// Until when the page is left alone.
     wake: Instant,
+    /// When to ask for changes next, whether one is told of or not.
+    next: Instant,
     /// What is to be sent at once.
     first: Option<String>,
     /// The memory of what is being sent.
@@ -231,7 +234,11 @@ impl Stream {
     async fn wait(&mut self) -> Option<String> {
         loop {
             sleep_until(self.wake).await;
-            self.wake = Instant::now() + PERIOD;
+            tokio::select! {
+                () = sleep_until(self.next) => {}
+                () = self.live.changes.told() => {}
+            }
+            self.next = Instant::now() + PERIOD;
             let count = self.live.changes.count().await;
             let is_due = count != self.seen || self.looked.elapsed() >= ANEW;
             let is_silent = self.spoke.elapsed() >= SILENCE_MAX;
@@ -274,6 +281,7 @@ impl Stream {
         let now = Instant::now();
         let rest = now.duration_since(began).saturating_mul(REST);
         self.wake = now + rest.clamp(PACE, PACE_MAX);
+        self.next = self.wake;
         let (events, share) = drawn?;
         (self.seen, self.looked) = (count, now);
         if !events.is_empty() {

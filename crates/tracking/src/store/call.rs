@@ -132,7 +132,7 @@ pub(crate) struct Meter {
     bytes: u64,
 }
 
-/// A row that counts the texts that are taken out of it.
+/// A row that counts the texts and lists that are taken out of it.
 struct Counted<'a> {
     row: &'a dyn Row,
     bytes: std::cell::Cell<u64>,
@@ -152,6 +152,18 @@ impl Row for Counted<'_> {
         let bytes = text.map_or(0, |text| text.len() as u64 + TEXT_BYTES);
         self.bytes.set(self.bytes.get() + bytes);
         Ok(text)
+    }
+
+    fn ints(&self, column: usize) -> Result<Vec<i64>> {
+        let values = self.row.ints(column)?;
+        self.bytes.set(self.bytes.get() + 8 * values.len() as u64);
+        Ok(values)
+    }
+
+    fn reals(&self, column: usize) -> Result<Vec<f64>> {
+        let values = self.row.reals(column)?;
+        self.bytes.set(self.bytes.get() + 8 * values.len() as u64);
+        Ok(values)
     }
 }
 

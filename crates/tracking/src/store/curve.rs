@@ -5,12 +5,14 @@
 
 use trainyard_mlflow::{Curve, CurvePoint, DrawCurve, Extent};
 
-use super::database::{Connection, HISTORIES, List, Row, Value};
+use super::database::{Connection, Dialect, HISTORIES, List, Row, Value};
 use super::metrics::value;
 use crate::error::Result;
 
 /// What is read of a value.
 const POINT: &str = "m.step, m.timestamp, m.value, m.is_nan";
+/// Values of a history that PostgreSQL sends at once: a few megabytes.
+const PACKED_MAX: usize = 100_000;
 /// Of which run and metric, behind an alias of the table.
 const OF: &str = "m.run_uuid = ?1 AND m.\"key\" = ?2";
 
@@ -107,6 +109,9 @@ impl History<'_> {
             self.table
         );
         let values = self.values([first.into(), last.into(), beyond(max)]);
+        if connection.dialect() == Dialect::Postgres && max <= PACKED_MAX {
+            return packed(connection, &sql, &values);
+        }
         connection.rows(&sql, &values, point)
     }
 
@@ -133,6 +138,23 @@ impl History<'_> {
     fn values<'b, const N: usize>(&'b self, rest: [Value<'b>; N]) -> Vec<Value<'b>> {
         [Value::from(self.run_id), Value::from(self.key)].into_iter().chain(rest).collect()
     }
+}
+
+/// Values of a statement as three lists in one row: as rows of their own they take PostgreSQL and its driver several times as
+/// long.
+fn packed(
+    connection: &mut dyn Connection,
+    points: &str,
+    values: &[Value<'_>],
+) -> Result<Vec<CurvePoint>> {
+    let sql = format!(
+        "SELECT array_agg(x.step), array_agg(x.timestamp), \
+         array_agg(CASE WHEN x.is_nan THEN CAST('NaN' AS double precision) ELSE x.value END) FROM ({points}) x"
+    );
+    let lists = |row: &dyn Row| Ok((row.ints(0)?, row.ints(1)?, row.reals(2)?));
+    let (steps, times, values) = connection.first(&sql, values, lists)?.unwrap_or_default();
+    let points = steps.into_iter().zip(times).zip(values);
+    Ok(points.map(|((step, timestamp), value)| CurvePoint { step, timestamp, value }).collect())
 }
 
 /// A limit that tells whether there is more.

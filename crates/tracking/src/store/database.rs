@@ -197,6 +197,16 @@ pub(crate) trait Row {
     fn int(&self, column: usize) -> Result<Option<i64>>;
     fn real(&self, column: usize) -> Result<Option<f64>>;
     fn text(&self, column: usize) -> Result<Option<&str>>;
+
+    /// A list of whole numbers, empty if null. Only PostgreSQL has some.
+    fn ints(&self, column: usize) -> Result<Vec<i64>> {
+        Err(Error::database(format!("column {column} is no list")))
+    }
+
+    /// A list of numbers, likewise.
+    fn reals(&self, column: usize) -> Result<Vec<f64>> {
+        Err(Error::database(format!("column {column} is no list")))
+    }
 }
 
 impl dyn Row + '_ {

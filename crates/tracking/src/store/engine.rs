@@ -1,5 +1,7 @@
 //! The two engines, and how each runs reads and writes.
 
+use std::sync::Arc;
+
 use trainyard_mlflow as mlflow;
 use trainyard_mlflow::uri::TrackingUri;
 
@@ -9,6 +11,7 @@ use super::mark::Mark;
 use super::permits::Reading;
 use super::postgres::Postgres;
 use super::postgres_doubt;
+use super::postgres_news::{Heard, News};
 use super::sqlite::Sqlite;
 use crate::error::Result;
 
@@ -83,6 +86,22 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => sqlite.mark(),
             Self::Postgres(postgres) => postgres.read(Reading::Listing, Mark::of_postgres).await,
+        }
+    }
+
+    /// What was heard of what is written, without a look at the database; of a file nothing is.
+    pub(crate) fn heard(&self) -> Heard {
+        match self {
+            Self::Sqlite(_) => Heard::default(),
+            Self::Postgres(postgres) => postgres.heard(),
+        }
+    }
+
+    /// What others tell, where somebody does.
+    pub(crate) fn news(&self) -> Option<&Arc<News>> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(postgres) => postgres.news(),
         }
     }
 

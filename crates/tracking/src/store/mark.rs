@@ -1,7 +1,7 @@
 //! Whether something was written to a database since somebody looked, by whoever it was.
 //!
-//! The database itself is asked, so that writers tell nobody and pay nothing. (PostgreSQL's NOTIFY would make all
-//! commits of its server wait for each other, and hears of no other program's.)
+//! The database itself is asked, which finds what any program wrote. That servers over PostgreSQL tell each other
+//! ([`postgres_news`](super::postgres_news)) is faster, and no more than that.
 
 use super::database::Connection;
 use super::postgres_doubt;

@@ -16,6 +16,7 @@ use super::permits::{Permits, Reading};
 use super::postgres_client::cancel;
 use super::postgres_connection::{Begin, Ended, PostgresConnection};
 use super::postgres_health::Health;
+use super::postgres_news::{Heard, News};
 use super::postgres_pool::Pool;
 use super::postgres_url;
 use super::postgres_verdict::find_out;
@@ -38,6 +39,8 @@ pub(crate) struct Postgres {
     limits: ReadLimits,
     permits: Permits,
     health: Health,
+    /// Other servers over the same database, where they are to be told of what is written.
+    news: Option<Arc<News>>,
 }
 
 impl fmt::Debug for Postgres {
@@ -69,7 +72,22 @@ impl Postgres {
         });
         prepared.map_err(|_panic| Error::database("opening the database broke off"))??;
         let permits = Permits::new(CONNECTIONS_MAX);
-        Ok(Self { pool: Arc::new(pool), limits, permits, health: Health::default() })
+        Ok(Self { pool: Arc::new(pool), limits, permits, health: Health::default(), news: None })
+    }
+
+    /// The same, of which others hear what is written, and which hears of them.
+    pub(crate) fn with_news(mut self) -> Self {
+        self.news = Some(Arc::default());
+        self
+    }
+
+    pub(crate) fn news(&self) -> Option<&Arc<News>> {
+        self.news.as_ref()
+    }
+
+    /// What was heard of others and of itself; it listens from now on.
+    pub(crate) fn heard(&self) -> Heard {
+        self.news.as_ref().map(|news| news.heard(&self.pool)).unwrap_or_default()
     }
 
     /// Whether the database can be reached and written to.
@@ -127,7 +145,12 @@ impl Postgres {
             drop(permit);
             result
         });
-        task.await.map_err(|error| Error::database(format!("a call broke off: {error}")))?
+        let result =
+            task.await.map_err(|error| Error::database(format!("a call broke off: {error}")))?;
+        if let (Ok(_), Some(news)) = (&result, &self.news) {
+            news.tell(&self.pool);
+        }
+        result
     }
 }
 

@@ -94,6 +94,12 @@ impl PostgresConnection {
         if is_read_only.as_deref() == Some("on") { Err(Error::ReadOnly) } else { Ok(()) }
     }
 
+    /// Runs statements that take and return nothing, outside of a transaction.
+    pub(super) fn run(&mut self, sql: &str) -> Result<()> {
+        self.client.patience = Some(BEGIN_TIME);
+        self.client.run(sql)
+    }
+
     pub(super) fn begin(&mut self, begin: Begin) -> Result<()> {
         self.begun = Some(begin);
         self.client.patience = Some(BEGIN_TIME);
@@ -356,5 +362,13 @@ impl Row for tokio_postgres::Row {
 
     fn text(&self, column: usize) -> Result<Option<&str>> {
         self.try_get(column).map_err(convert)
+    }
+
+    fn ints(&self, column: usize) -> Result<Vec<i64>> {
+        self.try_get::<_, Option<Vec<i64>>>(column).map(Option::unwrap_or_default).map_err(convert)
+    }
+
+    fn reals(&self, column: usize) -> Result<Vec<f64>> {
+        self.try_get::<_, Option<Vec<f64>>>(column).map(Option::unwrap_or_default).map_err(convert)
     }
 }

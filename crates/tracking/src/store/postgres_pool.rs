@@ -4,10 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio_postgres::Socket;
+
 use super::postgres_client::Client;
 use super::postgres_connection::{Begin, PostgresConnection};
+use super::postgres_error::convert;
 use super::postgres_outage::Outage;
-use super::postgres_tls::MakeTls;
+use super::postgres_tls::{Encrypted, MakeTls};
 use super::postgres_url::Target;
 use crate::error::{Error, Result};
 
@@ -98,6 +101,40 @@ impl Pool {
         }
         let reason = reasons.join("; ");
         Err(if is_refused { Error::SignIn { reason } } else { Error::Unreachable { reason } })
+    }
+
+    /// Runs statements that take and return nothing, and are a transaction of their own.
+    pub(super) fn run(&self, sql: &str) -> Result<()> {
+        let waiting = self.idle().pop();
+        let mut connection = match waiting.filter(|connection| !connection.is_closed()) {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        // What failed is let go of, with whatever it left behind.
+        connection.run(sql)?;
+        self.give(connection);
+        Ok(())
+    }
+
+    /// A session of its own with the first host that takes writes, to be driven by whoever has it.
+    pub(super) async fn session(
+        &self,
+    ) -> Result<(tokio_postgres::Client, tokio_postgres::Connection<Socket, Encrypted>)> {
+        let hosts = &self.target.hosts;
+        let first = self.last.load(Ordering::Relaxed);
+        let mut failed = Error::Unreachable { reason: "there is no host".to_owned() };
+        for place in (first..hosts.len()).chain(0..first) {
+            let Some(host) = hosts.get(place) else { continue };
+            let connecting = host.config.connect(self.target.tls.clone());
+            match tokio::time::timeout(self.target.connect_timeout, connecting).await {
+                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Err(error)) => failed = convert(error),
+                Err(_elapsed) => {
+                    failed = Error::Unreachable { reason: format!("{}: no answer", host.name) };
+                }
+            }
+        }
+        Err(failed)
     }
 
     /// Whether there is a connection that takes writes.

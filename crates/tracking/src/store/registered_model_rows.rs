@@ -1,9 +1,11 @@
 //! Registered models as they lie in the tables.
 
+use std::collections::BTreeMap;
+
 use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, RegisteredModelAlias, Tag};
 use trainyard_mlflow::{AliasId, Error};
 
-use super::database::{Connection, Row, Value};
+use super::database::{Connection, List, Row, Value};
 use super::schema::WORKSPACE;
 use super::{model_version_rows, validate};
 use crate::error::Result;
@@ -38,6 +40,31 @@ pub(crate) fn get(connection: &mut dyn Connection, name: &str) -> Result<Registe
     let mut model = find(connection, name)?;
     fill(connection, &mut model)?;
     Ok(model)
+}
+
+/// The tags of those of these models that there are, in one statement.
+pub(crate) fn tags_of(
+    connection: &mut dyn Connection,
+    names: &[String],
+) -> Result<BTreeMap<String, Vec<Tag>>> {
+    let dialect = connection.dialect();
+    let sql = format!(
+        "SELECT m.name, t.\"key\", t.value FROM registered_models m LEFT JOIN registered_model_tags t \
+         ON t.workspace = m.workspace AND t.name = m.name \
+         WHERE m.workspace = ?1 AND m.name IN {} ORDER BY m.name, {}",
+        dialect.list("?2"),
+        dialect.insertion_order("t")
+    );
+    let mut tags: BTreeMap<String, Vec<Tag>> = BTreeMap::new();
+    let values = [WORKSPACE.into(), Value::List(List::Texts(names.to_vec()))];
+    connection.query(&sql, &values, &mut |row| {
+        let of = tags.entry(row.need_text(0)?).or_default();
+        if let Some(key) = row.optional_text(1)? {
+            of.push(Tag::new(key, row.text_or_empty(2)?));
+        }
+        Ok(())
+    })?;
+    Ok(tags)
 }
 
 /// Adds tags, aliases and the newest version of each stage.

@@ -1,5 +1,7 @@
 //! Registered models, their tags and aliases.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
 use trainyard_mlflow::{
@@ -12,7 +14,7 @@ use super::audit::{Auditor, Change};
 use super::clock::{creation_millis, now_millis};
 use super::database::Connection;
 use super::permits::Reading;
-use super::registered_model_rows::{find, get, get_by_alias, latest_versions};
+use super::registered_model_rows::{find, get, get_by_alias, latest_versions, tags_of};
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
 use super::{model_version_rows, release_wishes, search_registry, validate, webhook_outbox};
@@ -45,6 +47,10 @@ impl RegisteredModels for SqlStore {
     async fn get(&self, name: &str) -> mlflow::Result<RegisteredModel> {
         let name = name.to_owned();
         self.read(move |connection| get(connection, &name)).await
+    }
+
+    async fn tags_of(&self, names: Vec<String>) -> mlflow::Result<BTreeMap<String, Vec<Tag>>> {
+        self.read(move |connection| tags_of(connection, &names)).await
     }
 
     async fn rename(&self, name: &str, new_name: &str) -> mlflow::Result<RegisteredModel> {

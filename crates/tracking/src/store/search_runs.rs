@@ -9,7 +9,7 @@ use trainyard_mlflow::{Error, Page, SearchRuns, Wanted};
 
 use super::database::Connection;
 use super::page::{self, check_max_results};
-use super::{run_data, run_rows, validate};
+use super::{run_data, run_rows, run_values, validate};
 use crate::error::Result;
 use crate::search::runs::{Condition, Field, OrderBy, Test, order};
 use crate::search::runs_sql::{
@@ -59,11 +59,16 @@ pub(crate) fn search(
         return Ok(Page::default());
     }
     let found = search.read(connection, max_results + 1, offset)?;
-    let page = page::cut(found, offset, max_results);
+    let (mut runs, token) = page::cut(found, offset, max_results);
+    if let Some(Wanted::Values(keys)) = wanted {
+        run_values::fill(connection, &mut runs, keys)?;
+        return Ok(Page { items: runs, next_page_token: token });
+    }
+    let page = (runs, token);
     let fill = |runs: &mut [Run]| match wanted {
         None => run_data::fill(connection, runs),
         Some(Wanted::Metrics(keys)) => run_data::fill_some(connection, runs, keys),
-        Some(Wanted::Nothing) => Ok(()),
+        Some(Wanted::Values(_) | Wanted::Nothing) => Ok(()),
     };
     let (items, next_page_token) = page::fill(page, offset, fill, size)?;
     Ok(Page { items, next_page_token })

@@ -18,6 +18,7 @@ use super::mark::Mark;
 use super::names::new_id;
 use super::permits::Reading;
 use super::postgres::Postgres;
+use super::postgres_news::{Heard, News};
 use super::schema;
 use super::sqlite::Sqlite;
 use super::validate::LongValues;
@@ -84,7 +85,7 @@ impl SqlStore {
             schema::prepare(connection, &uri, &options.artifact_root)?;
             audit_schema::prepare(connection, options.governance.audited)
         })?;
-        Ok(Self::new(Database::Postgres(database), options))
+        Ok(Self::new(Database::Postgres(database.with_news()), options))
     }
 
     /// A store that is gone when it is dropped.
@@ -134,6 +135,16 @@ impl SqlStore {
     /// What tells whether something was written since.
     pub(crate) async fn mark(&self) -> mlflow::Result<Mark> {
         Ok(self.database.mark().await?)
+    }
+
+    /// What was heard of what is written.
+    pub(crate) fn heard(&self) -> Heard {
+        self.database.heard()
+    }
+
+    /// What others tell, where somebody does.
+    pub(crate) fn news(&self) -> Option<&Arc<News>> {
+        self.database.news()
     }
 
     /// A read of a few rows.

@@ -1,8 +1,9 @@
 //! What is drawn of a metric's history, beside the history itself.
 
-use trainyard_mlflow::entities::Metric;
+use trainyard_mlflow::entities::{Metric, Param};
 use trainyard_mlflow::{
-    Curve, CurvePoint, DrawCurve, Extent, LogBatch, MetricHistoryPage, Tracking,
+    Curve, CurvePoint, DrawCurve, Extent, LogBatch, MetricHistoryPage, SearchRuns, Tracking,
+    Wanted, WantedValues,
 };
 
 use crate::store::{Store, create_run};
@@ -49,6 +50,47 @@ pub(crate) async fn curves(store: &Tracking) {
 }
 
 /// With NaN, infinities and peaks, in the order of steps whatever that of times is.
+/// Values of some keys are read alone, whether few runs have the key or many more than are asked for.
+pub(crate) async fn values_alone(store: &Tracking) {
+    let experiment = store.experiments.create("values alone", None, &[]).await.unwrap();
+    let text = "é".repeat(300);
+    for number in 0..9_i32 {
+        let run_id = create_run(store, &experiment, i64::from(number)).await;
+        let value = if number == 8 { f64::NAN } else { f64::from(number) };
+        let metrics = ["drawn", "other"].map(|key| Metric::new(key, value, 1, 7)).into();
+        let params = vec![Param::new("drawn", &text), Param::new("other", "1")];
+        let tags = vec![Param::new("drawn", number.to_string())];
+        store.runs.log_batch(&run_id, LogBatch { metrics, params, tags }).await.unwrap();
+    }
+    let keys = vec!["drawn".to_owned(), "none".to_owned()];
+    let wanted = WantedValues { metrics: keys.clone(), params: keys.clone(), tags: keys };
+    for most in [1, 9] {
+        let search = SearchRuns {
+            experiment_ids: vec![experiment.clone()],
+            order_by: vec!["attributes.start_time DESC".to_owned()],
+            max_results: Some(most),
+            ..SearchRuns::default()
+        };
+        let found = store.runs.search_for(search, Wanted::Values(wanted.clone())).await.unwrap();
+        assert_eq!((found.items.len() as i64, found.next_page_token.is_some()), (most, most == 1));
+        for (run, number) in found.items.iter().zip((0..9).rev()) {
+            let data = &run.data;
+            assert_eq!(
+                (data.metrics.len(), data.params.len(), data.tags.len()),
+                (1, 1, 1),
+                "{data:?}"
+            );
+            let value = data.metrics[0].value;
+            assert!(
+                if number == 8 { value.is_nan() } else { value == f64::from(number) },
+                "{data:?}"
+            );
+            assert_eq!(data.params[0].value, "é".repeat(250));
+            assert_eq!(data.tags[0].value, number.to_string());
+        }
+    }
+}
+
 async fn short_ones_are_whole(store: &Tracking) {
     let mut values: Values = (0..300).map(|step| (step, 10_000 - step, 0.5)).collect();
     values[17].2 = 1e9;
@@ -148,4 +190,5 @@ async fn steps_may_be_far_apart(store: &Tracking) {
 async fn a_curve_is_a_history_with_fewer_values() {
     let Store { store, folder: _folder } = Store::new();
     curves(&store).await;
+    values_alone(&store).await;
 }

@@ -43,6 +43,7 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         tracking_suite::all(&store).await;
         writes_at_the_same_time(&store).await;
         crate::curves::curves(&store).await;
+        crate::curves::values_alone(&store).await;
         params_compare_as_numbers(&store).await;
         let beside = open(&ours, artifacts.clone()).unwrap();
         crate::audit::changes_at_once(&[&store, &beside]).await;

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use futures::stream::{self, StreamExt as _};
 use trainyard_base::service::{
     GatewayMode, History, InstanceRole, ReleaseAnswer, ReleaseKind, ReleaseState, ReleaseWish,
     SILENT_AFTER_MS, ServiceRecord, ServiceState, ServiceWish, Teller, Traffic, release_wish_tag,
@@ -32,8 +31,6 @@ const UNVOUCHED_MAX: i64 = 20;
 /// Runs of one model, and of all, for which models may vouch: the newest of them are read.
 const VOUCHERS_OF_MODEL_MAX: usize = 1_000;
 const VOUCHERS_MAX: usize = 10_000;
-/// Models that are read at a time.
-const MODELS_AT_ONCE: usize = 8;
 /// A clock may be ahead of this server's by so much.
 const AHEAD_MS: i64 = 60_000;
 /// What serves and has so many errors in its last minute, as a share of its requests, somebody should look at.
@@ -241,11 +238,14 @@ fn vouched_by(said: &[Tag]) -> impl Iterator<Item = &str> {
 async fn said_by_models(web: &Web, mut names: Vec<String>) -> BTreeMap<String, Vec<Tag>> {
     names.sort_unstable();
     names.dedup();
-    let said = |name: String| async move {
-        let model = web.tracking.registered_models.get(&name).await;
-        (name, model.map_or_else(|_not_for_them| Vec::new(), |model| model.tags))
-    };
-    stream::iter(names).map(said).buffer_unordered(MODELS_AT_ONCE).collect().await
+    match web.tracking.registered_models.tags_of(names).await {
+        Ok(said) => said,
+        Err(error) => {
+            // Then no record is vouched for, which is said of each.
+            tracing::debug!(%error, "models cannot be asked for which records they vouch");
+            BTreeMap::new()
+        }
+    }
 }
 
 /// Those of a model; none where they are not for whoever asks.

@@ -35,7 +35,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    fn new(router: Router) -> Self {
+    pub(crate) fn new(router: Router) -> Self {
         Self { router, cookie: String::new(), authorization: None }
     }
 

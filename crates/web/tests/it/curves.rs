@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use trainyard_mlflow::entities::{Metric, Tag};
-use trainyard_mlflow::{CreateRun, LogBatch};
+use trainyard_mlflow::{CreateRun, LogBatch, SearchRuns, Wanted, WantedValues};
 
 use crate::site::Site;
 
@@ -111,9 +111,9 @@ async fn what_many_newer_runs_hide_is_told() {
         };
         site.tracking.runs.create(run).await.unwrap();
     }
-    for part in ["curves", "relations"] {
+    for (part, drawn) in [("curves", "the first 100 runs"), ("relations", "101 runs")] {
         let page = site.get(&format!("/experiments/{busy}/{part}")).await.text;
-        assert!(page.contains("<small>the first 100 runs</small>"), "{page}");
+        assert!(page.contains(&format!("<small>{drawn}</small>")), "{page}");
         let page = site.get(&format!("/experiments/0/{part}")).await.text;
         assert!(page.contains("<small>3 runs</small>"), "{page}");
     }
@@ -125,6 +125,76 @@ async fn what_many_newer_runs_hide_is_told() {
     };
     assert!(row("busy").contains("2023-11-14"), "{home}");
     assert!(row("Default").contains("1970-01-01"), "{home}");
+}
+
+/// More than have names in a drawing, by the columns that are drawn alone.
+#[tokio::test]
+async fn hundreds_of_runs_are_drawn_against_each_other() {
+    let site = Site::empty();
+    for number in 0..320_i32 {
+        let run_id = site.plain_run(&format!("run {number}")).await;
+        let metrics = vec![
+            Metric::new("loss", f64::from(number % 50), 1, 1),
+            Metric::new("other", if number == 0 { f64::NAN } else { f64::from(number) }, 1, 1),
+        ];
+        let text = if number % 2 == 0 { "even".repeat(100) } else { "odd".to_owned() };
+        let params = vec![Tag::new("lr", number.to_string()), Tag::new("half", text)];
+        let batch = LogBatch { metrics, params, tags: Vec::new() };
+        site.tracking.runs.log_batch(&run_id, batch).await.unwrap();
+    }
+    let all = "/experiments/0/relations?x=params.lr&y=metrics.loss&col=metrics.loss&col=metrics.other&col=params.half";
+    let page = site.get(all).await.text;
+    assert!(page.contains("<small>320 runs</small>"), "{page}");
+    assert!(page.contains("loss against lr of 320 runs"), "{page}");
+    assert!(page.contains("class=\"dots\"") && page.contains("class=\"many q"), "{page}");
+    assert!(!page.contains("<circle") && !page.contains("run 7:"), "no names: {page}");
+    assert!(
+        page.contains("n 40") && page.contains("loss: smaller is better, by its name."),
+        "{page}"
+    );
+    // Few of them have names, also of a filter, and every one its beginning of a long text.
+    let even = site.get(&format!("{all}&q=params.half%20LIKE%20'even%25'")).await.text;
+    assert!(
+        even.contains("<small>160 runs</small>") && even.matches("<circle").count() >= 160,
+        "{even}"
+    );
+    // A history is read of the first ones alone.
+    let page = site.get("/experiments/0/relations?x=params.lr&y=metrics.loss@max").await.text;
+    assert!(page.contains("<small>the first 100 runs</small>"), "{page}");
+
+    // What is read is what was asked for.
+    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    let wanted = WantedValues {
+        metrics: keys(&["other"]),
+        params: keys(&["half", "none"]),
+        tags: keys(&["mlflow.runName"]),
+    };
+    for (filter, count) in [("", 320), ("params.lr = '0'", 1)] {
+        let search = SearchRuns {
+            experiment_ids: keys(&["0"]),
+            filter: filter.to_owned(),
+            max_results: Some(1000),
+            ..SearchRuns::default()
+        };
+        let found = site
+            .tracking
+            .runs
+            .search_for(search, Wanted::Values(wanted.clone()))
+            .await
+            .unwrap()
+            .items;
+        assert_eq!(found.len(), count);
+        for run in &found {
+            assert_eq!(
+                (run.data.metrics.len(), run.data.params.len(), run.data.tags.len()),
+                (1, 1, 1),
+                "{run:?}"
+            );
+            assert!(matches!(run.data.params[0].value.len(), 3 | 250), "{run:?}");
+        }
+        let first = found.iter().find(|run| run.info.run_name == "run 0").unwrap();
+        assert!(first.data.metrics[0].value.is_nan(), "{first:?}");
+    }
 }
 
 #[tokio::test]

@@ -52,12 +52,12 @@ async fn columns_show_what_differs_and_are_remembered() {
         log(&site, &run_id, &[("seed", "7")], &metrics).await;
     }
     let page = site.get("/experiments/0").await.text;
-    let (loss, machine) = (page.find("title=\"val/loss\""), page.find("title=\"system/gpu_0\""));
+    let (loss, machine) = (page.find("title=\"val/loss: "), page.find("title=\"system/gpu_0\""));
     assert!(loss.is_some() && loss < machine, "{page}");
     assert!(page.contains("Metrics (8 of 10)") && page.contains("2 runs"), "{page}");
 
     let only = site.get("/experiments/0?col=params.seed").await.text;
-    assert!(only.contains("title=\"seed\"") && !only.contains("title=\"val/loss\""), "{only}");
+    assert!(only.contains("title=\"seed\"") && !only.contains("title=\"val/loss: "), "{only}");
     let kept = site.get("/experiments/0?col=params.seed&q=one&keep=1").await;
     assert_eq!(kept.status, StatusCode::SEE_OTHER);
     assert_eq!(kept.headers["location"], "/experiments/0?col=params.seed&q=one");
@@ -68,7 +68,7 @@ async fn columns_show_what_differs_and_are_remembered() {
     let answer = site.router().oneshot(request.unwrap()).await.unwrap();
     let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     let page = String::from_utf8(bytes.to_vec()).unwrap();
-    assert!(page.contains("title=\"seed\"") && !page.contains("title=\"val/loss\""), "{page}");
+    assert!(page.contains("title=\"seed\"") && !page.contains("title=\"val/loss: "), "{page}");
     let forgot = site.get("/experiments/0?col=params.seed&keep=0").await;
     assert_eq!(forgot.headers["location"], "/experiments/0");
     assert!(forgot.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));

@@ -1,5 +1,7 @@
 //! Registered models and prompts, for those who may, and aliases for those to whom they were given.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use trainyard_base::service::ReleaseWish;
 use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
@@ -128,6 +130,17 @@ impl RegisteredModels for Guarded {
         let model = found.map_err(|error| self.missing_model(name, Action::Read, error))?;
         self.directory.require(&[on(Family::of(&model).model, name, Action::Read)])?;
         self.without_hidden_versions(model)
+    }
+
+    async fn tags_of(&self, names: Vec<String>) -> Result<BTreeMap<String, Vec<Tag>>> {
+        let mut tags = self.inner.registered_models.tags_of(names).await?;
+        let look = |rights: &Rights<'_>| {
+            tags.retain(|name, tags| {
+                rights.permit(&[on(Family::of_tags(tags).model, name, Action::Read)])
+            });
+        };
+        self.directory.rights(look)?;
+        Ok(tags)
     }
 
     async fn rename(&self, name: &str, new_name: &str) -> Result<RegisteredModel> {

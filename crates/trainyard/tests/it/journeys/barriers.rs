@@ -10,11 +10,12 @@ use crate::project::{stdout_of, trainyard};
 use crate::quality::two_countries;
 
 /// Kinds of pages that are found from the first one; others may be, too.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 24] = [
     "/",
     "/experiments",
     "/experiments/*",
     "/experiments/*/curves",
+    "/experiments/*/best",
     "/experiments/*/relations",
     "/experiments/*/scorers",
     "/experiments/*?order=*",
