@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use trainyard_models::{Error, Format, load, load_bytes};
 
-use crate::old_versions::corpus;
+use crate::corpus;
 use crate::support::{inputs, json, models};
 
 /// A small generator of our own, so that each failure can be made again (Steele, Lea, Flood 2014).
@@ -122,7 +122,7 @@ fn damaged_models_of_all_estimators_are_no_panic() {
         .map(|seconds| Instant::now() + std::time::Duration::from_secs(seconds));
     let mut random = SplitMix(number("TRAINYARD_FUZZ_SEED").unwrap_or(1));
     let corpora: Vec<_> = ["sklearn-1.2.gz", "sklearn-1.7.gz", "catboost-1.1.gz", "packages.gz"]
-        .map(corpus)
+        .map(|file| corpus::read(&models().join("old").join(file)))
         .into_iter()
         .collect();
     let (mut tried, mut refused) = (0_u32, 0_u32);

@@ -1,53 +1,24 @@
 //! Models of old versions of the libraries, kept as files: they must load for ever.
 
-use std::io::Read as _;
-
-use serde_json::{Value, json};
-
-use crate::estimators::check;
+use crate::corpus::{Kind, outcomes, read};
 use crate::support::models;
 
-/// Reads a corpus: gzipped, a line of JSON and then the bytes of all models.
-pub(crate) fn corpus(file: &str) -> (Value, Vec<u8>) {
-    let path = models().join("old").join(file);
-    let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())
-        .read_to_end(&mut bytes)
-        .unwrap();
-    let line = bytes.iter().position(|&byte| byte == b'\n').unwrap();
-    let text = std::str::from_utf8(&bytes[..line]).unwrap().replace("NaN", "null");
-    (serde_json::from_str(&text).unwrap(), bytes.split_off(line + 1))
-}
-
 fn check_all(file: &str, at_least: usize) {
-    let (corpus, bytes) = corpus(file);
     let scratch = tempfile::tempdir().unwrap();
-    let models = corpus["models"].as_array().unwrap();
-    let failures: Vec<String> = models
+    let path = models().join("old").join(file);
+    let outcomes = outcomes(&path, scratch.path());
+    let failures: Vec<String> = outcomes
         .iter()
-        .filter_map(|model| {
-            let name = model["name"].as_str().unwrap();
-            let folder = scratch.path().join(name);
-            std::fs::create_dir(&folder).unwrap();
-            let number = |key: &str| usize::try_from(model[key].as_u64().unwrap()).unwrap();
-            let content = &bytes[number("start")..number("start") + number("length")];
-            std::fs::write(folder.join(model["file"].as_str().unwrap()), content).unwrap();
-            let mut flavors = model["flavor"].clone();
-            flavors["python_function"] =
-                json!({"loader_module": "mlflow", "predict_fn": model["predict_fn"]});
-            let mlmodel = json!({"flavors": flavors, "mlflow_version": "2.0.0"});
-            std::fs::write(folder.join("MLmodel"), mlmodel.to_string()).unwrap();
-            std::fs::write(folder.join("expected.json"), model.to_string()).unwrap();
-            check(&folder).err().map(|reason| format!("{name}: {reason}"))
-        })
+        .filter(|outcome| outcome.kind != Kind::Equal)
+        .map(|outcome| format!("{:?} {}: {}", outcome.kind, outcome.name, outcome.reason))
         .collect();
-    assert!(models.len() >= at_least, "{file} has only {} models", models.len());
+    assert!(outcomes.len() >= at_least, "{file} has only {} models", outcomes.len());
     assert!(
         failures.is_empty(),
-        "{file} ({}): {} of {} models differ:\n{}",
-        corpus["versions"],
+        "{file} ({}): {} of {} models:\n{}",
+        read(&path).0["versions"],
         failures.len(),
-        models.len(),
+        outcomes.len(),
         failures.join("\n")
     );
 }
