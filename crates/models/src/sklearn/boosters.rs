@@ -53,8 +53,11 @@ fn load(fields: Fields<'_>, own: Value<'_>) -> Result<Boxed> {
         let Some(bytes) = bytes(handle) else {
             return Err(fields.malformed("the booster holds no bytes"));
         };
-        // A plain booster answers with all of its rounds.
-        let booster = xgboost::Booster::parse(bytes, fields.name() != PLAIN)?;
+        let trees = fields.optional("best_ntree_limit").and_then(Value::int);
+        let trees = trees.and_then(|trees| usize::try_from(trees).ok()).filter(|&trees| trees > 0);
+        let is_plain = fields.name() == PLAIN;
+        let best = if is_plain { xgboost::Best::All } else { xgboost::Best::OfPickle(trees) };
+        let booster = xgboost::Booster::parse(bytes, best)?;
         let numbers = || {
             let count = fields.count("n_classes_").unwrap_or(2).max(2);
             Arc::new(Classes::Integers((0..count as i64).collect(), 64))

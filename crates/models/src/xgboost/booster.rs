@@ -19,6 +19,17 @@ use crate::{Error, Result};
 /// Outputs of one model: classes times targets.
 const OUTPUTS_MAX: usize = 100_000;
 
+/// Which rounds answer, where training stopped early.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Best {
+    /// All: a plain booster is not asked for the best.
+    All,
+    /// Up to the best that a file of a class of scikit-learn names.
+    OfFile,
+    /// The same of a pickled class; before 1.4 it knew itself how many trees of each output those are.
+    OfPickle(Option<usize>),
+}
+
 /// A booster.
 #[derive(Debug)]
 pub(crate) struct Booster {
@@ -43,9 +54,8 @@ enum Learner {
 }
 
 impl Booster {
-    /// Reads a model file or the buffer of a pickle. `best_only` keeps the rounds up to the best one, if
-    /// training stopped early.
-    pub(crate) fn parse(bytes: &[u8], best_only: bool) -> Result<Self> {
+    /// Reads a model file or the buffer of a pickle.
+    pub(crate) fn parse(bytes: &[u8], best: Best) -> Result<Self> {
         // JSON begins with a brace and a quote or space, UBJSON with a brace and a length; the first byte of the binary
         // format is of a number, and may be a brace as well.
         let json = matches!(bytes, [b'{', b'"' | b' ' | b'\n' | b'\r' | b'\t' | b'}', ..]);
@@ -57,24 +67,24 @@ impl Booster {
         } else {
             legacy::parse(bytes)?
         };
-        Self::from_document(&document, best_only)
+        Self::from_document(&document, best)
     }
 
     /// Reads what a file or buffer holds.
-    pub(crate) fn from_document(document: &Document, best_only: bool) -> Result<Self> {
+    pub(crate) fn from_document(document: &Document, best: Best) -> Result<Self> {
         // Pickles hold the model beside its configuration.
         let config = document.get("Config");
         let document = document.get("Model").unwrap_or(document);
         let version = version(document)?;
         let learner = document.get("learner").ok_or_else(|| missing("learner"))?;
-        Self::read(learner, config, version, best_only)
+        Self::read(learner, config, version, best)
     }
 
     fn read(
         learner: &Document,
         config: Option<&Document>,
         version: (usize, usize),
-        best_only: bool,
+        best: Best,
     ) -> Result<Self> {
         let parameters =
             learner.get("learner_model_param").ok_or_else(|| missing("learner_model_param"))?;
@@ -101,14 +111,17 @@ impl Booster {
         let names = FittedNames::new(texts(learner, "feature_names", features)?);
         texts(learner, "feature_types", features)?;
         let booster = learner.get("gradient_booster").ok_or_else(|| missing("gradient_booster"))?;
-        let attributes = learner.get("attributes").filter(|_| best_only);
+        let attributes = learner.get("attributes").filter(|_| !matches!(best, Best::All));
         let wrapper = Wrapper::read(attributes)?;
-        let best = attributes.filter(|attributes| attributes.get("best_iteration").is_some());
-        let kept = match best {
-            // A class of before 1.4 goes by what it wrote of itself; a pickle knows how many trees its rounds have.
-            _ if version < (1, 4) && config.is_none() => wrapper.trees.map(Kept::Trees),
-            Some(best) => Some(Kept::Rounds(count(best, "best_iteration").map_err(malformed)? + 1)),
-            None => None,
+        let named = attributes.filter(|attributes| attributes.get("best_iteration").is_some());
+        let kept = match (best, named) {
+            // Before 1.4 a class went by what it kept of itself.
+            (Best::OfFile, _) if version < (1, 4) => wrapper.trees.map(Kept::Trees),
+            (Best::OfPickle(trees), _) if version < (1, 4) => trees.map(Kept::Trees),
+            (_, Some(named)) => {
+                Some(Kept::Rounds(count(named, "best_iteration").map_err(malformed)? + 1))
+            }
+            _ => None,
         };
         let parallel = config.and_then(parallel_trees);
         let shape = Shape { features, outputs, kept, parallel };

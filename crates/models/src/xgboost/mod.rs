@@ -15,5 +15,5 @@ mod tree;
 mod trees;
 mod wrapper;
 
-pub(crate) use booster::Booster;
+pub(crate) use booster::{Best, Booster};
 pub(crate) use model::XgboostModel;

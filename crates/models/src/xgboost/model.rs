@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch};
 
-use super::booster::Booster;
+use super::booster::{Best, Booster};
 use crate::input::{Input, rows_f32};
 use crate::{Error, Explanation, Prediction, Predictor, Result};
 
@@ -32,7 +32,7 @@ impl XgboostModel {
         let wrapped = model_class.contains(".sklearn.");
         let is_classifier = wrapped && model_class.ends_with("Classifier");
         Ok(Self {
-            booster: Booster::parse(bytes, wrapped)?,
+            booster: Booster::parse(bytes, if wrapped { Best::OfFile } else { Best::All })?,
             answers: if is_classifier { Answers::Classes } else { Answers::Predictions },
         })
     }

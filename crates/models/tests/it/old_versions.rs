@@ -34,6 +34,9 @@ fn models_of_old_versions_answer_as_they_did() {
     for minor in 2..=8 {
         check_all(&format!("sklearn-1.{minor}.gz"), 150);
     }
+    for version in ["0.90", "1.0", "1.2", "1.3", "1.5", "1.6", "2.1", "3.0", "3.4"] {
+        check_all(&format!("boosters-{version}.gz"), 20);
+    }
     for version in ["0.24", "0.26", "1.0", "1.1"] {
         check_all(&format!("catboost-{version}.gz"), 26);
     }
