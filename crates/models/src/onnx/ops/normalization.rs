@@ -58,7 +58,9 @@ impl Kernel for LpNormalization {
             };
             // A row of zeros stays one.
             if length != 0.0 {
-                row.iter_mut().for_each(|x| *x /= length);
+                for x in row {
+                    *x /= length;
+                }
             }
         }
         like(input, values)
