@@ -1,6 +1,6 @@
 """Whole tables scored: trainyard predict beside mlflow models predict and spark_udf.
 
-    python run.py FOLDER [--rows N] [--peer-rows N] [--binary PATH] [--spark]
+    python run.py FOLDER [--rows N] [--peer-rows N] [--kind KIND] [--binary PATH] [--spark]
 
 The model and the tables are made once; FOLDER is kept. mlflow is timed on two sizes of one CSV file, which tell its
 start from its rows, and ours on the same files beside them.
@@ -19,6 +19,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import xgboost as xgb
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"x{column}" for column in range(6)]
@@ -29,14 +33,24 @@ def frame(rows, seed):
     return pd.DataFrame(random.normal(size=(rows, len(NAMES))), columns=NAMES)
 
 
-def make(folder, rows, peer_sizes):
-    model = folder / "model"
+KINDS = {
+    "xgboost": lambda: xgb.XGBClassifier(n_estimators=500, max_depth=6, n_jobs=1),
+    "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
+    "forest": lambda: RandomForestClassifier(100, n_jobs=1, random_state=0),
+}
+
+
+def make(folder, rows, peer_sizes, kind):
+    model = folder / f"model-{kind}"
     if not model.exists():
         X = frame(20_000, 0)
         y = (X.sum(axis=1) + np.sin(3 * X["x0"]) > 0).astype(int)
-        fitted = xgb.XGBClassifier(n_estimators=500, max_depth=6, n_jobs=1).fit(X, y)
+        fitted = KINDS[kind]().fit(X, y)
         signature = mlflow.models.infer_signature(X, fitted.predict(X))
-        mlflow.xgboost.save_model(fitted, model, signature=signature, input_example=X.head(3))
+        if kind == "xgboost":
+            mlflow.xgboost.save_model(fitted, model, signature=signature, input_example=X.head(3))
+        else:
+            mlflow.sklearn.save_model(fitted, model, signature=signature, serialization_format="cloudpickle")
     table = folder / f"rows-{rows}.parquet"
     if not table.exists():
         frame(rows, 1).to_parquet(table, index=False)
@@ -88,12 +102,13 @@ def main():
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--peer-rows", type=int, default=1_000_000)
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/trainyard")
+    parser.add_argument("--kind", choices=KINDS, default="xgboost", help="the model")
     parser.add_argument("--spark", action="store_true")
     options = parser.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     sizes = [options.peer_rows // 5, options.peer_rows]
-    model, table, texts = make(folder, options.rows, sizes)
+    model, table, texts = make(folder, options.rows, sizes, options.kind)
 
     def ours(rows, table):
         shutil.rmtree(folder / "ours", ignore_errors=True)

@@ -57,8 +57,8 @@ impl TextCategories {
         self.numbers.is_empty() && self.coded.is_empty()
     }
 
-    /// The places of a named column of numbers; none if it stays as it is. LightGBM, whose unknown categories are
-    /// missing, takes no number for a text: its place among the categories is for arrays alone.
+    /// The places of a named column of numbers; none if it stays as it is. No number is taken for a text: its place
+    /// among the categories is for arrays alone.
     pub(crate) fn places(
         &self,
         (feature, name): (usize, &str),
@@ -101,7 +101,7 @@ impl TextCategories {
     fn has_places(&self, (feature, name): (usize, &str)) -> bool {
         let is_known = self.coded.get(feature).is_some_and(|coded| !coded.is_empty())
             || self.numbers.get(feature).is_some_and(|numbers| !numbers.is_empty());
-        is_known && self.unknown_is_missing && !is_place(name)
+        is_known && !is_place(name)
     }
 
     /// The rows with places instead of categories.
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(places((0, "0"), &[1.0]), None, "an array holds places");
         assert_eq!(places((1, "t"), &[f64::NAN]), None, "nothing is there");
         assert!(categories.places((1, "t"), &[1.0]).unwrap().is_err());
-        // XGBoost takes places.
-        assert!(TextCategories::new(texts, false).places((1, "t"), &[1.0]).is_none());
+        // XGBoost refuses it as well, whatever it does with a text that it did not see.
+        assert!(TextCategories::new(texts, false).places((1, "t"), &[1.0]).unwrap().is_err());
     }
 }

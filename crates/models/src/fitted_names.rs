@@ -21,6 +21,11 @@ impl FittedNames {
         Self { names, usual: OnceLock::new() }
     }
 
+    /// The names, none if there are none.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Whether there are any.
     pub(crate) fn are_known(&self) -> bool {
         !self.names.is_empty()

@@ -10,6 +10,7 @@ mod document;
 mod explanation;
 mod fitted_names;
 mod input;
+mod labels;
 mod lightgbm;
 mod load;
 mod numeric;

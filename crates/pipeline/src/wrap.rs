@@ -139,7 +139,7 @@ fn by_name(file: &Path) -> Option<FileFlavor> {
     let ending = file.extension()?.to_string_lossy().to_lowercase();
     Some(match ending.as_str() {
         "skops" | "pkl" | "pickle" | "joblib" => FileFlavor::Sklearn,
-        "ubj" | "json" => FileFlavor::Xgboost,
+        "ubj" | "json" | "xgb" | "bst" => FileFlavor::Xgboost,
         "txt" => FileFlavor::Lightgbm,
         "cbm" => FileFlavor::Catboost,
         "onnx" => FileFlavor::Onnx,
@@ -191,7 +191,11 @@ fn folder(flavor: FileFlavor, name: &str, content: Vec<u8>, predict_fn: &str) ->
             ("mlflow.sklearn", "scikit-learn")
         }
         FileFlavor::Xgboost => {
-            let format = if content.starts_with(b"{\"") { "json" } else { "ubj" };
+            let format = match content.as_slice() {
+                [b'{', b'"', ..] => "json",
+                [b'{', ..] => "ubj",
+                _ => "xgb",
+            };
             flavors.xgboost = Some(XgboostFlavor {
                 data: name.to_owned(),
                 model_class: Some("xgboost.core.Booster".to_owned()),

@@ -1,7 +1,8 @@
 //! What CatBoost's classes make of the sums of trees.
 
 use super::file::{File, malformed, unsupported};
-use super::labels::Labels;
+use super::labels;
+use crate::labels::Labels;
 use crate::{Error, Result};
 
 /// A class of CatBoost's Python package.
@@ -77,7 +78,7 @@ impl Purpose {
                 None => 0.5,
             };
         let purpose =
-            Self { loss, labels: Labels::read(file)?, threshold: -(1.0 / probability - 1.0).ln() };
+            Self { loss, labels: labels::read(file)?, threshold: -(1.0 / probability - 1.0).ln() };
         let (outputs, labels) = (file.outputs(), purpose.labels.as_ref().map(Labels::len));
         let fits = match (purpose.labels.is_some() && !purpose.is_several(), outputs) {
             (false, _) => true,

@@ -20,6 +20,5 @@ mod symmetric;
 
 pub(crate) use answer::{Answer, Class};
 pub(crate) use booster::Booster;
-pub(crate) use labels::Labels;
 pub(crate) use model::{CatboostModel, class_of};
 pub(crate) use rows::Given;

@@ -6,8 +6,8 @@ use arrow_array::{Float64Array, Int64Array, RecordBatch};
 
 use super::answer::{Answer, Class};
 use super::booster::Booster;
-use super::labels::Labels;
 use crate::input::Input;
+use crate::labels::Labels;
 use crate::{Error, Explanation, Prediction, Predictor, Result};
 
 /// A model folder of the `catboost` flavor.

@@ -40,8 +40,8 @@ impl Objective {
             "" | "custom" | "none" | "regression" | "regression_l1" | "regression_l2" | "huber"
             | "fair" | "quantile" | "mape" | "lambdarank" | "rank_xendcg" => Self::Identity,
             "binary" | "multiclassova" => Self::Sigmoid(parameter("sigmoid")?),
-            "cross_entropy" => Self::Sigmoid(1.0),
-            "cross_entropy_lambda" => Self::Softplus,
+            "cross_entropy" | "xentropy" => Self::Sigmoid(1.0),
+            "cross_entropy_lambda" | "xentlambda" => Self::Softplus,
             "multiclass" => Self::Softmax,
             "poisson" | "gamma" | "tweedie" => Self::Exp,
             other => {

@@ -11,15 +11,23 @@ use crate::contributions::Contributions;
 use crate::python::{Node, Value};
 use crate::{Error, Result, lightgbm, xgboost};
 
-pub(super) const READERS: &[Reader] = &[Reader::new(
-    "XGBModel XGBClassifier XGBRegressor XGBRanker XGBRFClassifier XGBRFRegressor \
+pub(super) const READERS: &[Reader] = &[
+    Reader::new(
+        "XGBModel XGBClassifier XGBRegressor XGBRanker XGBRFClassifier XGBRFRegressor \
          LGBMModel LGBMClassifier LGBMRegressor LGBMRanker",
-    |fields, _| load(fields),
-)];
+        |fields, _| load(fields, fields.value("_Booster")?),
+    ),
+    // `Booster` without a class of scikit-learn around it, which its package pickles as well.
+    Reader::new(PLAIN, |fields, _| load(fields, fields.0)).note("of XGBoost and LightGBM"),
+];
+
+const PLAIN: &str = "Booster";
 
 #[derive(Debug)]
 struct Boosted {
     booster: Booster,
+    /// Names that its columns must have; LightGBM goes by place.
+    names: Vec<String>,
     classes: Option<Arc<Classes>>,
     /// LightGBM has `decision_function` since 4.7; what is stacked on a model was fitted to what it has.
     has_decision: bool,
@@ -35,14 +43,8 @@ enum Booster {
     Lightgbm(lightgbm::Booster),
 }
 
-/// No later version reads what a pickle holds of XGBoost before 1.0; files that it saves are read up to 3.0.
-const BEFORE_1_0: &str = "unpickle it with the XGBoost that wrote it, and save the booster: \
-    model.get_booster().save_model(\"old.model\"); an XGBoost of 1.6 to 3.0 loads that file and saves it as \"model.ubj\". Or \
-    serve the model with Python workers, in whose environment its own version is";
-
-fn load(fields: Fields<'_>) -> Result<Boxed> {
+fn load(fields: Fields<'_>, own: Value<'_>) -> Result<Boxed> {
     let classifier = fields.name().ends_with("Classifier");
-    let own = fields.value("_Booster")?;
     let handle = own
         .get("handle")
         .or_else(|| own.get("_handle"))
@@ -51,21 +53,31 @@ fn load(fields: Fields<'_>) -> Result<Boxed> {
         let Some(bytes) = bytes(handle) else {
             return Err(fields.malformed("the booster holds no bytes"));
         };
-        let booster = xgboost::Booster::parse(bytes, true).map_err(|error| match error {
-            Error::Unsupported { what, .. } if !bytes.starts_with(b"{") => {
-                Error::Unsupported { what, hint: BEFORE_1_0.to_owned() }
-            }
-            error => error,
-        })?;
-        let classes = if classifier {
+        let trees = fields.optional("best_ntree_limit").and_then(Value::int);
+        let trees = trees.and_then(|trees| usize::try_from(trees).ok()).filter(|&trees| trees > 0);
+        let is_plain = fields.name() == PLAIN;
+        let best = if is_plain { xgboost::Best::All } else { xgboost::Best::OfPickle(trees) };
+        let booster = xgboost::Booster::parse(bytes, best)?;
+        let numbers = || {
             let count = fields.count("n_classes_").unwrap_or(2).max(2);
-            Some(Arc::new(Classes::Integers((0..count as i64).collect(), 64)))
-        } else {
-            None
+            Arc::new(Classes::Integers((0..count as i64).collect(), 64))
+        };
+        // Before 1.6 an encoder knew the labels, unless it was told not to.
+        let classes = match fields.optional("_le").filter(|_| classifier) {
+            Some(encoder) => Some(Fields(encoder).classes("classes_")?),
+            None => classifier.then(numbers),
+        };
+        let names = booster.names().names();
+        let names = match own.get("feature_names").and_then(Value::items) {
+            // Before 1.4 Python alone knew them.
+            Some(items) if names.is_empty() => {
+                items.iter().filter_map(|name| name.text().map(str::to_owned)).collect()
+            }
+            _ => names.to_vec(),
         };
         let missing = fields.optional("missing").and_then(Value::float).unwrap_or(f64::NAN);
         let booster = Booster::Xgboost { booster, missing: missing as f32 };
-        return Ok(Box::new(Boosted { booster, classes, has_decision: false }));
+        return Ok(Box::new(Boosted { booster, names, classes, has_decision: false }));
     }
     let text = handle.text().ok_or_else(|| fields.malformed("the booster holds no text"))?;
     let best = own.get("best_iteration").and_then(Value::int).filter(|&best| best > 0);
@@ -76,7 +88,8 @@ fn load(fields: Fields<'_>) -> Result<Boxed> {
     }
     // The attribute came with the same version as the method.
     let has_decision = classifier && fields.0.get("_fitted_with_feature_names").is_some();
-    Ok(Box::new(Boosted { booster: Booster::Lightgbm(booster), classes, has_decision }))
+    let booster = Booster::Lightgbm(booster);
+    Ok(Box::new(Boosted { booster, names: Vec::new(), classes, has_decision }))
 }
 
 /// The bytes of a `bytearray` or `bytes`.
@@ -179,6 +192,10 @@ fn singles(x: &Table, missing: f32) -> Result<(Vec<f32>, usize)> {
 }
 
 impl Estimator for Boosted {
+    fn fitted_names(&self) -> Option<Vec<String>> {
+        Some(self.names.clone())
+    }
+
     fn predict(&self, x: &Table) -> Result<Output> {
         let answers = self.answers(x)?;
         let Some(classes) = &self.classes else {

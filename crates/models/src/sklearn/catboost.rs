@@ -7,8 +7,9 @@ use super::boosters::bytes;
 use super::data::{Classes, Column, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, no_method};
 use super::reader::{Boxed, Reader};
-use crate::catboost::{Answer, Booster, Class, Given, Labels};
+use crate::catboost::{Answer, Booster, Class, Given};
 use crate::contributions::Contributions;
+use crate::labels::Labels;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] =

@@ -105,6 +105,10 @@ fn mixing(class: &str) -> Error {
 }
 
 impl Estimator for Pipeline {
+    fn fitted_names(&self) -> Option<Vec<String>> {
+        self.steps.first().unwrap_or(&self.last).fitted_names()
+    }
+
     fn predict(&self, x: &Table) -> Result<Output> {
         self.last.predict(&self.before(x)?)
     }

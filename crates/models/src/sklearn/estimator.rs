@@ -49,6 +49,11 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
         Err(no_method("inverse_transform"))
     }
 
+    /// Names of the columns that it was fitted to, which are not among its attributes; its input must have them.
+    fn fitted_names(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Classes of a classifier.
     fn classes(&self) -> Option<&Arc<Classes>> {
         None

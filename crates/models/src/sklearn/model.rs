@@ -97,7 +97,8 @@ impl SklearnModel {
         let class = Fields(found(root)).name().to_owned();
         check_method(&*estimator, method, &class)?;
         let frame = frame_names(root);
-        let names = FittedNames::new(fitted_names(root).unwrap_or_default());
+        let names = fitted_names(root).or_else(|| estimator.fitted_names());
+        let names = FittedNames::new(names.unwrap_or_default());
         Ok(Self { estimator, method, names, frame, class })
     }
 }

@@ -14,7 +14,7 @@ use crate::onnx::OnnxModel;
 use crate::onnx::proto::{GraphProto, ModelProto};
 use crate::python::{Elements, Heap, Id, Node};
 use crate::sklearn::{SklearnModel, read_object};
-use crate::xgboost::{Booster, XgboostModel};
+use crate::xgboost::{Best, Booster, XgboostModel};
 use crate::{Predictor, Result};
 
 /// Shortens a list by its last item or repeats that.
@@ -227,8 +227,9 @@ fn no_list_of_an_xgboost_file_may_be_of_another_length() {
             _ => continue,
         };
         let input = inputs(&entry);
-        let read =
-            |document: &Document| Booster::from_document(document, false).map(XgboostModel::plain);
+        let read = |document: &Document| {
+            Booster::from_document(document, Best::All).map(XgboostModel::plain)
+        };
         let whole = values(&read(&document).unwrap().predict(&input).unwrap());
         for number in 0.. {
             let mut any = false;

@@ -2,19 +2,33 @@
 
 use super::categories;
 use super::fields::{count, malformed, missing};
+use super::legacy;
 use super::objective::Objective;
-use super::trees::{self, Shape};
+use super::trees::{self, Kept, Shape};
+use super::wrapper::Wrapper;
 use crate::categories::TextCategories;
 use crate::contributions::{Contributions, check_cells};
 use crate::document::{Document, parse_json, parse_ubjson};
 use crate::explanation::Explained;
 use crate::fitted_names::FittedNames;
 use crate::input::check_width;
+use crate::labels::Labels;
 use crate::tree::{ExplainedRows, Forest, LazyExplainer};
 use crate::{Error, Result};
 
 /// Outputs of one model: classes times targets.
 const OUTPUTS_MAX: usize = 100_000;
+
+/// Which rounds answer, where training stopped early.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Best {
+    /// All: a plain booster is not asked for the best.
+    All,
+    /// Up to the best that a file of a class of scikit-learn names.
+    OfFile,
+    /// The same of a pickled class; before 1.4 it knew itself how many trees of each output those are.
+    OfPickle(Option<usize>),
+}
 
 /// A booster.
 #[derive(Debug)]
@@ -26,6 +40,7 @@ pub(crate) struct Booster {
     /// Names of the features; none if training had none.
     names: FittedNames,
     outputs: usize,
+    wrapper: Wrapper,
     /// Texts of the features that were categories of a data frame.
     categories: TextCategories,
     explainer: LazyExplainer<f32>,
@@ -39,36 +54,38 @@ enum Learner {
 }
 
 impl Booster {
-    /// Reads a model file or the buffer of a pickle. `best_only` keeps the rounds up to the best one, if
-    /// training stopped early.
-    pub(crate) fn parse(bytes: &[u8], best_only: bool) -> Result<Self> {
-        // JSON begins with a brace and a quote or space, UBJSON with a brace and a length.
+    /// Reads a model file or the buffer of a pickle.
+    pub(crate) fn parse(bytes: &[u8], best: Best) -> Result<Self> {
+        // JSON begins with a brace and a quote or space, UBJSON with a brace and a length; the first byte of the binary
+        // format is of a number, and may be a brace as well.
         let json = matches!(bytes, [b'{', b'"' | b' ' | b'\n' | b'\r' | b'\t' | b'}', ..]);
         let document = if json {
             parse_json(std::str::from_utf8(bytes).map_err(malformed)?).map_err(malformed)?
         } else if bytes.first() == Some(&b'{') {
-            parse_ubjson(bytes).map_err(malformed)?
+            let ubjson = parse_ubjson(bytes);
+            ubjson.or_else(|reason| legacy::parse(bytes).map_err(|_| malformed(reason)))?
         } else {
-            return Err(Error::Unsupported {
-                what: "XGBoost's old binary format".to_owned(),
-                hint: "load it with an XGBoost of 1.6 to 3.0 (pip install \"xgboost<3.1\"; later ones do not read \
-                       it), and save it again: model.save_model(\"model.ubj\")"
-                    .to_owned(),
-            });
+            legacy::parse(bytes)?
         };
-        Self::from_document(&document, best_only)
+        Self::from_document(&document, best)
     }
 
     /// Reads what a file or buffer holds.
-    pub(crate) fn from_document(document: &Document, best_only: bool) -> Result<Self> {
+    pub(crate) fn from_document(document: &Document, best: Best) -> Result<Self> {
         // Pickles hold the model beside its configuration.
+        let config = document.get("Config");
         let document = document.get("Model").unwrap_or(document);
         let version = version(document)?;
         let learner = document.get("learner").ok_or_else(|| missing("learner"))?;
-        Self::read(learner, version, best_only)
+        Self::read(learner, config, version, best)
     }
 
-    fn read(learner: &Document, version: (usize, usize), best_only: bool) -> Result<Self> {
+    fn read(
+        learner: &Document,
+        config: Option<&Document>,
+        version: (usize, usize),
+        best: Best,
+    ) -> Result<Self> {
         let parameters =
             learner.get("learner_model_param").ok_or_else(|| missing("learner_model_param"))?;
         let said = |name: &str| count(parameters, name).map_err(malformed);
@@ -84,7 +101,9 @@ impl Booster {
             .filter(|&outputs| outputs <= OUTPUTS_MAX)
             .ok_or_else(|| malformed("too many outputs"))?;
         let base = parameters.get("base_score").ok_or_else(|| missing("base_score"))?;
-        let mut base = objective.margins(&base_scores(base, outputs, version)?);
+        let base = base_scores(base, outputs, version)?;
+        // Before 1.0 it was written as what the sums start from.
+        let mut base = if version.0 == 0 { base } else { objective.margins(&base) };
         if base.iter().any(|x| x.is_nan()) {
             return Err(malformed("base_score is none of this objective"));
         }
@@ -92,12 +111,20 @@ impl Booster {
         let names = FittedNames::new(texts(learner, "feature_names", features)?);
         texts(learner, "feature_types", features)?;
         let booster = learner.get("gradient_booster").ok_or_else(|| missing("gradient_booster"))?;
-        let best = learner.get("attributes").filter(|_| best_only);
-        let rounds = match best.filter(|attributes| attributes.get("best_iteration").is_some()) {
-            Some(best) => Some(count(best, "best_iteration").map_err(malformed)? + 1),
-            None => None,
+        let attributes = learner.get("attributes").filter(|_| !matches!(best, Best::All));
+        let wrapper = Wrapper::read(attributes)?;
+        let named = attributes.filter(|attributes| attributes.get("best_iteration").is_some());
+        let kept = match (best, named) {
+            // Before 1.4 a class went by what it kept of itself.
+            (Best::OfFile, _) if version < (1, 4) => wrapper.trees.map(Kept::Trees),
+            (Best::OfPickle(trees), _) if version < (1, 4) => trees.map(Kept::Trees),
+            (_, Some(named)) => {
+                Some(Kept::Rounds(count(named, "best_iteration").map_err(malformed)? + 1))
+            }
+            _ => None,
         };
-        let shape = Shape { features, outputs, rounds };
+        let parallel = config.and_then(parallel_trees);
+        let shape = Shape { features, outputs, kept, parallel };
         let learner = match booster.get("name").and_then(Document::text) {
             Some("gblinear") => {
                 let weights = booster
@@ -146,12 +173,31 @@ impl Booster {
         let model = booster.get("gbtree").unwrap_or(booster).get("model");
         let categories = model.map(categories::read).unwrap_or_default();
         let explainer = LazyExplainer::default();
-        Ok(Self { learner, base, objective, features, names, outputs, categories, explainer })
+        let labels = wrapper.labels.as_ref().map(Labels::len);
+        if labels.is_some_and(|labels| labels != classes.max(2)) {
+            return Err(malformed(format!("{labels:?} labels of {classes} classes")));
+        }
+        Ok(Self {
+            learner,
+            base,
+            objective,
+            features,
+            names,
+            outputs,
+            wrapper,
+            categories,
+            explainer,
+        })
     }
 
     /// Names of the features; none if training had none.
-    pub(super) fn names(&self) -> &FittedNames {
+    pub(crate) fn names(&self) -> &FittedNames {
         &self.names
+    }
+
+    /// What a class of scikit-learn wrote of itself.
+    pub(super) fn wrapper(&self) -> &Wrapper {
+        &self.wrapper
     }
 
     /// Texts of the features that were categories of a data frame.
@@ -276,6 +322,14 @@ impl Booster {
             Learner::Linear(weights) => size_of_val(weights.as_slice()),
         }
     }
+}
+
+/// Trees that a round grows for each output, as the configuration of a pickle says it.
+fn parallel_trees(config: &Document) -> Option<usize> {
+    let booster = config.get("learner")?.get("gradient_booster")?;
+    let booster = booster.get("gbtree").unwrap_or(booster);
+    let said = |group: &str| count(booster.get(group)?, "num_parallel_tree").ok();
+    said("gbtree_train_param").or_else(|| said("gbtree_model_param"))
 }
 
 /// Place of the largest number, of equals the first.

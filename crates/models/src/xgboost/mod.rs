@@ -1,4 +1,4 @@
-//! XGBoost models: UBJSON and JSON, trees (also with dropout, categories, vectors at the leaves) and
+//! XGBoost models: UBJSON, JSON and the binary format of before; trees (also with dropout, categories, vectors at the leaves) and
 //! linear boosters.
 //!
 //! XGBoost computes in `f32`: inputs, thresholds, leaf values and their sums, which start from the base
@@ -8,10 +8,12 @@
 mod booster;
 mod categories;
 mod fields;
+mod legacy;
 mod model;
 mod objective;
 mod tree;
 mod trees;
+mod wrapper;
 
-pub(crate) use booster::Booster;
+pub(crate) use booster::{Best, Booster};
 pub(crate) use model::XgboostModel;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch};
 
-use super::booster::Booster;
+use super::booster::{Best, Booster};
 use crate::input::{Input, rows_f32};
 use crate::{Error, Explanation, Prediction, Predictor, Result};
 
@@ -32,7 +32,7 @@ impl XgboostModel {
         let wrapped = model_class.contains(".sklearn.");
         let is_classifier = wrapped && model_class.ends_with("Classifier");
         Ok(Self {
-            booster: Booster::parse(bytes, wrapped)?,
+            booster: Booster::parse(bytes, if wrapped { Best::OfFile } else { Best::All })?,
             answers: if is_classifier { Answers::Classes } else { Answers::Predictions },
         })
     }
@@ -66,6 +66,16 @@ impl XgboostModel {
         Ok(Prediction::Matrix { values: Arc::new(Float32Array::from(values)), width })
     }
 
+    /// Rows as the booster takes them, and how wide they are; NaN where what stands for a missing value is.
+    fn rows(&self, input: &RecordBatch) -> Result<(Vec<f32>, usize)> {
+        let (mut rows, width) = rows_f32(input)?;
+        let missing = self.booster.wrapper().missing;
+        if !missing.is_nan() {
+            rows.iter_mut().filter(|x| **x == missing).for_each(|x| *x = f32::NAN);
+        }
+        Ok((rows, width))
+    }
+
     /// The columns in the order that the booster was trained with, categories as their numbers.
     fn arranged<'b>(&self, input: &'b RecordBatch) -> Result<Cow<'b, RecordBatch>> {
         self.booster.categories().numbered(self.booster.names().arrange(input)?)
@@ -82,7 +92,7 @@ impl XgboostModel {
 
 impl Predictor for XgboostModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let (rows, width) = rows_f32(self.arranged(input)?.as_ref())?;
+        let (rows, width) = self.rows(self.arranged(input)?.as_ref())?;
         if self.answers == Answers::Probabilities {
             return self.probable(&rows, width);
         }
@@ -96,6 +106,9 @@ impl Predictor for XgboostModel {
         }
         if is_classifier {
             let chosen = self.booster.classes(&predictions, width);
+            if let Some(labels) = &self.booster.wrapper().labels {
+                return Ok(Prediction::Column(labels.pick(&chosen)));
+            }
             return Ok(Prediction::Column(Arc::new(Int64Array::from_iter_values(
                 chosen.into_iter().map(|at| at as i64),
             ))));
@@ -115,10 +128,10 @@ impl Predictor for XgboostModel {
     ) -> Result<Explanation> {
         let arranged = self.arranged(input)?;
         let background = match background {
-            Some(rows) => Some(rows_f32(self.arranged(rows)?.as_ref())?.0),
+            Some(rows) => Some(self.rows(self.arranged(rows)?.as_ref())?.0),
             None => None,
         };
-        let (rows, width) = rows_f32(&arranged)?;
+        let (rows, width) = self.rows(&arranged)?;
         let contributions = self.booster.explain(&rows, background.as_deref(), width)?;
         Ok(contributions.named(arranged.num_rows(), Input::new(&arranged).names(), &[]))
     }

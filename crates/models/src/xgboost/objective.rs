@@ -11,6 +11,8 @@ const EPSILON: f32 = 1e-6;
 pub(super) enum Objective {
     Identity,
     Logistic,
+    /// Margins of a probability: `binary:logitraw` before 1.3.
+    RawLogistic,
     Hinge,
     Exp,
     SoftProb,
@@ -55,6 +57,7 @@ impl Objective {
                 levels("expectile_loss_param", "expectile_alpha")?;
                 Self::Ascending
             }
+            "binary:logitraw" if version < (1, 3) => Self::RawLogistic,
             "reg:squarederror"
             | "reg:linear"
             | "reg:squaredlogerror"
@@ -84,7 +87,7 @@ impl Objective {
     /// What the sums of the outputs start from, for base scores as users give them.
     pub(super) fn margins(self, scores: &[f32]) -> Vec<f32> {
         let each = |at: usize, &score: &f32| match self {
-            Self::Logistic => -(1.0 / score - 1.0).ln(),
+            Self::Logistic | Self::RawLogistic => -(1.0 / score - 1.0).ln(),
             Self::Exp => score.ln(),
             Self::Ascending => match at.checked_sub(1).and_then(|before| scores.get(before)) {
                 Some(before) => inverse_soft_plus(score - before - EPSILON),
@@ -98,7 +101,7 @@ impl Objective {
     /// Makes predictions of the sums, row by row of so many outputs.
     pub(super) fn apply(self, sums: &mut [f32], outputs: usize) {
         match self {
-            Self::Identity | Self::SoftMax => {}
+            Self::Identity | Self::RawLogistic | Self::SoftMax => {}
             Self::Logistic => {
                 for x in sums.iter_mut() {
                     *x = 1.0 / ((-*x).min(88.7).exp() + 1.0);

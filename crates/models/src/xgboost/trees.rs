@@ -11,8 +11,19 @@ use crate::tree::Forest;
 pub(super) struct Shape {
     pub(super) features: usize,
     pub(super) outputs: usize,
-    /// Rounds to keep; all if nothing stopped training early.
-    pub(super) rounds: Option<usize>,
+    /// What answers; all if nothing stopped training early.
+    pub(super) kept: Option<Kept>,
+    /// Trees that a round grows for each output, where the model itself does not say it.
+    pub(super) parallel: Option<usize>,
+}
+
+/// Which trees answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kept {
+    /// Those of the first rounds.
+    Rounds(usize),
+    /// So many of each output.
+    Trees(usize),
 }
 
 /// Reads the trees of a `gbtree` model; `weights` scales each, where trees were dropped in training.
@@ -60,34 +71,40 @@ pub(super) fn read(
         specs.push(spec);
     }
     let groups = if leaf_width == 1 { shape.outputs } else { 1 };
-    let starts = rounds(model, parameters, trees.len(), groups)?;
+    let parallel = match parameters.get("num_parallel_tree") {
+        Some(_) => Some(count(parameters, "num_parallel_tree").map_err(malformed)?.max(1)),
+        None => shape.parallel.map(|said| said.max(1)),
+    };
+    // Before 1.6 nothing said how many trees of an output stand together.
+    let together = parallel.unwrap_or_else(|| match groups {
+        1 => 1,
+        _ => targets.iter().take_while(|&&target| target == 0.0).count().max(1),
+    });
+    let starts = rounds(model, trees.len(), groups.saturating_mul(together))?;
     check_order(&starts, &targets, groups)?;
-    if let Some(rounds) = shape.rounds {
-        let keep = starts.get(rounds).copied().ok_or_else(|| {
-            malformed(format!(
-                "the best round is {} of {}",
-                rounds.saturating_sub(1),
-                starts.len().saturating_sub(1)
-            ))
-        })?;
-        specs.truncate(keep);
+    let keep = shape.kept.map(|kept| match kept {
+        Kept::Rounds(rounds) if parallel.is_some() || model.get("iteration_indptr").is_some() => {
+            starts.get(rounds).copied().ok_or_else(|| {
+                malformed(format!(
+                    "the best round is {} of {}",
+                    rounds.saturating_sub(1),
+                    starts.len().saturating_sub(1)
+                ))
+            })
+        }
+        // Versions that did not write it take it for one.
+        Kept::Rounds(trees) | Kept::Trees(trees) => Ok(trees.saturating_mul(groups)),
+    });
+    if let Some(keep) = keep {
+        specs.truncate(keep?);
     }
     Forest::build(&specs, shape.features, leaf_width, shape.outputs).map_err(malformed)
 }
 
 /// Where the trees of each round begin, and where those of the last one end. XGBoost writes it since 2.0.
-fn rounds(
-    model: &Document,
-    parameters: &Document,
-    trees: usize,
-    groups: usize,
-) -> Result<Vec<usize>> {
+fn rounds(model: &Document, trees: usize, in_round: usize) -> Result<Vec<usize>> {
     let Some(starts) = model.get("iteration_indptr") else {
-        let parallel = match parameters.get("num_parallel_tree") {
-            Some(_) => count(parameters, "num_parallel_tree").map_err(malformed)?.max(1),
-            None => 1,
-        };
-        let in_round = groups.saturating_mul(parallel).max(1);
+        let in_round = in_round.max(1);
         if !trees.is_multiple_of(in_round) {
             return Err(malformed(format!("{trees} trees are no whole rounds of {in_round}")));
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow_array::RecordBatch;
 use trainyard_models::{Format, load_bytes};
 
-use crate::old_versions::corpus;
+use crate::corpus;
 use crate::support::{inputs, json, models, values};
 
 /// A file with rows to ask it.
@@ -41,7 +41,7 @@ fn samples() -> Vec<Sample> {
     const OF_KIND: usize = 3;
     let mut samples = Vec::new();
     for file in ["sklearn-1.2.gz", "sklearn-1.7.gz"] {
-        let (corpus, bytes) = corpus(file);
+        let (corpus, bytes) = corpus::read(&models().join("old").join(file));
         let mut of_kind: HashMap<&str, usize> = HashMap::new();
         for model in corpus["models"].as_array().unwrap() {
             let number = |key: &str| usize::try_from(model[key].as_u64().unwrap()).unwrap();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use trainyard_models::{Error, Format, load, load_bytes};
 
-use crate::old_versions::corpus;
+use crate::corpus;
 use crate::support::{inputs, json, models};
 
 /// A small generator of our own, so that each failure can be made again (Steele, Lea, Flood 2014).
@@ -121,10 +121,11 @@ fn damaged_models_of_all_estimators_are_no_panic() {
     let deadline = number("TRAINYARD_FUZZ_SECONDS")
         .map(|seconds| Instant::now() + std::time::Duration::from_secs(seconds));
     let mut random = SplitMix(number("TRAINYARD_FUZZ_SEED").unwrap_or(1));
-    let corpora: Vec<_> = ["sklearn-1.2.gz", "sklearn-1.7.gz", "catboost-1.1.gz", "packages.gz"]
-        .map(corpus)
-        .into_iter()
-        .collect();
+    let corpora: Vec<_> =
+        ["sklearn-1.2.gz", "sklearn-1.7.gz", "boosters-0.90.gz", "catboost-1.1.gz", "packages.gz"]
+            .map(|file| corpus::read(&models().join("old").join(file)))
+            .into_iter()
+            .collect();
     let (mut tried, mut refused) = (0_u32, 0_u32);
     loop {
         for (index, bytes) in &corpora {
@@ -132,7 +133,7 @@ fn damaged_models_of_all_estimators_are_no_panic() {
                 let at = |key: &str| usize::try_from(model[key].as_u64().unwrap()).unwrap();
                 let original = &bytes[at("start")..at("start") + at("length")];
                 let format = match model["file"].as_str().unwrap() {
-                    "model.ubj" | "model.json" => Format::Xgboost,
+                    "model.ubj" | "model.json" | "model.deprecated" => Format::Xgboost,
                     "model.lgb" => Format::Lightgbm,
                     "model.cb" => Format::Catboost,
                     "model.statsmodels" => Format::Statsmodels,
@@ -204,16 +205,25 @@ fn what_python_could_not_serve_either_says_what_helps() {
     }
 }
 
-/// Which versions of XGBoost read what: by the real ones, 0.90 to 3.2.
+/// What begins as XGBoost's binary format and is none, and what is written behind one.
 #[test]
-fn old_boosters_are_sent_to_a_version_that_reads_them() {
-    match load_bytes(b"binf\0\0\0?\x03\0\0\0", Format::Xgboost) {
-        Err(Error::Unsupported { what, hint }) => {
-            assert!(what.contains("old binary format"), "{what}");
-            assert!(hint.contains("xgboost<3.1") && hint.contains("1.6 to 3.0"), "{hint}");
-        }
+fn binary_boosters_are_read_to_their_end() {
+    let refused = |bytes: &[u8]| match load_bytes(bytes, Format::Xgboost) {
+        Err(Error::Malformed { reason, .. }) => reason,
         other => panic!("{other:?}"),
+    };
+    assert!(refused(b"binf\0\0\0?\x03\0\0\0").contains("too early"));
+    assert!(refused(&[0xff; 200]).contains("version"));
+    let (corpus, bytes) = corpus::read(&models().join("old/boosters-1.6.gz"));
+    let each = corpus["models"].as_array().unwrap();
+    let model = each.iter().find(|model| model["file"] == "model.deprecated").unwrap();
+    let at = |key: &str| usize::try_from(model[key].as_u64().unwrap()).unwrap();
+    let mut file = bytes[at("start")..at("start") + at("length")].to_vec();
+    for end in 0..file.len() {
+        assert!(load_bytes(&file[..end], Format::Xgboost).is_err(), "cut at byte {end}");
     }
+    file.push(0);
+    assert!(refused(&file).contains("behind its end"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use trainyard_models::{Error, Format, load, load_bytes};
 
 use crate::onnx::generated;
-use crate::support::{difference, inputs, json};
+use crate::support::{check, inputs, json};
 
 /// The model folders that a generator makes.
 pub(crate) fn made(script: &str, name: &str) -> Vec<PathBuf> {
@@ -38,38 +38,6 @@ fn compare(script: &str, name: &str, at_least: usize) {
         models.len(),
         failures.join("\n")
     );
-}
-
-/// All rows at once, and the first rows one by one: both paths of the engine answer the same.
-pub(crate) fn check(path: &Path) -> Result<(), String> {
-    let expected = json(&path.join("expected.json"));
-    let model = load(path).map_err(|error| error.to_string())?;
-    let input = inputs(&expected);
-    let tolerance = expected["tolerance"].as_f64().unwrap();
-    let answers = &expected["pyfunc_predict"];
-    let prediction = model.predictor.predict(&input).map_err(|error| error.to_string())?;
-    difference(&prediction, answers, tolerance)?;
-    // Whoever asks whether a model takes such columns at all sends no row.
-    let none = model.predictor.predict(&input.slice(0, 0));
-    none.map_err(|error| format!("no row: {error}"))?;
-    for row in 0..input.num_rows().min(8) {
-        let prediction = model
-            .predictor
-            .predict(&input.slice(row, 1))
-            .map_err(|error| format!("row {row} alone: {error}"))?;
-        difference(&prediction, &answer_of(answers, row), tolerance)
-            .map_err(|error| format!("row {row} alone: {error}"))?;
-    }
-    Ok(())
-}
-
-/// What Python answered for one row: of a list, or of a list for each column.
-fn answer_of(answers: &serde_json::Value, row: usize) -> serde_json::Value {
-    let one = |values: &serde_json::Value| serde_json::Value::Array(vec![values[row].clone()]);
-    match answers.as_object() {
-        Some(columns) => columns.iter().map(|(name, values)| (name.clone(), one(values))).collect(),
-        None => one(answers),
-    }
 }
 
 #[test]

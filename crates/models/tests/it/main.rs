@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
 mod bombs;
+mod corpus;
 mod cuts;
 mod damage;
 mod documents;

@@ -2,8 +2,8 @@
 
 use trainyard_models::{Error, load};
 
-use crate::estimators::{check, made};
-use crate::support::{inputs, json};
+use crate::estimators::made;
+use crate::support::{check, inputs, json};
 
 /// Compares all models of a generator with what Python answered. Those that are named so are refused instead: when they
 /// are loaded, by the words that stand for the answer, or row by row.

@@ -74,6 +74,21 @@ def numbers():
     write("extractor", [ml("ArrayFeatureExtractor", ["x", "at"], ["y"])], {"x": x}, {"x": "f"}, {"y": "f"}, constants=[helper.make_tensor("at", TensorProto.INT64, [2], [2, 0])])
 
 
+def networks():
+    """What layers of networks become."""
+    x = RNG.normal(size=(10, 3)).astype(np.float32)
+    x[0] = 0
+    floats = lambda name, values: helper.make_tensor(name, TensorProto.FLOAT, [len(values)], values)
+    for op, attributes in {"Elu": {}, "Selu": {}, "LpNormalization": {}}.items():
+        write(f"default_{op}", [helper.make_node(op, ["x"], ["y"], **attributes)], {"x": x}, {"x": "f"}, {"y": "f"})
+    write("elu_alpha", [helper.make_node("Elu", ["x"], ["y"], alpha=0.3)], {"x": x}, {"x": "f"}, {"y": "f"})
+    write("selu_both", [helper.make_node("Selu", ["x"], ["y"], alpha=2.0, gamma=0.5)], {"x": x}, {"x": "f"}, {"y": "f"})
+    write("lp_sum", [helper.make_node("LpNormalization", ["x"], ["y"], p=1, axis=1)], {"x": x}, {"x": "f"}, {"y": "f"})
+    write("prelu", [helper.make_node("PRelu", ["x", "s"], ["y"])], {"x": x}, {"x": "f"}, {"y": "f"}, constants=[floats("s", [0.1, 2.0, -1.0])])
+    parts = [floats("scale", [1.0, 0.5, -2.0]), floats("shift", [0.1, 0.0, 3.0]), floats("mean", [0.2, -1.0, 0.0]), floats("variance", [1.5, 0.01, 2.0])]
+    write("batches", [helper.make_node("BatchNormalization", ["x", "scale", "shift", "mean", "variance"], ["y"], epsilon=1e-3)], {"x": x}, {"x": "f"}, {"y": "f"}, constants=parts)
+
+
 def models():
     x = RNG.normal(size=(20, 3)).astype(np.float32)
     for post in ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"):
@@ -106,13 +121,14 @@ def beyond():
     write("elu", [helper.make_node("Elu", ["x"], ["e"]), helper.make_node("HardSwish", ["e"], ["y"])], {"x": x}, {"x": "f"}, {"y": "f"}, folder=folder)
     text = np.array([["Hello World"], ["the CAT"], [""]], dtype=object)
     write("joined_text", [helper.make_node("StringConcat", ["x", "x"], ["y"])], {"x": text}, {"x": "s"}, {"y": "s"}, folder=folder, opset=20)
-    write("doubles", [helper.make_node("Elu", ["x"], ["e"]), helper.make_node("Identity", ["e"], ["y"])], {"x": x.astype(np.float64)}, {"x": "d"}, {"y": "d"}, folder=folder)
+    write("doubles", [helper.make_node("Shrink", ["x"], ["e"]), helper.make_node("Identity", ["e"], ["y"])], {"x": x.astype(np.float64)}, {"x": "d"}, {"y": "d"}, folder=folder)
 
 
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     encoders()
     numbers()
+    networks()
     models()
     beyond()
     (OUT / "done").write_text("")

@@ -22,6 +22,8 @@ pub(crate) enum Binary {
     And,
     Or,
     Xor,
+    /// The first, or below zero their product.
+    PRelu,
 }
 
 /// Any number of operands, folded with the operator: `Add` and `Max` of one to many.
@@ -107,6 +109,7 @@ impl Binary {
             Self::LessOrEqual => return Err(|x, y| x <= y),
             Self::Greater => return Err(|x, y| x > y),
             Self::GreaterOrEqual => return Err(|x, y| x >= y),
+            Self::PRelu => zip(x, y, places, |x, y| if *x < T::default() { *x * *y } else { *x }),
             Self::And | Self::Or | Self::Xor => return Err(|_, _| false),
         })
     }
@@ -138,7 +141,9 @@ impl Binary {
             Self::LessOrEqual => return Ok(Data::Bool(zip(x, y, places, |x, y| x <= y))),
             Self::Greater => return Ok(Data::Bool(zip(x, y, places, |x, y| x > y))),
             Self::GreaterOrEqual => return Ok(Data::Bool(zip(x, y, places, |x, y| x >= y))),
-            Self::And | Self::Or | Self::Xor => return Err(format!("{self:?} of integers")),
+            Self::PRelu | Self::And | Self::Or | Self::Xor => {
+                return Err(format!("{self:?} of integers"));
+            }
         };
         Ok(Data::from(zip(x, y, places, arithmetic)))
     }
@@ -307,6 +312,8 @@ pub(crate) enum Unary {
     Tanh,
     Relu,
     LeakyRelu(f32),
+    /// An exponential below zero, by the first factor; all of it by the second.
+    Elu(f32, f32),
     Softplus,
     Erf,
     Floor,
@@ -368,6 +375,10 @@ impl Unary {
                 } else {
                     x
                 }
+            }
+            Self::Elu(alpha, gamma) => {
+                let below = if x < 0.0 { f64::from(alpha) * x.exp_m1() } else { x };
+                f64::from(gamma) * below
             }
             Self::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
             Self::Erf => libm::erf(x),

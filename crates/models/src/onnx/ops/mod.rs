@@ -4,6 +4,7 @@ mod elementwise;
 mod features;
 mod linear;
 mod linear_algebra;
+mod normalization;
 pub(super) mod operators;
 mod reduce;
 mod scores;

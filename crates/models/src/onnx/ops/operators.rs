@@ -6,6 +6,7 @@ use super::features::{
     Normalizer, OneHotEncoder, Scaler, ZipMap,
 };
 use super::linear_algebra::{Gemm, MatMul};
+use super::normalization::{BatchNormalization, LpNormalization};
 use super::reduce::{ArgExtreme, CumSum, Fold, Reduce, Softmax, TopK};
 use super::shaping::{
     Concat, Constant, ConstantOfShape, Expand, Flatten, Gather, GatherElements, Reshape, Shape,
@@ -82,6 +83,12 @@ fn plain(op_type: &str, attributes: Attributes<'_>) -> Outcome<Option<Box<dyn Ke
         "Tanh" => boxed(Unary::Tanh),
         "Relu" => boxed(Unary::Relu),
         "LeakyRelu" => boxed(Unary::LeakyRelu(attributes.float("alpha", 0.01))),
+        "PRelu" => boxed(Binary::PRelu),
+        "Elu" => boxed(Unary::Elu(attributes.float("alpha", 1.0), 1.0)),
+        "Selu" => boxed(Unary::Elu(
+            attributes.float("alpha", 1.673_263_2),
+            attributes.float("gamma", 1.050_701),
+        )),
         "Softplus" => boxed(Unary::Softplus),
         "Erf" => boxed(Unary::Erf),
         "Floor" => boxed(Unary::Floor),
@@ -221,6 +228,13 @@ fn ordering(
                 as_matrix,
                 log: op_type == "LogSoftmax",
             })
+        }
+        "BatchNormalization" if attributes.int("training_mode", 0) == 0 => {
+            boxed(BatchNormalization { epsilon: attributes.float("epsilon", 1e-5) })
+        }
+        // Other axes, of tensors that are no tables, are left to ONNX Runtime.
+        "LpNormalization" if matches!(attributes.int("axis", -1), -1 | 1) => {
+            boxed(LpNormalization { by_sum: attributes.int("p", 2) == 1 })
         }
         "CumSum" => boxed(CumSum {
             exclusive: attributes.int("exclusive", 0) != 0,
