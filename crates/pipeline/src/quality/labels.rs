@@ -57,8 +57,8 @@ impl Ids {
     fn get(&self, label: u32) -> Option<&str> {
         let place = self.ends.partition_point(|end| *end <= label);
         let piece = self.pieces.get(place)?;
-        let start = self.ends[place] as usize - piece.len();
-        let row = label as usize - start;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let row = (label - start) as usize;
         piece.is_valid(row).then(|| piece.value(row))
     }
 }
@@ -146,26 +146,25 @@ impl LabelTable {
                     return;
                 }
             };
-            for id in &texts {
-                if let Some(id) = id {
-                    // Rows of one request stand together in a log.
-                    if id == before {
-                        row += 1;
-                    } else {
-                        row = 0;
-                        before.clear();
-                        before.push_str(id);
-                    }
-                    match index.take(id, row) {
-                        Found::Nothing => {}
-                        Found::Taken => repeated += 1,
-                        Found::Label(label) => {
-                            joined.positions.push(position);
-                            labels.push(label);
-                        }
-                    }
-                }
+            // Rows of one request stand together in a log, and may go on in the next piece.
+            let mut last: Option<&str> = None;
+            let requests = texts.iter().filter_map(|id| {
+                let here = position;
                 position += 1;
+                let id = id?;
+                row = if last.unwrap_or(&before) == id { row + 1 } else { 0 };
+                last = Some(id);
+                Some((here, id, row))
+            });
+            index.take(requests, |position, found| match found {
+                Found::Taken => repeated += 1,
+                Found::Label(label) => {
+                    joined.positions.push(*position);
+                    labels.push(label);
+                }
+            });
+            if let Some(last) = last {
+                last.clone_into(&mut before);
             }
         })?;
         if let Some(error) = failed {
