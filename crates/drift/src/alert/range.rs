@@ -169,7 +169,9 @@ mod tests {
         let one = points([0.0]);
         assert_eq!(at(&rule, &one), Some(Range { low: Some(7.0), high: Some(15.0) }));
         let without = [Point { reference: None, ..one[0] }];
-        assert_eq!(at(&rule, &without), None);
+        // Beyond a constant is beyond, and of what is within it nobody can say.
+        assert_eq!(at(&rule, &without), Some(Range { low: Some(2.0), high: None }));
+        assert_eq!(at(&rule, &[Point { value: 5.0, ..without[0] }]), None);
         let alone = AlertRule { below: Some(2.0), ..AlertRule::default() };
         assert!(at(&alone, &without).unwrap().holds(2.0));
         assert!(!at(&alone, &without).unwrap().holds(1.9));
