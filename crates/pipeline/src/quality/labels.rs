@@ -210,7 +210,27 @@ pub(super) fn check_labels(columns: &Columns, source: &str) -> Result<()> {
     })
 }
 
-/// Ids as texts, whatever they are.
+/// Ids as texts, whatever they are. Whole numbers are so also where a program made fractions of them, as one was missing.
 fn as_texts(array: &ArrayRef) -> Result<StringArray> {
+    if array.data_type().is_floating() {
+        return Ok(texts(array)?.into_iter().collect());
+    }
     Ok(cast(array, &DataType::Utf8).map_err(arrow)?.as_string::<i32>().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float64Array, Int64Array};
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_the_same_ids_where_one_is_missing() {
+        let whole: ArrayRef = Arc::new(Int64Array::from(vec![1, 1 << 40]));
+        let with_missing: ArrayRef =
+            Arc::new(Float64Array::from(vec![Some(1.0), Some((1_i64 << 40) as f64), None]));
+        let (whole, with_missing) = (as_texts(&whole).unwrap(), as_texts(&with_missing).unwrap());
+        assert_eq!(with_missing.slice(0, 2), whole);
+        assert!(with_missing.is_null(2));
+    }
 }

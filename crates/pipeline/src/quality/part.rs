@@ -16,6 +16,9 @@ use crate::Result;
 /// Standard errors that what labels say may be away from what was expected of the same rows.
 const CONTRADICTION_ERRORS: f64 = 3.0;
 
+/// What two ways to add up the same numbers may differ by: where all losses of a reference are alike, a sampling error is 0.
+const ROUNDING: f64 = 1e-9;
+
 /// What estimates quality without labels.
 pub(super) enum Estimator {
     Classes(Box<Cbpe>),
@@ -180,7 +183,8 @@ impl Judge<'_> {
             let realised = realised.map(|measured| measured.value);
             let same = of_labelled.iter().find(|other| other.metric == estimate.metric);
             let is_contradicted = same.zip(realised).is_some_and(|(same, realised)| {
-                (realised - same.value).abs() > CONTRADICTION_ERRORS * same.sampling_error
+                let least = ROUNDING * realised.abs().max(same.value.abs());
+                (realised - same.value).abs() > CONTRADICTION_ERRORS * same.sampling_error + least
             });
             let before = self.before.figure(estimate.metric, sides.own, sides.version);
             Expected { estimate, before, realised, is_contradicted }
