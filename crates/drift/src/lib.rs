@@ -26,6 +26,7 @@ mod distribution;
 mod evidently;
 mod finding;
 mod freshness;
+mod judged;
 mod kind;
 mod labels;
 mod method;
@@ -51,7 +52,8 @@ mod values;
 mod verdict;
 
 pub use alert::{
-    AlertRule, CauseNews, Episode, News, Range, Series, Silence, Told, episodes, news,
+    AlertRule, CauseNews, Episode, News, Range, Series, Silence, Told, episodes, judged_windows,
+    news,
 };
 pub use choice::UnknownName;
 pub use column::Column;

@@ -13,35 +13,12 @@ impl DatasetDrift {
         if self.columns.iter().all(|column| column.role == Role::Feature) {
             return Vec::new();
         }
-        let of = |role| Some((role, self.of_role(role)?.verdict()));
-        Role::ALL.into_iter().filter_map(of).collect()
-    }
-
-    /// The comparison of the columns of a role; none where there are none.
-    fn of_role(&self, role: Role) -> Option<Self> {
-        let of_role = |column: &&ColumnDrift| column.role == role;
-        let columns: Vec<ColumnDrift> = self.columns.iter().filter(of_role).cloned().collect();
-        if columns.is_empty() {
-            return None;
-        }
-        let mut part = Self {
-            reference_rows: self.reference_rows,
-            current_rows: self.current_rows,
-            columns,
-            // Those of the table are of all roles.
-            findings: Vec::new(),
-            tested: 0,
-            drifted: 0,
-            share: 0.0,
-            drift_share: self.drift_share,
-            dataset_drift: false,
-            correction: self.correction,
-            compat: self.compat,
-            evidently_error: None,
-            segments: Vec::new(),
+        let of = |role| {
+            let of_role = |column: &&ColumnDrift| column.role == role;
+            let columns: Vec<&ColumnDrift> = self.columns.iter().filter(of_role).collect();
+            (!columns.is_empty()).then(|| (role, self.judged_alone(columns).verdict()))
         };
-        part.count();
-        Some(part)
+        Role::ALL.into_iter().filter_map(of).collect()
     }
 }
 

@@ -84,81 +84,24 @@ impl DatasetDrift {
             DatasetVerdict::Broken => DatasetVerdict::Warning,
             verdict => verdict,
         });
-        of_segments.fold(self.verdict_of_whole(), DatasetVerdict::max)
-    }
-
-    /// The verdict without that on segments.
-    fn verdict_of_whole(&self) -> DatasetVerdict {
-        // Rows that break a rule have been compared all the same.
-        let is_serious = |finding: &Finding| {
-            finding.severity == Severity::Serious && finding.kind != FindingKind::Rule
-        };
-        let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
-        let nobody_knows =
-            self.nothing_tested() || self.unknown().next().is_some() || self.may_have_drifted();
-        if nobody_knows || self.findings.iter().any(is_serious) {
-            DatasetVerdict::Broken
-        } else if self.dataset_drift {
-            DatasetVerdict::Drift
-        } else if self.drifted > 0
-            || self.untestable() > 0
-            || self.is_untested() && self.columns.iter().any(ColumnDrift::has_values)
-            || self.all_findings().any(|(_, finding)| is_warning(finding))
-        {
-            DatasetVerdict::Warning
-        } else {
-            DatasetVerdict::Stable
-        }
+        of_segments.fold(self.judged().verdict(), DatasetVerdict::max)
     }
 
     /// Whether no column was compared at all, not even times, which are not counted.
     pub fn is_untested(&self) -> bool {
-        self.columns.iter().all(|column| column.verdict().is_none())
-    }
-
-    /// Whether nothing was compared and this is not how the reference is: columns that are all missing on both
-    /// sides, or of a type that is never compared, are no defect.
-    fn nothing_tested(&self) -> bool {
-        let on_both = |column: &ColumnDrift| column.reference.is_some() && column.current.is_some();
-        let failed = |column: &ColumnDrift| matches!(column.status, Status::Failed(_));
-        let is_alike = self.columns.iter().any(on_both)
-            && !self.columns.iter().any(failed)
-            && self.serious_findings() == 0;
-        self.is_untested() && !self.is_too_small() && !is_alike
-    }
-
-    /// Whether the dataset would have drifted had the columns that could not be tested drifted, and has not
-    /// without them: they count against the share that they would have had. Evidently leaves them out.
-    fn may_have_drifted(&self) -> bool {
-        let untestable = self.untestable();
-        // These were tested, in vain.
-        let undecided =
-            self.columns.iter().filter(|column| column.counted && column.is_undecided()).count();
-        let all = self.tested + untestable + self.too_few().count() - undecided;
-        let share = (self.drifted + untestable) as f64 / all.max(1) as f64;
-        let counts = untestable > 0 && self.compat != Compat::Evidently;
-        counts && !self.dataset_drift && share >= self.drift_share
+        self.judged().is_untested()
     }
 
     /// How many columns could not be tested though both sides should have them: they failed, are gone or empty
     /// in current, or their score is not a number. Not those of kinds that are never tested.
     pub fn untestable(&self) -> usize {
-        let failed = |column: &&ColumnDrift| {
-            let failed = matches!(column.status, Status::Failed(_)) && !column.is_unreadable();
-            failed || column.is_undecided()
-        };
-        self.unknown().count() + self.columns.iter().filter(failed).count()
+        self.judged().untestable()
     }
 
     /// Whether no column was tested because there are too few values to judge: ordinary where little came, and
     /// neither drift nor a defect.
     pub fn is_too_small(&self) -> bool {
-        self.tested == 0 && self.too_few().next().is_some()
-    }
-
-    /// Columns that were left out because a side has too few values to judge them.
-    fn too_few(&self) -> impl Iterator<Item = &ColumnDrift> {
-        self.columns.iter().filter(|column| column.has_too_few())
+        self.judged().is_too_small()
     }
 
     /// How many findings of the dataset and its columns are serious.
@@ -170,14 +113,8 @@ impl DatasetDrift {
     /// have them, or no value in them (which Evidently ignores). As long as there are some, no drift is
     /// not good news.
     pub fn unknown(&self) -> impl Iterator<Item = &ColumnDrift> {
-        let ignores_missing = self.compat == Compat::Evidently;
-        self.columns.iter().filter(move |column| {
-            let is_gone = |finding: &Finding| {
-                finding.kind == FindingKind::MissingColumn
-                    || finding.kind == FindingKind::Empty && finding.severity == Severity::Serious
-            };
-            column.is_unreadable() || !ignores_missing && column.findings.iter().any(is_gone)
-        })
+        let compat = self.compat;
+        self.columns.iter().filter(move |column| column.is_unknown(compat))
     }
 
     /// Findings of the dataset and all columns.
@@ -278,14 +215,23 @@ impl ColumnDrift {
         failed && self.reference.is_none() && self.current.is_none()
     }
 
+    /// Nobody knows whether it drifted, by what is followed ([`DatasetDrift::unknown`]).
+    pub(crate) fn is_unknown(&self, compat: Compat) -> bool {
+        let is_gone = |finding: &Finding| {
+            finding.kind == FindingKind::MissingColumn
+                || finding.kind == FindingKind::Empty && finding.severity == Severity::Serious
+        };
+        self.is_unreadable() || compat != Compat::Evidently && self.findings.iter().any(is_gone)
+    }
+
     /// Not all of it is missing.
-    fn has_values(&self) -> bool {
+    pub(crate) fn has_values(&self) -> bool {
         let has = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.missing < side.rows);
         has(&self.reference) || has(&self.current)
     }
 
     /// It was left out though both sides have values of a kind that is tested: they are too few to judge.
-    fn has_too_few(&self) -> bool {
+    pub(crate) fn has_too_few(&self) -> bool {
         let has_values = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.values > 0);
         let skipped = matches!(self.status, Status::Skipped(_)) && self.kind != Kind::Unknown;
         skipped && has_values(&self.reference) && has_values(&self.current)
@@ -293,7 +239,7 @@ impl ColumnDrift {
 
     /// Its score is not a number, which no threshold decides on. That of one and the same value on both sides
     /// is no riddle.
-    fn is_undecided(&self) -> bool {
+    pub(crate) fn is_undecided(&self) -> bool {
         let varies = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.distinct > 1);
         self.verdict().is_some_and(|verdict| verdict.decisive_score().is_nan())
             && (varies(&self.reference) || varies(&self.current))

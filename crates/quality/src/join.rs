@@ -11,6 +11,9 @@ use ahash::RandomState;
 /// Bits for each label that tell whether an id may have one: one in sixteen others is looked up for nothing.
 const BITS_A_LABEL: usize = 16;
 
+/// Rows that are looked up together: while memory brings the label of one, those of others are asked for.
+const BATCH: usize = 64;
+
 /// Places for each label: of every two one is empty at least, so that a search is short and ends.
 const PLACES_A_LABEL: usize = 2;
 
@@ -44,11 +47,19 @@ impl Place {
     }
 }
 
+/// A row whose label is looked for.
+struct Asked<'t, Key> {
+    key: Key,
+    id: &'t str,
+    row: u64,
+    /// The first place where it may be, and a part of its hash.
+    place: usize,
+    tag: u32,
+}
+
 /// Where the label of a prediction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// There is none.
-    Nothing,
     /// Its position among the labels.
     Label(u32),
     /// Another prediction with this id has it: a copy of the request, or ids that are not unique.
@@ -79,29 +90,56 @@ impl<'a, I: Fn(u32) -> Option<&'a str>> LabelIndex<'a, I> {
 
     fn insert(&mut self, label: u32) {
         let Some(id) = (self.id)(label) else { return };
-        let row = self.row(label);
-        let (word, bit) = self.bit(id);
+        let hash = self.hasher.hash_one(id);
+        let (word, bit) = self.bit(hash);
         self.bits[word] |= bit;
-        let (place, tag) = self.search(id, row);
+        let asked = self.asked((), id, self.row(label), hash);
+        let place = self.search(&asked, asked.place);
         self.superseded += usize::from(!self.places[place].is_empty());
-        self.places[place] = Place { label, tag };
+        self.places[place] = Place { label, tag: asked.tag };
     }
 
-    /// The label of a row of a request. Each is found once.
-    pub fn take(&mut self, id: &str, row: u64) -> Found {
-        let (word, bit) = self.bit(id);
-        if self.bits[word] & bit == 0 {
-            return Found::Nothing;
+    /// Finds the labels of rows of requests, each once, and calls `each` with the key of a row that has one, in their order.
+    /// `requests` are key, id and row within the request.
+    pub fn take<'t, Key>(
+        &mut self,
+        requests: impl IntoIterator<Item = (Key, &'t str, u64)>,
+        mut each: impl FnMut(&Key, Found),
+    ) {
+        let mut batch = Vec::with_capacity(BATCH);
+        for (key, id, row) in requests {
+            let hash = self.hasher.hash_one(id);
+            let (word, bit) = self.bit(hash);
+            if self.bits[word] & bit == 0 {
+                continue;
+            }
+            batch.push(self.asked(key, id, row, hash));
+            if batch.len() == BATCH {
+                self.take_batch(&batch, &mut each);
+                batch.clear();
+            }
         }
-        let (place, _) = self.search(id, row);
-        let found = self.places[place];
-        if found.is_empty() {
-            return Found::Nothing;
+        self.take_batch(&batch, &mut each);
+    }
+
+    fn take_batch<Key>(&mut self, batch: &[Asked<'_, Key>], each: &mut impl FnMut(&Key, Found)) {
+        // Nothing here waits for what was found of the one before.
+        let mut first = [Place::EMPTY; BATCH];
+        for (first, asked) in first.iter_mut().zip(batch) {
+            *first = self.places[asked.place];
         }
-        if std::mem::replace(&mut self.taken[found.label as usize], true) {
-            return Found::Taken;
+        let mut is_found = [false; BATCH];
+        for ((is_found, place), asked) in is_found.iter_mut().zip(first).zip(batch) {
+            *is_found = self.is_of(place, asked);
         }
-        Found::Label(found.label)
+        for ((is_found, place), asked) in is_found.into_iter().zip(first).zip(batch) {
+            let found = if is_found { place } else { self.places[self.search(asked, asked.place)] };
+            if found.is_empty() {
+                continue;
+            }
+            let is_taken = std::mem::replace(&mut self.taken[found.label as usize], true);
+            each(&asked.key, if is_taken { Found::Taken } else { Found::Label(found.label) });
+        }
     }
 
     /// Labels that a later one of the same prediction replaced.
@@ -114,26 +152,31 @@ impl<'a, I: Fn(u32) -> Option<&'a str>> LabelIndex<'a, I> {
     }
 
     /// The bit of an id: its word, and its place there.
-    fn bit(&self, id: &str) -> (usize, u64) {
-        let place = self.hasher.hash_one(id) as usize & (self.bits.len() * 64 - 1);
+    fn bit(&self, hash: u64) -> (usize, u64) {
+        let place = hash as usize & (self.bits.len() * 64 - 1);
         (place / 64, 1 << (place % 64))
     }
 
-    /// The place where the label of a row of a request is, or an empty one where it would be; and its tag.
-    fn search(&self, id: &str, row: u64) -> (usize, u32) {
+    fn asked<'t, Key>(&self, key: Key, id: &'t str, row: u64, hash: u64) -> Asked<'t, Key> {
         // With the row, or those of one long request would all be looked for at the same place.
-        let hash = self.hasher.hash_one((id, row));
-        let tag = (hash >> 32) as u32;
-        let mut place = hash as usize & (self.places.len() - 1);
-        loop {
-            let Place { label, tag: other } = self.places[place];
-            let is_it = self.places[place].is_empty()
-                || other == tag && self.row(label) == row && (self.id)(label) == Some(id);
-            if is_it {
-                return (place, tag);
-            }
+        let hash = self.hasher.hash_one((hash, row));
+        let place = hash as usize & (self.places.len() - 1);
+        Asked { key, id, row, place, tag: (hash >> 32) as u32 }
+    }
+
+    /// Whether at a place there is the label of this row.
+    fn is_of<Key>(&self, Place { label, tag }: Place, asked: &Asked<'_, Key>) -> bool {
+        let is_like = label != u32::MAX && tag == asked.tag && self.row(label) == asked.row;
+        is_like && (self.id)(label) == Some(asked.id)
+    }
+
+    /// The place where the label of a row is, from this one on, or an empty one where it would be.
+    fn search<Key>(&self, asked: &Asked<'_, Key>, from: usize) -> usize {
+        let mut place = from;
+        while !self.places[place].is_empty() && !self.is_of(self.places[place], asked) {
             place = (place + 1) & (self.places.len() - 1);
         }
+        place
     }
 }
 
@@ -150,45 +193,56 @@ impl<I> fmt::Debug for LabelIndex<'_, I> {
 mod tests {
     use super::*;
 
+    type Taken = Vec<(usize, Found)>;
+
+    fn take<'a>(
+        index: &mut LabelIndex<'a, impl Fn(u32) -> Option<&'a str>>,
+        requests: &[(&str, u64)],
+    ) -> Taken {
+        let mut taken = Vec::new();
+        let requests = requests.iter().enumerate().map(|(key, (id, row))| (key, *id, *row));
+        index.take(requests, |key, found| taken.push((*key, found)));
+        taken
+    }
+
     #[test]
     fn the_last_word_counts_and_each_label_once() {
         let ids = [Some("a"), Some("b"), None, Some("a")];
         let mut index = LabelIndex::new(ids.len(), |label| ids[label as usize], None);
         assert_eq!(index.superseded(), 1);
-        assert_eq!(index.take("a", 0), Found::Label(3));
-        assert_eq!(index.take("a", 0), Found::Taken);
-        assert_eq!(index.take("a", 1), Found::Nothing);
-        assert_eq!(index.take("b", 0), Found::Label(1));
-        assert_eq!(index.take("c", 0), Found::Nothing);
+        let asked = [("a", 0), ("a", 0), ("a", 1), ("b", 0), ("c", 0)];
+        let expected = [(0, Found::Label(3)), (1, Found::Taken), (3, Found::Label(1))];
+        assert_eq!(take(&mut index, &asked), expected);
+        assert_eq!(take(&mut index, &[("b", 0)]), [(0, Found::Taken)], "of an earlier piece");
     }
 
     #[test]
     fn rows_of_a_request_have_labels_of_their_own() {
         let rows = [0, 2, 1, 2];
         let mut index = LabelIndex::new(4, |_label| Some("a"), Some(&rows));
-        let found: Vec<Found> = (0..4).map(|row| index.take("a", row)).collect();
-        assert_eq!(found, [Found::Label(0), Found::Label(2), Found::Label(3), Found::Nothing]);
+        let found = take(&mut index, &[("a", 0), ("a", 1), ("a", 2), ("a", 3)]);
+        assert_eq!(found, [(0, Found::Label(0)), (1, Found::Label(2)), (2, Found::Label(3))]);
         assert_eq!(index.superseded(), 1);
     }
 
     #[test]
-    fn every_label_of_many_is_found() {
+    fn every_label_of_many_is_found_in_order() {
         let ids: Vec<String> = (0..50_000).map(|id| format!("request-{}", id * 7919)).collect();
         let id = |label: u32| Some(ids[label as usize].as_str());
         let mut index = LabelIndex::new(ids.len(), id, None);
-        for (id, label) in ids.iter().zip(0..) {
-            assert_eq!(index.take(id, 0), Found::Label(label));
-        }
-        assert_eq!(index.take("request-1", 0), Found::Nothing);
-        assert_eq!(LabelIndex::new(0, |_label| None, None).take("a", 0), Found::Nothing);
+        let all: Vec<(&str, u64)> = ids.iter().map(|id| (id.as_str(), 0)).collect();
+        let expected: Taken = (0..50_000).map(|key| (key, Found::Label(key as u32))).collect();
+        assert_eq!(take(&mut index, &all), expected);
+        assert!(take(&mut index, &[("request-1", 0)]).is_empty());
+        assert!(take(&mut LabelIndex::new(0, |_label| None, None), &[("a", 0)]).is_empty());
     }
 
     #[test]
     fn many_rows_of_one_request_are_found_at_once() {
         let rows: Vec<u64> = (0..100_000).rev().collect();
         let mut index = LabelIndex::new(rows.len(), |_label| Some("a"), Some(&rows));
-        for (row, label) in rows.iter().zip(0..) {
-            assert_eq!(index.take("a", *row), Found::Label(label));
-        }
+        let all: Vec<(&str, u64)> = rows.iter().map(|row| ("a", *row)).collect();
+        let expected: Taken = (0..100_000).map(|key| (key, Found::Label(key as u32))).collect();
+        assert_eq!(take(&mut index, &all), expected);
     }
 }

@@ -54,7 +54,11 @@ impl RowFilter {
     }
 
     /// Which rows satisfy everything.
-    pub(crate) fn kept(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+    ///
+    /// # Errors
+    ///
+    /// Where a condition cannot be read, names a column that is not there, or a value that does not compare with it.
+    pub fn kept(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let mut keep = vec![true; batch.num_rows()];
         for (bound, is_first) in [(&self.since, true), (&self.until, false)] {
             if let Some(value) = bound {

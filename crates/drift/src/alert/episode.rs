@@ -1,5 +1,7 @@
 //! Episodes: from when to when a series was beyond what a rule wants.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::range::{Range, range};
@@ -61,13 +63,26 @@ fn short(value: f64) -> String {
 /// All episodes of a history, by rule and series, the earliest first.
 pub fn episodes(rules: &[AlertRule], history: &[WindowResult]) -> Vec<Episode> {
     let all = series(history);
-    let mut found = Vec::new();
+    let (mut found, mut judged) = (Vec::new(), BTreeSet::new());
     for rule in rules {
         for (series, points) in all.iter().filter(|(series, _)| rule.is_about(series)) {
-            of_series(rule, series, points, history, &mut found);
+            of_series(rule, series, points, history, &mut found, &mut judged);
         }
     }
     found
+}
+
+/// The windows of which a rule can say whether something is beyond: what it is about was measured, of rows enough, beside
+/// the reference if it is held to that, and after windows enough where it learns from them. None where nothing that it is
+/// about was ever measured.
+pub fn judged_windows(rule: &AlertRule, history: &[WindowResult]) -> Option<BTreeSet<Window>> {
+    let all = series(history);
+    let mut judged = None;
+    for (series, points) in all.iter().filter(|(series, _)| rule.is_about(series)) {
+        let judged = judged.get_or_insert_with(BTreeSet::new);
+        of_series(rule, series, points, history, &mut Vec::new(), judged);
+    }
+    judged
 }
 
 /// The first window in which other columns were judged and that of the series was not there any more; none where it
@@ -101,6 +116,7 @@ fn of_series(
     points: &[Point],
     history: &[WindowResult],
     found: &mut Vec<Episode>,
+    judged: &mut BTreeSet<Window>,
 ) {
     let mut ordinary: Vec<Point> = Vec::with_capacity(points.len());
     let mut streak: Option<Streak> = None;
@@ -121,7 +137,15 @@ fn of_series(
         if point.rows < rule.min_rows || is_unsaid {
             continue;
         }
-        let Some(beyond) = beyond(rule, point, recent(rule, &points[..at], &ordinary)) else {
+        let said = said(rule, point, recent(rule, &points[..at], &ordinary));
+        if said != Said::Nothing {
+            judged.insert(point.window);
+        }
+        if said == Said::Nothing && rule.needs_reference() && point.reference.is_none() {
+            // Nobody knows the reference any more: that is not the end of what was far from it.
+            continue;
+        }
+        let Said::Beyond(beyond) = said else {
             ordinary.push(*point);
             if let Some(ended) = streak.take() {
                 found.extend(episode(&ended, Some(point.window)));
@@ -157,16 +181,30 @@ fn recent<'p>(rule: &AlertRule, before: &[Point], ordinary: &'p [Point]) -> &'p 
     }
 }
 
-/// The range that a point is beyond of; `None` where it is not, or nobody can say.
-fn beyond(rule: &AlertRule, point: &Point, before: &[Point]) -> Option<Range> {
+/// What a rule says of a point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Said {
+    /// Nobody can say: there is no reference, or too little to learn from.
+    Nothing,
+    Within,
+    /// It is beyond this range.
+    Beyond(Range),
+}
+
+fn said(rule: &AlertRule, point: &Point, before: &[Point]) -> Said {
     if !rule.has_bound() {
-        return (point.is_alarming == Some(true)).then(Range::default);
+        let is_alarming = point.is_alarming == Some(true);
+        return if is_alarming { Said::Beyond(Range::default()) } else { Said::Within };
     }
     let range = range(rule, point, before);
     if rule.refuses(point.value) {
-        return Some(range.unwrap_or_default());
+        return Said::Beyond(range.unwrap_or_default());
     }
-    range.filter(|range| !range.holds(point.value))
+    match range {
+        None => Said::Nothing,
+        Some(range) if range.holds(point.value) => Said::Within,
+        Some(range) => Said::Beyond(range),
+    }
 }
 
 fn has_lasted(rule: &AlertRule, streak: &Streak, window: Window) -> bool {
@@ -216,6 +254,36 @@ mod tests {
         let learning =
             AlertRule { deviations: Some(3.0), one_of: Some(vec![0.8]), ..AlertRule::default() };
         assert_eq!(days(learning, &values), [(2, 2, Some(3))]);
+    }
+
+    #[test]
+    fn a_bound_that_is_known_holds_where_another_one_is_not() {
+        let rule = |rule| AlertRule { metric: Some("accuracy".to_owned()), ..rule };
+        let bounds = || AlertRule {
+            below: Some(0.5),
+            below_reference: Some(0.1),
+            deviations: Some(5.0),
+            min_change: 0.5,
+            ..AlertRule::default()
+        };
+        // Too little to learn from.
+        assert_eq!(days(bounds(), &[0.9, 0.7, 0.4, 0.9]), [(1, 1, Some(3))]);
+        // The reference is not known any more, which ends nothing.
+        let mut history = history(&[0.7, 0.7, 0.9, 0.4]);
+        for result in &mut history[1..] {
+            result.measures[0].reference = None;
+        }
+        let relative = rule(AlertRule { deviations: None, ..bounds() });
+        let found = episodes(std::slice::from_ref(&relative), &history);
+        assert_eq!((found.len(), found[0].ended, found[0].value), (1, None, 0.4), "{found:?}");
+        let judged = judged_windows(&relative, &history).unwrap();
+        let judged: Vec<i64> = judged.iter().map(|window| window.begins / DAY).collect();
+        assert_eq!(judged, [0, 3]);
+        assert_eq!(judged_windows(&AlertRule::unknown(), &history), None);
+        let learning = rule(AlertRule { deviations: Some(3.0), ..AlertRule::default() });
+        assert_eq!(judged_windows(&learning, &history), Some(BTreeSet::new()));
+        let few = rule(AlertRule { below: Some(0.5), min_rows: 1001, ..AlertRule::default() });
+        assert_eq!(judged_windows(&few, &history), Some(BTreeSet::new()));
     }
 
     #[test]

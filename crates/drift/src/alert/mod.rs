@@ -12,7 +12,7 @@ mod series;
 mod silence;
 
 pub use cause::CauseNews;
-pub use episode::{Episode, episodes};
+pub use episode::{Episode, episodes, judged_windows};
 pub use news::{News, Told, news};
 pub use range::Range;
 pub use rule::AlertRule;

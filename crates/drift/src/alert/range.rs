@@ -45,9 +45,10 @@ impl Range {
 }
 
 /// Where the rule wants this point, by those before it that were not beyond; `None` where nobody can say yet: there is
-/// no reference, or too little to learn from.
+/// no reference, or too little to learn from, and it is within what is known.
 pub(super) fn range(rule: &AlertRule, point: &Point, before: &[Point]) -> Option<Range> {
     let mut range = Range { low: rule.below, high: rule.above };
+    let mut is_known = true;
     let distances = [
         (rule.above_reference, rule.below_reference, false),
         (rule.above_reference_share, rule.below_reference_share, true),
@@ -56,7 +57,10 @@ pub(super) fn range(rule: &AlertRule, point: &Point, before: &[Point]) -> Option
         if above.is_none() && below.is_none() {
             continue;
         }
-        let reference = point.reference?;
+        let Some(reference) = point.reference else {
+            is_known = false;
+            continue;
+        };
         let unit = if is_share { reference.abs() } else { 1.0 };
         range = range.and(Range {
             low: below.map(|below| reference - below * unit),
@@ -69,12 +73,17 @@ pub(super) fn range(rule: &AlertRule, point: &Point, before: &[Point]) -> Option
         } else {
             learned(before, rule.history())
         };
-        let (median, spread) = learned?;
-        let least = rule.min_change.max(rule.min_change_share * median.abs());
-        let distance = (deviations * spread).max(least);
-        range = range.and(Range { low: Some(median - distance), high: Some(median + distance) });
+        if let Some((median, spread)) = learned {
+            let least = rule.min_change.max(rule.min_change_share * median.abs());
+            let distance = (deviations * spread).max(least);
+            let (low, high) = (Some(median - distance), Some(median + distance));
+            range = range.and(Range { low, high });
+        } else {
+            is_known = false;
+        }
     }
-    Some(range)
+    // What is beyond one bound is beyond, whatever the others are.
+    (is_known || !range.holds(point.value)).then_some(range)
 }
 
 /// Median and standard deviation of the next value, by the last so many.
@@ -160,7 +169,9 @@ mod tests {
         let one = points([0.0]);
         assert_eq!(at(&rule, &one), Some(Range { low: Some(7.0), high: Some(15.0) }));
         let without = [Point { reference: None, ..one[0] }];
-        assert_eq!(at(&rule, &without), None);
+        // Beyond a constant is beyond, and of what is within it nobody can say.
+        assert_eq!(at(&rule, &without), Some(Range { low: Some(2.0), high: None }));
+        assert_eq!(at(&rule, &[Point { value: 5.0, ..without[0] }]), None);
         let alone = AlertRule { below: Some(2.0), ..AlertRule::default() };
         assert!(at(&alone, &without).unwrap().holds(2.0));
         assert!(!at(&alone, &without).unwrap().holds(1.9));

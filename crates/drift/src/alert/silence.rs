@@ -16,6 +16,8 @@ pub struct Silence {
     pub column: Option<String>,
     /// The segment.
     pub segment: Option<String>,
+    /// The version.
+    pub version: Option<String>,
     /// Until when, as in `2026-03-01` or `2026-03-01T12:00:00Z`; for ever if none.
     pub until: Option<String>,
     /// Why, for whoever reads the file.
@@ -33,5 +35,38 @@ impl Silence {
             && same(&self.metric, Some(&series.metric))
             && same(&self.column, series.column.as_ref())
             && same(&self.segment, series.segment.as_ref())
+            && same(&self.version, series.version.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Range, Series};
+    use super::*;
+    use crate::over_time::{About, Window};
+
+    #[test]
+    fn what_is_named_is_silenced_and_nothing_else() {
+        let window = Window { begins: 0, ends: 10 };
+        let episode = |version: Option<&str>| Episode {
+            rule: "served".to_owned(),
+            series: Series {
+                about: About::Quality,
+                metric: "accuracy".to_owned(),
+                segment: None,
+                version: version.map(str::to_owned),
+                column: None,
+            },
+            began: window,
+            fired: window,
+            ended: None,
+            value: 0.5,
+            range: Range::default(),
+        };
+        let version = Silence { version: Some("1".to_owned()), ..Silence::default() };
+        let covered = [None, Some("1"), Some("2")].map(|one| version.covers(&episode(one)));
+        assert_eq!(covered, [false, true, false]);
+        let column = Silence { column: Some("x".to_owned()), ..Silence::default() };
+        assert!(!column.covers(&episode(None)) && Silence::default().covers(&episode(None)));
     }
 }

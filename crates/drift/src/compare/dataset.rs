@@ -3,6 +3,7 @@
 use super::correction::adjust;
 use crate::checks::on_table;
 use crate::evidently;
+use crate::judged::{counts, is_drift, share};
 use crate::options::Options;
 use crate::verdict::{ColumnDrift, DatasetDrift};
 
@@ -42,12 +43,8 @@ pub fn conclude(
 impl DatasetDrift {
     /// Counts the columns that were tested and those that drifted, and decides.
     pub(crate) fn count(&mut self) {
-        let counted = self.columns.iter().filter(|column| column.counted);
-        let verdicts = counted.filter_map(ColumnDrift::verdict);
-        (self.tested, self.drifted) = verdicts.fold((0, 0), |(tested, drifted), verdict| {
-            (tested + 1, drifted + usize::from(verdict.counts_as_drifted))
-        });
-        self.share = if self.tested == 0 { 0.0 } else { self.drifted as f64 / self.tested as f64 };
-        self.dataset_drift = self.tested > 0 && self.share >= self.drift_share;
+        (self.tested, self.drifted) = counts(self.columns.iter());
+        self.share = share(self.tested, self.drifted);
+        self.dataset_drift = is_drift(self.tested, self.drifted, self.drift_share);
     }
 }

@@ -52,6 +52,8 @@ pub mod metric {
     pub const MISSING_SHARE: &str = "missing_share";
     /// Mean of a numerical column.
     pub const MEAN: &str = "mean";
+    /// Share of predictions that have a label.
+    pub const LABELLED_SHARE: &str = "labelled_share";
     /// 1 where a metric that somebody defined is not known, else 0; its column is the metric's name.
     pub const UNKNOWN: &str = "unknown";
 }

@@ -81,10 +81,21 @@ impl WindowResult {
         let mut other = self.clone();
         other.labelled = labelled;
         other.measures.retain(is_of_data);
+        other.extend(
+            other
+                .labelled_share()
+                .map(|share| Measure::new(About::Quality, metric::LABELLED_SHARE, share)),
+        );
         other.extend(measures);
         let is_other = other != *self;
         *self = other;
         is_other
+    }
+
+    /// The share of predictions that have a label; none where nobody asked for labels, or there are no predictions.
+    pub fn labelled_share(&self) -> Option<f64> {
+        let share = self.labelled? as f64 / self.rows as f64;
+        share.is_finite().then_some(share)
     }
 
     /// The measure of this name of the whole table, all versions together.

@@ -7,7 +7,7 @@ use trainyard_drift::{DatasetDrift, Distribution};
 use crate::{Error, Result};
 
 /// Most segments of one comparison. Each reads both sides once more, and a page of more is read by nobody.
-const SEGMENTS_MAX: usize = 50;
+pub(super) const SEGMENTS_MAX: usize = 50;
 
 /// The conditions of the segments that are asked for: a condition is one, a column is as many as it has
 /// values. Values are those that the comparison of the whole shows, the most frequent of both sides.

@@ -15,6 +15,7 @@ mod outbox;
 mod receiver;
 mod slack;
 mod smtp;
+mod state_file;
 mod tell;
 #[cfg(test)]
 pub(crate) mod test_mail;

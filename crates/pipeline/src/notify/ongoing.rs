@@ -20,6 +20,7 @@ use trainyard_base::file::{Access, replace};
 use super::config::Occasion;
 use super::happened::{Happened, Trouble};
 use super::receiver::Receiver;
+use super::state_file;
 use super::tell::{repeat, tell};
 use crate::Project;
 
@@ -236,26 +237,7 @@ async fn is_over(project: &Project, stories: &mut Stories, about: About, all: &[
 
 /// What was told before. One that cannot be read was told nobody: better twice than not at all.
 fn read(path: &Path) -> Stories {
-    let read = || -> io::Result<Stories> {
-        let length = std::fs::metadata(path)?.len();
-        if length > BYTES_MAX {
-            return Err(io::Error::other(format!("{length} bytes; at most {BYTES_MAX} are read")));
-        }
-        let stories: Stories = serde_json::from_slice(&std::fs::read(path)?)?;
-        if stories.schema_version != VERSION {
-            let found = stories.schema_version;
-            return Err(io::Error::other(format!("it has version {found}, not {VERSION}")));
-        }
-        Ok(stories)
-    };
-    match read() {
-        Ok(stories) => stories,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Stories::default(),
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "who was told of troubles is not known");
-            Stories::default()
-        }
-    }
+    state_file::read(path, VERSION, BYTES_MAX, "who was told of troubles is not known")
 }
 
 fn hash(reason: &str) -> String {

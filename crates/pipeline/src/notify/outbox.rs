@@ -14,6 +14,7 @@ use trainyard_base::file::{Access, replace};
 use super::happened::{Happened, Late};
 use super::ongoing::alone;
 use super::receiver::Receiver;
+use super::state_file;
 use super::tell::tell;
 use crate::Project;
 
@@ -141,26 +142,7 @@ impl Outbox {
 
 /// What waits. What cannot be read is lost, which is said.
 fn read(path: &Path) -> Outbox {
-    let read = || -> io::Result<Outbox> {
-        let length = std::fs::metadata(path)?.len();
-        if length > BYTES_MAX {
-            return Err(io::Error::other(format!("{length} bytes; at most {BYTES_MAX} are read")));
-        }
-        let outbox: Outbox = serde_json::from_slice(&std::fs::read(path)?)?;
-        if outbox.schema_version != VERSION {
-            let found = outbox.schema_version;
-            return Err(io::Error::other(format!("it has version {found}, not {VERSION}")));
-        }
-        Ok(outbox)
-    };
-    match read() {
-        Ok(outbox) => outbox,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Outbox::default(),
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "what somebody has not heard is not known");
-            Outbox::default()
-        }
-    }
+    state_file::read(path, VERSION, BYTES_MAX, "what somebody has not heard is not known")
 }
 
 #[cfg(test)]

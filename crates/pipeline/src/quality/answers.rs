@@ -9,6 +9,7 @@ use trainyard_quality::metrics::{Judged, Probabilities};
 
 use super::columns::{gather, lacks, numbers, texts, wanted};
 use super::options::{QualityOptions, Task};
+use super::spelling::Spelling;
 use crate::{Error, Result};
 
 /// From more different whole numbers on they are quantities, unless something else is said.
@@ -128,8 +129,12 @@ impl Answers {
             Task::Regression => quantities(&said, truth.as_deref()),
             Task::Classification => {
                 let said = texts(&said)?;
-                let known = probability_columns(columns, source, roles, positions)?;
-                classes(said, truth, &known, roles)
+                let mut spelling = Spelling::of(said.iter().flatten());
+                let roles = spelling.roles(roles);
+                let mut truth = truth;
+                spelling.put(truth.as_deref_mut().unwrap_or_default());
+                let known = probability_columns(columns, source, &roles, positions)?;
+                classes(said, truth, &known, &roles)
             }
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
+    ArrayRef, BooleanArray, Float64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
+use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
 use trainyard_data::arrow_schema::{Field, Schema};
 use trainyard_data::{Columns, Metric, RowFilter};
@@ -13,9 +14,10 @@ use trainyard_drift::{About, Measure};
 
 use super::answers::Answers;
 use super::columns::{arrow, gather, texts, wanted};
-use super::found::Rows;
+use super::found::{Rows, of_segment};
 use super::job::QualityJob;
 use super::tables::open;
+use super::whose::Whose;
 use crate::Result;
 
 /// Metrics of what was true, as a project defines them.
@@ -38,18 +40,22 @@ pub(super) struct Defined<'a> {
     rows: RecordBatch,
     /// What each is of the reference.
     reference: Vec<Option<f64>>,
+    /// The same of each segment of it.
+    of_segments: Vec<Vec<Option<f64>>>,
 }
 
 impl QualityJob {
-    /// What these metrics are computed of.
+    /// What these metrics are computed of, and what they are of the reference and of these segments of it.
     pub(super) fn defined<'a>(
         &self,
         of: &'a OfLabels,
         columns: &Columns,
         labelled: &Rows,
+        segments: &[String],
     ) -> Result<Defined<'a>> {
         let mut names = [columns.names(), &of.truths].concat();
         let mut reference = vec![None; of.metrics.len()];
+        let mut of_segments = vec![reference.clone(); segments.len()];
         if let Some(source) = self.reference() {
             let table = open(source, RowFilter::default(), &[])?;
             names.extend_from_slice(table.names());
@@ -57,43 +63,73 @@ impl QualityJob {
             let truth = wanted(&table, source, &self.target(&table, source)?, &all)?;
             let truth = texts(&truth)?.into_iter().map(Option::unwrap_or_default).collect();
             let rows = batch(of, &names, &table, &all, &told(truth))?;
-            let value = |(_, metric): &(String, Metric)| value(metric, &names, &rows).ok();
-            reference = of.metrics.iter().map(value).collect();
+            let values = |rows: &RecordBatch| {
+                let value = |(_, metric): &(String, Metric)| value(metric, &names, rows).ok();
+                of.metrics.iter().map(value).collect::<Vec<Option<f64>>>()
+            };
+            reference = values(&rows);
+            for (segment, known) in segments.iter().zip(&mut of_segments) {
+                let is_of_it = of_segment(&table, segment, &all)?;
+                // One that has no rows there has no sum of 0, either.
+                if is_of_it.contains(&true) {
+                    let rows = filter_record_batch(&rows, &is_of_it.into()).map_err(arrow)?;
+                    *known = values(&rows);
+                }
+            }
         }
         let truth: ArrayRef = match &labelled.answers {
             Answers::Classes { truth, .. } => told(truth.clone()),
             Answers::Quantities { truth, .. } => Arc::new(Float64Array::from(truth.clone())),
         };
         let rows = batch(of, &names, columns, &labelled.positions, &truth)?;
-        Ok(Defined { of, names, rows, reference })
+        Ok(Defined { of, names, rows, reference, of_segments })
     }
 }
 
 impl Defined<'_> {
-    /// What they are of some of the rows, by their places among these.
-    pub(super) fn measures(&self, places: &[usize]) -> Result<Vec<Measure>> {
+    /// What they are of some of the rows, by their places among these: of all of a window, or of a version or segment. Of
+    /// the whole it is said, too, where one is not known, and a part may have no rows with a value.
+    pub(super) fn measures(&self, places: &[usize], whose: Whose<'_>) -> Result<Vec<Measure>> {
         let rows = UInt32Array::from_iter_values(places.iter().map(|place| *place as u32));
         let rows = take_record_batch(&self.rows, &rows).map_err(arrow)?;
+        let references = match whose {
+            Whose::Segment(place, _) => self.of_segments.get(place),
+            Whose::All | Whose::Version(_) => Some(&self.reference),
+        };
         let mut measures = Vec::with_capacity(2 * self.of.metrics.len());
-        for ((name, metric), reference) in self.of.metrics.iter().zip(&self.reference) {
+        for (number, (name, metric)) in self.of.metrics.iter().enumerate() {
+            let reference = references.and_then(|all| *all.get(number)?);
             let value = value(metric, &self.names, &rows);
-            if let Err(why) = &value {
+            if let (Err(why), Whose::All) = (&value, whose) {
                 tracing::warn!(%why, "{name} is not known of windows with labels");
             }
             let lacks_reference = reference.is_none() && self.of.relative.contains(name);
             let is_unknown = value.is_err() || lacks_reference;
             measures.extend(value.ok().map(|value| Measure {
                 samples: Some(places.len() as u64),
-                ..Measure::new(About::Quality, name, value).beside(*reference)
+                ..Measure::new(About::Quality, name, value).beside(reference)
             }));
-            measures.push(Measure::unknown(About::Quality, name, is_unknown));
+            if matches!(whose, Whose::All) {
+                measures.push(Measure::unknown(About::Quality, name, is_unknown));
+            }
         }
         Ok(measures)
     }
 }
 
-/// What was true, as numbers where it is some: it is compared with what was predicted.
+/// What was true, as flags or numbers where it is some: it is compared with what was predicted.
 fn told(texts: Vec<String>) -> ArrayRef {
+    let flag = |text: &String| match text.as_str() {
+        "" => Some(None),
+        "true" => Some(Some(true)),
+        "false" => Some(Some(false)),
+        _ => None,
+    };
+    if let Some(flags) = texts.iter().map(flag).collect::<Option<Vec<Option<bool>>>>()
+        && flags.iter().any(Option::is_some)
+    {
+        return Arc::new(BooleanArray::from(flags));
+    }
     let number = |text: &String| match text.trim() {
         "" => Some(None),
         text => text.parse::<f64>().ok().map(Some),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use trainyard_data::Columns;
+use arrow_array::RecordBatch;
+use trainyard_data::{Columns, RowFilter};
 use trainyard_quality::Feature;
 
 use super::answers::{Answers, Roles};
-use super::columns::{feature, gather, texts};
+use super::columns::{arrow, feature, gather, texts};
 use crate::Result;
 
 /// Different values of a column that are counted; beyond them it is no column of parts.
@@ -22,6 +23,8 @@ pub(super) struct Rows {
     pub(super) answers: Answers,
     /// For each column of parts the value of each row; empty where the table has no such column.
     parts: Vec<Vec<Option<String>>>,
+    /// For each segment whether each row is of it; empty where the table lacks a column that it is told by.
+    segments: Vec<Vec<bool>>,
     /// What the model saw; empty where that was not asked for.
     pub(super) features: Vec<Feature>,
 }
@@ -35,6 +38,8 @@ pub(super) struct Asked<'a> {
     pub(super) roles: &'a Roles,
     /// Columns of parts.
     pub(super) parts: &'a [String],
+    /// Conditions of segments.
+    pub(super) segments: &'a [String],
     /// Columns of what the model saw.
     pub(super) inputs: &'a [String],
 }
@@ -46,7 +51,7 @@ impl Rows {
         positions: &[u32],
         truth: Option<Vec<String>>,
     ) -> Result<Self> {
-        let Asked { columns, source, roles, parts, inputs } = asked;
+        let Asked { columns, source, roles, parts, segments, inputs } = asked;
         let (answers, rows) = Answers::read(columns, source, roles, positions, truth)?;
         let kept: Vec<u32> = rows.into_iter().map(|row| positions[row]).collect();
         let mut of_parts = Vec::with_capacity(parts.len());
@@ -56,6 +61,8 @@ impl Rows {
                 None => Vec::new(),
             });
         }
+        let of_segment = |condition: &String| of_segment(columns, condition, &kept);
+        let segments = segments.iter().map(of_segment).collect::<Result<_>>()?;
         let mut features = Vec::with_capacity(inputs.len());
         for name in inputs {
             let values = gather(columns, name, &kept)?;
@@ -63,37 +70,70 @@ impl Rows {
             // A column of another sort is seen when both sides are held together.
             features.push(found.unwrap_or_else(|| Feature::Labels(vec![None; kept.len()])));
         }
-        Ok(Self { positions: kept, answers, parts: of_parts, features })
+        Ok(Self { positions: kept, answers, parts: of_parts, segments, features })
     }
 
     /// The rows of a part; none where the table has no such column, or the part no rows.
     pub(super) fn part(&self, column: usize, value: &str) -> Option<Self> {
-        let values = self.parts.get(column)?;
-        let is_of_part = |row: &usize| values[*row].as_deref() == Some(value);
-        let rows: Vec<usize> = (0..values.len()).filter(is_of_part).collect();
-        if rows.is_empty() {
-            return None;
-        }
-        Some(self.of(&rows))
+        let rows: Vec<usize> =
+            (0..self.positions.len()).filter(|row| self.is_of_part(*row, column, value)).collect();
+        (!rows.is_empty()).then(|| self.of(&rows))
+    }
+
+    /// Whether a row is of a part.
+    pub(super) fn is_of_part(&self, row: usize, column: usize, value: &str) -> bool {
+        self.value(column, row) == Some(value)
+    }
+
+    /// Whether a row is of a segment, by its place among the conditions.
+    pub(super) fn is_of_segment(&self, row: usize, segment: usize) -> bool {
+        self.segments.get(segment).and_then(|rows| rows.get(row)).is_some_and(|is_of| *is_of)
+    }
+
+    /// The rows of a segment; none where it has none.
+    pub(super) fn segment(&self, segment: usize) -> Option<Self> {
+        let rows: Vec<usize> =
+            (0..self.positions.len()).filter(|row| self.is_of_segment(*row, segment)).collect();
+        (!rows.is_empty()).then(|| self.of(&rows))
     }
 
     /// Some of the rows, by their places among these, which rise.
     pub(super) fn of(&self, rows: &[usize]) -> Self {
-        let some = |values: &Vec<Option<String>>| {
+        fn some<Value: Clone>(values: &[Value], rows: &[usize]) -> Vec<Value> {
             rows.iter().filter_map(|row| values.get(*row)).cloned().collect()
-        };
+        }
         Self {
             positions: rows.iter().map(|row| self.positions[*row]).collect(),
             answers: self.answers.part(rows),
-            parts: self.parts.iter().map(some).collect(),
+            parts: self.parts.iter().map(|values| some(values, rows)).collect(),
+            segments: self.segments.iter().map(|values| some(values, rows)).collect(),
             features: self.features.iter().map(|feature| part_of(feature, rows)).collect(),
         }
     }
 
-    /// The values of a column of parts.
-    pub(super) fn values(&self, column: usize) -> impl Iterator<Item = &str> {
-        self.parts.get(column).into_iter().flatten().flatten().map(String::as_str)
+    /// The value of a row in a column of parts.
+    pub(super) fn value(&self, column: usize, row: usize) -> Option<&str> {
+        self.parts.get(column)?.get(row)?.as_deref()
     }
+}
+
+/// Of each of these rows of a table whether it satisfies a condition; nothing where the table lacks a column that it names.
+pub(super) fn of_segment(
+    columns: &Columns,
+    condition: &str,
+    positions: &[u32],
+) -> Result<Vec<bool>> {
+    let filter = RowFilter { conditions: vec![condition.to_owned()], ..RowFilter::default() };
+    let mut arrays = Vec::new();
+    for name in filter.columns()? {
+        let Some(array) = gather(columns, &name, positions)? else { return Ok(Vec::new()) };
+        arrays.push((name, array));
+    }
+    if positions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = RecordBatch::try_from_iter(arrays).map_err(arrow)?;
+    Ok(filter.kept(&rows)?.iter().map(|is_of| is_of == Some(true)).collect())
 }
 
 fn part_of(feature: &Feature, rows: &[usize]) -> Feature {

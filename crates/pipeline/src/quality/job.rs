@@ -18,7 +18,7 @@ use super::known::Known;
 use super::labels::{Joined, LabelTable};
 use super::of_runs::OfRuns;
 use super::options::{QualityOptions, Task};
-use super::part::{Before, Judge, Sides};
+use super::part::{Before, Judge, Sides, own};
 use super::tables::{ID, evenly, in_column, open};
 use super::verdict::verdict;
 use crate::monitor::LogFilter;
@@ -167,7 +167,7 @@ impl QualityJob {
 
     fn judge_tables(&self, predictions: &Predictions) -> Result<QualityReport> {
         let Predictions { columns, source, versions, of_runs, .. } = predictions;
-        let mut known = self.known(columns, source, of_runs.clone(), &evenly(columns))?;
+        let mut known = self.known(columns, source, of_runs.clone(), &evenly(columns), &[])?;
         let names = names_of(versions);
         let of_all = of_runs.of_all(&names);
         let mut notes = std::mem::take(&mut known.notes);
@@ -177,7 +177,7 @@ impl QualityJob {
         let mut all = vec![judge.part(
             "",
             counts.predictions,
-            Sides { own: None, ..sides_of(sides, of_all) },
+            Sides { labelled: sides[0], sample: sides[1], own: None, version: of_all },
         )?];
         for (place, column) in known.parts.iter().enumerate() {
             let is_version = column == MODEL_VERSION;
@@ -223,13 +223,15 @@ impl QualityJob {
         })
     }
 
-    /// Reads labels and reference, and of predictions what is judged. `sampled` are those that estimates look at.
+    /// Reads labels and reference, and of predictions what is judged. `sampled` are those that estimates look at, `segments`
+    /// conditions of parts that are judged besides those of columns.
     pub(super) fn known(
         &self,
         columns: &Columns,
         source: &str,
         of_runs: OfRuns,
         sampled: &[u32],
+        segments: &[String],
     ) -> Result<Known> {
         let mut notes = Vec::new();
         let mut roles = Roles::of(columns, source, &self.options)?;
@@ -259,6 +261,7 @@ impl QualityJob {
                     source: reference,
                     roles: &roles_there,
                     parts,
+                    segments,
                     inputs,
                 };
                 let before = Before::read(asked, &target, of_runs)?;
@@ -270,7 +273,8 @@ impl QualityJob {
         if let Some(why) = &before.why_not {
             notes.push(format!("nothing is estimated before labels come: {why}"));
         }
-        let asked = Asked { columns, source, roles: &roles, parts: &parts, inputs: &names };
+        let asked =
+            Asked { columns, source, roles: &roles, parts: &parts, segments, inputs: &names };
         let labelled = match &mut joined {
             None => None,
             Some(joined) => {
@@ -394,10 +398,6 @@ fn names_of(versions: &[(String, u64)]) -> BTreeSet<String> {
     versions.iter().map(|(version, _)| version.clone()).collect()
 }
 
-fn sides_of<'a>([labelled, sample, own]: AllRows<'a>, version: Option<&'a str>) -> Sides<'a> {
-    Sides { labelled, sample, own, version }
-}
-
 /// Judges each value of a column, given with its place among the columns of parts.
 fn judge_parts(
     judge: Judge<'_>,
@@ -410,9 +410,11 @@ fn judge_parts(
     let title = if is_version { "version" } else { column };
     let of = |(value, predictions): (String, u64)| {
         let parts = sides.map(|side| side.and_then(|side| side.part(place, &value)));
-        let sides = parts.each_ref().map(Option::as_ref);
+        let [labelled, sample, reference] = parts.each_ref().map(Option::as_ref);
+        let own = own(reference)?;
         let version = if is_version { Some(value.as_str()) } else { of_all };
-        judge.part(&format!("{title} = {value}"), predictions, sides_of(sides, version))
+        let sides = Sides { labelled, sample, own: own.as_ref(), version };
+        judge.part(&format!("{title} = {value}"), predictions, sides)
     };
     values.into_iter().map(of).collect()
 }

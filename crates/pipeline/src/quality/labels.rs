@@ -57,8 +57,8 @@ impl Ids {
     fn get(&self, label: u32) -> Option<&str> {
         let place = self.ends.partition_point(|end| *end <= label);
         let piece = self.pieces.get(place)?;
-        let start = self.ends[place] as usize - piece.len();
-        let row = label as usize - start;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let row = (label - start) as usize;
         piece.is_valid(row).then(|| piece.value(row))
     }
 }
@@ -146,26 +146,25 @@ impl LabelTable {
                     return;
                 }
             };
-            for id in &texts {
-                if let Some(id) = id {
-                    // Rows of one request stand together in a log.
-                    if id == before {
-                        row += 1;
-                    } else {
-                        row = 0;
-                        before.clear();
-                        before.push_str(id);
-                    }
-                    match index.take(id, row) {
-                        Found::Nothing => {}
-                        Found::Taken => repeated += 1,
-                        Found::Label(label) => {
-                            joined.positions.push(position);
-                            labels.push(label);
-                        }
-                    }
-                }
+            // Rows of one request stand together in a log, and may go on in the next piece.
+            let mut last: Option<&str> = None;
+            let requests = texts.iter().filter_map(|id| {
+                let here = position;
                 position += 1;
+                let id = id?;
+                row = if last.unwrap_or(&before) == id { row + 1 } else { 0 };
+                last = Some(id);
+                Some((here, id, row))
+            });
+            index.take(requests, |position, found| match found {
+                Found::Taken => repeated += 1,
+                Found::Label(label) => {
+                    joined.positions.push(*position);
+                    labels.push(label);
+                }
+            });
+            if let Some(last) = last {
+                last.clone_into(&mut before);
             }
         })?;
         if let Some(error) = failed {
@@ -211,7 +210,27 @@ pub(super) fn check_labels(columns: &Columns, source: &str) -> Result<()> {
     })
 }
 
-/// Ids as texts, whatever they are.
+/// Ids as texts, whatever they are. Whole numbers are so also where a program made fractions of them, as one was missing.
 fn as_texts(array: &ArrayRef) -> Result<StringArray> {
+    if array.data_type().is_floating() {
+        return Ok(texts(array)?.into_iter().collect());
+    }
     Ok(cast(array, &DataType::Utf8).map_err(arrow)?.as_string::<i32>().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float64Array, Int64Array};
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_the_same_ids_where_one_is_missing() {
+        let whole: ArrayRef = Arc::new(Int64Array::from(vec![1, 1 << 40]));
+        let with_missing: ArrayRef =
+            Arc::new(Float64Array::from(vec![Some(1.0), Some((1_i64 << 40) as f64), None]));
+        let (whole, with_missing) = (as_texts(&whole).unwrap(), as_texts(&with_missing).unwrap());
+        assert_eq!(with_missing.slice(0, 2), whole);
+        assert!(with_missing.is_null(2));
+    }
 }

@@ -11,8 +11,10 @@ mod labels;
 mod of_runs;
 mod options;
 mod part;
+mod spelling;
 mod tables;
 mod verdict;
+mod whose;
 mod windows;
 
 pub use job::QualityJob;

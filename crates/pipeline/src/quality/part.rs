@@ -16,6 +16,9 @@ use crate::Result;
 /// Standard errors that what labels say may be away from what was expected of the same rows.
 const CONTRADICTION_ERRORS: f64 = 3.0;
 
+/// What two ways to add up the same numbers may differ by: where all losses of a reference are alike, a sampling error is 0.
+const ROUNDING: f64 = 1e-9;
+
 /// What estimates quality without labels.
 pub(super) enum Estimator {
     Classes(Box<Cbpe>),
@@ -50,8 +53,8 @@ pub(super) struct Sides<'a> {
     pub(super) labelled: Option<&'a Rows>,
     /// Predictions as they came.
     pub(super) sample: Option<&'a Rows>,
-    /// The same part of the reference.
-    pub(super) own: Option<&'a Rows>,
+    /// How good the same part of the reference is.
+    pub(super) own: Option<&'a Quality>,
     /// The version whose run says what quality was.
     pub(super) version: Option<&'a str>,
 }
@@ -135,6 +138,12 @@ impl Estimator {
     }
 }
 
+/// How good a part of the reference is; none where it has too few rows to tell.
+pub(super) fn own(rows: Option<&Rows>) -> Result<Option<Quality>> {
+    let rows = rows.filter(|rows| rows.answers.len() >= ROWS_MIN);
+    Ok(rows.map(|rows| quality(&rows.answers.judged())).transpose()?)
+}
+
 impl Judge<'_> {
     /// Judges a part of so many predictions.
     pub(super) fn part(&self, name: &str, predictions: u64, sides: Sides<'_>) -> Result<Part> {
@@ -143,13 +152,9 @@ impl Judge<'_> {
             Some(rows) => Some(quality(&rows.answers.judged())?),
             None => None,
         };
-        let own = match sides.own.filter(|rows| rows.answers.len() >= ROWS_MIN) {
-            Some(rows) => Some(quality(&rows.answers.judged())?),
-            None => None,
-        };
         let stand = |metric: &String| {
             let (found, measured) = (found.as_ref()?, found.as_ref()?.metric(metric)?);
-            let before = self.before.figure(metric, own.as_ref(), sides.version);
+            let before = self.before.figure(metric, sides.own, sides.version);
             let standing = standing(measured, found.rows, before, self.margin);
             Some(Stand { metric: measured.metric, before, standing })
         };
@@ -158,18 +163,13 @@ impl Judge<'_> {
             predictions,
             labelled: labelled.map_or(0, |rows| rows.answers.len() as u64),
             stands: self.metrics.iter().filter_map(stand).collect(),
-            expected: self.expected(sides, found.as_ref(), own.as_ref())?,
+            expected: self.expected(sides, found.as_ref())?,
             quality: found,
         })
     }
 
     /// What is expected of the predictions as they came, and whether labels contradict what was expected of theirs.
-    fn expected(
-        &self,
-        sides: Sides<'_>,
-        found: Option<&Quality>,
-        own: Option<&Quality>,
-    ) -> Result<Vec<Expected>> {
+    fn expected(&self, sides: Sides<'_>, found: Option<&Quality>) -> Result<Vec<Expected>> {
         let Some(estimator) = &self.before.estimator else { return Ok(Vec::new()) };
         let Some(sample) = sides.sample.filter(|rows| rows.answers.len() > 0) else {
             return Ok(Vec::new());
@@ -183,9 +183,10 @@ impl Judge<'_> {
             let realised = realised.map(|measured| measured.value);
             let same = of_labelled.iter().find(|other| other.metric == estimate.metric);
             let is_contradicted = same.zip(realised).is_some_and(|(same, realised)| {
-                (realised - same.value).abs() > CONTRADICTION_ERRORS * same.sampling_error
+                let least = ROUNDING * realised.abs().max(same.value.abs());
+                (realised - same.value).abs() > CONTRADICTION_ERRORS * same.sampling_error + least
             });
-            let before = self.before.figure(estimate.metric, own, sides.version);
+            let before = self.before.figure(estimate.metric, sides.own, sides.version);
             Expected { estimate, before, realised, is_contradicted }
         };
         let estimates = estimator.estimate(sample)?.into_iter();

@@ -9,16 +9,17 @@ use trainyard_base::words::log_columns::MODEL_VERSION;
 use trainyard_data::Columns;
 use trainyard_data::arrow_schema::{DataType, TimeUnit};
 use trainyard_drift::{About, Measure, Window, WindowLength};
-use trainyard_quality::Standing;
+use trainyard_quality::{Quality, Standing};
 use trainyard_report::quality::Part;
 
 use super::columns::{arrow, wanted};
-use super::defined::OfLabels;
+use super::defined::{Defined, OfLabels};
 use super::found::Rows;
 use super::job::QualityJob;
 use super::known::Known;
-use super::part::Sides;
+use super::part::{Sides, own};
 use super::verdict::is_expected_worse;
+use super::whose::Whose;
 use crate::{Error, Result};
 
 /// Predictions that estimates look at: of all windows, and of one, whose sampling errors are then far below what matters.
@@ -39,11 +40,12 @@ type Places = BTreeMap<Window, Vec<usize>>;
 
 impl QualityJob {
     /// Judges each window of time that predictions lie in, all versions together and, where a window has several, each
-    /// by itself; and what metrics come to that are of what was true.
+    /// by itself, and each of these segments; and what metrics come to that are of what was true.
     pub(crate) async fn windows(
         &self,
         length: WindowLength,
         of_labels: &OfLabels,
+        segments: &[String],
     ) -> Result<Vec<WindowQuality>> {
         let predictions = Box::pin(self.predictions()).await?;
         let (columns, source) = (&predictions.columns, predictions.source.as_str());
@@ -60,27 +62,26 @@ impl QualityJob {
         drop(all);
         let sampled = sampled(&rows);
         drop(rows);
-        let known = self.known(columns, source, predictions.of_runs.clone(), &sampled)?;
+        let of_runs = predictions.of_runs.clone();
+        let known = self.known(columns, source, of_runs, &sampled, segments)?;
         let placed = |rows: &Rows| places(columns, source, &rows.positions, time, length);
         let labelled = known.labelled.as_ref().map(placed).transpose()?.unwrap_or_default();
         let sample = placed(&known.sample)?;
         let defined = match &known.labelled {
             Some(rows) if !of_labels.metrics.is_empty() => {
-                Some(self.defined(of_labels, columns, rows)?)
+                Some(self.defined(of_labels, columns, rows, segments)?)
             }
             _ => None,
         };
+        let reference = known.before.reference.as_ref();
+        let own = |place| own(reference.and_then(|rows| rows.segment(place)).as_ref());
+        let own = (0..segments.len()).map(own).collect::<Result<Vec<_>>>()?;
+        let cut = Cut { known: &known, defined: defined.as_ref(), segments, own: &own };
         let windows: BTreeSet<Window> = labelled.keys().chain(sample.keys()).copied().collect();
         let mut all = Vec::with_capacity(windows.len());
         for window in windows {
-            let labels = known.labelled.as_ref();
-            let labels = labels.and_then(|rows| Some(rows.of(labelled.get(&window)?)));
-            let came = sample.get(&window).map(|places| known.sample.of(places));
-            let mut judged = judged(&known, window, labels.as_ref(), came.as_ref())?;
-            if let Some((defined, places)) = defined.as_ref().zip(labelled.get(&window)) {
-                judged.measures.extend(defined.measures(places)?);
-            }
-            all.push(judged);
+            let places = |of: &Places| of.get(&window).cloned().unwrap_or_default();
+            all.push(cut.judged(window, &[places(&labelled), places(&sample)])?);
         }
         Ok(all)
     }
@@ -120,49 +121,101 @@ fn places(
     Ok(places)
 }
 
-fn judged(
-    known: &Known,
-    window: Window,
-    labelled: Option<&Rows>,
-    sample: Option<&Rows>,
-) -> Result<WindowQuality> {
-    let judge = known.judge();
-    let versions = versions(known, [labelled, sample]);
-    let of_all = known.before.of_runs.of_all(&versions);
-    let whole = judge.part("", 0, Sides { labelled, sample, own: None, version: of_all })?;
-    let mut measures = measures_of(known, &whole, of_all);
-    // One version alone is what all predictions are.
-    for version in versions.iter().filter(|_| versions.len() > 1) {
-        let of_version = |rows: Option<&Rows>| rows?.part(0, version);
-        let (labelled, sample) = (of_version(labelled), of_version(sample));
-        let (labelled, sample) = (labelled.as_ref(), sample.as_ref());
-        let sides = Sides { labelled, sample, own: None, version: Some(version) };
-        let of_one = measures_of(known, &judge.part("", 0, sides)?, Some(version));
-        let named = |measure| Measure { version: Some(version.clone()), ..measure };
-        measures.extend(of_one.into_iter().map(named));
-    }
-    let labelled = known.labelled.is_some().then_some(whole.labelled);
-    Ok(WindowQuality { window, labelled, measures })
+/// What windows are judged by, each as a whole and in its parts.
+struct Cut<'a> {
+    known: &'a Known,
+    /// Metrics that a project defines, where there are labels.
+    defined: Option<&'a Defined<'a>>,
+    segments: &'a [String],
+    /// How good each segment of the reference is.
+    own: &'a [Option<Quality>],
 }
 
-/// The versions that answered.
-fn versions(known: &Known, sides: [Option<&Rows>; 2]) -> BTreeSet<String> {
-    if known.parts.first().is_none_or(|name| name != MODEL_VERSION) {
-        return BTreeSet::new();
+/// Places of rows with labels, and of those that estimates look at.
+type Sided = [Vec<usize>; 2];
+
+impl Cut<'_> {
+    fn judged(&self, window: Window, places: &Sided) -> Result<WindowQuality> {
+        let versions = self.versions(places);
+        let of_all = self.known.before.of_runs.of_all(&versions);
+        let (mut measures, labelled) = self.measured(places, Whose::All, None, of_all)?;
+        // One version alone is what all predictions are.
+        for version in versions.iter().filter(|_| versions.len() > 1) {
+            let is_of_it = |rows: &Rows, row| rows.is_of_part(row, 0, version);
+            let (places, whose) = (self.chosen(places, is_of_it), Whose::Version(version));
+            measures.extend(self.measured(&places, whose, None, Some(version))?.0);
+        }
+        for (place, (segment, own)) in self.segments.iter().zip(self.own).enumerate() {
+            let is_of_it = |rows: &Rows, row| rows.is_of_segment(row, place);
+            let (places, whose) = (self.chosen(places, is_of_it), Whose::Segment(place, segment));
+            measures.extend(self.measured(&places, whose, own.as_ref(), of_all)?.0);
+        }
+        let labelled = self.known.labelled.is_some().then_some(labelled);
+        Ok(WindowQuality { window, labelled, measures })
     }
-    let values = sides.into_iter().flatten().flat_map(|rows| rows.values(0));
-    values.map(str::to_owned).collect()
+
+    /// What is found of the rows at these places, beside the same part of the reference or what the run of a version says;
+    /// and the labels that it rests on.
+    fn measured(
+        &self,
+        [labelled, sample]: &Sided,
+        whose: Whose<'_>,
+        own: Option<&Quality>,
+        version: Option<&str>,
+    ) -> Result<(Vec<Measure>, u64)> {
+        let of = |rows: Option<&Rows>, places: &[usize]| {
+            rows.filter(|_| !places.is_empty()).map(|rows| rows.of(places))
+        };
+        let rows = of(self.known.labelled.as_ref(), labelled);
+        let came = of(Some(&self.known.sample), sample);
+        let sides = Sides { labelled: rows.as_ref(), sample: came.as_ref(), own, version };
+        let part = self.known.judge().part("", 0, sides)?;
+        let mut measures = measures_of(self.known, &part, own, version);
+        if let Some(defined) = self.defined.filter(|_| !labelled.is_empty()) {
+            measures.extend(defined.measures(labelled, whose)?);
+        }
+        Ok((measures.into_iter().map(|measure| whose.name(measure)).collect(), part.labelled))
+    }
+
+    /// The places of the rows of which that is so.
+    fn chosen(&self, places: &Sided, is_of_it: impl Fn(&Rows, usize) -> bool) -> Sided {
+        let sides = [self.known.labelled.as_ref(), Some(&self.known.sample)];
+        let chosen = |side: usize| {
+            let rows = sides[side].into_iter();
+            let rows = rows.flat_map(|rows| places[side].iter().map(move |row| (rows, *row)));
+            rows.filter(|(rows, row)| is_of_it(rows, *row)).map(|(_, row)| row).collect()
+        };
+        [chosen(0), chosen(1)]
+    }
+
+    /// The versions that answered.
+    fn versions(&self, places: &Sided) -> BTreeSet<String> {
+        if self.known.parts.first().is_none_or(|name| name != MODEL_VERSION) {
+            return BTreeSet::new();
+        }
+        let sides = [self.known.labelled.as_ref(), Some(&self.known.sample)];
+        let values = sides
+            .into_iter()
+            .zip(places)
+            .flat_map(|(rows, places)| places.iter().filter_map(move |row| rows?.value(0, *row)));
+        values.map(str::to_owned).collect()
+    }
 }
 
-/// What was found of a part as measures, beside what the run of a version says. What is judged says whether it is worse
+/// What was found of a part as measures, beside the same part of the reference or what the run of a version says. What is judged says whether it is worse
 /// beyond chance.
-fn measures_of(known: &Known, part: &Part, version: Option<&str>) -> Vec<Measure> {
+fn measures_of(
+    known: &Known,
+    part: &Part,
+    own: Option<&Quality>,
+    version: Option<&str>,
+) -> Vec<Measure> {
     let interval =
         |low: f64, high: f64| (low.is_finite() && high.is_finite()).then_some([low, high]);
     let by_labels = part.quality.iter().flat_map(|quality| &quality.metrics).map(|measured| {
         let stand = part.stands.iter().find(|stand| stand.metric == measured.metric);
         let stand = stand.filter(|stand| stand.standing != Standing::Unknown);
-        let before = known.before.figure(measured.metric, None, version);
+        let before = known.before.figure(measured.metric, own, version);
         Measure {
             interval: measured.interval.and_then(|(low, high)| interval(low, high)),
             samples: Some(part.labelled),

@@ -59,5 +59,6 @@ mod upstream;
 mod waiting_server;
 mod watch;
 mod webhooks;
+mod window_quality;
 mod windows;
 mod workflow;

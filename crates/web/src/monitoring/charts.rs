@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 use trainyard_chart::intervals::{Event, Intervals, Point};
-use trainyard_drift::{About, Measure, WindowLength, WindowResult};
+use trainyard_drift::{About, Measure, WindowLength, WindowResult, metric};
 use trainyard_mlflow::entities::Run;
 
 use crate::{format, release_marks};
@@ -53,11 +53,8 @@ impl Charts<'_> {
 
     /// Which share of the rows has a label; nothing where nobody asked for labels.
     pub(super) fn labels(&self) -> Markup {
-        let share = |result: &WindowResult| {
-            let labelled = result.labelled? as f64;
-            (result.rows > 0).then(|| labelled / result.rows as f64)
-        };
-        let points: Vec<Point> = self.numbers(share, |share| format!("{:.1} %", share * 100.0));
+        let points: Vec<Point> =
+            self.numbers(WindowResult::labelled_share, |share| format!("{:.1} %", share * 100.0));
         html! {
             @if !points.is_empty() {
                 h2 { "Rows with a label" }
@@ -77,13 +74,14 @@ impl Charts<'_> {
         }
     }
 
-    /// Names of the metrics of quality of all data, as they come.
+    /// Names of the metrics of quality of all data, as they come. The share of labels has a chart of its own.
     fn metrics(&self) -> Vec<&str> {
         let mut metrics: Vec<&str> = Vec::new();
         for measure in self.windows.iter().flat_map(|result| &result.measures) {
             let is_whole = measure.segment.is_none()
                 && measure.version.is_none()
                 && measure.column.is_none()
+                && measure.metric != metric::LABELLED_SHARE
                 && matches!(measure.about, About::Quality | About::Estimate);
             if is_whole && metrics.len() < CHARTS_MAX && !metrics.contains(&measure.metric.as_str())
             {

@@ -59,12 +59,13 @@ impl MonitorJob {
         self.settings.labels.is_some() || self.settings.labelled_reference.is_some()
     }
 
-    /// What labels and estimates say of windows of time; nothing where no labels are named, and none are beside the
+    /// What labels and estimates say of windows of time, as a whole and of these segments; nothing where no labels are named, and none are beside the
     /// log.
     pub(super) async fn judged_windows(
         &self,
         length: WindowLength,
         of_labels: &OfLabels,
+        segments: &[String],
     ) -> Result<Vec<WindowQuality>> {
         if !self.has_labels(length) {
             return Ok(Vec::new());
@@ -90,7 +91,7 @@ impl MonitorJob {
             ..QualityOptions::default()
         };
         let job = QualityJob::of(self.project.clone(), options);
-        match Box::pin(job.windows(length, of_labels)).await {
+        match Box::pin(job.windows(length, of_labels, segments)).await {
             // Whoever may send feedback must not end the look at drift.
             Err(error) if !self.asks_for_labels() => {
                 let why = error.message();

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use trainyard_base::file::{Access, replace};
 use trainyard_drift::{About, Measure, Profile, Window, WindowLength, WindowResult, metric};
 
+use super::super::segments::SEGMENTS_MAX;
 use super::memory::Memory;
 use super::rows::Found;
 use crate::quality::WindowQuality;
@@ -146,6 +147,34 @@ impl History {
     pub(super) fn of(&self, window: Window) -> Option<&KeptWindow> {
         let place = self.windows.binary_search_by_key(&window, |kept| kept.result.window);
         self.windows.get(place.ok()?)
+    }
+
+    /// The segments of windows that were looked at by these settings, those of the newest first.
+    pub(super) fn segments(&self, settings: &str) -> Vec<String> {
+        let mut segments: Vec<String> = Vec::new();
+        for kept in self.windows.iter().rev().filter(|kept| kept.settings == settings) {
+            // What labels said of a segment is no reason to ask them again.
+            let is_rows = |one: &&Measure| one.about == About::Data && one.metric == metric::ROWS;
+            let measures = kept.result.measures.iter().filter(is_rows);
+            for segment in measures.filter_map(|measure| measure.segment.as_ref()) {
+                if segments.len() < SEGMENTS_MAX && !segments.contains(segment) {
+                    segments.push(segment.clone());
+                }
+            }
+        }
+        segments
+    }
+
+    /// Gives windows that were looked at again what labels said of them before: what they say now is news only where it is
+    /// something else.
+    pub(super) fn keep_quality(&self, looked: &mut [KeptWindow]) {
+        for KeptWindow { result, .. } in looked.iter_mut().filter(|one| !one.result.is_partial) {
+            let Some(KeptWindow { result: before, .. }) = self.of(result.window) else { continue };
+            let is_of_labels =
+                |one: &&Measure| matches!(one.about, About::Quality | About::Estimate);
+            result.labelled = before.labelled;
+            result.extend(before.measures.iter().filter(is_of_labels).cloned());
+        }
     }
 
     /// Puts what labels and estimates say of windows whose rows are all there in the place of what they said; returns
@@ -316,6 +345,37 @@ mod tests {
         assert!(history.wants(&found(10, 5, 7), "b"), "other settings");
         assert!(!history.wants(&found(10, 4, 5), "b"), "rows were removed");
         assert!(!history.wants(&found(10, 4, 5), "a"), "rows were removed");
+    }
+
+    #[test]
+    fn labels_that_say_what_they_said_are_no_news_of_a_window_that_is_looked_at_again() {
+        let mut history = History::new(WindowLength::Time(60_000));
+        let segment =
+            |segment: &str| Measure::new(About::Data, metric::ROWS, 2.0).of_segment(segment);
+        let (window, there) = (found(0, 5, 7), [found(0, 5, 7)]);
+        let judged = |value: f64| WindowQuality {
+            window: window.window,
+            labelled: Some(4),
+            measures: vec![
+                Measure::new(About::Quality, "accuracy", value),
+                Measure::new(About::Quality, "accuracy", value).of_segment("gone = 1"),
+            ],
+        };
+        let look = |history: &mut History, settings: &str, value: f64| {
+            let mut looked = vec![kept(&window, false)];
+            settings.clone_into(&mut looked[0].settings);
+            looked[0].result.extend([segment("x = 1"), segment(settings)]);
+            history.keep_quality(&mut looked);
+            history.put(looked);
+            history.judge(vec![judged(value)], &there).len()
+        };
+        assert_eq!(look(&mut history, "a", 0.5), 1);
+        assert_eq!(look(&mut history, "b", 0.5), 0);
+        assert_eq!(look(&mut history, "b", 0.25), 1);
+        let result = &history.windows[0].result;
+        assert_eq!(result.whole(About::Quality, metric::LABELLED_SHARE).unwrap().value, 0.8);
+        assert_eq!(history.segments("b"), ["x = 1", "b"]);
+        assert!(history.segments("a").is_empty());
     }
 
     #[test]

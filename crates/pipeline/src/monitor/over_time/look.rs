@@ -135,13 +135,17 @@ impl MonitorJob {
         Box::pin(job.add_segments(sides, length, &defined, &mut looked)).await?;
         looked.extend(partial);
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
+        if job.has_labels(length) {
+            history.keep_quality(&mut looked);
+        }
         history.put(looked);
         // They tell of few rows, which summaries of the log that outlive rows do not.
         folder.keep_summaries(&there.into_iter().chain(history.last()).collect());
         let has_ended = |window| length.milliseconds().is_some() && span.has_ended(window);
         history.close(has_ended, &placed.windows);
         // Labels come when rows do not.
-        let judged = Box::pin(job.judged_windows(length, &of_labels)).await?;
+        let segments = history.segments(&settings);
+        let judged = Box::pin(job.judged_windows(length, &of_labels, &segments)).await?;
         let relabelled = history.judge(judged, &of_rows);
         looked_at.extend(&relabelled);
         looked_at.sort_unstable();

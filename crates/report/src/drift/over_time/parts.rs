@@ -12,7 +12,7 @@ use trainyard_drift::{
 
 use super::super::state::sign;
 use super::summary::{drifted, quality, scores, verdict};
-use crate::number::{count, short};
+use crate::number::{count, percent, short};
 
 /// Windows of the strip and of the list, the newest: a page in landscape is no wider.
 pub const WINDOWS_SHOWN_MAX: usize = 120;
@@ -108,7 +108,7 @@ impl<'a> WindowParts<'a> {
             h2 { "Windows" }
             div.wide tabindex="0" {
                 table.list {
-                    tr { th { "window" } th.n { "rows" } th { "verdict" } th { "quality" } th { "drifted" } }
+                    tr { th { "window" } th.n { "rows" } th { "verdict" } th.n { "labels" } th { "quality" } th { "drifted" } }
                     @for result in self.shown().iter().rev() {
                         tr {
                             th scope="row" {
@@ -122,6 +122,7 @@ impl<'a> WindowParts<'a> {
                                     span class=(is.name()) { (sign(is)) " " (is.name()) }
                                 }
                             }
+                            td.n { @if let Some(share) = result.labelled_share() { (percent(share)) } }
                             td { @for measure in quality(result) { div { (number(measure)) } } }
                             td { (named(result)) }
                         }

@@ -28,12 +28,13 @@ pub(super) fn drifted(result: &WindowResult) -> Vec<&str> {
     drifted.map(|(column, _)| column).collect()
 }
 
-/// Quality and estimates of all data, all versions together.
+/// Quality and estimates of all data, all versions together; not the share of labels, which is none of how good it was.
 pub(super) fn quality(result: &WindowResult) -> impl Iterator<Item = &Measure> {
     result.measures.iter().filter(|measure| {
         matches!(measure.about, About::Quality | About::Estimate)
             && measure.segment.is_none()
             && measure.version.is_none()
             && measure.column.is_none()
+            && measure.metric != metric::LABELLED_SHARE
     })
 }

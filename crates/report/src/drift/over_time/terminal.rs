@@ -7,7 +7,7 @@ use trainyard_drift::{About, Episode, WindowLength, WindowResult, metric};
 use super::super::state::sign;
 use super::super::wrapped::{WIDTH, cut, plain, width};
 use super::summary::{drifted, quality, scores, verdict};
-use crate::number::{count, short};
+use crate::number::{count, percent, short};
 
 /// Windows that are listed, the newest; the rest is counted.
 const WINDOWS_MAX: usize = 40;
@@ -62,6 +62,9 @@ fn said(result: &WindowResult) -> String {
     }
     if result.is_partial {
         text.push_str("  partial");
+    }
+    if let Some(share) = result.labelled_share() {
+        let _infallible = write!(text, "  labels {}", percent(share));
     }
     for measure in quality(result) {
         let estimated = if measure.about == About::Estimate { "estimated " } else { "" };

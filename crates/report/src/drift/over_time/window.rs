@@ -42,7 +42,10 @@ pub fn window_report(result: &WindowResult, length: WindowLength, alerts: &[Epis
                 @if let Some(is) = verdict_of(result, name) { (who) " " (is.name()) ", " }
             }
             (count(result.rows)) " rows"
-            @if let Some(labelled) = result.labelled { ", " (count(labelled)) " of them with a label" }
+            @if let Some(labelled) = result.labelled {
+                ", " (count(labelled)) " of them with a label"
+                @if let Some(share) = result.labelled_share() { " (" (percent(share)) ")" }
+            }
             @if result.is_open { ". Rows may still come." }
             @if result.is_partial { ". Some of it is gone: it is not judged." }
         }
@@ -62,9 +65,10 @@ pub fn window_report(result: &WindowResult, length: WindowLength, alerts: &[Epis
 
 /// Measured and estimated quality, of each version and part of the data.
 fn quality(result: &WindowResult) -> Markup {
-    // What is not known is an alert, and no number of quality.
+    // What is not known is an alert, and no number of quality; the share of labels is said above.
     let is_quality = |one: &&Measure| {
-        matches!(one.about, About::Quality | About::Estimate) && one.metric != metric::UNKNOWN
+        matches!(one.about, About::Quality | About::Estimate)
+            && ![metric::UNKNOWN, metric::LABELLED_SHARE].contains(&one.metric.as_str())
     };
     let measures: Vec<&Measure> =
         result.measures.iter().filter(is_quality).take(ROWS_MAX).collect();
