@@ -251,6 +251,31 @@ mod tests {
         }
     }
 
+    /// A billion rows of which a thousand were looked at prove no more than a thousand rows do.
+    #[test]
+    fn tests_go_by_the_values_that_were_looked_at() {
+        let drawn = |shift: f64| {
+            let values: Float64Array = (0..1000).map(|i| f64::from(i) + shift).collect();
+            Column::counted(&values, &[1; 1000], 0)
+        };
+        let of_sample = |column: Column| column.of_sample(1_000_000_000, 400_000_000, [0, 3]);
+        let method = crate::Method::KolmogorovSmirnov;
+        let options = Options { method: Some(method), ..Options::default() };
+        let verdict = |a: &Column, b: &Column| {
+            let compared = compare_columns("x", Some(a), Some(b), &options);
+            let verdict = compared.verdict().unwrap();
+            (verdict.method, verdict.score, verdict.drifted)
+        };
+        let (one, other) = (drawn(0.0), drawn(40.0));
+        let by_values = verdict(&one, &other);
+        let (one, other) = (of_sample(one), of_sample(other));
+        assert_eq!(verdict(&one, &other), by_values);
+        assert!(by_values.0 == method && by_values.1 > 0.1 && !by_values.2, "{by_values:?}");
+        assert!(one.is_sample() && one.merged(&other).is_none());
+        assert_eq!((one.len(), one.infinite(), one.missing()), (1000, 3, 400_000_000));
+        assert_eq!(one.infinities_beside_values(), [0, 1]);
+    }
+
     #[test]
     fn of_what_nothing_compares_the_rows_are_known() {
         let none: [Option<Vec<Option<i32>>>; 0] = [];

@@ -1,7 +1,7 @@
 //! A side that lies in an engine: what left it, and what is said of that.
 
 use tokio::sync::oneshot;
-use trainyard_drift::{Finding, FindingKind, Profile, Severity};
+use trainyard_drift::{Column, Finding, FindingKind, Profile, Severity};
 use trainyard_engine::{Error as EngineError, Limits, POINTS, Sampled, Source, Summary, summarize};
 use trainyard_mlflow::uri::without_credentials;
 
@@ -122,6 +122,20 @@ impl InEngine {
 /// The same as a finding.
 pub(super) fn finding(engine: Option<&InEngine>, side: &str) -> Option<Finding> {
     let message = engine?.told(side);
+    Some(Finding { kind: FindingKind::ReadAs, severity: Severity::Note, message })
+}
+
+/// What is to be said of a profile that was written of a sample: which of its columns have fewer values than their rows.
+pub(super) fn of_sample(profile: &Profile, side: &str) -> Option<Finding> {
+    let drawn: Vec<&(String, Column)> =
+        profile.columns().iter().filter(|(_, column)| column.is_sample()).collect();
+    let fewest = drawn.iter().map(|(_, column)| column.len()).min()?;
+    let names: Vec<String> = drawn.iter().map(|(name, _)| format!("{name:?}")).collect();
+    let message = format!(
+        "{side} is a profile of {} rows in which {} are a sample of {fewest} values or more a column, drawn by an engine; tests go by these",
+        profile.rows(),
+        names.join(", ")
+    );
     Some(Finding { kind: FindingKind::ReadAs, severity: Severity::Note, message })
 }
 
