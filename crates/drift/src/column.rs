@@ -119,7 +119,8 @@ impl Column {
         }
     }
 
-    /// This column and another part of the same column as one; `None` when the types differ. Numbers of
+    /// This column and another part of the same column as one; `None` when the types differ, or where values of one are a sample,
+    /// beside which those of the other would count too much or too little. Numbers of
     /// different types meet in the wider one, whole numbers and fractions in `Float64`: a file in which a
     /// value is missing has fractions where others have whole numbers.
     pub fn merged(&self, other: &Self) -> Option<Self> {
@@ -133,6 +134,9 @@ impl Column {
         memory: usize,
         trouble: &Trouble,
     ) -> Option<Self> {
+        if self.is_sample() || other.is_sample() {
+            return None;
+        }
         let values = match (&self.values, &other.values) {
             (Values::Numbers(a), Values::Numbers(b)) => {
                 Values::Numbers(a.merged(b, memory, trouble))
@@ -218,9 +222,8 @@ impl Column {
     pub(crate) fn with_infinities(&self) -> Self {
         let mut column = self.clone();
         if let Values::Numbers(numbers) = &self.values {
-            column.values = Values::Numbers(
-                numbers.with_infinities(self.negative_infinities, self.positive_infinities),
-            );
+            let [negative, positive] = self.infinities_beside_values();
+            column.values = Values::Numbers(numbers.with_infinities(negative, positive));
         }
         column
     }

@@ -21,6 +21,9 @@ pub(crate) struct Head {
     counted: bool,
     /// Bytes of text in the body.
     text_bytes: usize,
+    /// Whether the values are a sample of those that the rows have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_sample: bool,
 }
 
 /// The type of the items.
@@ -84,6 +87,7 @@ impl Column {
             items,
             counted,
             text_bytes,
+            is_sample: self.is_sample(),
         };
         (head, body)
     }
@@ -123,7 +127,8 @@ impl Column {
         let seen = column.len().checked_add(column.missing)?;
         let seen = seen.checked_add(head.negative_infinities)?;
         let seen = seen.checked_add(head.positive_infinities)?;
-        (seen == head.rows || column.values == Values::Other).then_some(column)
+        let fits = seen == head.rows || head.is_sample && seen < head.rows;
+        (fits || column.values == Values::Other).then_some(column)
     }
 }
 

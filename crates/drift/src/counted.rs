@@ -50,6 +50,54 @@ impl Column {
     }
 }
 
+impl Column {
+    /// The column of a table with so many rows, so many of which have no value and so many an infinite one on either side, where
+    /// the values here are only a sample of its others. Tests then go by as many values as were looked at; shares of missing
+    /// and infinite values are those of all rows.
+    ///
+    /// ```
+    /// use arrow_array::Float64Array;
+    /// use trainyard_drift::Column;
+    /// let drawn = Column::counted(&Float64Array::from(vec![0.5, 1.5]), &[30, 20], 0);
+    /// let column = drawn.of_sample(1_000, 100, [0, 7]);
+    /// assert_eq!((column.rows(), column.missing(), column.infinite()), (1_000, 100, 7));
+    /// assert_eq!(column.len(), 50);
+    /// ```
+    #[must_use]
+    pub fn of_sample(self, rows: u64, missing: u64, infinite: [u64; 2]) -> Self {
+        let [negative_infinities, positive_infinities] = infinite;
+        Self {
+            rows,
+            missing,
+            negative_infinities,
+            positive_infinities,
+            rows_in_order: None,
+            ..self
+        }
+    }
+
+    /// Whether the values are a sample of those that the rows have.
+    pub fn is_sample(&self) -> bool {
+        self.values != Values::Other && self.len() < self.usable()
+    }
+
+    /// Rows with a usable value, whether it was looked at or not.
+    fn usable(&self) -> u64 {
+        self.rows.saturating_sub(self.missing + self.infinite())
+    }
+
+    /// The infinite values on either side, as many as a sample of all values would have.
+    pub(crate) fn infinities_beside_values(&self) -> [u64; 2] {
+        let all = [self.negative_infinities, self.positive_infinities];
+        if !self.is_sample() {
+            return all;
+        }
+        let share = self.len() as f64 / self.usable().max(1) as f64;
+        // One in a table of millions is not none.
+        all.map(|count| (count as f64 * share).ceil() as u64)
+    }
+}
+
 /// Numbers of one type.
 macro_rules! counted_numbers {
     ($found:expr, $form:ident) => {
@@ -201,6 +249,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A billion rows of which a thousand were looked at prove no more than a thousand rows do.
+    #[test]
+    fn tests_go_by_the_values_that_were_looked_at() {
+        let drawn = |shift: f64| {
+            let values: Float64Array = (0..1000).map(|i| f64::from(i) + shift).collect();
+            Column::counted(&values, &[1; 1000], 0)
+        };
+        let of_sample = |column: Column| column.of_sample(1_000_000_000, 400_000_000, [0, 3]);
+        let method = crate::Method::KolmogorovSmirnov;
+        let options = Options { method: Some(method), ..Options::default() };
+        let verdict = |a: &Column, b: &Column| {
+            let compared = compare_columns("x", Some(a), Some(b), &options);
+            let verdict = compared.verdict().unwrap();
+            (verdict.method, verdict.score, verdict.drifted)
+        };
+        let (one, other) = (drawn(0.0), drawn(40.0));
+        let by_values = verdict(&one, &other);
+        let (one, other) = (of_sample(one), of_sample(other));
+        assert_eq!(verdict(&one, &other), by_values);
+        assert!(by_values.0 == method && by_values.1 > 0.1 && !by_values.2, "{by_values:?}");
+        assert!(one.is_sample() && one.merged(&other).is_none());
+        assert_eq!((one.len(), one.infinite(), one.missing()), (1000, 3, 400_000_000));
+        assert_eq!(one.infinities_beside_values(), [0, 1]);
     }
 
     #[test]

@@ -53,6 +53,10 @@ impl Counts {
         Self { present, distinct: Distinct::Exactly(0), nan, infinite: [low, high], length }
     }
 
+    pub(crate) fn are_all_finite(&self) -> bool {
+        self.finite() == self.present
+    }
+
     pub(crate) fn finite(&self) -> u64 {
         self.present.saturating_sub(self.nan + self.infinite.iter().sum::<u64>())
     }

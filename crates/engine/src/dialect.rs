@@ -1,5 +1,7 @@
 //! What engines have of their own: words of SQL.
 
+use std::fmt::Display;
+
 /// An engine that can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -64,6 +66,8 @@ impl Engine {
             Self::DuckDb => vec!["begin transaction read only".to_owned()],
             Self::PostgreSql => vec![
                 "set transaction isolation level repeatable read, read only".to_owned(),
+                // Rows that are drawn by chance are the same ones where a scan always begins at the first.
+                "set local synchronize_seqscans = off".to_owned(),
                 format!(
                     "set local statement_timeout = {}",
                     milliseconds.clamp(1, i32::MAX as u128)
@@ -227,8 +231,40 @@ impl Engine {
         [low, high].map(|word| format!("cast('{word}' as {})", self.double()))
     }
 
+    /// Some rows of `s`, each with the same probability: what stands after `from`. The same rows each time, as long as the table is
+    /// the same, but in Snowflake, BigQuery, SQLite and behind Flight SQL. Blocks of rows would be cheaper, and are like each other.
+    pub(crate) fn some_of(self, relation: &str, share: f64) -> String {
+        let percent = share * 100.0;
+        match self {
+            Self::DuckDb => {
+                format!("{relation} as s tablesample bernoulli({percent:.12}%) repeatable (1)")
+            }
+            Self::Snowflake => format!("{relation} as s sample bernoulli ({percent:.12})"),
+            Self::FlightSql | Self::PostgreSql => {
+                format!("{relation} as s where random() < {share:.14}")
+            }
+            Self::BigQuery => format!("{relation} as s where rand() < {share:.14}"),
+            Self::Spark => format!("{relation} as s where rand(1) < {share:.14}"),
+            Self::Sqlite => {
+                // Whole numbers of 64 bits, of which so many are below the bound.
+                let bound = share * 1e15;
+                format!("{relation} as s where abs(random() % 1000000000000000) < {bound:.0}")
+            }
+        }
+    }
+
+    /// What makes [`Engine::some_of`] draw the same rows again, before it does.
+    pub(crate) fn seed(self) -> Option<&'static str> {
+        (self == Self::PostgreSql).then_some("select cast(setseed(0.5) as text) as seeded")
+    }
+
+    /// Whether it sorts columns of a row each by itself into lists, which become rows again.
+    pub(crate) fn has_sorted_lists(self) -> bool {
+        matches!(self, Self::DuckDb | Self::PostgreSql)
+    }
+
     /// Whole numbers divided, without what is left.
-    pub(crate) fn divided(self, number: &str, by: u64) -> String {
+    pub(crate) fn divided(self, number: &str, by: impl Display) -> String {
         match self {
             // An emulator forgets what a sum in it is bracketed by.
             Self::BigQuery => format!("div(({number}), {by})"),
@@ -241,7 +277,7 @@ impl Engine {
 
     /// How often `by` goes into a number below 2^52, rounded down, below 0 too. A quotient of doubles cannot become the next whole
     /// number: it is at least `1 / by` away, which is more than it is wrong.
-    pub(crate) fn floor_of(self, number: &str, by: u64) -> String {
+    pub(crate) fn floor_of(self, number: &str, by: impl Display) -> String {
         let double = self.double();
         let whole = match self {
             Self::BigQuery => "int64",

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use trainyard_data::RowFilter;
 
+use crate::sample::Sample;
+
 /// Environment variable with the path of a driver's library, or of a folder with it.
 pub const DRIVER_VARIABLE: &str = "TRAINYARD_ENGINE_DRIVER";
 
@@ -60,6 +62,8 @@ pub struct Limits {
     pub driver: Option<PathBuf>,
     /// How long it may take, in all.
     pub time: Duration,
+    /// Of how many rows quantiles are.
+    pub sample: Sample,
 }
 
 impl Limits {
@@ -69,6 +73,12 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { columns: None, rows: RowFilter::default(), driver: None, time: Self::TIME }
+        Self {
+            columns: None,
+            rows: RowFilter::default(),
+            driver: None,
+            time: Self::TIME,
+            sample: Sample::Auto,
+        }
     }
 }

@@ -144,10 +144,7 @@ fn ranked(engine: Engine, relation: &str, shape: &Shape, count: u64) -> String {
     let share = engine.divided(&format!("(r + 1) * {points} - 1"), count);
     let rank = rank(|number, by| engine.divided(number, by), count);
     let whole = if engine == Engine::BigQuery { "int64" } else { "bigint" };
-    let is_time_of_day = matches!(shape.data_type, DataType::Time32(_) | DataType::Time64(_));
-    // DataFusion, behind Flight SQL, numbers no times of day; their texts have the same order.
-    let order =
-        if engine == Engine::FlightSql && is_time_of_day { "cast(c0 as varchar)" } else { "c0" };
+    let order = order(engine, shape, "c0");
     format!(
         "select c0 from (select c0, r, {share} as b from (select c0, cast(row_number() over (order by {order}) as {whole}) - 1 as r from {} \
          where {}) as ranked) as shared where r = {rank} order by b",
@@ -218,9 +215,100 @@ pub(crate) fn windows(
     )
 }
 
+/// The smallest and the largest finite value of each column, of all rows; those with values that are not finite are said to be so.
+pub(crate) fn ends(engine: Engine, relation: &str, shapes: &[(&Shape, bool)]) -> String {
+    let all: Vec<&Shape> = shapes.iter().map(|(shape, _)| *shape).collect();
+    let ends: Vec<String> = shapes
+        .iter()
+        .enumerate()
+        .map(|(index, (shape, is_finite))| {
+            let column = format!("c{index}");
+            // What engines know of a column as it is, they need not look for.
+            let value = if *is_finite {
+                column
+            } else {
+                format!("case when {} then {column} end", finite(engine, shape, &column))
+            };
+            format!("min({value}) as a{index}, max({value}) as b{index}")
+        })
+        .collect();
+    format!("select {} from {}", ends.join(", "), columns(relation, &all))
+}
+
+/// Quantiles of some rows that are drawn once for all these columns, which are of one type: a row for each, with the number of its
+/// column in `k` and how many finite values of it were drawn in `m`. There are [`POINTS`], or as many as values where these are
+/// fewer, each from the middle of a share as in [`shares`].
+pub(crate) fn sampled(engine: Engine, relation: &str, shapes: &[&Shape], share: f64) -> String {
+    let named: Vec<String> = shapes
+        .iter()
+        .enumerate()
+        .map(|(index, shape)| format!("{} as c{index}", shape.expression))
+        .collect();
+    let drawn =
+        format!("(select {} from {}) as q", named.join(", "), engine.some_of(relation, share));
+    let whole = if engine == Engine::BigQuery { "int64" } else { "bigint" };
+    // A value is one of them if the middle of a share lies between the values before it and those up to it.
+    let middle = |rank: &str| engine.divided(&format!("2 * {rank} * {POINTS} + m"), "(2 * m)");
+    let is_chosen = format!("{} > {}", middle("r"), middle("(r - 1)"));
+    if engine.has_sorted_lists() {
+        let lists = |(index, shape): (usize, &&Shape)| {
+            let column = format!("c{index}");
+            let finite = finite(engine, shape, &column);
+            format!("array_agg({column} order by {column}) filter (where {finite}) as l{index}")
+        };
+        let lists: Vec<String> = shapes.iter().enumerate().map(lists).collect();
+        let rows = |index: usize| {
+            format!(
+                "select {index} as k, unnest(l{index}) as c, generate_subscripts(l{index}, 1) as r, \
+                 array_length(l{index}, 1) as m from lists"
+            )
+        };
+        let rows: Vec<String> = (0..shapes.len()).map(rows).collect();
+        return format!(
+            "with lists as materialized (select {} from {drawn}) select k, c, m from (select k, c, cast(r as {whole}) as r, \
+             cast(m as {whole}) as m from ({}) as listed) as numbered where {is_chosen}",
+            lists.join(", "),
+            rows.join(" union all ")
+        );
+    }
+    let (which, value, numbers) = match shapes {
+        [_] => ("0".to_owned(), "c0".to_owned(), String::new()),
+        _ => {
+            let cases: Vec<String> =
+                (0..shapes.len()).map(|index| format!("when {index} then c{index}")).collect();
+            let numbers: Vec<String> =
+                (0..shapes.len()).map(|index| format!("select {index} as number")).collect();
+            let numbers = format!(" cross join ({}) as o", numbers.join(" union all "));
+            ("o.number".to_owned(), format!("case o.number {} end", cases.join(" ")), numbers)
+        }
+    };
+    let Some(shape) = shapes.first() else { return String::new() };
+    format!(
+        "select k, c, m from (select k, c, cast(row_number() over (partition by k order by {}) as {whole}) as r, \
+         cast(count(*) over (partition by k) as {whole}) as m from (select {which} as k, {value} as c from {drawn}{numbers}) \
+         as one_column where {}) as numbered where {is_chosen}",
+        order(engine, shape, "c"),
+        finite(engine, shape, "c")
+    )
+}
+
+/// What a column is ordered by. DataFusion, behind Flight SQL, numbers no times of day; their texts have the same order.
+fn order(engine: Engine, shape: &Shape, column: &str) -> String {
+    let is_time_of_day = matches!(shape.data_type, DataType::Time32(_) | DataType::Time64(_));
+    if engine == Engine::FlightSql && is_time_of_day {
+        return format!("cast({column} as varchar)");
+    }
+    column.to_owned()
+}
+
 /// How many values each point of [`quantiles`] stands for.
 pub(crate) fn shares(count: u64) -> Vec<u64> {
-    let points = POINTS as u128;
+    shares_of(count, POINTS)
+}
+
+/// How many values each of so many points stands for.
+pub(crate) fn shares_of(count: u64, points: usize) -> Vec<u64> {
+    let points = points.max(1) as u128;
     let begin = |index: u128| (index * u128::from(count) / points) as u64;
     (0..points).map(|index| begin(index + 1) - begin(index)).collect()
 }

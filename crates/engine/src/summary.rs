@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::limits::{
     ANSWER_ROWS, COLUMNS_A_STATEMENT, Limits, POINTS, ROWS_BESIDE, SORTED_A_STATEMENT,
 };
+use crate::sample::Sampled;
 use crate::session::Session;
 use crate::shape::{Form, Shape};
 use crate::source::Source;
@@ -28,6 +29,8 @@ pub struct Summary {
     pub profile: Profile,
     /// Columns of which there are [`POINTS`] quantiles.
     pub quantised: Vec<String>,
+    /// Those of [`Summary::quantised`] whose quantiles are of a sample, and how good it is.
+    pub sampled: Option<Sampled>,
     /// Columns that stayed in the engine, with the reason.
     pub stayed: Vec<(String, String)>,
     /// Columns that name or number the rows, of which nothing is here: they say nothing of drift.
@@ -75,8 +78,17 @@ fn read(session: &mut Session<'_>, source: &Source, limits: &Limits) -> Result<S
     for together in batches(&exact, &counts, engine.has_grouping_sets()) {
         table.count_values(session, together, &counts)?;
     }
+    let drawn = limits.sample.of(rows);
+    let is_drawn =
+        |index: &usize| drawn.is_some_and(|drawn| drawn.is_enough_of(counts[*index].finite()));
+    let (of_sample, of_all): (Vec<usize>, Vec<usize>) =
+        quantised.iter().partition(|index| is_drawn(index));
+    let sampled = match drawn.filter(|_| !of_sample.is_empty()) {
+        Some(drawn) => Some(table.sampled(session, &of_sample, &counts, drawn)?),
+        None => None,
+    };
     let sorted_together = if engine.has_many_quantiles() { SORTED_A_STATEMENT } else { 1 };
-    for together in quantised.chunks(sorted_together) {
+    for together in of_all.chunks(sorted_together) {
         table.quantiles(session, together, &counts)?;
     }
     let columns = shapes.iter().zip(table.columns);
@@ -92,6 +104,7 @@ fn read(session: &mut Session<'_>, source: &Source, limits: &Limits) -> Result<S
     Ok(Summary {
         profile,
         quantised: quantised.iter().map(|index| shapes[*index].name.clone()).collect(),
+        sampled,
         stayed,
         numbering,
         told,
@@ -145,12 +158,12 @@ pub(crate) fn chosen(
 }
 
 /// A table whose columns are read.
-struct Table<'a> {
-    source: &'a Source,
+pub(crate) struct Table<'a> {
+    pub(crate) source: &'a Source,
     /// What stands after `from`.
-    relation: String,
-    shapes: &'a [Shape],
-    rows: u64,
+    pub(crate) relation: String,
+    pub(crate) shapes: &'a [Shape],
+    pub(crate) rows: u64,
     columns: Vec<Option<Column>>,
 }
 
@@ -186,17 +199,22 @@ impl Table<'_> {
         let batches = session.rows(QUANTILES, &sql, POINTS as u64)?;
         for (place, index) in together.iter().enumerate() {
             let (shape, counts) = (&self.shapes[*index], &counts[*index]);
-            let there = counts.finite() + counts.infinite.iter().sum::<u64>();
-            let missing = self.rows.checked_sub(there);
-            let missing =
-                missing.ok_or_else(|| changed(self.source, &format!("column {:?}", shape.name)))?;
+            let missing = self.missing(*index, counts)?;
             let column = values::quantised(session, shape, &batches, place, counts, missing)?;
             self.take(*index, column)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, index: usize, column: Column) -> Result<()> {
+    /// How many rows have no usable value in a column.
+    pub(crate) fn missing(&self, index: usize, counts: &Counts) -> Result<u64> {
+        let there = counts.finite() + counts.infinite.iter().sum::<u64>();
+        let missing = self.rows.checked_sub(there);
+        missing
+            .ok_or_else(|| changed(self.source, &format!("column {:?}", self.shapes[index].name)))
+    }
+
+    pub(crate) fn take(&mut self, index: usize, column: Column) -> Result<()> {
         if column.rows() != self.rows {
             return Err(changed(self.source, &format!("column {:?}", self.shapes[index].name)));
         }

@@ -9,9 +9,10 @@ use trainyard_drift::Column;
 
 use crate::counts::Counts;
 use crate::error::Result;
+use crate::limits::POINTS;
 use crate::session::Session;
 use crate::shape::Shape;
-use crate::statements::shares;
+use crate::statements::{shares, shares_of};
 
 /// The columns that were asked about together, of the answer to [`crate::statements::values`].
 pub(crate) fn counted(
@@ -79,7 +80,71 @@ pub(crate) fn quantised(
     Ok(Column::counted(values.as_ref(), &counts, missing))
 }
 
+/// The smallest and the largest value of a column at a place of the answer to [`crate::statements::ends`].
+pub(crate) fn ends(
+    session: &Session<'_>,
+    shape: &Shape,
+    batches: &[RecordBatch],
+    place: usize,
+) -> Result<[ArrayRef; 2]> {
+    let batch = batches.iter().find(|batch| batch.num_rows() > 0);
+    let batch = batch.filter(|batch| batch.num_columns() > 2 * place + 1);
+    let Some(batch) = batch else {
+        return Err(session.answer(ENDS, "no row".to_owned()));
+    };
+    let of = |index: usize| as_type(session, shape, &batch.column(index).slice(0, 1));
+    Ok([of(2 * place)?, of(2 * place + 1)?])
+}
+
+/// A column at a place of the answer to [`crate::statements::sampled`], between its ends, and how many of its values were drawn.
+pub(crate) fn sampled(
+    session: &Session<'_>,
+    shape: &Shape,
+    batches: &[RecordBatch],
+    place: usize,
+    [smallest, largest]: [ArrayRef; 2],
+    missing: u64,
+) -> Result<(Column, u64)> {
+    let wrong = |reason: String| session.answer(QUANTILES, reason);
+    let (mut pieces, mut drawn) = (vec![smallest], 0);
+    for batch in batches.iter().filter(|batch| batch.num_columns() > 0) {
+        if batch.num_columns() != 3 {
+            return Err(wrong(format!("{} columns, not 3", batch.num_columns())));
+        }
+        let of_column = session.whole(QUANTILES, batch.column(0).as_ref())?;
+        let is_of_column: BooleanArray =
+            of_column.iter().map(|found| Some(found == Some(place as i64))).collect();
+        let chosen = |array: &ArrayRef| {
+            arrow_select::filter::filter(array, &is_of_column)
+                .map_err(|error| wrong(error.to_string()))
+        };
+        let counts = chosen(batch.column(2))?;
+        let counts = numbers(&session.whole(QUANTILES, counts.as_ref())?);
+        drawn = counts.first().copied().unwrap_or(drawn);
+        if counts.iter().any(|count| *count != drawn) {
+            return Err(wrong(format!("two counts of the values of {:?}", shape.name)));
+        }
+        pieces.push(as_type(session, shape, &chosen(batch.column(1))?)?);
+    }
+    let found: usize = pieces.iter().skip(1).map(|piece| piece.len()).sum();
+    if found as u64 != drawn.min(POINTS as u64) {
+        return Err(wrong(format!("{found} of {drawn} values of {:?}", shape.name)));
+    }
+    pieces.push(largest);
+    // Each end is one value of all rows, and takes the place of one that was drawn.
+    let mut counts = vec![1];
+    counts.extend(shares_of(drawn.saturating_sub(2), found));
+    counts.truncate(found + 1);
+    counts.push(1);
+    let values = together(session, &pieces)?;
+    if values.null_count() > 0 {
+        return Err(wrong(format!("{:?} has no values", shape.name)));
+    }
+    Ok((Column::counted(values.as_ref(), &counts, missing), drawn))
+}
+
 /// What statements ask, as errors say it.
+pub(crate) const ENDS: &str = "the smallest and the largest values";
 pub(crate) const VALUES: &str = "how often values stand";
 pub(crate) const QUANTILES: &str = "quantiles";
 

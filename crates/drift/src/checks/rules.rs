@@ -9,7 +9,8 @@ use crate::values::Values;
 
 /// Findings on values that break a rule: serious, or a note where they are no more than the rule tolerates.
 pub(crate) fn on_rules(current: &Column, rule: &ColumnRule) -> Vec<Finding> {
-    let values = current.len() + current.infinite();
+    let [negative, positive] = current.infinities_beside_values();
+    let values = current.len() + negative + positive;
     let mut findings = Vec::new();
     let mut broken = |count: u64, of: u64, message: String| {
         if count > 0 {
@@ -59,11 +60,11 @@ fn out_of_range(current: &Column, rule: &ColumnRule) -> (u64, String) {
         let message = "a range is for numbers, and these values are none".to_owned();
         return (current.len(), message);
     };
+    let [negative, positive] = current.infinities_beside_values();
     let infinite = |bound: Option<f64>, count: u64| if bound.is_some() { count } else { 0 };
-    let below = rule.min.map_or(0, |min| numbers.count_below(min))
-        + infinite(rule.min, current.negative_infinities);
+    let below = rule.min.map_or(0, |min| numbers.count_below(min)) + infinite(rule.min, negative);
     let above = rule.max.map_or(0, |max| numbers.len() as u64 - numbers.count_up_to(max))
-        + infinite(rule.max, current.positive_infinities);
+        + infinite(rule.max, positive);
     let bounds = [rule.min, rule.max, numbers.min(), numbers.max()].map(|it| it.unwrap_or(0.0));
     let [min, max, smallest, largest] = distinguished(bounds);
     let range = match (rule.min, rule.max) {
@@ -71,7 +72,7 @@ fn out_of_range(current: &Column, rule: &ColumnRule) -> (u64, String) {
         (Some(_), None) => format!("{min} or more"),
         _ => format!("{max} or less"),
     };
-    let values = current.len() + current.infinite();
+    let values = current.len() + negative + positive;
     let message = format!(
         "{} of {values} values lie outside of {range} ({below} below, {above} above; current {smallest} to {largest})",
         below + above

@@ -12,6 +12,7 @@ mod engines;
 mod labels;
 mod refused;
 mod same_report;
+mod sampled;
 mod spark;
 mod tables;
 mod warehouses;

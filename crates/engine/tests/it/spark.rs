@@ -8,6 +8,7 @@ use trainyard_testkit::spark::{SparkServer, driver};
 
 use crate::conditions::{EVERYWHERE, TYPED, same_rows_of};
 use crate::same_report::{quantised, same_reports};
+use crate::sampled::{MANY, drawn, is_within_what_it_states, same_verdicts};
 use crate::tables::{ROWS, day, only};
 
 #[test]
@@ -57,6 +58,25 @@ fn spark_gives_the_report_of_its_rows() {
     );
     assert!(engine[0].told.starts_with("was summed up by Spark 4."), "{}", engine[0].told);
     same_reports(&engine, &days);
+
+    let many = [0, 3].map(|shift| only(&day(MANY, shift), &names));
+    let sampled = many.each_ref().map(|batch| {
+        let path = server.folder().join("many.parquet");
+        let mut writer =
+            ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+        let port = server.port();
+        let source =
+            format!("spark://127.0.0.1:{port}?query=select * from parquet.`{}`", path.display());
+        let of = || summarize(&Source::parse(&source).unwrap(), &drawn(&limits)).unwrap();
+        let summary = of();
+        is_within_what_it_states(&summary, batch);
+        assert_eq!(of().profile, summary.profile);
+        summary
+    });
+    assert_eq!(sampled[0].sampled.as_ref().unwrap().columns, quantised(&engine[0]));
+    same_verdicts(&sampled, &many);
 
     let none = server.folder().join("none.parquet");
     let few = server.folder().join("few.parquet");

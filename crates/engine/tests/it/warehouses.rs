@@ -16,6 +16,7 @@ use trainyard_testkit::warehouses::{WarehouseServer, warehouse_driver};
 use crate::conditions::{EVERYWHERE, TYPED, same_rows_of};
 use crate::engines::Held;
 use crate::same_report::{quantised, same_reports};
+use crate::sampled::{MANY, drawn, is_within_what_it_states};
 use crate::tables::{ROWS, day, without};
 
 /// Writes Parquet files anew: ROAPI's reader is older than the writer here, and takes its files for damaged ones.
@@ -78,8 +79,11 @@ fn flight_sql_gives_the_report_of_its_rows() {
     ];
     let odd = RecordBatch::try_from_iter(odd).unwrap();
     let odd_path = write(folder.path(), "odd", &odd);
+    let many = day(MANY, 0);
+    let many_path = write(folder.path(), "many", &many);
     let tables = [
         ("odd", odd_path.as_path()),
+        ("many", many_path.as_path()),
         (paths[0].0, paths[0].1.as_path()),
         (paths[1].0, paths[1].1.as_path()),
         ("few", few_path.as_path()),
@@ -114,6 +118,9 @@ fn flight_sql_gives_the_report_of_its_rows() {
     assert_eq!((x.rows(), x.missing(), x.distinct()), (6, 2, 3));
     let none = summary(&format!("{address}?table=none"), &limits).profile;
     assert_eq!((none.rows(), none.columns().len()), (0, day(0, 0).num_columns()));
+    let drawn = summary(&format!("{address}?query=select * from many"), &drawn(&limits));
+    assert_eq!(drawn.sampled.as_ref().unwrap().columns, continuous);
+    is_within_what_it_states(&drawn, &many);
     let query = "query=delete from few returning id";
     let source = Source::parse(&format!("{address}?{query}")).unwrap();
     assert!(matches!(summarize(&source, &limits).unwrap_err(), Error::Statement { .. }));
@@ -129,8 +136,10 @@ fn snowflakes_statements_give_the_report_of_its_rows() {
     held.load("before", &days[0]);
     held.load("after", &days[1]);
     held.load("few", &few);
+    let many = without(&day(MANY, 0), &columns);
+    held.load("many", &many);
     held.load("none", &without(&day(0, 0), &columns));
-    for name in ["before", "after", "few", "none"] {
+    for name in ["before", "after", "few", "many", "none"] {
         held.run(&format!("alter table {name} alter column small type bigint"));
     }
     let server = WarehouseServer::snowflake(held.folder.path());
@@ -160,5 +169,8 @@ fn snowflakes_statements_give_the_report_of_its_rows() {
     let source = Source::parse(&format!("{address}&{edge}")).unwrap();
     let found = windows(&source, &limits, "at", 0, 3_600_000).unwrap().windows;
     assert_eq!((found.len(), found[0].number, found[0].since_begin), (1, 490_895, 3_599_999));
+    let drawn = summary(&format!("{address}&table=many"), &drawn(&limits));
+    assert_eq!(drawn.sampled.as_ref().unwrap().columns, continuous);
+    is_within_what_it_states(&drawn, &many);
     assert_eq!(of("none").profile.rows(), 0);
 }

@@ -135,9 +135,10 @@ pub(super) fn compare(
     drift.findings.extend(findings);
     drift.findings.extend(read_as::on_files(&reference.remarks(), &current.remarks()));
     let sides = [(reference, "the reference"), (current, "current")];
-    drift
-        .findings
-        .extend(sides.into_iter().filter_map(|(side, name)| engine::finding(side.engine(), name)));
+    drift.findings.extend(sides.into_iter().filter_map(|(side, name)| match side.engine() {
+        Some(engine) => engine::finding(Some(engine), name),
+        None => engine::of_sample(side.profile()?, name),
+    }));
     Ok(drift)
 }
 

@@ -1,8 +1,8 @@
 //! A side that lies in an engine: what left it, and what is said of that.
 
 use tokio::sync::oneshot;
-use trainyard_drift::{Finding, FindingKind, Profile, Severity};
-use trainyard_engine::{Error as EngineError, Limits, POINTS, Source, Summary, summarize};
+use trainyard_drift::{Column, Finding, FindingKind, Profile, Severity};
+use trainyard_engine::{Error as EngineError, Limits, POINTS, Sampled, Source, Summary, summarize};
 use trainyard_mlflow::uri::without_credentials;
 
 use crate::{Error, Result};
@@ -11,6 +11,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct InEngine {
     quantised: Vec<String>,
+    sampled: Option<Sampled>,
     stayed: Vec<(String, String)>,
     numbering: Vec<String>,
     told: String,
@@ -38,14 +39,14 @@ pub(super) async fn open(
         what: "a table".to_owned(),
         reason: "its thread panicked".to_owned(),
     })?;
-    let Summary { profile, quantised, stayed, numbering, told } = summary?;
+    let Summary { profile, quantised, sampled, stayed, numbering, told } = summary?;
     if profile.rows() == 0 && !allow_no_rows {
         return Err(Error::Missing {
             what: format!("{} has no rows", source.shown()),
             hint: "check what fills it, or the conditions of the query".to_owned(),
         });
     }
-    Ok((profile, InEngine { quantised, stayed, numbering, told }))
+    Ok((profile, InEngine { quantised, sampled, stayed, numbering, told }))
 }
 
 /// A source as it may be shown: of an engine its table, of others what holds no key.
@@ -86,8 +87,24 @@ impl InEngine {
         let names = |names: &[String]| {
             names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
         };
-        if !self.quantised.is_empty() {
-            let columns = names(&self.quantised);
+        if let Some(sampled) = &self.sampled {
+            told = format!(
+                "{told}; of {} the quantiles are of a sample, about {} rows drawn by chance, {} values or more a column (a rank is wrong \
+                 by {:.2} % of the rows at most, in all of them, with {:.0} % probability; rows, missing and infinite values, the \
+                 smallest and the largest are those of all rows; --engine-sample off takes all)",
+                names(&sampled.columns),
+                sampled.rows,
+                sampled.values_min,
+                100.0 * sampled.rank_error,
+                100.0 * sampled.probability
+            );
+        }
+        let is_exact = |name: &&String| {
+            self.sampled.as_ref().is_none_or(|sampled| !sampled.columns.contains(*name))
+        };
+        let exact: Vec<String> = self.quantised.iter().filter(is_exact).cloned().collect();
+        if !exact.is_empty() {
+            let columns = names(&exact);
             told = format!(
                 "{told}; {POINTS} quantiles stand for {columns} (a rank is wrong by 1 in {POINTS} at most)"
             );
@@ -105,6 +122,20 @@ impl InEngine {
 /// The same as a finding.
 pub(super) fn finding(engine: Option<&InEngine>, side: &str) -> Option<Finding> {
     let message = engine?.told(side);
+    Some(Finding { kind: FindingKind::ReadAs, severity: Severity::Note, message })
+}
+
+/// What is to be said of a profile that was written of a sample: which of its columns have fewer values than their rows.
+pub(super) fn of_sample(profile: &Profile, side: &str) -> Option<Finding> {
+    let drawn: Vec<&(String, Column)> =
+        profile.columns().iter().filter(|(_, column)| column.is_sample()).collect();
+    let fewest = drawn.iter().map(|(_, column)| column.len()).min()?;
+    let names: Vec<String> = drawn.iter().map(|(name, _)| format!("{name:?}")).collect();
+    let message = format!(
+        "{side} is a profile of {} rows in which {} are a sample of {fewest} values or more a column, drawn by an engine; tests go by these",
+        profile.rows(),
+        names.join(", ")
+    );
     Some(Finding { kind: FindingKind::ReadAs, severity: Severity::Note, message })
 }
 

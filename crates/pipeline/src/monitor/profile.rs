@@ -80,6 +80,12 @@ fn unlike(before: &Profile, profile: &Profile, source: &str) -> Error {
         let Some(other) = profile.column(name) else {
             return wrong(format!("{source} has no column {name:?}"), CHOOSE);
         };
+        if column.is_sample() || other.is_sample() {
+            return wrong(
+                format!("the values of {name:?} are a sample, in {source} or before"),
+                "take all rows with --engine-sample off, or one query of all of them",
+            );
+        }
         if column.merged(other).is_none() {
             let (was, is) = (column.data_type(), other.data_type());
             return wrong(

@@ -15,6 +15,7 @@ use trainyard_base::duration;
 use trainyard_drift::{
     AlertRule, ColumnRule, Compat, Correction, Kind, Method, Silence, WindowLength,
 };
+use trainyard_engine::Sample;
 
 use super::bytes::Bytes;
 use super::fail_on::FailOn;
@@ -58,6 +59,11 @@ pub struct Settings {
     #[serde(deserialize_with = "duration::deserialize_some")]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Data")]
     pub engine_timeout: Option<Duration>,
+    /// About how many rows quantiles are of, drawn by the engine: auto (100000 of tables with more than 1000000), off (all), or
+    /// 10000 to 1000000 [default: auto]
+    #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "ROWS", help_heading = "Data")]
+    pub engine_sample: Option<Sample>,
     /// Only these columns, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Data")]
     pub columns: Option<Vec<String>>,
@@ -291,6 +297,7 @@ impl Settings {
             engine: self.engine.or(below.engine),
             engine_driver: self.engine_driver.or(below.engine_driver),
             engine_timeout: self.engine_timeout.or(below.engine_timeout),
+            engine_sample: self.engine_sample.or(below.engine_sample),
             columns: self.columns.or(below.columns),
             conditions: self.conditions.or(below.conditions),
             segments: self.segments.or(below.segments),

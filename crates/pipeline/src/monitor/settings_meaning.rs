@@ -122,6 +122,7 @@ impl Settings {
             // A variable that is set to nothing is none.
             driver: self.engine_driver.clone().filter(|path| !path.as_os_str().is_empty()),
             time: self.engine_timeout.unwrap_or(Limits::TIME),
+            sample: self.engine_sample.unwrap_or_default(),
             ..Limits::default()
         }
     }

@@ -88,6 +88,46 @@ fn files_give_one_report_whoever_reads_them() {
     assert!(!both.to_string().contains("select *"), "{both}");
 }
 
+/// Whoever reads a report of rows that were drawn is told so, and of how many; so is who reads one of a profile of these.
+#[test]
+fn a_report_says_that_rows_were_drawn() {
+    let sides = Sides::new();
+    let side = |shift: &str| {
+        format!(
+            "duckdb://?query=select i, i * 7919 % 60013 / 600.0 + {shift} as x, i % 4 as n from range(60000) as r(i)"
+        )
+    };
+    let sample = ["--engine-sample", "10000"];
+    let told = |result: &Value| {
+        let findings = result["findings"].as_array().unwrap().iter();
+        let messages = findings.filter_map(|finding| finding["message"].as_str());
+        messages.filter(|message| message.contains("sample")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (shift, drifted) in [("0", false), ("50", true)] {
+        let drawn = sides.monitor(&side("0"), &side(shift), &sample);
+        let all = sides.monitor(&side("0"), &side(shift), &["--engine-sample", "off"]);
+        for name in ["x", "n"] {
+            assert_eq!(test(&drawn, name).1, test(&all, name).1, "{name}");
+        }
+        assert_eq!(test(&drawn, "x").1, drifted);
+        let messages = told(&drawn);
+        assert_eq!((messages.len(), told(&all).len()), (2, 0), "{}", all["findings"]);
+        let message = &messages[0];
+        assert!(message.contains("about 10000 rows drawn by chance"), "{message}");
+        assert!(message.contains("with 99 % probability"), "{message}");
+    }
+    let library = duckdb_library();
+    let driver = [("TRAINYARD_ENGINE_DRIVER", library.to_str().unwrap())];
+    let profile = ["profile", &side("0"), "-o", "drawn.profile", "--engine-sample", "10000"];
+    stdout_of(&sides.run(&profile, &driver), 0);
+    let by_profile = sides.monitor("drawn.profile", &side("0"), &["--engine-sample", "off"]);
+    assert!(told(&by_profile)[0].contains("the reference is a profile of 60000 rows"));
+    let twice = ["profile", "drawn.profile", "drawn.profile", "-o", "both.profile"];
+    let refused = sides.run(&twice, &driver);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("are a sample"));
+}
+
 #[test]
 fn conditions_and_segments_choose_the_same_rows() {
     let sides = Sides::new();
@@ -157,6 +197,7 @@ fn what_an_engine_is_not_asked_is_refused() {
         (&["--window", "1d", "--labels", "before.csv"], "read rows"),
         (&["--engine-driver", "nowhere"], "libduckdb.so is not in nowhere"),
         (&["--engine-timeout", "5"], "no duration"),
+        (&["--engine-sample", "5"], "auto, off, or 10000 to 1000000 rows"),
     ] {
         let mut arguments = vec!["monitor", "--reference", "before.csv", "--current", current];
         arguments.extend_from_slice(further);

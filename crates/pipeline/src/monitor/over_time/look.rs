@@ -402,6 +402,7 @@ fn decisive(settings: &Settings) -> String {
     format!("{decisive:?}")
         .replace("engine: None, ", "")
         .replace("engine_driver: None, engine_timeout: None, ", "")
+        .replace("engine_sample: None, ", "")
         .replace("target: None, prediction: None, ", "target: None, ")
         .replace("metrics: {}, ", "")
 }
@@ -503,5 +504,7 @@ mod tests {
         assert_eq!(decisive(&Settings { engine_timeout, ..Settings::default() }), usual);
         let engine = Some("spark://here".to_owned());
         assert_ne!(decisive(&Settings { engine, ..Settings::default() }), usual);
+        let engine_sample = Some(trainyard_engine::Sample::Off);
+        assert_ne!(decisive(&Settings { engine_sample, ..Settings::default() }), usual);
     }
 }
