@@ -123,7 +123,10 @@ impl<'a> WindowParts<'a> {
                                 }
                             }
                             td { @for measure in quality(result) { div { (number(measure)) } } }
-                            td { (named(result)) }
+                            td {
+                                (named(result))
+                                @if let Some(why) = result.why_broken() { div.why { (why) } }
+                            }
                         }
                     }
                 }
