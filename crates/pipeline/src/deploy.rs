@@ -15,7 +15,8 @@ use crate::approval;
 use crate::baseline::serving;
 use crate::behaviour::Behaviour;
 use crate::candidate::Candidate;
-use crate::event::{Step, Watcher};
+use crate::event::{Event, Step, Watcher};
+use crate::example_request::{can_be_tried, example_request};
 use crate::labels::version_of;
 use crate::promote::approve;
 use crate::refusal::note_refusal;
@@ -55,6 +56,9 @@ pub struct Deployed {
     pub replaced: Option<String>,
     /// How the answers of both versions compared before the switch.
     pub behaviour: Option<Behaviour>,
+    /// A request to try it with; none where it asks who asks, or the model has no such example.
+    #[serde(skip)]
+    pub example: Option<String>,
     #[serde(skip)]
     pub took: Duration,
 }
@@ -74,6 +78,9 @@ pub async fn deploy(
     if !options.take_production {
         owner::check(project, tracking, Some(&candidate.version.version)).await?;
     }
+    if options.version.is_none() {
+        tell_what_is_not_released(project, tracking, &candidate, watcher).await;
+    }
     let cause = cause(project, options.reason.as_deref());
     let program = options.program;
     let judging =
@@ -85,6 +92,42 @@ pub async fn deploy(
         tracing::warn!(error = error.message(), "a refusal cannot be written down now");
     }
     outcome
+}
+
+/// Says what whoever names no version may not expect: that the one which serves is released anew, and that a newer one is
+/// not.
+async fn tell_what_is_not_released(
+    project: &Project,
+    tracking: &Tracking,
+    candidate: &Candidate,
+    watcher: Watcher<'_>,
+) {
+    let version = &candidate.version.version;
+    let say = |line: String| watcher(Event::Output { line });
+    if serving(project).await.is_ok_and(|serving| serving.as_ref() == Some(version)) {
+        say(format!(
+            "version {version} serves already; it is released once more, as the project is now"
+        ));
+    }
+    // Whoever cannot be told of it is none the worse.
+    let Ok(newest) = Candidate::find(project, tracking, None).await else { return };
+    let number = |version: &str| version.parse::<u64>().unwrap_or_default();
+    let newer = &newest.version;
+    if number(&newer.version) <= number(version) {
+        return;
+    }
+    let newer_number = &newer.version;
+    say(match State::of(newer) {
+        Some(State::Refused) => {
+            format!(
+                "version {newer_number} is newer and the gate refused it: version {version} is released"
+            )
+        }
+        Some(State::Approved) => return,
+        _ => format!(
+            "version {newer_number} is newer and not approved: `trainyard promote` judges it; version {version} is released"
+        ),
+    });
 }
 
 async fn judge_and_release(
@@ -131,6 +174,7 @@ async fn release(
 ) -> Result<Deployed> {
     let version = &candidate.version;
     let example = candidate.input_example().await?;
+    let shown = example.as_ref().filter(|_| can_be_tried(project)).and_then(example_request);
     let mut spec = workload::release_of(project, program, version, example)?;
     if spec.token().is_none() && std::env::var_os(TOKEN_FILE_VARIABLE).is_some() {
         // A model server by itself would ask for it.
@@ -152,9 +196,11 @@ async fn release(
     };
     let released = trainyard_deploy::release(&service(project), &spec, &review, &progress).await;
     match released.map_err(Error::from) {
-        Ok(released) => {
-            Ok(Deployed { behaviour: review.behaviour(), ..deployed(project, released) })
-        }
+        Ok(released) => Ok(Deployed {
+            behaviour: review.behaviour(),
+            example: shown,
+            ..deployed(project, released)
+        }),
         Err(error) => {
             let message = error.message();
             let first = message.lines().next().unwrap_or_default();
@@ -175,6 +221,7 @@ pub(crate) fn deployed(project: &Project, released: trainyard_deploy::Released) 
         address: released.address,
         replaced: released.switched_from,
         behaviour: None,
+        example: None,
         took: released.took,
     }
 }

@@ -177,11 +177,10 @@ impl Failure {
             return Some(*retry_after_s);
         }
         match self.fault() {
-            Fault::Client => None,
+            Fault::Client | Fault::Closed => None,
             Fault::Gateway => Some(1),
             // The next look at an instance that is silent is as far away.
             Fault::Instance => matches!(self, Self::Silent | Self::FellSilent).then_some(2),
-            Fault::Closed => None,
         }
     }
 }

@@ -35,6 +35,7 @@ use crate::{Error, FILE_NAME, Project, Result};
 
 /// What is compared, and by which settings.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub struct MonitorJob {
     pub(super) project: Option<Project>,
     pub(super) tracking: Option<Tracking>,

@@ -30,6 +30,7 @@ pub(crate) fn record(at_ms: i64) -> ServiceRecord {
         errors: 3,
         p50_us: Some(1_200),
         p99_us: Some(4_000),
+        ..Traffic::default()
     };
     let well = InstanceRecord {
         id: "r7".to_owned(),

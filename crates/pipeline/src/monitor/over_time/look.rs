@@ -101,16 +101,13 @@ impl MonitorJob {
         let settings = job.settings_hash(&sides);
         let is_log = job.log_folder().is_some();
         let stamp = job.stamp();
-        let may_differ = stamp.is_some() && stamp != history.stamp;
         let is_new = wanted(&placed, &history, &span, &settings, false);
-        let mut is_wanted =
-            wanted(&placed, &history, &span, &settings, may_differ || job.looks_again);
-        let count = |wanted: &[bool]| wanted.iter().filter(|is_wanted| **is_wanted).count();
-        // What nobody asked for is no reason to fail.
-        if !job.looks_again && columns(&sides, &placed, count(&is_wanted), &job.options()).is_err()
-        {
-            is_wanted.clone_from(&is_new);
-        }
+        let may_differ = stamp.is_some() && stamp != history.stamp;
+        let mut is_wanted = if may_differ || job.looks_again {
+            job.again_wanted(&sides, &placed, &history, &span, &settings)
+        } else {
+            is_new.clone()
+        };
         let partial = partial(&placed, &mut is_wanted, &settings);
         let memory = job.settings.memory();
         let names = columns(&sides, &placed, count(&is_wanted), &job.options())?;
@@ -149,11 +146,9 @@ impl MonitorJob {
         history.reference.clone_from(&sides.meta.reference);
         history.current.clone_from(&sides.meta.current);
         Box::pin(job.add_segments(sides, length, &defined, &mut looked)).await?;
-        let is_news = |one: &KeptWindow| {
-            let place = placed.place(one.result.window);
-            job.looks_again || place.is_none_or(|place| is_new[place]) || !history.says(one)
-        };
-        looked.retain(is_news);
+        if !job.looks_again {
+            looked.retain(|one| place(one).is_none_or(|at| is_new[at]) || !history.says(one));
+        }
         looked.extend(partial);
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         let kept_as_before = there.iter().filter(|window| !looked_at.contains(window)).count();
@@ -192,6 +187,22 @@ impl MonitorJob {
             silent: last_silent,
             folder,
         })
+    }
+
+    /// All windows whose rows are there; where nobody asked for them and they are too many at once, those that are new.
+    fn again_wanted(
+        &self,
+        sides: &Sides,
+        placed: &Placed,
+        history: &History,
+        span: &Span,
+        settings: &str,
+    ) -> Vec<bool> {
+        let all = wanted(placed, history, span, settings, true);
+        if self.looks_again || columns(sides, placed, count(&all), &self.options()).is_ok() {
+            return all;
+        }
+        wanted(placed, history, span, settings, false)
     }
 
     /// What was kept, without a look.
@@ -275,8 +286,8 @@ impl MonitorJob {
         for file in files {
             let about = std::fs::metadata(&file).ok()?;
             let changed = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-            let text = format!("{file:?} {} {}\n", about.len(), changed.as_nanos());
-            hash.update(text);
+            let (name, bytes) = (file.display(), about.len());
+            hash.update(format!("{name} {bytes} {}\n", changed.as_nanos()));
         }
         Some(hex::encode(hash.finalize()))
     }
@@ -474,7 +485,11 @@ fn window_before(place: usize, placed: &Placed, history: &History) -> Option<Win
     history.windows.iter().rev().map(|kept| kept.result.window).find(|one| *one < window)
 }
 
-/// Which windows are looked at now.
+fn count(is_wanted: &[bool]) -> usize {
+    is_wanted.iter().filter(|is_wanted| **is_wanted).count()
+}
+
+/// Which windows are looked at now; all whose rows are there, if these are wanted.
 fn wanted(
     placed: &Placed,
     history: &History,
