@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use trainyard_base::words::TOKEN_FILE_VARIABLE;
+use trainyard_base::words::tags::GATE;
 use trainyard_deploy::{Cause, RuntimeKind};
 use trainyard_mlflow::Tracking;
 
@@ -24,7 +25,7 @@ use crate::releases::{FAILED, deliver};
 use crate::review::ReleaseReview;
 use crate::service::service;
 use crate::service_record::record_change;
-use crate::states::State;
+use crate::states::{State, tag};
 use crate::{Error, Project, Result, owner, workload};
 
 /// What is to be released.
@@ -117,8 +118,9 @@ async fn tell_what_is_not_released(
         return;
     }
     let newer_number = &newer.version;
+    let is_refused = State::of(newer) == Some(State::Refused) || tag(newer, GATE) == Some("failed");
     say(match State::of(newer) {
-        Some(State::Refused) => {
+        _ if is_refused => {
             format!(
                 "version {newer_number} is newer and the gate refused it: version {version} is released"
             )
