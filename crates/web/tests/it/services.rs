@@ -165,7 +165,7 @@ async fn a_service_says_how_it_is_and_what_is_wrong_comes_first() {
     holds(&site.get(&format!("{address}?span=30d")).await, &["A point is an hour"]);
     // The only one is shown whole in the list, too.
     holds(&site.get("/services").await, &["1 of 2 well", "Requests/min by status", &address]);
-    let sentence = "1 of 2 instances, 312 requests/min, 1.0 % errors, p99 4.0 ms";
+    let sentence = "1 of 2 instances, 312 requests/min, 1.0 % errors, 2.9 % 4xx, p99 4.0 ms";
     holds(&site.get("/models/Iris").await, &[sentence, "aria-label=\"to be looked at\""]);
 
     let mut fine = record(now());
