@@ -12,11 +12,11 @@ use crate::deployment::{Deployment, LOG_LINES, Progress};
 use crate::environment::gateway_environment;
 use crate::error::{Error, Result, indent};
 use crate::gateway::control::{Control, GatewayStatus, PROTOCOL};
-use crate::gateway::{Mode, write_settings};
+use crate::gateway::{GatewaySettings, Mode, write_settings};
 use crate::release::ReleaseEvent;
 use crate::runtime::{has_argument, is_stopped, runs};
 use crate::service::Service;
-use crate::state::file::{open_log, tail};
+use crate::state::file::{open_log, read_json, tail};
 use crate::state::folder::Folder;
 use crate::state::lock;
 
@@ -57,6 +57,14 @@ pub async fn reload(service: &Service, progress: Progress<'_>) -> Result<()> {
     write_settings(&service.gateway, &deployment.folder)?;
     deployment.control.reload().await?;
     deployment.step(ReleaseEvent::Finished)
+}
+
+/// Whether the service was told otherwise than its gateway was: a project's file was changed, and nobody had the gateway
+/// take it up. What cannot be read tells nothing.
+pub fn is_reload_due(service: &Service) -> bool {
+    let told = Folder::open(service)
+        .and_then(|folder| read_json::<GatewaySettings>(&folder.gateway_settings()));
+    matches!(told, Ok(Some(told)) if told != service.gateway)
 }
 
 /// The gateway's counters in Prometheus' text format.

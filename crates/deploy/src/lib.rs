@@ -35,7 +35,7 @@ pub use deployment::Progress;
 pub use environment::service_environment;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
-pub use gateway_process::{metrics, reload, set_mode, upgrade};
+pub use gateway_process::{is_reload_due, metrics, reload, set_mode, upgrade};
 pub use instance_token::InstanceToken;
 pub use logs::{LogLine, LogOf, LogOptions, logs};
 pub use probe::Probe;

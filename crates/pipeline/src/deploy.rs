@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use trainyard_base::words::TOKEN_FILE_VARIABLE;
+use trainyard_base::words::tags::GATE;
 use trainyard_deploy::{Cause, RuntimeKind};
 use trainyard_mlflow::Tracking;
 
@@ -15,7 +16,8 @@ use crate::approval;
 use crate::baseline::serving;
 use crate::behaviour::Behaviour;
 use crate::candidate::Candidate;
-use crate::event::{Step, Watcher};
+use crate::event::{Event, Step, Watcher};
+use crate::example_request::{can_be_tried, example_request};
 use crate::labels::version_of;
 use crate::promote::approve;
 use crate::refusal::note_refusal;
@@ -23,7 +25,7 @@ use crate::releases::{FAILED, deliver};
 use crate::review::ReleaseReview;
 use crate::service::service;
 use crate::service_record::record_change;
-use crate::states::State;
+use crate::states::{State, tag};
 use crate::{Error, Project, Result, owner, workload};
 
 /// What is to be released.
@@ -57,6 +59,9 @@ pub struct Deployed {
     pub replaced: Option<String>,
     /// How the answers of both versions compared before the switch.
     pub behaviour: Option<Behaviour>,
+    /// A request to try it with; none where it asks who asks, or the model has no such example.
+    #[serde(skip)]
+    pub example: Option<String>,
     #[serde(skip)]
     pub took: Duration,
 }
@@ -76,6 +81,9 @@ pub async fn deploy(
     if !options.take_production {
         owner::check(project, tracking, Some(&candidate.version.version)).await?;
     }
+    if options.version.is_none() {
+        tell_what_is_not_released(project, tracking, &candidate, watcher).await;
+    }
     let cause = cause_of(project, options.reason.as_deref(), options.asked_by.as_deref());
     let program = options.program;
     let judging =
@@ -87,6 +95,43 @@ pub async fn deploy(
         tracing::warn!(error = error.message(), "a refusal cannot be written down now");
     }
     outcome
+}
+
+/// Says what whoever names no version may not expect: that the one which serves is released anew, and that a newer one is
+/// not.
+async fn tell_what_is_not_released(
+    project: &Project,
+    tracking: &Tracking,
+    candidate: &Candidate,
+    watcher: Watcher<'_>,
+) {
+    let version = &candidate.version.version;
+    let say = |line: String| watcher(Event::Output { line });
+    if serving(project).await.is_ok_and(|serving| serving.as_ref() == Some(version)) {
+        say(format!(
+            "version {version} serves already; it is released once more, as the project is now"
+        ));
+    }
+    // Whoever cannot be told of it is none the worse.
+    let Ok(newest) = Candidate::find(project, tracking, None).await else { return };
+    let number = |version: &str| version.parse::<u64>().unwrap_or_default();
+    let newer = &newest.version;
+    if number(&newer.version) <= number(version) {
+        return;
+    }
+    let newer_number = &newer.version;
+    let is_refused = State::of(newer) == Some(State::Refused) || tag(newer, GATE) == Some("failed");
+    say(match State::of(newer) {
+        _ if is_refused => {
+            format!(
+                "version {newer_number} is newer and the gate refused it: version {version} is released"
+            )
+        }
+        Some(State::Approved) => return,
+        _ => format!(
+            "version {newer_number} is newer and not approved: `trainyard promote` judges it; version {version} is released"
+        ),
+    });
 }
 
 async fn judge_and_release(
@@ -133,6 +178,7 @@ async fn release(
 ) -> Result<Deployed> {
     let version = &candidate.version;
     let example = candidate.input_example().await?;
+    let shown = example.as_ref().filter(|_| can_be_tried(project)).and_then(example_request);
     let mut spec = workload::release_of(project, program, version, example)?;
     if spec.token().is_none() && std::env::var_os(TOKEN_FILE_VARIABLE).is_some() {
         // A model server by itself would ask for it.
@@ -154,9 +200,11 @@ async fn release(
     };
     let released = trainyard_deploy::release(&service(project), &spec, &review, &progress).await;
     match released.map_err(Error::from) {
-        Ok(released) => {
-            Ok(Deployed { behaviour: review.behaviour(), ..deployed(project, released) })
-        }
+        Ok(released) => Ok(Deployed {
+            behaviour: review.behaviour(),
+            example: shown,
+            ..deployed(project, released)
+        }),
         Err(error) => {
             let message = error.message();
             let first = message.lines().next().unwrap_or_default();
@@ -177,6 +225,7 @@ pub(crate) fn deployed(project: &Project, released: trainyard_deploy::Released) 
         address: released.address,
         replaced: released.switched_from,
         behaviour: None,
+        example: None,
         took: released.took,
     }
 }

@@ -3,8 +3,17 @@
 use serde_json::{Map, Value};
 use trainyard_signature::model::InputExample;
 
+use crate::Project;
+
 /// Longest body that is shown: of a row with hundreds of columns nobody reads more.
 const BYTES_MAX: usize = 1_000;
+
+/// Whether a request without a token or certificate is answered.
+pub(crate) fn can_be_tried(project: &Project) -> bool {
+    let (door, serve) = (&project.config.deploy, &project.config.serve);
+    let asks = door.tokens_file.is_some() || door.client_ca.is_some();
+    !asks && serve.token_file.is_none() && serve.token_env.is_none()
+}
 
 /// The first row of an example as a body for `/predict`, on one line; none if it is no table with named columns, or a
 /// wide one, or has characters that a terminal obeys.

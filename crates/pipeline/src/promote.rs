@@ -93,7 +93,7 @@ pub(crate) async fn approve(
     let (verdict, gate_took) = gated?;
 
     let staging = async {
-        Step::Promote.tell(watcher, format!("serving version {version} as {STAGING}"));
+        Step::Promote.tell(watcher, format!("whether version {version} answers its input example"));
         staging::check(project, candidate).await?;
         // A version that is in production is not on its way there.
         if !serves {

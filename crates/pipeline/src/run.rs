@@ -14,7 +14,7 @@ use crate::alias::PRODUCTION;
 use crate::candidate::Candidate;
 use crate::deploy::{Deployed, deploy_candidate};
 use crate::event::{Event, Step, Watcher};
-use crate::example_request::example_request;
+use crate::example_request::{can_be_tried, example_request};
 use crate::monitor::{LogFilter, MonitorJob, wait_for_log};
 use crate::notify::{Happened, notify};
 use crate::promote::approve;
@@ -129,9 +129,7 @@ async fn steps(
 
 /// A request to try what was deployed with. None where it asks for a token or a certificate, as the request has neither.
 async fn example(project: &Project, candidate: &Candidate) -> Option<String> {
-    let (door, serve) = (&project.config.deploy, &project.config.serve);
-    let asks = door.tokens_file.is_some() || door.client_ca.is_some();
-    if asks || serve.token_file.is_some() || serve.token_env.is_some() {
+    if !can_be_tried(project) {
         return None;
     }
     // The release has read it; whoever cannot any more does without.

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::FromArgMatches as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use mimalloc::MiMalloc;
 
 use crate::cli::Cli;
@@ -26,6 +26,16 @@ use crate::failure::Failure;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// Verbs that people look for at the top.
+const OF_DEPLOYMENTS: [&str; 7] =
+    ["rollback", "status", "history", "logs", "pause", "maintenance", "resume"];
+
+/// The verb of `deploy` that somebody took for one of its own.
+fn of_deployments(error: &clap::Error) -> Option<&'static str> {
+    let given = error.get(ContextKind::InvalidSubcommand)?.to_string();
+    OF_DEPLOYMENTS.into_iter().find(|verb| *verb == given)
+}
+
 /// What was asked for; else the exit code, after help or the mistake was printed.
 fn parse() -> Result<Cli, ExitCode> {
     let parsed = cli::matches().and_then(|matches| Cli::from_arg_matches(&matches));
@@ -34,6 +44,9 @@ fn parse() -> Result<Cli, ExitCode> {
             printer::line(&version::all());
         } else if error.use_stderr() {
             printer::mistake(&error.render().ansi().to_string());
+            if let Some(verb) = of_deployments(&error) {
+                printer::hint(&format!("`trainyard deploy {verb}`"));
+            }
         } else {
             // A closed pipe is no error of ours.
             let _closed_pipe = error.print();

@@ -71,7 +71,14 @@ impl Ring {
                 if (0..form.rows).contains(&place)
                     && let Some(number) = first.checked_add(place)
                 {
-                    let traffic = Traffic { requests, by_class, errors, p50_us, p99_us };
+                    let traffic = Traffic {
+                        requests,
+                        by_class,
+                        errors,
+                        p50_us,
+                        p99_us,
+                        ..Traffic::default()
+                    };
                     ring.rows.insert(number, Row { minutes, traffic });
                 }
             }
@@ -139,7 +146,7 @@ impl Ring {
     fn text(&self, slot: i64) -> String {
         let first = slot.saturating_mul(self.form.rows);
         let write = |(number, row): (i64, &Row)| {
-            let Traffic { requests, by_class, errors, p50_us, p99_us } = row.traffic;
+            let Traffic { requests, by_class, errors, p50_us, p99_us, .. } = row.traffic;
             let number_of = |value: u64| value.min(NUMBER_MAX);
             (
                 number - first,

@@ -195,7 +195,7 @@ impl Candidate {
         let counter = match fault {
             None => return,
             Some(Fault::Instance) => &side.errors,
-            Some(Fault::Client | Fault::Gateway) => &side.refused,
+            Some(Fault::Client | Fault::Gateway | Fault::Closed) => &side.refused,
         };
         if is_new(fault) {
             counter.fetch_add(1, Ordering::Release);

@@ -13,15 +13,17 @@ pub(super) enum Fault {
     /// Whoever asked: the request is malformed, too large, too slow, or was given up. It says nothing
     /// about any instance.
     Client,
-    /// The gateway or its operator: no descriptors left, nothing deployed, closed for maintenance.
+    /// The gateway or its operator: no descriptors left, nothing deployed.
     Gateway,
     /// The instance: it was given a whole request and did not answer, or with a 5xx.
     Instance,
+    /// Nobody: the gateway is paused or closed for maintenance, as somebody wished.
+    Closed,
 }
 
 impl Fault {
     /// All of them, in the order of the metrics.
-    pub(super) const ALL: [Self; 3] = [Self::Client, Self::Gateway, Self::Instance];
+    pub(super) const ALL: [Self; 4] = [Self::Client, Self::Gateway, Self::Instance, Self::Closed];
 
     /// Its name in metrics and logs.
     pub(super) fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Fault {
             Self::Client => "client",
             Self::Gateway => "gateway",
             Self::Instance => "instance",
+            Self::Closed => "closed",
         }
     }
 
@@ -40,6 +43,12 @@ impl Fault {
             _ => None,
         }
     }
+}
+
+/// Whether an answer says that what was asked does not fit: a 4xx that is not about who asks (401, 403), how often
+/// (429), for what path or by which method (404, 405), or how slowly (408, and who gave up).
+pub(super) fn is_refusal(status: u16) -> bool {
+    matches!(status, 400..=499) && !matches!(status, 401 | 403 | 404 | 405 | 408 | 429 | 499)
 }
 
 /// Why no instance's answer is passed on.
@@ -168,7 +177,7 @@ impl Failure {
             return Some(*retry_after_s);
         }
         match self.fault() {
-            Fault::Client => None,
+            Fault::Client | Fault::Closed => None,
             Fault::Gateway => Some(1),
             // The next look at an instance that is silent is as far away.
             Fault::Instance => matches!(self, Self::Silent | Self::FellSilent).then_some(2),
@@ -203,5 +212,7 @@ mod tests {
         assert_eq!(Fault::of_status(404), Some(Fault::Client));
         assert_eq!(Fault::of_status(503), Some(Fault::Instance));
         assert_eq!(Fault::of_status(302), None);
+        assert!([400, 413, 415, 422].into_iter().all(is_refusal));
+        assert!(![200, 302, 401, 403, 404, 408, 429, 499, 500].into_iter().any(is_refusal));
     }
 }

@@ -129,7 +129,7 @@ async fn answer(
     if let Err(closed) = shared.pause.enter().await {
         shared.metrics.held.fetch_add(1, Ordering::Relaxed);
         let response = error_response::turned_away(shared, &closed, request.headers(), id);
-        return Err(Unanswered { response, fault: Some(Fault::Gateway) });
+        return Err(Unanswered { response, fault: Some(Fault::Closed) });
     }
     pass(client, in_force, request).await.map_err(failed)
 }

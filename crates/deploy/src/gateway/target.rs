@@ -123,7 +123,7 @@ impl Target {
             Some(Fault::Instance) => {
                 self.errors.fetch_add(1, Ordering::Relaxed);
             }
-            Some(Fault::Gateway) | None => {}
+            Some(Fault::Gateway | Fault::Closed) | None => {}
         }
         if self.is_late(waited) {
             self.late.fetch_add(1, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Fault;
+use super::failure::{Fault, is_refusal};
 
 /// Time between two notes.
 pub(super) const STEP: Duration = Duration::from_secs(5);
@@ -54,7 +54,13 @@ pub struct Lately {
     pub requests: u64,
     /// Those that were the clients' own fault: malformed, too large, given up, answered with 4xx.
     pub client_faults: u64,
-    /// Those that the gateway or its operator is to blame for: nothing deployed, closed, too many connections.
+    /// Those whose content does not fit, of these: without what is about who asks, how often, and for what path.
+    #[serde(default)]
+    pub refused: u64,
+    /// Those that were turned away because somebody paused or closed the gateway; no errors.
+    #[serde(default)]
+    pub closed: u64,
+    /// Those that the gateway or its operator is to blame for: nothing deployed, too many connections.
     pub gateway_faults: u64,
     /// Those that an instance did not answer, or with 5xx.
     pub instance_faults: u64,
@@ -89,6 +95,8 @@ pub(super) struct Window {
     /// In the order of [`Fault::ALL`].
     faults: [AtomicU64; Fault::ALL.len()],
     classes: [AtomicU64; CLASSES],
+    /// Answers that are refusals.
+    refused: AtomicU64,
     /// Oldest first.
     notes: Mutex<VecDeque<(Instant, Counts)>>,
 }
@@ -98,6 +106,7 @@ struct Counts {
     took: [u64; BUCKETS],
     faults: [u64; Fault::ALL.len()],
     classes: [u64; CLASSES],
+    refused: u64,
 }
 
 impl Default for Window {
@@ -108,12 +117,17 @@ impl Default for Window {
 
 impl Window {
     fn begin(now: Instant) -> Self {
-        let nothing =
-            Counts { took: [0; BUCKETS], faults: [0; Fault::ALL.len()], classes: [0; CLASSES] };
+        let nothing = Counts {
+            took: [0; BUCKETS],
+            faults: [0; Fault::ALL.len()],
+            classes: [0; CLASSES],
+            refused: 0,
+        };
         Self {
             took: [const { AtomicU64::new(0) }; BUCKETS],
             faults: [const { AtomicU64::new(0) }; Fault::ALL.len()],
             classes: [const { AtomicU64::new(0) }; CLASSES],
+            refused: AtomicU64::new(0),
             notes: Mutex::new(VecDeque::from([(now, nothing)])),
         }
     }
@@ -129,6 +143,9 @@ impl Window {
         let class = status.and_then(|status| usize::from(status / 100).checked_sub(1));
         if let Some(counter) = class.and_then(|class| self.classes.get(class)) {
             counter.fetch_add(1, Ordering::Relaxed);
+        }
+        if status.is_some_and(is_refusal) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(fault) = fault {
             self.blame(fault);
@@ -160,12 +177,14 @@ impl Window {
         let base = notes.iter().rev().find(|(at, _)| long_ago(at)).or(notes.front());
         let Some((at, before)) = base else { return Lately::default() };
         let took = difference(&counts.took, &before.took);
-        let [client, gateway, instance] = difference(&counts.faults, &before.faults);
+        let [client, gateway, instance, closed] = difference(&counts.faults, &before.faults);
         let span = now.saturating_duration_since(*at);
         Lately {
             span_ms: u64::try_from(span.as_millis()).unwrap_or(u64::MAX),
             requests: took.iter().sum(),
             client_faults: client,
+            refused: counts.refused.saturating_sub(before.refused),
+            closed,
             gateway_faults: gateway,
             instance_faults: instance,
             by_class: difference(&counts.classes, &before.classes),
@@ -179,7 +198,8 @@ impl Window {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let faults = self.faults.each_ref().map(read);
         let classes = self.classes.each_ref().map(read);
-        Counts { faults, classes, took: self.took.each_ref().map(read) }
+        let refused = read(&self.refused);
+        Counts { faults, classes, refused, took: self.took.each_ref().map(read) }
     }
 
     fn notes(&self) -> MutexGuard<'_, VecDeque<(Instant, Counts)>> {
@@ -255,27 +275,32 @@ mod tests {
     fn faults_are_told_apart() {
         let start = Instant::now();
         let window = Window::begin(start);
-        for fault in [None, None, Some(Fault::Client), Some(Fault::Gateway), Some(Fault::Instance)]
-        {
+        let faults = Fault::ALL.map(Some);
+        for fault in [None, None].into_iter().chain(faults) {
             let status = match fault {
                 None => Some(200),
                 Some(Fault::Client) => Some(422),
                 // The connection broke.
                 Some(Fault::Gateway) => None,
                 Some(Fault::Instance) => Some(500),
+                Some(Fault::Closed) => Some(503),
             };
             window.count(status, fault, Duration::ZERO);
         }
         // What is no status is in no class.
         window.count(Some(999), None, Duration::ZERO);
         window.blame(Fault::Instance);
+        // Nobody's content was looked at.
+        window.count(Some(401), Some(Fault::Client), Duration::ZERO);
         let lately = window.lately(start + Duration::from_secs(1));
+        assert_eq!((lately.refused, lately.closed), (1, 1));
         assert_eq!(
             (lately.client_faults, lately.gateway_faults, lately.instance_faults),
-            (1, 1, 2)
+            (2, 1, 2)
         );
-        assert_eq!((lately.requests, lately.error_share()), (6, 0.5));
-        assert_eq!(lately.by_class, [0, 2, 0, 1, 1]);
+        // What was closed on purpose is no error.
+        assert_eq!((lately.requests, lately.error_share()), (8, 0.375));
+        assert_eq!(lately.by_class, [0, 2, 0, 2, 2]);
     }
 
     #[test]

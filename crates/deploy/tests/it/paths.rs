@@ -47,6 +47,7 @@ async fn the_public_predicts_and_operators_do_the_rest() {
     for path in private {
         let (status, body) = ask(public, Method::POST, path, "{}").await.unwrap();
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {body}");
+        assert!(body.contains("`expose` under [deploy]"), "{path}: {body}");
     }
     // Other ways to write one of them, to both.
     for path in

@@ -8,6 +8,7 @@ use super::range::{Range, range};
 use super::rule::AlertRule;
 use super::series::{Point, Series, series};
 use crate::over_time::{About, Measure, Window, WindowResult, metric};
+use crate::verdict::DatasetVerdict;
 
 /// A series was beyond long enough for its rule to fire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,9 +30,19 @@ pub struct Episode {
 }
 
 impl Episode {
+    /// The verdict that its value is; none where it is a number.
+    fn verdict(&self) -> Option<DatasetVerdict> {
+        let of = DatasetVerdict::ALL.into_iter();
+        let is_verdict = self.series.metric.ends_with(metric::VERDICT);
+        of.filter(|_| is_verdict).find(|verdict| f64::from(*verdict as u8) == self.value)
+    }
+
     /// What is beyond, and how far.
     pub fn sentence(&self) -> String {
         let (series, value) = (&self.series, short(self.value));
+        if let Some(verdict) = self.verdict() {
+            return format!("{series} is {}", verdict.name());
+        }
         if let (metric::UNKNOWN, Some(name)) = (series.metric.as_str(), &series.column) {
             return format!("{name} is not known");
         }

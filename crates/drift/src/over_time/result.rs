@@ -74,6 +74,13 @@ impl WindowResult {
         }
     }
 
+    /// Why its verdict is [`DatasetVerdict::Broken`], in the first sentence of those; none where it is another one.
+    pub fn why_broken(&self) -> Option<&str> {
+        let broken = f64::from(DatasetVerdict::Broken as u8);
+        let verdict = self.whole(About::Drift, metric::VERDICT)?.value;
+        self.remarks.first().map(String::as_str).filter(|_| verdict >= broken)
+    }
+
     /// Puts what labels and estimates say in the place of what they said; whether it is something else.
     pub fn put_quality(&mut self, labelled: Option<u64>, measures: Vec<Measure>) -> bool {
         let is_of_data =

@@ -50,12 +50,13 @@ pub(crate) async fn gate(
 fn tags_of(verdict: &Verdict) -> Vec<Tag> {
     let outcome = if verdict.passed() { "passed" } else { "failed" };
     let mut tags = vec![KeyValue::new("trainyard.gate", outcome)];
-    for check in &verdict.checks {
+    let (held, failed): (Vec<_>, Vec<_>) = verdict.checks.iter().partition(|check| check.passed);
+    for check in failed.into_iter().chain(held) {
         let key = format!("trainyard.gate.{}", check.metric);
         // Two rules about one metric share its tag.
         match tags.iter_mut().find(|tag| tag.key == key) {
-            Some(tag) => tag.value = format!("{}; {}", tag.value, check),
-            None => tags.push(KeyValue::new(key, check.to_string())),
+            Some(tag) => tag.value = format!("{}; {}", tag.value, check.line()),
+            None => tags.push(KeyValue::new(key, check.line())),
         }
     }
     tags

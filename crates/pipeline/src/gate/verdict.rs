@@ -46,6 +46,13 @@ impl Verdict {
         self.checks.iter().all(|check| check.passed)
     }
 
+    /// Every rule with a mark, those that do not hold first.
+    pub fn lines(&self) -> Vec<String> {
+        let (held, failed): (Vec<&Check>, Vec<&Check>) =
+            self.checks.iter().partition(|check| check.passed);
+        failed.into_iter().chain(held).map(Check::line).collect()
+    }
+
     /// What was decided, in a few words: `3 rules hold, 1 of them undecided`.
     pub fn summary(&self) -> String {
         let undecided = self.checks.iter().filter(|check| check.undecided).count();
@@ -58,6 +65,18 @@ impl Verdict {
             0 => hold,
             _ => format!("{hold}, {undecided} of them undecided"),
         }
+    }
+}
+
+impl Check {
+    /// The rule with a mark that says whether it holds: `✕ accuracy is 0.8000, must be at least 0.9`.
+    pub fn line(&self) -> String {
+        let mark = match (self.passed, self.undecided) {
+            (false, _) => '✕',
+            (true, true) => '?',
+            (true, false) => '✓',
+        };
+        format!("{mark} {self}")
     }
 }
 
@@ -87,5 +106,37 @@ impl fmt::Display for Verdict {
             return write!(f, "the gate passed ({} rules)", self.checks.len());
         }
         write!(f, "the gate refused the version: {}", failed.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_do_not_hold_come_first() {
+        let check = |metric: &str, value: f64, passed: bool, undecided: bool| Check {
+            metric: metric.to_owned(),
+            rule: "at least 0.9".to_owned(),
+            value: Some(value),
+            passed,
+            undecided,
+            ..Check::default()
+        };
+        let verdict = Verdict {
+            checks: vec![
+                check("a", 0.95, true, false),
+                check("b", 0.9, true, true),
+                check("c", 0.1, false, false),
+            ],
+        };
+        assert_eq!(
+            verdict.lines(),
+            [
+                "✕ c is 0.1000, must be at least 0.9",
+                "✓ a is 0.9500, must be at least 0.9",
+                "? b is 0.9000, must be at least 0.9",
+            ]
+        );
     }
 }

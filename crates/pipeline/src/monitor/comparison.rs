@@ -57,7 +57,8 @@ pub(super) struct Plan {
 /// Decides by the names of both sides.
 ///
 /// A prediction log holds no truth: columns that only the reference has (the target) are left out then, not
-/// reported missing.
+/// reported missing. So is the target in every other table that lacks it, as tables of production do, unless it is asked
+/// for by name: what nobody can know yet is not judged.
 pub(super) fn plan(sides: &Sides, options: &Options) -> Plan {
     let Sides { reference, current, .. } = sides;
     let mut options = with_pandas_types(options, current.pandas());
@@ -80,7 +81,19 @@ pub(super) fn plan(sides: &Sides, options: &Options) -> Plan {
     {
         options = profile.pinned(&options);
     }
-    let mut names = column_names(before, after, &options);
+    let target = options.target.as_deref().filter(|target| {
+        let is_asked_for = options.columns.is_some() || options.compat == Compat::Evidently;
+        !is_log && !is_asked_for && before.contains(target) && !after.contains(target)
+    });
+    let mut names = column_names(before.iter().copied(), after, &options);
+    if let Some(target) = target {
+        names.retain(|name| name != target);
+        left_out = Some(Finding {
+            kind: FindingKind::MissingColumn,
+            severity: Severity::Note,
+            message: format!("current has no {target:?}, the target: it is not judged"),
+        });
+    }
     let engines = || [reference, current].into_iter().filter_map(Data::engine);
     names.retain(|name| !engines().any(|engine| engine.numbers_rows(name)));
     Plan { options, names, left_out, is_log }

@@ -35,6 +35,7 @@ use crate::{Error, FILE_NAME, Project, Result};
 
 /// What is compared, and by which settings.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub struct MonitorJob {
     pub(super) project: Option<Project>,
     pub(super) tracking: Option<Tracking>,
@@ -45,6 +46,8 @@ pub struct MonitorJob {
     pub(super) is_segment: bool,
     /// Whether it is about windows: all versions count then, and times are read.
     pub(super) is_of_windows: bool,
+    /// Whether windows that were looked at are looked at again.
+    pub(super) looks_again: bool,
     /// Names of the columns of current, where its rows are not read.
     pub(super) summed: Option<Profile>,
 }
@@ -96,8 +99,15 @@ impl MonitorJob {
             names_sides,
             is_segment: false,
             is_of_windows: false,
+            looks_again: false,
             summed: None,
         })
+    }
+
+    /// The same job, which looks at all windows again whose rows are there.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self { looks_again: true, ..self }
     }
 
     /// These columns of a table that was scored, against what the model learned from; outside of any project.
@@ -121,6 +131,7 @@ impl MonitorJob {
             names_sides: true,
             is_segment: false,
             is_of_windows: false,
+            looks_again: false,
             summed: None,
         }
     }
@@ -134,6 +145,7 @@ impl MonitorJob {
             names_sides: false,
             is_segment: false,
             is_of_windows: false,
+            looks_again: false,
             summed: None,
         }
     }
@@ -342,7 +354,7 @@ impl MonitorJob {
         let options = self.settings.options();
         match &self.project {
             Some(project) => Options {
-                target: project.config.train.target.clone(),
+                target: project.config.train.target.clone().or(options.target),
                 prediction: Some(PREDICTION.to_owned()),
                 ..options
             },

@@ -89,6 +89,8 @@ fn traffic(lately: &Lately) -> Traffic {
         requests: of_minute(lately.requests),
         by_class: by_class.map(of_minute),
         errors: of_minute(lately.gateway_faults + lately.instance_faults),
+        refused: of_minute(lately.refused),
+        closed: of_minute(lately.closed),
         p50_us: lately.p50_us,
         p99_us: lately.p99_us,
     }
@@ -247,5 +249,7 @@ mod tests {
     fn a_minute_that_has_just_begun_is_not_made_larger() {
         let lately = Lately { span_ms: 1_000, requests: 3, ..Lately::default() };
         assert_eq!(traffic(&lately).requests, 3);
+        let lately = Lately { span_ms: 120_000, requests: 9, refused: 8, closed: 2, ..lately };
+        assert_eq!((traffic(&lately).refused, traffic(&lately).closed), (4, 1));
     }
 }

@@ -14,6 +14,7 @@ use super::registry::{Opened, Registry};
 use super::said::{Once, Said, Told};
 use crate::agreement::{LOOK, follow};
 use crate::baseline::serving;
+use crate::candidate::Candidate;
 use crate::deploy::{DeployOptions, deploy};
 use crate::event::Event;
 use crate::notify::{Happened, notify};
@@ -21,6 +22,7 @@ use crate::refusal::is_verdict;
 use crate::retrain::{Turn, turn};
 use crate::run::RunOptions;
 use crate::service::service;
+use crate::states::State;
 use crate::troubles::Troubles;
 use crate::watch::Times;
 use crate::{Error, Project, Result};
@@ -156,6 +158,9 @@ impl Following {
         };
         let watcher = |_event: Event| {};
         let is_first = options.version.is_none();
+        if is_first {
+            self.tell_first_release(project, opened).await?;
+        }
         let deployed = deploy(project, &opened.tracking, options, &watcher).await?;
         self.begins = false;
         self.waiting.clear();
@@ -165,6 +170,23 @@ impl Following {
             let url = Some(deployed.url);
             notify(project, &[Happened::Promoted { version: deployed.version, url }]).await;
         }
+        Ok(())
+    }
+
+    /// Says what is about to go into production by itself, as nothing ever did.
+    async fn tell_first_release(&mut self, project: &Project, opened: &Opened) -> Result<()> {
+        let first = Candidate::to_release(project, &opened.tracking).await?;
+        let why = if State::of(&first.version) == Some(State::Approved) {
+            "as Staging approves it"
+        } else {
+            "as Production names it"
+        };
+        let version = &first.version.version;
+        let text = format!(
+            "nothing was ever released here: version {version} goes into production now, {why}; later versions wait \
+             for `trainyard deploy`"
+        );
+        self.tell_waiting(&project.config.model.name, &text);
         Ok(())
     }
 

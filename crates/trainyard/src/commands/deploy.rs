@@ -14,7 +14,8 @@ use trainyard_pipeline::{
 
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
 use super::project::{ProjectArguments, program};
-use super::summary::{check_folder, write_markdown};
+use super::run::asked_by_curl;
+use super::summary::{check_folder, show_refusal, write_markdown};
 use super::{deploy_history, deploy_logs, deploy_status, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
@@ -196,6 +197,9 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Err(interrupted) => return Err(settled(&project, &tracking, interrupted).await),
         Ok(outcome) => outcome,
     };
+    if !arguments.json {
+        show_refusal(outcome.as_ref().err());
+    }
     if let Some(path) = &arguments.summary {
         write_markdown(path, &outcome, Deployed::to_markdown)?;
     }
@@ -256,6 +260,9 @@ fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
         printer::line(&format!("model      {} version {}", deployed.name, deployed.version));
         for line in deployed.behaviour.iter().flat_map(Behaviour::told) {
             printer::line(&format!("behaviour  {line}"));
+        }
+        if let Some(body) = &deployed.example {
+            printer::hint(&format!("try it: {}", asked_by_curl(body, &deployed.url)));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -105,6 +105,28 @@ const TOPICS: [Topic; 15] = [
     },
 ];
 
+/// Words that people ask for, and the page that is about them.
+const WORDS: [(&str, &str); 11] = [
+    ("feedback", "serving"),
+    ("gate", "releasing"),
+    ("holdout", "releasing"),
+    ("rollback", "releasing"),
+    ("staging", "releasing"),
+    ("canary", "releasing"),
+    ("expose", "deploying"),
+    ("drift", "monitoring"),
+    ("windows", "monitoring"),
+    ("labels", "quality"),
+    ("trainyard.toml", "pipeline"),
+];
+
+/// The page about a word.
+fn page_about(word: &str) -> Option<&'static Topic> {
+    let (_, page) = WORDS.iter().find(|(known, _)| *known == word)?;
+    let topics: &'static [Topic] = &TOPICS;
+    topics.iter().find(|topic| topic.name == *page)
+}
+
 /// The topic that is no page.
 const SCHEMA: &str = "schema";
 
@@ -157,6 +179,11 @@ pub(crate) fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let topic = TOPICS.iter().find(|topic| topic.name == name);
+    let found = topic.is_none().then(|| page_about(&name)).flatten();
+    if let Some(found) = found {
+        printer::note(&format!("{name} is in the page {:?}:\n", found.name));
+    }
+    let topic = topic.or(found);
     let text = topic.map(|topic| topic.text.to_owned()).or_else(|| help_of(&arguments.topic));
     let Some(text) = text else {
         let names = TOPICS.iter().map(|topic| topic.name).chain(verbs.iter().map(String::as_str));
@@ -171,6 +198,16 @@ pub(crate) fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_lead_to_the_page_that_has_them() {
+        for (word, page) in WORDS {
+            let found = page_about(word).unwrap_or_else(|| panic!("{word}: no page {page}"));
+            assert_eq!(found.name, page);
+            let has_it = found.text.to_ascii_lowercase().contains(word);
+            assert!(has_it && TOPICS.iter().all(|topic| topic.name != word), "{word}");
+        }
+    }
 
     #[test]
     fn the_manual_says_what_keys_mean() {

@@ -70,6 +70,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let flags = Settings { report: arguments.output.clone(), ..arguments.settings.clone() };
     let tracking_uri = tracking.tracking_uri.as_deref();
     let job = MonitorJob::open(folder, tracking_uri, config.as_deref(), flags)?;
+    let job = if windows.again { job.again() } else { job };
     if arguments.print_config {
         printer::line(job.starter().await?.trim_end());
         return Ok(ExitCode::SUCCESS);
@@ -83,6 +84,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let page = arguments.output.as_deref();
         let asked = windows::Asked { try_rules: windows.try_rules, is_json, no_log: *no_log };
         return Box::pin(windows::run(&job, length, asked, page)).await;
+    }
+    if windows.again {
+        return Err(Failure::input("windows are looked at again").hint("say --window 1d, too"));
     }
     if windows.try_rules {
         return Err(Failure::input("rules are tried on windows").hint("say --window 1d, too"));

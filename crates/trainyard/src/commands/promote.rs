@@ -8,7 +8,7 @@ use serde::Serialize;
 use trainyard_pipeline::{Error, Happened, PRODUCTION, PromoteOptions, Promoted, STAGING, Verdict};
 
 use super::project::ProjectArguments;
-use super::summary::{check_folder, write_markdown};
+use super::summary::{check_folder, show_refusal, write_markdown};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
@@ -88,12 +88,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             gate: verdict,
         })?;
     }
+    if !arguments.json {
+        show_refusal(outcome.as_ref().err());
+    }
     let promoted = outcome?;
     if arguments.json {
         printer::json(&promoted)?;
     } else {
-        for check in &promoted.gate.checks {
-            printer::line(&format!("gate       {check}"));
+        for line in promoted.gate.lines() {
+            printer::line(&format!("gate       {line}"));
         }
         let Promoted { name, version, alias, replaced, .. } = &promoted;
         if alias == PRODUCTION {

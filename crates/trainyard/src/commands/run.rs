@@ -13,7 +13,7 @@ use trainyard_tracking::Shared;
 
 use super::project::{ProjectArguments, program};
 use super::shutdown_signal;
-use super::summary::{check_folder, write_markdown};
+use super::summary::{check_folder, show_refusal, write_markdown};
 use super::tracking_pages::TrackingPages;
 use crate::exit::DRIFT;
 use crate::failure::Failure;
@@ -111,13 +111,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                 };
                 write_markdown(path, &outcome, page)?;
             }
+            if !arguments.json {
+                show_refusal(outcome.as_ref().err());
+            }
             outcome.map_err(Failure::from)
         }
     };
     let outcome = match outcome {
         Ok(summary) => {
             match &summary {
-                Some(summary) => show(summary, &arguments)?,
+                Some(summary) => show(summary, &arguments, stays || arguments.keep)?,
                 None => printer::hint("the version in production serves; --force trains first"),
             }
             if arguments.watch {
@@ -217,20 +220,18 @@ fn say_what_stays(summary: Option<&Summary>, was_deployed: bool) {
     if let Some(summary) = summary
         && let Some(body) = &summary.example
     {
-        printer::terminal_hint(&format!(
-            "in another terminal: {}",
-            asked_by_curl(body, &summary.url)
-        ));
+        printer::hint(&format!("in another terminal: {}", asked_by_curl(body, &summary.url)));
     }
 }
 
 /// The command line that sends a prediction request with this body.
-fn asked_by_curl(body: &str, url: &str) -> String {
+pub(super) fn asked_by_curl(body: &str, url: &str) -> String {
     let quoted = body.replace('\'', r"'\''");
     format!("curl -d '{quoted}' -H 'content-type: application/json' {url}/predict")
 }
 
-fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
+/// What was done; what is about to be stopped again is not said to serve.
+fn show(summary: &Summary, arguments: &Arguments, stays: bool) -> Result<(), Failure> {
     if arguments.json {
         return printer::json(summary);
     }
@@ -243,7 +244,11 @@ fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
         "model      {} version {} ({}{how})",
         summary.model.name, summary.model.version, summary.model.alias
     ));
-    printer::line(&format!("serving    {}/predict", summary.url));
+    printer::line(&if stays {
+        format!("serving    {}/predict", summary.url)
+    } else {
+        format!("served     {}/predict, stopped again: --keep leaves it up", summary.url)
+    });
     for line in summary.behaviour.iter().flat_map(Behaviour::told) {
         printer::line(&format!("behaviour  {line}"));
     }

@@ -4,9 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use trainyard_base::service::ReleaseAnswer;
-use trainyard_deploy::{Role, ServiceStatus, State};
+use trainyard_deploy::{Role, ServiceStatus, State, is_reload_due};
 use trainyard_pipeline::monitor::{LastVerdict, last_verdict};
-use trainyard_pipeline::{Difference, Project, TakenWish, last_asked_release, service};
+use trainyard_pipeline::{
+    Difference, FILE_NAME, Project, TakenWish, last_asked_release, service,
+};
+
+use super::status_words::much_refused;
 
 /// How long the registry may take: what serves is told without it.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(3);
@@ -40,7 +44,12 @@ impl<'a> Told<'a> {
         Self {
             state: status.state(),
             outage: status.outage(),
-            warnings: of_door.into_iter().chain(of_certificate).collect(),
+            warnings: of_door
+                .into_iter()
+                .chain(of_certificate)
+                .chain(refusing(status))
+                .chain(newer_file(project))
+                .collect(),
             status,
             registry,
             // The service is as it is, whoever asked.
@@ -49,6 +58,25 @@ impl<'a> Told<'a> {
             now_ms,
         }
     }
+}
+
+/// That much of what is asked does not fit the model.
+fn refusing(status: &ServiceStatus) -> Option<String> {
+    let share = much_refused(&status.gateway.as_ref()?.lately)?;
+    Some(format!(
+        "{:.1} % of the requests are refused, as their content does not fit the model: clients ask for something else \
+         than this version takes, or it is the wrong version; each answer says what is wrong",
+        share * 100.0
+    ))
+}
+
+/// That the project's file says something else of the gateway than it was told: it does not read that by itself.
+fn newer_file(project: &Project) -> Option<String> {
+    is_reload_due(&service(project)).then(|| {
+        format!(
+            "[deploy] in {FILE_NAME} is not what the gateway was told: `trainyard deploy reload` has it take that up"
+        )
+    })
 }
 
 /// What the registry says of it.

@@ -5,6 +5,7 @@ use std::path::Path;
 use trainyard_pipeline::Error;
 
 use crate::failure::Failure;
+use crate::printer;
 
 /// Refuses a file that could not be written, before the work that it is to tell of.
 pub(crate) fn check_folder(path: Option<&Path>) -> Result<(), Failure> {
@@ -28,4 +29,13 @@ pub(crate) fn write_markdown<T>(
     };
     std::fs::write(path, text)
         .map_err(|error| Failure::runtime(format!("cannot write {}: {error}", path.display())))
+}
+
+/// What the gate said of each rule, where it is the gate that refused.
+pub(super) fn show_refusal(error: Option<&Error>) {
+    if let Some(Error::Gate(verdict)) = error {
+        for line in verdict.lines() {
+            printer::line(&format!("gate       {line}"));
+        }
+    }
 }

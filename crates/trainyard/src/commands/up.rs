@@ -21,6 +21,10 @@ use crate::failure::Failure;
 use crate::printer;
 
 /// Keep deployments up: start what should serve, start again what dies or hangs, follow aliases, look for drift.
+///
+/// Where nothing was ever released it releases by itself, once: the approved version of Staging, else that of Production.
+/// Whoever does not want that types `trainyard up` after the first `trainyard deploy`. Later versions wait for
+/// `trainyard deploy`, or for the alias Production to move.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  trainyard up examples/iris\n  trainyard up /srv/churn /srv/fraud\n  trainyard up --install --print /srv/churn"

@@ -18,6 +18,9 @@ pub(super) struct WindowArguments {
     /// Say how often the rules on windows would have fired, by what is kept of windows, and stop
     #[arg(long, conflicts_with = "print_config")]
     pub(super) try_rules: bool,
+    /// Look again at all windows whose rows are there, not only at those that are new or not what they were
+    #[arg(long, conflicts_with_all = ["print_config", "try_rules"])]
+    pub(super) again: bool,
 }
 
 /// What is wanted of a look.
@@ -52,12 +55,21 @@ pub(super) async fn run(
         let results = over_time.history.results();
         printer::line(report::windows_text(&results, length, &over_time.alerts).trim_end());
     }
+    if over_time.kept_as_before > 0 {
+        let windows = match over_time.kept_as_before {
+            1 => "1 window is".to_owned(),
+            windows => format!("{windows} windows are"),
+        };
+        printer::note(&format!(
+            "{windows} kept as found before; --again looks at all that have rows"
+        ));
+    }
     if over_time.rows_without_time > 0 {
         let rows = over_time.rows_without_time;
         printer::warning(&format!("{rows} rows have no time, and are in no window"));
     }
     if !over_time.news().is_empty() {
-        printer::warning(&over_time.news().text(length));
+        printer::warning(&over_time.news_text(over_time.news()));
     }
     job.tell(&mut over_time).await?;
     let page = page?;

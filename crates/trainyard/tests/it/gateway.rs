@@ -10,6 +10,7 @@ use serde_json::json;
 use trainyard_testkit::{KillOnDrop, free_port, wait_for_port};
 
 use crate::project::{TestProject, stdout_of, trainyard};
+use crate::run::post_json;
 
 /// A request that is answered, and what came back.
 fn ask(port: u16, request: &str) -> String {
@@ -115,6 +116,52 @@ fn watched_and_followed(project: &TestProject) {
         error.contains("r7 has no log here") && error.contains("there are logs of r1"),
         "{error}"
     );
+}
+
+#[test]
+fn what_is_refused_left_out_or_not_taken_up_is_said() {
+    let project = TestProject::iris();
+    let said = |arguments: &[&str], code: i32| {
+        let output = project.run(arguments);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (stdout_of(&output, code), told)
+    };
+    for verb in ["train", "promote"] {
+        said(&[verb], 0);
+    }
+    let (deployed, told) = said(&["deploy"], 0);
+    assert!(told.contains("try it: curl -d '[{") && !told.contains("serves already"), "{told}");
+    let url = deployed.lines().find_map(|line| line.strip_prefix("serving    ")).unwrap();
+    // A minute is what counts, and a busy machine may need longer for a look.
+    let mut looks = (0..5).map(|_look| {
+        for _ in 0..20 {
+            post_json(url, &json!([{"sepal length (cm)": "long"}])).unwrap_err();
+        }
+        said(&["deploy", "status"], 0).0
+    });
+    let is_said = |status: &String| status.contains(" % of the requests are refused");
+    let status = looks.find(is_said).expect("refused requests are a warning");
+
+    let not_told = "is not what the gateway was told: `trainyard deploy reload`";
+    assert!(!status.contains(not_told), "{status}");
+    project.edit("[deploy]\n", "[deploy]\nexpose = [\"/feedback\"]\n");
+    assert!(said(&["deploy", "status"], 0).0.contains(not_told));
+    said(&["deploy", "reload"], 0);
+    assert!(!said(&["deploy", "status"], 0).0.contains(not_told));
+
+    said(&["train"], 0);
+    let (_, told) = said(&["deploy"], 0);
+    assert!(told.contains("version 1 serves already"), "{told}");
+    assert!(told.contains("version 2 is newer and not approved: `trainyard promote`"), "{told}");
+    project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 1.1 }");
+    let (gate, _) = said(&["promote"], 3);
+    assert!(gate.starts_with("gate       ✕ accuracy is 0."), "{gate}");
+    assert!(said(&["deploy"], 0).1.contains("version 2 is newer and the gate refused it"));
+
+    let (_, told) = said(&["rollback"], 2);
+    assert!(told.contains("`trainyard deploy rollback`"), "{told}");
+    let (page, told) = said(&["help", "feedback"], 0);
+    assert!(page.contains("`POST /feedback`") && told.contains("\"serving\""), "{told}");
 }
 
 #[test]

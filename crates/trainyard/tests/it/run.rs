@@ -65,6 +65,8 @@ fn the_text_summary_names_what_a_person_wants_to_know() {
     }
     // A person reads it at a glance. How often it says on stderr what it waits for is a matter of the machine.
     assert!(text.lines().count() <= 12, "{text}");
+    // Nothing serves any more, and nothing says so.
+    assert!(text.contains("served     http://") && !text.contains("serving  "), "{text}");
 }
 
 #[test]

@@ -174,6 +174,7 @@ fn what_serves_comes_back_whatever_is_killed() {
         stdout_of(&project.run(&[verb]), 0);
     }
     let mut up = Up::start(&project, "up.log");
+    up.wait_for("version 1 goes into production now, as Staging approves it");
     up.wait_for("version 1 was brought up at http://127.0.0.1:");
     let client = Client::start(port);
     let second = project.run(&["up"]);

@@ -136,6 +136,61 @@ fn windows_are_kept_and_late_rows_reopen_theirs_alone() {
 }
 
 #[test]
+fn a_target_that_nobody_can_know_yet_breaks_nothing_and_what_does_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, &[1, 2, 3, 4].map(|day| (day, ROWS_A_DAY, 0.0)));
+    let path = folder.join("reference.csv");
+    let reference = std::fs::read_to_string(&path).unwrap();
+    let labelled = reference.lines().enumerate().map(|(row, line)| match row {
+        0 => format!("{line},churned\n"),
+        row => format!("{line},{}\n", row % 2),
+    });
+    std::fs::write(&path, labelled.collect::<String>()).unwrap();
+    let windows = ["--window", "1d", "--time-column", "time"];
+    let with = |further: &[&str]| {
+        let output = monitor(folder, &[windows.as_slice(), further].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (stdout_of(&output, 0), told)
+    };
+    let (told, _) = with(&["--target", "churned"]);
+    assert!(!told.contains("broken") && told.contains("stable"), "{told}");
+    let single = stdout_of(&monitor(folder, &["--target", "churned"]), 0);
+    assert!(!single.contains("broken") && single.contains("it is not judged"), "{single}");
+    // A column that is no target is missed, and the line, the alert and the page say which.
+    let (told, alerts) = with(&["--history", "other"]);
+    let broken: Vec<&str> = told.lines().filter(|line| line.contains("broken")).collect();
+    assert!(broken.len() > 4 && broken.iter().all(|line| line.contains("churned")), "{told}");
+    assert!(told.contains("verdict is broken") && !told.contains("verdict is 3"), "{told}");
+    let page = std::fs::read_to_string(folder.join("reports/windows.html")).unwrap();
+    assert!(page.contains("churned: "), "{page}");
+    let more = with(&["--history", "other"]).1;
+    assert!(more.contains("4 windows are kept as found before; --again"), "{alerts}{more}");
+}
+
+#[test]
+fn windows_of_a_table_whose_values_changed_are_looked_at_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let days = |shift: f64| {
+        [1, 2, 3, 4, 5].map(|day| (day, ROWS_A_DAY, if day == 2 { shift } else { 0.0 }))
+    };
+    write(folder, &days(0.0));
+    let first = looked(folder, &[]);
+    assert_eq!(looked_at(&first).len(), 5);
+    // As many rows at the same times, with other values; the day after it is held to it.
+    write(folder, &days(3.0));
+    let then = looked(folder, &[]);
+    assert_eq!(looked_at(&then), [begins(2), begins(3)]);
+    assert!(measure(&then["windows"][1], "drift_score", Some("x"), None) > 1.0, "{then}");
+    assert_eq!(then["windows"][3], first["windows"][3]);
+    // Written anew, and nothing is new.
+    write(folder, &days(3.0));
+    assert!(looked_at(&looked(folder, &[])).is_empty());
+    assert_eq!(looked_at(&looked(folder, &["--again"])).len(), 5);
+}
+
+#[test]
 fn labels_that_come_late_judge_their_window() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -153,12 +153,32 @@ fn measured(metrics: &[Metric]) -> Markup {
     }
 }
 
-/// What each rule of the gate said.
+/// How a rule begins that does not hold, and how one of the others does.
+const REFUSING: &str = "✕ ";
+const MARKS: [&str; 3] = [REFUSING, "✓ ", "? "];
+
+/// The rules about one metric, which share its tag.
+fn rules_of(value: &str) -> Vec<&str> {
+    let mut rules = Vec::new();
+    let mut rest = value;
+    let is_end = |text: &str, at: usize| {
+        text.get(at + 2..).is_some_and(|next| MARKS.iter().any(|mark| next.starts_with(mark)))
+    };
+    while let Some((at, _)) = rest.match_indices("; ").find(|(at, _)| is_end(rest, *at)) {
+        let (rule, next) = rest.split_at(at);
+        rules.push(rule);
+        rest = next.get(2..).unwrap_or_default();
+    }
+    rules.push(rest);
+    rules
+}
+
+/// What each rule of the gate said, those that do not hold first.
 fn gate(tags: &[Tag]) -> Markup {
-    let rules: Vec<&Tag> = tags
-        .iter()
-        .filter(|tag| tag.key.strip_prefix(GATE).is_some_and(|rest| rest.starts_with('.')))
-        .collect();
+    let is_rule = |tag: &&Tag| tag.key.strip_prefix(GATE).is_some_and(|rest| rest.starts_with('.'));
+    let mut rules: Vec<&str> =
+        tags.iter().filter(is_rule).flat_map(|tag| rules_of(&tag.value)).collect();
+    rules.sort_by_key(|rule| !rule.starts_with(REFUSING));
     html! {
         @if !rules.is_empty() {
             h2 { "Gate" }
@@ -167,7 +187,7 @@ fn gate(tags: &[Tag]) -> Markup {
                 Some("passed") => p { "The gate let this version pass. What it said of each rule:" },
                 _ => {},
             }
-            ul { @for rule in rules { li { (format::short(&rule.value, 600)) } } }
+            ul { @for rule in rules { li { (format::short(rule, 600)) } } }
         }
     }
 }
@@ -197,5 +217,26 @@ fn about(web: &Web, version: &ModelVersion, root: &str, data: &Markup) -> Markup
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_do_not_hold_come_first() {
+        let tag = |key: &str, value: &str| Tag::new(format!("{GATE}{key}"), value);
+        let tags = [
+            tag("", "failed"),
+            tag(".auc", "✓ auc is 0.9000, must be at least 0.8: rows; and more"),
+            tag(".f1", "✕ f1 is 0.1, must be at least 0.5; ✓ f1 is 0.1, must be not worse"),
+            tag(".old", "old is 1, must be at least 0"),
+        ];
+        let page = gate(&tags).into_string();
+        let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
+        assert!(place("<li>✕ f1 is 0.1, must be at least 0.5</li>") < place("<li>✓ auc"), "{page}");
+        assert!(page.contains("rows; and more</li>") && page.contains("<li>✓ f1 is"), "{page}");
+        assert!(page.contains("<li>old is 1"), "of an earlier version: {page}");
     }
 }

@@ -181,11 +181,13 @@ impl Shown<'_> {
         html! {
             @if !others.is_empty() {
                 p {
-                    "Other histories:"
-                    @for other in others {
+                    @if others.len() == 1 { "Another history:" } @else { "Other histories:" }
+                    @for (number, other) in others.into_iter().enumerate() {
+                        @if number > 0 { "," }
                         " " a href=(history_address(web, self.model, other)) {
                             "windows of " (format::short(Tag::find(&other.data.tags, tags::WINDOW).unwrap_or_default(), 20))
                         }
+                        " begun " (format::time_text(other.info.start_time.unwrap_or_default()))
                     }
                 }
             }

@@ -133,7 +133,7 @@ impl Shown<'_> {
                         thead {
                             tr {
                                 th { "Instance" } th { "State" } th { "Version" } th { "For" } th { "Up" }
-                                th.number { "Memory" } th.number { "Requests/min" } th.number { "Errors" } th.number { "p99" }
+                                th.number { "Memory" } th.number { "Requests/min" } th.number { "Errors" } th.number { "4xx" } th.number { "p99" }
                                 th { "Restarts" }
                             }
                         }

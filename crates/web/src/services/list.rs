@@ -33,7 +33,7 @@ pub(super) fn table(web: &Web, services: &mut [Service], has_more: bool, now: i6
                 thead {
                     tr {
                         th { "Service" } th { "State" } th { "Version" } th { "Instances" }
-                        th.number { "Requests/min" } th.number { "Errors" } th.number { "p99" }
+                        th.number { "Requests/min" } th.number { "Errors" } th.number { "4xx" } th.number { "p99" }
                         th.number.wide { "Restarts" } th.wide { "Host" } th { "Heard of" }
                     }
                 }
@@ -57,7 +57,7 @@ fn row(web: &Web, service: &Service, now: i64) -> Markup {
         return html! {
             tr {
                 td { (service.health(now).dot()) a href=(web.links.service(&service.run_id)) { (format::short(&service.model, 60)) } }
-                td colspan="9" { (state(service, now)) ": the model does not vouch for this record" }
+                td colspan="10" { (state(service, now)) ": the model does not vouch for this record" }
             }
         };
     }
@@ -89,14 +89,16 @@ fn row(web: &Web, service: &Service, now: i64) -> Markup {
     }
 }
 
-/// Requests, errors and p99 of a minute: three cells.
+/// Requests, errors, clients' faults and p99 of a minute: four cells.
 pub(super) fn numbers(minute: Option<&Traffic>) -> Markup {
     let p99 = minute.and_then(|minute| minute.p99_us);
     html! {
         @if let Some(minute) = minute {
             td.number { (minute.requests) }
             td.number { (format!("{:.1} %", minute.error_share() * 100.0)) }
+            td.number { (format!("{:.1} %", minute.client_fault_share() * 100.0)) }
         } @else {
+            td.number { "–" }
             td.number { "–" }
             td.number { "–" }
         }

@@ -117,10 +117,11 @@ impl Service {
             return Health::Unknown;
         }
         let errors = self.record.minute.as_ref().map_or(0.0, Traffic::error_share);
+        let refuses = self.record.minute.as_ref().and_then(Traffic::much_refused).is_some();
         match self.record.state {
             ServiceState::Serving if errors >= 1.0 => Health::Bad,
             ServiceState::Serving
-                if self.record.mode == GatewayMode::Open && errors < ERRORS_SHARE =>
+                if self.record.mode == GatewayMode::Open && errors < ERRORS_SHARE && !refuses =>
             {
                 Health::Good
             }

@@ -37,8 +37,14 @@ pub(super) fn state(service: &Service, now: i64) -> &'static str {
         (ServiceState::Serving | ServiceState::Degraded, GatewayMode::Maintenance) => {
             "closed for maintenance"
         }
+        (ServiceState::Serving, _) if refuses(service).is_some() => "serving, refuses much",
         (state, _) => word(state),
     }
+}
+
+/// The share of the requests whose content it refuses, where somebody should look.
+fn refuses(service: &Service) -> Option<f64> {
+    service.record.minute.as_ref().and_then(Traffic::much_refused)
 }
 
 /// How it is, and why that is not better.
@@ -73,17 +79,30 @@ pub(super) fn sentence(service: &Service, now: i64) -> String {
             );
         }
     }
-    let mut said = capital(was);
+    let mut said = match (record.state, record.mode) {
+        // It would serve.
+        (ServiceState::Serving, GatewayMode::Paused) => "Paused: requests wait".to_owned(),
+        (ServiceState::Serving, GatewayMode::Maintenance) => "Closed for maintenance".to_owned(),
+        _ => capital(was),
+    };
     if let Some(outage) = &record.outage {
         said = format!("{said}: {outage}");
     }
     match record.mode {
+        _ if record.state == ServiceState::Serving => {}
         GatewayMode::Paused => said.push_str(", paused: requests wait"),
         GatewayMode::Maintenance => said.push_str(", closed for maintenance"),
         GatewayMode::Open | GatewayMode::Unknown => {}
     }
     if let Some(minute) = &record.minute {
         said = format!("{said}; {}", traffic(minute));
+    }
+    if let Some(share) = refuses(service) {
+        said = format!(
+            "{said}. It refuses {:.1} % of what it is asked, as the content does not fit the model: clients ask for \
+             something else than this version takes, or the version is the wrong one. Each answer says what is wrong",
+            share * 100.0
+        );
     }
     format!("{said}.")
 }
@@ -103,6 +122,13 @@ pub(super) fn traffic(minute: &Traffic) -> String {
         format!("{} requests/min", minute.requests),
         format!("{:.1} % errors", minute.error_share() * 100.0),
     ];
+    for (share, name) in
+        [(minute.client_fault_share(), "4xx"), (minute.closed_share(), "turned away on purpose")]
+    {
+        if share > 0.0 {
+            parts.push(format!("{:.1} % {name}", share * 100.0));
+        }
+    }
     parts.extend(minute.p99_us.map(|micros| format!("p99 {}", of_micros(micros))));
     parts.join(", ")
 }
@@ -192,8 +218,9 @@ fn in_short(service: &Service, now: i64) -> String {
     let (well, all) = well_of_all(&record.instances);
     match (record.state, &record.minute) {
         (ServiceState::Serving, Some(minute)) => {
+            let much = if refuses(service).is_some() { "refuses much, " } else { "" };
             let on = if all == 1 { "1 instance".to_owned() } else { format!("{all} instances") };
-            format!("{on}, {}", traffic(minute))
+            format!("{much}{on}, {}", traffic(minute))
         }
         (ServiceState::Degraded, Some(minute)) => {
             format!("{well} of {all} instances, {}", traffic(minute))
@@ -270,6 +297,46 @@ mod tests {
         let once = ServiceRecord { by: Teller::Command, ..record(ServiceState::Serving) };
         let told = sentence(&service(once), later);
         assert!(told.contains("when a command left it serving"), "{told}");
+    }
+
+    #[test]
+    fn what_is_refused_is_no_quiet_service() {
+        let with = |minute| {
+            let serving = record(ServiceState::Serving);
+            service(ServiceRecord { minute: Some(minute), ..serving })
+        };
+        let minute =
+            Traffic { requests: 600, by_class: [0, 0, 600, 0], refused: 600, ..Traffic::default() };
+        let refusing = with(minute);
+        let told = sentence(&refusing, NOW);
+        assert!(
+            told.starts_with(
+                "Serving; 600 requests/min, 0.0 % errors, 100.0 % 4xx. It refuses 100.0 % of"
+            ),
+            "{told}"
+        );
+        assert_eq!(state(&refusing, NOW), "serving, refuses much");
+        assert_eq!(refusing.health(NOW).rank(), crate::cockpit::Health::Warning.rank());
+        let short = in_short(&refusing, NOW);
+        assert!(short.starts_with("refuses much, 2 instances, 600"), "{short}");
+        // Who has no right, or asks for what is not there, says nothing of the service.
+        let strangers = with(Traffic { refused: 0, ..minute });
+        assert_eq!(
+            sentence(&strangers, NOW),
+            "Serving; 600 requests/min, 0.0 % errors, 100.0 % 4xx."
+        );
+        assert_eq!(strangers.health(NOW).rank(), crate::cockpit::Health::Good.rank());
+        let mut closed = with(Traffic {
+            requests: 100,
+            by_class: [90, 0, 0, 10],
+            closed: 10,
+            ..Traffic::default()
+        });
+        closed.record.mode = GatewayMode::Maintenance;
+        assert_eq!(
+            sentence(&closed, NOW),
+            "Closed for maintenance; 100 requests/min, 0.0 % errors, 10.0 % turned away on purpose."
+        );
     }
 
     #[test]

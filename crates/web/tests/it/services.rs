@@ -32,6 +32,7 @@ pub(crate) fn record(at_ms: i64) -> ServiceRecord {
         errors: 3,
         p50_us: Some(1_200),
         p99_us: Some(4_000),
+        ..Traffic::default()
     };
     let well = InstanceRecord {
         id: "r7".to_owned(),
@@ -166,7 +167,7 @@ async fn a_service_says_how_it_is_and_what_is_wrong_comes_first() {
     holds(&site.get(&format!("{address}?span=30d")).await, &["A point is an hour"]);
     // The only one is shown whole in the list, too.
     holds(&site.get("/services").await, &["1 of 2 well", "Requests/min by status", &address]);
-    let sentence = "1 of 2 instances, 312 requests/min, 1.0 % errors, p99 4.0 ms";
+    let sentence = "1 of 2 instances, 312 requests/min, 1.0 % errors, 2.9 % 4xx, p99 4.0 ms";
     holds(&site.get("/models/Iris").await, &[sentence, "aria-label=\"to be looked at\""]);
 
     let mut fine = record(now());

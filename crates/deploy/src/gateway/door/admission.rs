@@ -74,7 +74,11 @@ impl Door {
     pub(in crate::gateway) fn admit(&self, asking: &Asking<'_>) -> Result<Option<Caller>, Failure> {
         let is_for_all = asking.reach != Reach::Operators || asking.audience == Audience::Operators;
         if !self.asks() {
-            let nothing = Failure::Refused(StatusCode::NOT_FOUND, "nothing public is here");
+            let nothing = Failure::Refused(
+                StatusCode::NOT_FOUND,
+                "this path is not for the public; whoever runs the service lets a path through with `expose` \
+                 under [deploy] of trainyard.toml and `trainyard deploy reload`",
+            );
             return if is_for_all { Ok(None) } else { Err(nothing) };
         }
         if asking.reach == Reach::Open {

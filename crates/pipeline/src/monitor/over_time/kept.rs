@@ -69,6 +69,9 @@ pub struct History {
     /// The same of those who know something else, by id: they were away.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) others: BTreeMap<String, Memory>,
+    /// What the files of a table looked like at the last look, by which it is known whether values of it may be others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stamp: Option<String>,
     /// Windows that were looked at and are not in the run yet: the store was away.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unlogged: BTreeSet<Window>,
@@ -88,6 +91,7 @@ impl History {
             run_id: None,
             memory: Memory::default(),
             others: BTreeMap::new(),
+            stamp: None,
             unlogged: BTreeSet::new(),
             windows: Vec::new(),
         }
@@ -126,6 +130,20 @@ impl History {
         let is_same = kept.result.rows == found.rows && kept.time_sum == found.time_sum;
         let is_changed = !is_same || kept.result.is_open || kept.settings != settings;
         found.rows >= kept.result.rows && is_changed
+    }
+
+    /// Whether a window may be looked at again: no row of it was removed.
+    pub(super) fn may_look_again(&self, found: &Found) -> bool {
+        self.of(found.window).is_none_or(|kept| found.rows >= kept.result.rows)
+    }
+
+    /// Whether a look found what is kept of its window, but for what labels say: there is nothing new in it.
+    pub(super) fn says(&self, looked: &KeptWindow) -> bool {
+        self.of(looked.result.window).is_some_and(|kept| {
+            kept.time_sum == looked.time_sum
+                && kept.settings == looked.settings
+                && is_same_finding(&kept.result, &looked.result)
+        })
     }
 
     /// Whether a window was looked at with as many rows, and none come to it any more.
@@ -217,6 +235,37 @@ impl History {
         let old = self.windows.len().saturating_sub(KEPT_MAX);
         self.windows.drain(..old);
     }
+}
+
+/// Whether two looks found the same in the rows of a window. Of the window before it a later look may know nothing any
+/// more, which is nothing new.
+fn is_same_finding(before: &WindowResult, now: &WindowResult) -> bool {
+    let has_changes = now.measures.iter().any(|one| one.about == About::Change);
+    let is_of_rows = |one: &&Measure| match one.about {
+        About::Quality | About::Estimate => false,
+        About::Change => has_changes,
+        _ => true,
+    };
+    let of_rows = |result: &WindowResult| -> Vec<Measure> {
+        result.measures.iter().filter(is_of_rows).cloned().collect()
+    };
+    let is_same = |(before, now): (&Measure, &Measure)| {
+        let as_before = Measure { value: before.value, reference: before.reference, ..now.clone() };
+        let references = [before, now].map(|one| one.reference.unwrap_or(f64::INFINITY));
+        *before == as_before
+            && is_near(before.value, now.value)
+            && (before.reference == now.reference || is_near(references[0], references[1]))
+    };
+    let (old, new) = (of_rows(before), of_rows(now));
+    old.len() == new.len()
+        && old.iter().zip(&new).all(is_same)
+        && (before.rows, before.is_open, before.is_partial, &before.remarks)
+            == (now.rows, now.is_open, now.is_partial, &now.remarks)
+}
+
+/// Whether two numbers are one, of which one was written down and read back.
+fn is_near(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-12 * one.abs().max(other.abs())
 }
 
 /// The folder of a history; one look at a time has it.
@@ -376,6 +425,28 @@ mod tests {
         assert_eq!(result.whole(About::Quality, metric::LABELLED_SHARE).unwrap().value, 0.8);
         assert_eq!(history.segments("b"), ["x = 1", "b"]);
         assert!(history.segments("a").is_empty());
+    }
+
+    #[test]
+    fn a_look_that_finds_the_same_is_nothing_new() {
+        let mut history = History::new(WindowLength::Time(60_000));
+        let look = |value: f64, remark: &str| {
+            let mut look = kept(&found(10, 5, 7), false);
+            look.result.extend([Measure::new(About::Drift, metric::DRIFT_SHARE, value)]);
+            look.result.remarks.push(remark.to_owned());
+            look
+        };
+        assert!(!history.says(&look(0.1, "a")), "nobody looked");
+        let mut labelled = look(0.1 + 0.2, "a");
+        labelled.result.extend([Measure::new(About::Quality, "accuracy", 0.9)]);
+        history.put(vec![labelled]);
+        assert!(history.says(&look(0.3, "a")), "as it is read back");
+        assert!(!history.says(&look(0.300_001, "a")) && !history.says(&look(0.3, "b")));
+        let other = KeptWindow { settings: "b".to_owned(), ..look(0.3, "a") };
+        assert!(!history.says(&other));
+        assert!(
+            history.may_look_again(&found(10, 5, 7)) && !history.may_look_again(&found(10, 4, 7))
+        );
     }
 
     #[test]

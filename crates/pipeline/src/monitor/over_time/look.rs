@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use trainyard_base::words::log_columns::TIME;
 use trainyard_data::{STDIN, instant};
 use trainyard_drift::{
     About, AlertRule, Correction, Episode, News, Options, Window, WindowLength, WindowResult,
-    episodes, news,
+    episodes, metric, news,
 };
 use trainyard_serve::LogReading;
 
@@ -32,6 +33,9 @@ use crate::{Error, Result};
 /// Where histories are kept, in the folder of a prediction log or beside the page.
 const FOLDER: &str = "windows";
 
+/// Files of a folder by which it is known whether a table was changed; of more, nobody knows it of the others.
+const STAMPED_MAX: usize = 10_000;
+
 /// Characters of a hash of settings: nobody wants two settings to have one.
 const HASH_CHARS: usize = 16;
 
@@ -46,6 +50,8 @@ pub struct OverTime {
     /// What somebody is to be told.
     #[serde(skip)]
     pub(super) untold: Untold,
+    /// Windows whose rows are there and that were not looked at now: what is kept of them is as it was found before.
+    pub kept_as_before: usize,
     /// The windows that were looked at now, or of which labels say something else now.
     pub looked_at: Vec<Window>,
     /// Rows without a time, which are in no window.
@@ -63,7 +69,8 @@ impl MonitorJob {
         self.settings.window
     }
 
-    /// Looks at the windows that are new, were open, or have other rows than before, and keeps what is found.
+    /// Looks at the windows that are new, were open, or have other rows than before, and keeps what is found. Where files of
+    /// a table are not what they were, all windows are looked at again, of which those count that are something else.
     /// `progress` is told how many columns of how many are done.
     pub async fn over_time(
         &self,
@@ -93,11 +100,17 @@ impl MonitorJob {
         placed.add(summaries, length)?;
         let settings = job.settings_hash(&sides);
         let is_log = job.log_folder().is_some();
-        let mut is_wanted = wanted(&placed, &history, &span, &settings);
+        let stamp = job.stamp();
+        let is_new = wanted(&placed, &history, &span, &settings, false);
+        let may_differ = stamp.is_some() && stamp != history.stamp;
+        let mut is_wanted = if may_differ || job.looks_again {
+            job.again_wanted(&sides, &placed, &history, &span, &settings)
+        } else {
+            is_new.clone()
+        };
         let partial = partial(&placed, &mut is_wanted, &settings);
         let memory = job.settings.memory();
-        let windows = is_wanted.iter().filter(|is_wanted| **is_wanted).count();
-        let names = columns(&sides, &placed, windows, &job.options())?;
+        let names = columns(&sides, &placed, count(&is_wanted), &job.options())?;
         placed.load(&mut is_wanted, &names, memory, &|found| history.knows(found))?;
         if let Some(table) = &in_engine {
             Box::pin(table.load(&mut placed, &is_wanted, &names, memory)).await?;
@@ -133,11 +146,16 @@ impl MonitorJob {
         history.reference.clone_from(&sides.meta.reference);
         history.current.clone_from(&sides.meta.current);
         Box::pin(job.add_segments(sides, length, &defined, &mut looked)).await?;
+        if !job.looks_again {
+            looked.retain(|one| place(one).is_none_or(|at| is_new[at]) || !history.says(one));
+        }
         looked.extend(partial);
         let mut looked_at: Vec<Window> = looked.iter().map(|kept| kept.result.window).collect();
         if job.has_labels(length) {
             history.keep_quality(&mut looked);
         }
+        let kept_as_before = there.iter().filter(|window| !looked_at.contains(window)).count();
+        history.stamp = stamp;
         history.put(looked);
         // They tell of few rows, which summaries of the log that outlive rows do not.
         folder.keep_summaries(&there.into_iter().chain(history.last()).collect());
@@ -167,11 +185,28 @@ impl MonitorJob {
             history,
             alerts,
             untold,
+            kept_as_before,
             looked_at,
             rows_without_time: placed.untimed,
             silent: last_silent,
             folder,
         })
+    }
+
+    /// All windows whose rows are there; where nobody asked for them and they are too many at once, those that are new.
+    fn again_wanted(
+        &self,
+        sides: &Sides,
+        placed: &Placed,
+        history: &History,
+        span: &Span,
+        settings: &str,
+    ) -> Vec<bool> {
+        let all = wanted(placed, history, span, settings, true);
+        if self.looks_again || columns(sides, placed, count(&all), &self.options()).is_ok() {
+            return all;
+        }
+        wanted(placed, history, span, settings, false)
     }
 
     /// What was kept, without a look.
@@ -236,6 +271,29 @@ impl MonitorJob {
         let is_stdin = source == STDIN;
         let path = PathBuf::from(source);
         (!is_stdin && path.is_dir() && LogReading::begin(&path).is_some()).then_some(path)
+    }
+
+    /// What the files of a table look like, names, sizes and times of change; none of what is no file or folder of files,
+    /// and of logs, whose files are only ever added and removed.
+    fn stamp(&self) -> Option<String> {
+        let path = PathBuf::from(self.current_source());
+        if self.current_source() == STDIN || self.summed.is_some() || self.log_folder().is_some() {
+            return None;
+        }
+        let mut files = vec![path.clone()];
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).ok()?.take(STAMPED_MAX);
+            files = entries.flatten().map(|entry| entry.path()).collect();
+            files.sort_unstable();
+        }
+        let mut hash = Sha256::new();
+        for file in files {
+            let about = std::fs::metadata(&file).ok()?;
+            let changed = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+            let (name, bytes) = (file.display(), about.len());
+            hash.update(format!("{name} {bytes} {}\n", changed.as_nanos()));
+        }
+        Some(hex::encode(hash.finalize()))
     }
 
     /// Where the rows of windows are.
@@ -348,6 +406,22 @@ impl MonitorJob {
 }
 
 impl OverTime {
+    /// The news in words, with why a window is broken: the number of its verdict says nothing of that.
+    pub fn news_text(&self, news: &News) -> String {
+        let mut text = news.text(self.history.window);
+        let is_verdict =
+            |one: &&Episode| one.series.metric == metric::VERDICT && one.series.segment.is_none();
+        let broken =
+            news.began.iter().chain(&news.passed).filter(is_verdict).find_map(|one| {
+                self.history.of(one.fired).and_then(|kept| kept.result.why_broken())
+            });
+        if let Some(why) = broken {
+            text.push_str("; broken, as ");
+            text.push_str(why);
+        }
+        text
+    }
+
     /// All that is known, as JSON.
     pub fn json(&self) -> Result<String> {
         serde_json::to_string(self)
@@ -416,13 +490,25 @@ fn window_before(place: usize, placed: &Placed, history: &History) -> Option<Win
     history.windows.iter().rev().map(|kept| kept.result.window).find(|one| *one < window)
 }
 
-/// Which windows are looked at now.
-fn wanted(placed: &Placed, history: &History, span: &Span, settings: &str) -> Vec<bool> {
+fn count(is_wanted: &[bool]) -> usize {
+    is_wanted.iter().filter(|is_wanted| **is_wanted).count()
+}
+
+/// Which windows are looked at now; all whose rows are there, if these are wanted.
+fn wanted(
+    placed: &Placed,
+    history: &History,
+    span: &Span,
+    settings: &str,
+    are_all: bool,
+) -> Vec<bool> {
     let is_wanted = |(place, found): (usize, &Found)| {
         // What is known of a window is better than a doubt, or a part.
         let is_known = placed.is_in_doubt(place) && history.knows(found)
             || placed.partial(place).is_some() && history.knows_whole(found.window);
-        span.holds(found.window) && history.wants(found, settings) && !is_known
+        let is_asked_for =
+            history.wants(found, settings) || are_all && history.may_look_again(found);
+        span.holds(found.window) && is_asked_for && !is_known
     };
     placed.windows.iter().enumerate().map(is_wanted).collect()
 }

@@ -113,7 +113,7 @@ async fn give(
         return to;
     }
     let alert = Happened::Alert(Alert {
-        text: news.text(length),
+        text: over_time.news_text(news),
         began: [news.began.as_slice(), &news.passed].concat(),
         over: news.over.clone(),
         causes: news.by_cause(length),

@@ -124,7 +124,10 @@ impl<'a> WindowParts<'a> {
                             }
                             td.n { @if let Some(share) = result.labelled_share() { (percent(share)) } }
                             td { @for measure in quality(result) { div { (number(measure)) } } }
-                            td { (named(result)) }
+                            td {
+                                (named(result))
+                                @if let Some(why) = result.why_broken() { div.why { (why) } }
+                            }
                         }
                     }
                 }

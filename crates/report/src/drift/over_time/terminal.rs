@@ -36,12 +36,18 @@ pub fn windows_text(results: &[WindowResult], length: WindowLength, alerts: &[Ep
         out.push_str("\nAlerts\n");
         for one in ongoing.iter().take(ALERTS_MAX) {
             let since = one.began.name(length);
-            let said = if one.series.metric == metric::UNKNOWN {
+            let is_word = one.series.metric == metric::UNKNOWN
+                || one.series.metric.ends_with(metric::VERDICT);
+            let said = if is_word {
                 one.sentence()
             } else {
                 format!("{} is {}", one.series, short(one.value))
             };
-            let text = format!("  ▲ {}: {}, since {since}", one.rule, plain(&said));
+            let fired = results.iter().find(|result| result.window == one.fired);
+            let is_of_all = one.series.metric == metric::VERDICT && one.series.segment.is_none();
+            let why = fired.filter(|_| is_of_all).and_then(WindowResult::why_broken);
+            let why = why.map_or_else(String::new, |why| format!(" ({})", plain(why)));
+            let text = format!("  ▲ {}: {}, since {since}{why}", one.rule, plain(&said));
             let _infallible = writeln!(out, "{}", cut(&text, WIDTH));
         }
         if ongoing.len() > ALERTS_MAX {
@@ -76,6 +82,9 @@ fn said(result: &WindowResult) -> String {
         let names: Vec<String> = drifted.iter().map(|name| plain(name)).collect();
         let all = scores(result).count();
         let _infallible = write!(text, "  {} of {all}: {}", drifted.len(), names.join(", "));
+    }
+    if let Some(why) = result.why_broken() {
+        let _infallible = write!(text, "  {}", plain(why));
     }
     text
 }
