@@ -79,10 +79,12 @@ impl AdaBoost {
             for (scores, chosen) in scores.each_row_mut().zip(chosen) {
                 let chosen = places.get(chosen).copied();
                 for (at, score) in scores.iter_mut().enumerate() {
-                    *score += match Some(at) == chosen {
-                        true => weight,
-                        false if self.votes_against => -1.0 / others * weight,
-                        false => 0.0,
+                    *score += if Some(at) == chosen {
+                        weight
+                    } else if self.votes_against {
+                        -1.0 / others * weight
+                    } else {
+                        0.0
                     };
                 }
             }
