@@ -20,6 +20,8 @@ struct AdaBoost {
     classes: Arc<Classes>,
     /// SAMME.R of scikit-learn before 1.6: members vote with probabilities.
     real: bool,
+    /// Whether a vote for one class is one against the others, which it is since 1.3.1.
+    votes_against: bool,
 }
 
 /// Weights of the members. Boosting that ends early leaves zeros behind them.
@@ -39,12 +41,15 @@ impl AdaBoost {
     fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         let members = members(fields, "estimators_", nested)?;
         let weights = weights(fields, members.len())?;
+        let is_known = fields.version() != (0, 0);
+        let is_older = fields.version() < (1, 3) || fields.text("_sklearn_version", "") == "1.3.0";
         // Since 1.6 there is only SAMME, and the parameter is kept as "deprecated".
         Ok(Box::new(Self {
             members,
             weights,
             classes: fields.classes("classes_")?,
             real: fields.text("algorithm", "SAMME") == "SAMME.R",
+            votes_against: !(is_known && is_older),
         }))
     }
 
@@ -74,7 +79,13 @@ impl AdaBoost {
             for (scores, chosen) in scores.each_row_mut().zip(chosen) {
                 let chosen = places.get(chosen).copied();
                 for (at, score) in scores.iter_mut().enumerate() {
-                    *score += if Some(at) == chosen { weight } else { -1.0 / others * weight };
+                    *score += if Some(at) == chosen {
+                        weight
+                    } else if self.votes_against {
+                        -1.0 / others * weight
+                    } else {
+                        0.0
+                    };
                 }
             }
         }

@@ -32,7 +32,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document> {
 
 fn learner(bytes: &[u8]) -> Result<Document> {
     let mut bytes = Bytes(bytes.strip_prefix(MAGIC).unwrap_or(bytes));
-    let head = Head::read(&mut bytes).map_err(malformed)?;
+    let head = Head::read(&mut bytes);
+    let head = head.map_err(|reason| {
+        malformed(format!("it is neither JSON, UBJSON nor of the binary format: {reason}"))
+    })?;
     let booster = match head.booster.as_str() {
         "gbtree" => map([("name", text("gbtree")), ("model", trees(&mut bytes, &head)?)]),
         "dart" => {

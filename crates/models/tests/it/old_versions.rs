@@ -33,6 +33,7 @@ fn models_of_old_versions_of_other_packages_answer_as_they_did() {
 
 #[test]
 fn models_of_old_versions_answer_as_they_did() {
+    check_all("sklearn-1.0.gz", 130);
     for minor in 2..=8 {
         check_all(&format!("sklearn-1.{minor}.gz"), 150);
     }
@@ -47,7 +48,7 @@ fn models_of_old_versions_answer_as_they_did() {
 /// Wherever a version kept the names: in Python alone before 1.4.
 #[test]
 fn pickled_boosters_go_by_the_names_of_their_columns() {
-    for version in ["0.90", "1.3", "3.4"] {
+    for version in ["1.0", "1.3", "3.4"] {
         let scratch = tempfile::tempdir().unwrap();
         outcomes(&models().join(format!("old/boosters-{version}.gz")), scratch.path());
         let folder = scratch.path().join("xgb_class_named-pkl");

@@ -2,7 +2,7 @@
 
 old_versions.py FILE.gz: a line of JSON, {"versions": {...}, "models": [{"name", "flavor", "file", "start", "length", "predict_fn", "inputs",
 "pyfunc_predict", "tolerance"}]}, then the bytes of all model files, of which each model has its start and length.
-Made with scikit-learn 1.2.2 to 1.8.0, XGBoost 1.7 to 3.0 and LightGBM 3.3 to 4.6; the files are in tests/models/old.
+Made with scikit-learn 1.0.2 (without skops) and 1.2.2 to 1.8.0, XGBoost 1.6 to 3.0 and LightGBM 3.3 to 4.6; the files are in tests/models/old.
 """
 
 import gzip
@@ -16,7 +16,11 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 import sklearn
-import skops.io
+
+try:
+    import skops.io
+except ImportError:
+    skops = None
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
@@ -72,14 +76,14 @@ def add(name, model, X, y, rows, tolerance=1e-12):
         return
     if hasattr(model, "predict_proba"):
         answers["predict_proba"] = model.predict_proba(rows if name.startswith("text") is False else rows["text"].tolist())
-    for kind, dumps in {"pkl": cloudpickle.dumps, "skops": skops.io.dumps}.items():
+    for kind, dumps in {"pkl": cloudpickle.dumps, **({"skops": skops.io.dumps} if skops else {})}.items():
         try:
             content = dumps(model)
         except Exception as error:
             print(f"not written: {name} as {kind}: {type(error).__name__}: {error}"[:150], file=sys.stderr)
             continue
         for method, answer in answers.items():
-            if method == "predict_proba" and (kind == "pkl") == (len(MODELS) % 2 == 0):
+            if method == "predict_proba" and skops and (kind == "pkl") == (len(MODELS) % 2 == 0):
                 continue  # one of the two formats is enough
             if isinstance(answer, list):
                 continue
@@ -103,7 +107,7 @@ def numbers():
                         "boosting_reg": GradientBoostingRegressor(n_estimators=3, max_depth=2), "hist_reg": HistGradientBoostingRegressor(max_iter=3, max_depth=2), "adaboost_reg": AdaBoostRegressor(n_estimators=3), "mlp_reg": MLPRegressor(hidden_layer_sizes=(3,), max_iter=20),
                         "stacking_reg": StackingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=2))], cv=2), "voting_reg": VotingRegressor([("a", Ridge()), ("b", LinearRegression())]), "multi_reg": MultiOutputRegressor(Ridge()), "bagging_reg": BaggingRegressor(n_estimators=2, max_samples=0.5)}.items():
         add(name, model, X, np.column_stack([score, -score]) if name == "multi_reg" else score, rows, 1e-11)
-    classifiers = {"ridge_class": RidgeClassifier(), "sgd": SGDClassifier(loss="log_loss"), "perceptron": Perceptron(), "linear_svc": LinearSVC(), "svc": SVC(), "svc_proba": SVC(probability=True), "nu_svc": NuSVC(nu=0.2), "gaussian": GaussianNB(),
+    classifiers = {"ridge_class": RidgeClassifier(), "sgd": SGDClassifier(loss="log_loss" if skops else "log"), "perceptron": Perceptron(), "linear_svc": LinearSVC(), "svc": SVC(), "svc_proba": SVC(probability=True), "nu_svc": NuSVC(nu=0.2), "gaussian": GaussianNB(),
                    "bernoulli": BernoulliNB(), "multinomial": make_pipeline(MinMaxScaler(), MultinomialNB()), "knn": KNeighborsClassifier(3), "mlp": MLPClassifier((3,), max_iter=20), "tree": DecisionTreeClassifier(max_depth=3), "forest": RandomForestClassifier(3, max_depth=3),
                    "extra": ExtraTreesClassifier(3, max_depth=3), "boosting": GradientBoostingClassifier(n_estimators=2, max_depth=2), "hist": HistGradientBoostingClassifier(max_iter=3, max_depth=2), "adaboost": AdaBoostClassifier(n_estimators=3, random_state=0),
                    "bagging": BaggingClassifier(n_estimators=2, max_samples=0.5), "voting": VotingClassifier([("a", LogisticRegression()), ("b", GaussianNB())], voting="soft"), "stacking": StackingClassifier([("a", LogisticRegression()), ("b", GaussianNB())], cv=2), "calibrated": CalibratedClassifierCV(LinearSVC(), cv=2),
@@ -148,7 +152,7 @@ def columns():
     holes.loc[::6, "age"] = np.nan
     rows = holes.iloc[:12].copy()
     rows.loc[2, "city"] = "unseen"
-    encoders = {"one_hot": OneHotEncoder(handle_unknown="ignore"), "rare": OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=15), "drop": OneHotEncoder(drop="if_binary", handle_unknown="ignore"),
+    encoders = {"one_hot": OneHotEncoder(handle_unknown="ignore"), **({"rare": OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=15)} if skops else {}), "drop": OneHotEncoder(drop="if_binary", handle_unknown="ignore"),
                 "ordinal": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)}
     try:
         encoders["target"] = importlib.import_module("sklearn.preprocessing").TargetEncoder()
@@ -204,7 +208,7 @@ def boosters():
 numbers()
 columns()
 boosters()
-versions = {"scikit-learn": sklearn.__version__, "numpy": np.__version__, "skops": skops.__version__}
+versions = {"scikit-learn": sklearn.__version__, "numpy": np.__version__, "skops": skops and skops.__version__}
 for package in ("xgboost", "lightgbm"):
     try:
         versions[package] = importlib.import_module(package).__version__

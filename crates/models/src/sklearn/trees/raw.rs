@@ -23,6 +23,9 @@ pub(in super::super) struct RawTree {
     values: Vec<f64>,
     pub(super) per_node: usize,
     pub(super) outputs: usize,
+    /// Whether values of classes are counts, which they were before scikit-learn 1.3; none if the file does not say
+    /// who wrote it.
+    are_counts: Option<bool>,
 }
 
 impl RawTree {
@@ -74,6 +77,10 @@ impl RawTree {
                 .ok_or_else(|| fields.malformed("values of tree_ are no numbers"))?,
             per_node: outputs.saturating_mul(*classes),
             outputs: *outputs,
+            are_counts: match fields.version() {
+                (0, 0) => None,
+                version => Some(version < (1, 3)),
+            },
         };
         if raw.left.len() != *count
             || raw.values.len() != count.saturating_mul(raw.per_node)
@@ -143,9 +150,9 @@ impl RawTree {
     /// Class shares of a node for each output; before 1.3 the values were counts.
     pub(super) fn shares(&self, node: usize) -> Vec<f64> {
         let classes = (self.per_node / self.outputs.max(1)).max(1);
-        // Shares of the root add up to 1 but for rounding; weights of samples never come that close.
+        // Shares of the root add up to 1 but for rounding. So do the weights of AdaBoost's samples.
         let root: f64 = self.value(0).iter().take(classes).sum();
-        let are_shares = (root - 1.0).abs() < 1e-9;
+        let are_shares = !self.are_counts.unwrap_or((root - 1.0).abs() >= 1e-9);
         let mut shares = self.value(node).to_vec();
         for output in shares.chunks_exact_mut(classes).filter(|_| !are_shares) {
             let sum: f64 = output.iter().sum();
