@@ -54,7 +54,7 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(raw): RawQuery) -> Res
                 p { a href=(query.only(&["run"]).at(&web.links.curves(&run.info.experiment_id))) { "Curves of these runs" } }
             }
             (toggle(&web, &runs, &query))
-            p.soft { "In bold the best of a line, where it is known which values of a metric are better: the line's name says so where it is pointed at." }
+            p.soft { "In bold the best of a line, where it is known which values of a metric are better: ↑ the larger, ↓ the smaller. Who says so is told where the arrow is pointed at." }
             (table(&web, &runs, &query, asked_rows, directions))
         }
     };
@@ -204,10 +204,12 @@ fn row(line: &Line) -> Markup {
         .fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let known = line.values.iter().flatten().copied();
     let best = line.direction.and_then(|direction| direction.best(known));
-    let told = line.direction.map(Direction::told);
     html! {
         tr {
-            th scope="row" title=[told] { (format::breakable(&format::short(&line.name, 60))) }
+            th scope="row" {
+                (format::breakable(&format::short(&line.name, 60)))
+                @if let Some(direction) = line.direction { " " span.soft title=(direction.told()) { (direction.arrow()) } }
+            }
             @for (position, cell) in line.cells.iter().enumerate() {
                 @let value = line.values.get(position).copied().flatten().filter(|value| is_drawn(*value));
                 td.differs[differs && line.values.is_empty()] title=[value.map(|value| value.to_string())] {

@@ -37,6 +37,14 @@ impl Direction {
         format!("{} is better, {by}", self.better.name())
     }
 
+    /// The same in one character.
+    pub(crate) fn arrow(self) -> &'static str {
+        match self.better {
+            Better::Larger => "↑",
+            Better::Smaller => "↓",
+        }
+    }
+
     /// The order that begins with the best.
     pub(crate) fn order(self) -> &'static str {
         match self.better {
