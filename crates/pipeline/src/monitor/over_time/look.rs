@@ -120,22 +120,9 @@ impl MonitorJob {
         let wanted = placed.windows.iter().zip(&is_wanted).filter(|(_, is_wanted)| **is_wanted);
         let last = wanted.map(|(found, _)| found.window).max().max(history.last());
         let seen = pass(&sides, &placed, &is_wanted, &before, &job.options(), memory, progress)?;
-        let mut looked = Vec::new();
-        for (found, seen) in placed.windows.iter().zip(seen) {
-            let Some(Seen { drift, changes, summary }) = seen else { continue };
-            let mut result = WindowResult::new(found.window, found.rows);
-            result.is_open = span.is_open(found.window, found.rows);
-            result.add_drift(&drift, None);
-            for change in &changes {
-                result.add_change(change, None);
-            }
-            // The others would be removed at once, and each takes the disk some milliseconds.
-            if there.contains(&found.window) || Some(found.window) == last {
-                folder.write_summary(found.window, &summary)?;
-            }
-            let (time_sum, settings) = (found.time_sum, settings.clone());
-            looked.push(KeptWindow { result, time_sum, settings });
-        }
+        // The others would be removed at once, and each takes the disk some milliseconds.
+        let is_kept = |window: Window| there.contains(&window) || Some(window) == last;
+        let mut looked = found(&placed, seen, &span, &settings, &folder, is_kept)?;
         let of_labels = job.metrics_of_labels(&sides.current.names())?;
         let defined = Defined::of(&job.settings, &of_labels.metrics)?;
         let place = |one: &KeptWindow| placed.place(one.result.window);
@@ -492,6 +479,33 @@ fn window_before(place: usize, placed: &Placed, history: &History) -> Option<Win
 
 fn count(is_wanted: &[bool]) -> usize {
     is_wanted.iter().filter(|is_wanted| **is_wanted).count()
+}
+
+/// What was found in windows, with the summaries of some of them written down.
+fn found(
+    placed: &Placed,
+    seen: Vec<Option<Seen>>,
+    span: &Span,
+    settings: &str,
+    folder: &Folder,
+    is_kept: impl Fn(Window) -> bool,
+) -> Result<Vec<KeptWindow>> {
+    let mut looked = Vec::new();
+    for (found, seen) in placed.windows.iter().zip(seen) {
+        let Some(Seen { drift, changes, summary }) = seen else { continue };
+        let mut result = WindowResult::new(found.window, found.rows);
+        result.is_open = span.is_open(found.window, found.rows);
+        result.add_drift(&drift, None);
+        for change in &changes {
+            result.add_change(change, None);
+        }
+        if is_kept(found.window) {
+            folder.write_summary(found.window, &summary)?;
+        }
+        let (time_sum, settings) = (found.time_sum, settings.to_owned());
+        looked.push(KeptWindow { result, time_sum, settings });
+    }
+    Ok(looked)
 }
 
 /// Which windows are looked at now; all whose rows are there, if these are wanted.
