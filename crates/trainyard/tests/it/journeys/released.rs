@@ -45,9 +45,9 @@ fn history(project: &TestProject) -> Vec<[String; 3]> {
 
 /// A project that serves version 1 of two, kept up, and the tracking server of its registry.
 struct Yard {
+    up: Up,
     project: TestProject,
     base: String,
-    up: Up,
     _server: KillOnDrop,
     _folder: TempDir,
 }
@@ -71,7 +71,7 @@ impl Yard {
         });
         let client = Client::start(port);
         client.is_served(&mut up);
-        (Self { project, base, up, _server: server, _folder: folder }, client)
+        (Self { up, project, base, _server: server, _folder: folder }, client)
     }
 
     /// Walks steps in a browser; the clicks of each.
