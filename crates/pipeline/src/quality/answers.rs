@@ -95,6 +95,15 @@ impl Roles {
         })
     }
 
+    /// With classes as the model spells them.
+    fn spelled(&self, spelling: &mut Spelling) -> Self {
+        let mut roles = self.clone();
+        let classes = roles.class_probabilities.iter_mut().map(|(class, _)| class);
+        let given = roles.positive.iter_mut().chain(classes).chain(&mut roles.classes);
+        given.for_each(|class| spelling.learn(class));
+        roles
+    }
+
     /// Names of all columns that it looks at.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let of_classes = self.class_probabilities.iter().map(|(_, column)| column.as_str());
@@ -130,7 +139,7 @@ impl Answers {
             Task::Classification => {
                 let said = texts(&said)?;
                 let mut spelling = Spelling::of(said.iter().flatten());
-                let roles = spelling.roles(roles);
+                let roles = roles.spelled(&mut spelling);
                 let mut truth = truth;
                 spelling.put(truth.as_deref_mut().unwrap_or_default());
                 let known = probability_columns(columns, source, &roles, positions)?;

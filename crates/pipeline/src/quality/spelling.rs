@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::answers::Roles;
-
 /// Different words of a model that are looked at, and of a table of labels: nobody has so many classes.
 const WORDS_MAX: usize = 10_000;
 
@@ -24,16 +22,10 @@ impl Spelling {
         spelling
     }
 
-    /// The words by which options and the reference name classes, in those of the model; what it never said is as it is.
-    pub(super) fn roles(&mut self, roles: &Roles) -> Roles {
-        let mut roles = roles.clone();
-        let classes = roles.class_probabilities.iter_mut().map(|(class, _)| class);
-        let given = roles.positive.iter_mut().chain(classes).chain(&mut roles.classes);
-        for class in given {
-            *class = self.word(class).to_owned();
-            self.add(class);
-        }
-        roles
+    /// Puts the name of a class into the words of the model; one that it never said is a word of it from now on.
+    pub(super) fn learn(&mut self, class: &mut String) {
+        *class = self.word(class).to_owned();
+        self.add(class);
     }
 
     /// Puts labels into the words of the model.

@@ -1,6 +1,7 @@
 //! `trainyard monitor --window` with labels: segments, versions, and tables as people have them.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -24,11 +25,11 @@ fn time(row: u32) -> String {
 }
 
 fn said(row: u32) -> bool {
-    row % 3 == 0
+    row.is_multiple_of(3)
 }
 
 fn is_left(row: u32) -> bool {
-    row % 2 == 0
+    row.is_multiple_of(2)
 }
 
 fn is_right_answer(row: u32) -> bool {
@@ -74,10 +75,8 @@ fn near(found: &Value, expected: f64) {
     assert!((value - expected).abs() < 1e-12, "{found}: {expected} is right");
 }
 
-#[test]
-fn segments_and_versions_have_quality_and_metrics_of_their_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+/// Predictions, their labels and a holdout.
+fn tables(folder: &Path) {
     let mut current =
         String::from("time,request_id,amount,side,prediction,trainyard.model_version\n");
     let mut holdout = String::from("amount,side,prediction,actual\n");
@@ -110,13 +109,20 @@ fn segments_and_versions_have_quality_and_metrics_of_their_own() {
     write("current.csv", &current);
     write("holdout.csv", &holdout);
     write("labels.csv", &labels);
+}
+
+#[test]
+fn segments_and_versions_have_quality_and_metrics_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    tables(folder);
     let settings = "[monitor.metrics]\n\
         gain = \"sum(case when prediction = 1 and actual = 1 then amount else 0 end)\"\n\
         right = \"share(prediction = actual)\"\n\
         [[monitor.alert]]\nmetric = \"right\"\nsegment = \"*\"\nbelow_reference = 0.1\n\
         [[monitor.alert]]\nname = \"served\"\nmetric = \"accuracy\"\nversion = \"2\"\nbelow = 0.7\n\
         [[monitor.alert]]\nmetric = \"labelled_share\"\nbelow = 0.9\n";
-    write("monitor.toml", settings);
+    std::fs::write(folder.join("monitor.toml"), settings).unwrap();
     let options = [
         "--columns=amount,prediction",
         "--config=monitor.toml",
