@@ -237,15 +237,11 @@ impl History {
     }
 }
 
-/// Whether two looks found the same in the rows of a window. Of the window before it a later look may know nothing any
-/// more, which is nothing new.
+/// Whether two looks found the same in the rows of a window, whatever the window before it is by now: a late row reopens
+/// its own window and no other.
 fn is_same_finding(before: &WindowResult, now: &WindowResult) -> bool {
-    let has_changes = now.measures.iter().any(|one| one.about == About::Change);
-    let is_of_rows = |one: &&Measure| match one.about {
-        About::Quality | About::Estimate => false,
-        About::Change => has_changes,
-        _ => true,
-    };
+    let is_of_rows =
+        |one: &&Measure| !matches!(one.about, About::Quality | About::Estimate | About::Change);
     let of_rows = |result: &WindowResult| -> Vec<Measure> {
         result.measures.iter().filter(is_of_rows).cloned().collect()
     };
