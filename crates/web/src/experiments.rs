@@ -90,8 +90,8 @@ async fn experiments(
                 tbody {
                     @for (experiment, last) in found.items.iter().zip(last) {
                         tr {
-                            td.wraps {
-                                a href=(web.links.experiment(&experiment.experiment_id)) title=(experiment.name) { (format::name(&experiment.name)) }
+                            td {
+                                a href=(web.links.experiment(&experiment.experiment_id)) { (experiment.name) }
                                 @if experiment.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
                             }
                             td.soft.wide { (format::short(Tag::find(&experiment.tags, "mlflow.note.content").unwrap_or(""), 120)) }

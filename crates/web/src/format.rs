@@ -131,13 +131,6 @@ pub(crate) fn short(text: &str, max: usize) -> String {
     }
 }
 
-/// A name in a list: cut where it is long, and some words where there is nothing to be seen or clicked.
-pub(crate) fn name(text: &str) -> String {
-    const SHOWN: usize = 120;
-    let is_seen = |c: char| !c.is_whitespace() && !c.is_control();
-    if text.chars().any(is_seen) { short(text, SHOWN) } else { "(no name)".to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -212,8 +212,8 @@ impl Shown<'_> {
                     tbody {
                         @for (experiment, at, best) in shown {
                             tr {
-                                td.wraps {
-                                    a href=(web.links.experiment(&experiment.experiment_id)) title=(experiment.name) { (format::name(&experiment.name)) }
+                                td {
+                                    a href=(web.links.experiment(&experiment.experiment_id)) { (format::short(&experiment.name, 120)) }
                                     @if is_pinned(experiment) { " " span.badge.plain { "pinned" } }
                                 }
                                 td.tight { @if let Some(at) = at { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
@@ -283,22 +283,17 @@ async fn production(web: &Web, now: i64) -> Markup {
     let states =
         serving.iter().take(MODELS_SHOWN).map(|(model, version)| state(web, model, version, now));
     let states = join_all(states).await;
-    let mut shown: Vec<(&(RegisteredModel, String), &State)> =
-        serving.iter().zip(&states).collect();
-    // What somebody should look at comes first.
-    shown.sort_by_key(|(_, state)| state.health.rank());
     html! {
         @if serving.is_empty() { p.soft { "No version of a model has the alias " (PRODUCTION) "." } } @else {
             div.scroll {
                 table {
-                    thead { tr { th { "Model" } th.number { "Version" } th { "Service" } th { "Data" } } }
+                    thead { tr { th { "Model" } th.number { "Version" } th { "State" } } }
                     tbody {
-                        @for ((model, version), state) in shown {
+                        @for ((model, version), state) in serving.iter().zip(&states) {
                             tr {
-                                td.wraps { (state.health.dot()) " " a href=(web.links.model(&model.name)) title=(model.name) { (format::name(&model.name)) } }
+                                td { a href=(web.links.model(&model.name)) { (model.name) } }
                                 td.number { a href=(web.links.version(&model.name, version)) { (version) } }
-                                td { (state.service) }
-                                td { (state.data) }
+                                td { (state) }
                             }
                         }
                     }
@@ -332,16 +327,8 @@ async fn serving(web: &Web) -> StoreResult<Vec<(RegisteredModel, String)>> {
     }
 }
 
-/// How a model is in production.
-struct State {
-    health: Health,
-    /// What its service does, in a word or some.
-    service: Markup,
-    /// What its data was found to be, and when.
-    data: Markup,
-}
-
-async fn state(web: &Web, model: &RegisteredModel, version: &str, now: i64) -> State {
+/// The dot of a model, and what its data was found to be.
+async fn state(web: &Web, model: &RegisteredModel, version: &str, now: i64) -> Markup {
     let id = VersionId { name: &model.name, version };
     let version = match web.tracking.model_versions.get(id).await {
         Ok(version) => version,
@@ -353,18 +340,9 @@ async fn state(web: &Web, model: &RegisteredModel, version: &str, now: i64) -> S
     let last_look = Records::last_look(web, &model.name, &version);
     let (records, services) = join(last_look, services::read_of(web, model)).await;
     let look = records.looks.first();
-    let at = look.and_then(|look| look.info.start_time);
-    State {
-        health: Health::of(&version, look).and(services.health(now)),
-        service: match services::state_of(&services, now) {
-            Some(state) => html! { a href=(web.links.services()) { (state) } },
-            None => html! { span.soft { "none is recorded" } },
-        },
-        data: html! {
-            @if let Some(verdict) = records.verdict() {
-                a href=(web.links.monitoring(&model.name)) { "data " (verdict) }
-                @if let Some(at) = at { " " span.soft title=(format::time_text(at)) { "looked at " (format::ago(at, now)) } }
-            } @else { span.soft { "nobody looked" } }
-        },
+    html! {
+        (Health::of(&version, look).and(services.health(now)).dot())
+        @if let Some(verdict) = records.verdict() { a href=(web.links.monitoring(&model.name)) { "data " (verdict) } }
+        @else { span.soft { "no look at its data" } }
     }
 }

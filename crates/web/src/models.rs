@@ -69,7 +69,7 @@ fn models(web: &Web, asked: &Asked, found: &Page<RegisteredModel>) -> Markup {
                 tbody {
                     @for model in &found.items {
                         tr {
-                            td.wraps { a href=(web.links.model(&model.name)) title=(model.name) { (format::name(&model.name)) } }
+                            td { a href=(web.links.model(&model.name)) { (model.name) } }
                             td { @for alias in &model.aliases { span.badge { (alias.alias) " → " (alias.version) } } }
                             td.number { (latest(model)) }
                             td.soft { (format::short(model.description.as_deref().unwrap_or(""), 120)) }

@@ -141,7 +141,7 @@ pub(crate) fn status(status: RunStatus) -> Markup {
 
 /// A run's name, or its id when it has none.
 pub(crate) fn run_name<'a>(name: &'a str, run_id: &'a str) -> &'a str {
-    if name.trim().is_empty() { run_id.get(..8).unwrap_or(run_id) } else { name }
+    if name.is_empty() { run_id.get(..8).unwrap_or(run_id) } else { name }
 }
 
 /// A text as Python writes it; JSON's escapes are Python's.

@@ -21,8 +21,6 @@ const FOUND_MAX: i64 = 20;
 const FOUND_SHOWN: usize = 20;
 /// Experiments whose runs are looked through, the last changed.
 const EXPERIMENTS_MAX: i64 = 1000;
-/// Digits of a run's id that are looked for as its beginning: fewer are words.
-const ID_DIGITS_MIN: usize = 6;
 /// Characters of a question: longer than names.
 const CHARACTERS_MAX: usize = 500;
 
@@ -34,9 +32,7 @@ pub(crate) struct Asked {
 }
 
 pub(crate) async fn show(State(web): State<Web>, Query(asked): Query<Asked>) -> Result {
-    // No name that somebody looks for has a NUL or the like, of which databases make other texts.
-    let text = asked.q.chars().filter(|c| !c.is_control()).take(CHARACTERS_MAX);
-    let text = text.collect::<String>().trim().to_owned();
+    let text: String = asked.q.trim().chars().take(CHARACTERS_MAX).collect();
     let found = if text.is_empty() { Found::default() } else { Found::look(&web, &text).await? };
     let body = html! {
         h1 { "Search" }
@@ -77,8 +73,6 @@ impl Found {
             order_by: vec!["last_update_time DESC".to_owned()],
             ..SearchExperiments::default()
         };
-        let is_id = (ID_DIGITS_MIN..32).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let experiments = SearchExperiments {
             filter: by_name("name"),
             max_results: Some(FOUND_MAX),
@@ -90,11 +84,6 @@ impl Found {
             max_results: Some(FOUND_MAX),
             order_by: vec!["attributes.start_time DESC".to_owned()],
             ..SearchRuns::default()
-        };
-        // As pages write ids: by how they begin.
-        let by_id = SearchRuns {
-            filter: format!("attributes.run_id LIKE '{}%'", text.to_ascii_lowercase()),
-            ..runs.clone()
         };
         let models = SearchRegisteredModels {
             filter: by_name("name"),
@@ -114,17 +103,10 @@ impl Found {
             models: some("Models", models, &mut failed),
             ..Self::default()
         };
-        if is_id {
-            let runs = web.tracking.runs.search_for(by_id, Wanted::Nothing).await;
-            let runs = some("Runs", runs, &mut failed);
-            found.runs.retain(|known| runs.iter().all(|run| run.info.run_id != known.info.run_id));
-            found.runs.splice(0..0, runs);
-        }
-        if let Some(filter) = by_tag.or_else(|| of_version(text)) {
+        if let Some(filter) = by_tag {
             let search = SearchModelVersions {
                 filter,
                 max_results: Some(FOUND_MAX),
-                order_by: vec!["last_updated_timestamp DESC".to_owned()],
                 ..SearchModelVersions::default()
             };
             let versions = web.tracking.model_versions.search(search).await;
@@ -194,29 +176,6 @@ impl Found {
     }
 }
 
-/// The filter of a version as people call it: `7` alone is a number of anything, `v7`, `version 7`, `churn 7`,
-/// `churn v7` and `churn/7` are versions.
-fn of_version(text: &str) -> Option<String> {
-    let before = text.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number: u32 = text.get(before.len()..)?.parse().ok()?;
-    let rest = before.trim_end();
-    let lower = rest.to_ascii_lowercase();
-    let word = ["version", "v"].into_iter().find(|word| {
-        lower.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with([' ', '/']))
-    });
-    let name = rest.get(..rest.len() - word.map_or(0, str::len))?.trim_end_matches([' ', '/']);
-    let is_told = word.is_some() || before.ends_with([' ', '/']);
-    if !is_told {
-        return None;
-    }
-    let of_number = format!("version_number = {number}");
-    Some(if name.is_empty() {
-        of_number
-    } else {
-        format!("{} AND {of_number}", grammar::contains("name", name))
-    })
-}
-
 async fn ids(web: &Web, search: SearchExperiments) -> StoreResult<Vec<String>> {
     let found = web.tracking.experiments.search(search).await?.items;
     Ok(found.into_iter().map(|experiment| experiment.experiment_id).collect())
@@ -240,22 +199,6 @@ mod tests {
     use trainyard_mlflow::Error as StoreError;
 
     use super::*;
-
-    #[test]
-    fn a_version_is_found_as_people_call_it() {
-        let seven = "version_number = 7";
-        for text in ["v7", "V7", "version 7", "v 7"] {
-            assert_eq!(of_version(text).as_deref(), Some(seven), "{text}");
-        }
-        for text in ["churn 7", "churn v7", "churn/7", "churn version 7", "churn/v7"] {
-            let filter = of_version(text).unwrap_or_default();
-            assert!(filter.contains("churn") && filter.ends_with(seven), "{text}: {filter}");
-            assert!(!filter.contains("churn v") && !filter.contains("churn/"), "{filter}");
-        }
-        for text in ["7", "churn", "lr0.7", "dev7", "v7.1x", "v99999999999999"] {
-            assert_eq!(of_version(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn what_was_not_searched_is_told() {

@@ -43,19 +43,6 @@ pub(super) fn wants_page(prefix: &str, request: &Parts) -> bool {
         && (is_named_page(prefix, path) || !(path.contains("/api/") || path.contains("/ajax-api/")))
 }
 
-/// Whether somebody sends a form of a page of ours, and not a program something to the API.
-pub(super) fn sends_form(prefix: &str, request: &Parts) -> bool {
-    let is = |name: &str, part: &str| {
-        text(&request.headers, name).is_some_and(|value| value.contains(part))
-    };
-    let path = request.uri.path();
-    request.method == Method::POST
-        && is("accept", "text/html")
-        && (is("content-type", "application/x-www-form-urlencoded")
-            || is("content-type", "multipart/form-data"))
-        && (is_named_page(prefix, path) || !(path.contains("/api/") || path.contains("/ajax-api/")))
-}
-
 /// Sends a browser to sign in, and then back.
 pub(super) fn to_sign_in(prefix: &str, wanted: &Uri) -> Response {
     let wanted = wanted.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
@@ -230,11 +217,6 @@ mod tests {
         assert!(!wants_page("", &parts(Method::GET, "/", &[("accept", "*/*")])));
         assert!(!wants_page("", &parts(Method::GET, "/api/2.0/mlflow/runs/get", &html)));
         assert!(wants_page("", &parts(Method::GET, "/models/api/x", &html)));
-        let form = [("accept", "text/html"), ("content-type", "application/x-www-form-urlencoded")];
-        assert!(sends_form("", &parts(Method::POST, "/runs/1", &form)));
-        assert!(!sends_form("", &parts(Method::GET, "/runs/1", &form)));
-        assert!(!sends_form("", &parts(Method::POST, "/api/2.0/mlflow/runs/create", &form)));
-        assert!(!sends_form("", &parts(Method::POST, "/runs/1", &html)));
         let answer = to_sign_in("/p", &"/p/models?a=b".parse().unwrap());
         assert_eq!(answer.headers()["location"], "/p/sign-in?next=%2Fp%2Fmodels%3Fa%3Db");
     }

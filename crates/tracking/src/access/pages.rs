@@ -68,21 +68,6 @@ fn page(status: StatusCode, title: &str, content: &Markup) -> Response {
     answer
 }
 
-/// The answer to a form of somebody who is not signed in any more. It is a page, as a browser shows nothing of another
-/// answer; what was typed is still in the page before.
-pub(super) fn signed_out(prefix: &str, path: &str) -> Response {
-    let next = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC);
-    let content = html! {
-        p.problem role="alert" { "You are signed out, so nothing was saved." }
-        p {
-            "What you typed is still on the page before: go back and copy it. Then "
-            a href={ (prefix) "/sign-in?next=" (next) } { "sign in" }
-            ", and put it in again: a form is of the one who was signed in when its page was made."
-        }
-    };
-    page(StatusCode::UNAUTHORIZED, "Signed out", &content)
-}
-
 /// The page to sign in on.
 pub(super) fn sign_in(status: StatusCode, shown: &SignInPage<'_>) -> Response {
     let next =

@@ -7,20 +7,6 @@ use trainyard_mlflow::entities::{Run, Tag};
 use crate::site::Web;
 use crate::{format, page};
 
-/// What the newest of them found; nothing where there are none.
-pub(super) fn newest(web: &Web, looks: &[Run]) -> Markup {
-    let Some(run) = looks.first() else { return html! {} };
-    html! {
-        p {
-            "The last look at all of its data"
-            @if let Some(at) = run.info.start_time { ", at " (format::time(at)) "," }
-            " found: "
-            a href=(web.links.run(&run.info.run_id)) { (Tag::find(&run.data.tags, tags::VERDICT).unwrap_or("nothing that is known")) }
-            ". Alerts are of rules on windows."
-        }
-    }
-}
-
 /// Their list, the newest first; nothing where there are none.
 pub(super) fn list(web: &Web, title: &str, looks: &[Run]) -> Markup {
     html! {

@@ -160,7 +160,6 @@ impl Shown<'_> {
                 ". " a href=(web.links.run(&self.run.info.run_id)) { "All metrics and files" }
             }
             (self.others(web))
-            (looks::newest(web, &self.records.looks))
             div.over-time {
                 (parts.alerts())
                 (over(recorded))

@@ -14,5 +14,5 @@ mod show;
 
 pub(crate) use change::{asked_of_model, change};
 pub(crate) use recorded::{OfModel, Service, read_of};
-pub(crate) use sentence::{in_a_cockpit, serving_in_short, state_of, why_not};
+pub(crate) use sentence::{in_a_cockpit, serving_in_short, why_not};
 pub(crate) use show::{list, show};

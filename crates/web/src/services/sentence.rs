@@ -42,12 +42,6 @@ pub(super) fn state(service: &Service, now: i64) -> &'static str {
     }
 }
 
-/// The state of the service of a model that is worst; none where none is recorded.
-pub(crate) fn state_of(of: &OfModel, now: i64) -> Option<&'static str> {
-    let worst = of.services.iter().min_by_key(|service| service.health(now).rank());
-    worst.map(|service| state(service, now)).or_else(|| of.has_more.then_some("not known"))
-}
-
 /// The share of the requests whose content it refuses, where somebody should look.
 fn refuses(service: &Service) -> Option<f64> {
     service.record.minute.as_ref().and_then(Traffic::much_refused)
