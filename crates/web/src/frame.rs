@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use trainyard_base::words::live_parts::DRAWN;
+use trainyard_mlflow::team::Myself;
 
 use crate::colours::{self, Colours};
 
@@ -14,17 +15,22 @@ struct Frame {
     /// Up to which change the page will be, as whoever serves it says; empty where nobody does.
     drawn: String,
     colours: Colours,
+    me: Option<Myself>,
 }
 
 tokio::task_local! {
     static FRAME: Frame;
 }
 
-/// Draws a page whose frame is that of a request with these headers.
-pub(crate) async fn drawing<T>(headers: &HeaderMap, draw: impl Future<Output = T>) -> T {
+/// Draws a page whose frame is that of a request with these headers, by somebody.
+pub(crate) async fn drawing<T>(
+    headers: &HeaderMap,
+    me: Option<Myself>,
+    draw: impl Future<Output = T>,
+) -> T {
     let drawn = headers.get(DRAWN).and_then(|drawn| drawn.to_str().ok()).unwrap_or_default();
     let drawn = if drawn.len() <= DRAWN_MAX { drawn.to_owned() } else { String::new() };
-    let frame = Frame { drawn, colours: colours::of(headers) };
+    let frame = Frame { drawn, colours: colours::of(headers), me };
     FRAME.scope(frame, draw).await
 }
 
@@ -32,6 +38,11 @@ pub(crate) async fn drawing<T>(headers: &HeaderMap, draw: impl Future<Output = T
 pub(crate) fn drawn() -> Option<String> {
     let drawn = FRAME.try_with(|frame| frame.drawn.clone()).ok();
     drawn.filter(|drawn| !drawn.is_empty())
+}
+
+/// Who is signed in; none where that is not known.
+pub(crate) fn me() -> Option<Myself> {
+    FRAME.try_with(|frame| frame.me.clone()).ok().flatten()
 }
 
 /// The colours that were chosen.

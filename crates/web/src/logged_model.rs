@@ -75,7 +75,7 @@ fn about(web: &Web, model: &LoggedModel, data: &Markup, asked: Asked<'_>) -> Mar
                     (data)
                     @if let Some(kind) = &info.model_type { tr { th scope="row" { "Kind" } td { (kind) } } }
                     @for registration in &info.registrations {
-                        tr { th scope="row" { "Registered as" } td { a href=(web.links.version(&registration.name, &registration.version)) { (registration.name) " version " (registration.version) } } }
+                        tr { th scope="row" { "Registered as" } td { a href=(web.links.version(&registration.name, &registration.version)) { (format::name(&registration.name, 120)) " version " (registration.version) } } }
                     }
                     @for tag in tags.items {
                         tr { th scope="row" { (tag.key) } td { (page::value(&tag.value)) } }
