@@ -231,7 +231,7 @@ async fn production(web: &Web, now: i64) -> Markup {
     };
     let states =
         serving.iter().take(MODELS_SHOWN).map(|(model, version)| state(web, model, version, now));
-    let mut states: Vec<State> = join_all(states).await;
+    let mut states: Vec<State<'_>> = join_all(states).await;
     states.sort_by_key(|state| state.health.rank());
     html! {
         @if serving.is_empty() { p.soft { "No version of a model has the alias " (PRODUCTION) "." } } @else {

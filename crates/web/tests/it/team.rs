@@ -386,3 +386,18 @@ async fn where_there_are_no_users_the_pages_say_so() {
         assert_eq!(site.get(address).await.status, StatusCode::NOT_FOUND, "{address}");
     }
 }
+
+#[tokio::test]
+async fn every_page_says_who_is_signed_in_and_where_they_sign_out() {
+    let server = Server::start().await;
+    let (mut ada, mut reader) = (server.browser(ADA), server.browser(READER));
+    for address in ["/", "/models", "/experiments", "/services", "/team", "/models/none"] {
+        for (browser, name) in [(&mut ada, "ada"), (&mut reader, "reader")] {
+            let page = browser.get(address).await.text;
+            let (head, _) = page.split_once("</header>").unwrap();
+            let (_, link) = head.split_once("class=\"me\" href=\"/account\"").unwrap_or_default();
+            assert!(link.contains(&format!(">{name}<")), "{address} of {name}: {head}");
+        }
+    }
+    assert!(!server.site.get("/").await.text.contains("class=\"me\""), "nobody is asked there");
+}
