@@ -4,6 +4,8 @@
 
 /// Hexadecimal digits from which on a word may be the start of a run's id.
 const ID_DIGITS_MIN: usize = 6;
+/// What may stand before a version's number.
+const WORD: &str = "version";
 
 /// A value within quotes, and whether it is the text itself.
 fn quoted(text: &str, around: &str) -> (String, bool) {
@@ -58,7 +60,6 @@ pub(crate) fn version(text: &str) -> Option<String> {
     let has_letter = digits.len() < number.len();
     let number: i64 =
         digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
-    const WORD: &str = "version";
     let before = model.len().checked_sub(WORD.len());
     let word = before.and_then(|before| model.split_at_checked(before));
     let (model, has_word) = match word {

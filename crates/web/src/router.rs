@@ -102,9 +102,8 @@ async fn asset(
 }
 
 /// Who looks at a page; none where the server asks nobody, or cannot tell now.
-async fn signed_in(web: &Web, path: &str) -> Option<Myself> {
-    let team = web.beside.team.as_ref().filter(|_| !path.contains("/assets/"))?;
-    let me = team.myself().await;
+async fn signed_in(web: &Web) -> Option<Myself> {
+    let me = web.beside.team.as_ref()?.myself().await;
     me.map_err(|error| tracing::debug!(%error, "it is not known who looks at a page")).ok()
 }
 
@@ -120,7 +119,8 @@ async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Res
     request.extensions_mut().insert(ticket.clone());
     let takes_gzip = gzip::is_taken(request.headers());
     let headers = request.headers().clone();
-    let me = signed_in(&web, request.uri().path()).await;
+    let is_asset = request.uri().path().contains("/assets/");
+    let me = if is_asset { None } else { signed_in(&web).await };
     let draw = async { error::draw(&web.links, next.run(request).await) };
     let mut response = frame::drawing(&headers, me, draw).await;
     let headers = response.headers_mut();

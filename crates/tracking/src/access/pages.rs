@@ -109,6 +109,7 @@ pub(super) fn refused(status: StatusCode, prefix: &str, problem: &str) -> Respon
 /// goes nowhere; the browser has it still, and sends it again.
 pub(super) fn signed_out(prefix: &str, next: &str) -> Response {
     let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+    let next = next.to_string();
     let content = html! {
         p.problem role="alert" { "You were signed out, so nothing was saved." }
         p { "Your browser still has what you typed:" }

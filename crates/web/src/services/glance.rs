@@ -77,10 +77,9 @@ fn words(service: &Service, now: i64) -> String {
     }
     if !service.is_heard(now) {
         let ago = format::ago(record.at_ms, now);
-        return match record.state {
-            ServiceState::Stopped => format!("stopped on purpose, last heard of {ago}"),
-            _ => format!("not known, last heard of {ago}"),
-        };
+        let is_stopped = record.state == ServiceState::Stopped;
+        let is = if is_stopped { "stopped on purpose" } else { "not known" };
+        return format!("{is}, last heard of {ago}");
     }
     let state = state(service, now);
     match (record.state, minute(service, now)) {
