@@ -97,7 +97,7 @@ fn metrics(model: &LoggedModel, asked: Asked<'_>) -> Markup {
                     tbody {
                         @for metric in rows.items {
                             tr {
-                                td { (metric.key) }
+                                td.named { (metric.key) }
                                 td.number title=(metric.value.to_string()) { (format::number(metric.value)) }
                                 td { (metric.dataset_name.as_deref().unwrap_or("")) }
                                 td.number { (metric.step) }
