@@ -113,10 +113,22 @@ pub fn model_told_of_by(experiment: &str) -> Option<&str> {
     model_of_service_experiment(experiment).or_else(|| model_of(experiment, RELEASES_END))
 }
 
+/// What the name of a [`monitoring_experiment`] ends with.
+const MONITORING_END: &str = "_monitoring";
+
 /// The experiment of looks at production data, beside the one that models are trained in.
 pub fn monitoring_experiment(training: &str) -> String {
     let stem = training.strip_suffix("_staging").unwrap_or(training);
-    format!("{stem}_monitoring")
+    format!("{stem}{MONITORING_END}")
+}
+
+/// Whether an experiment is one that the program itself writes into: of releases, services, or looks at production data.
+pub fn is_kept_experiment(name: &str) -> bool {
+    name == LOOKS_EXPERIMENT
+        || model_told_of_by(name).is_some()
+        || name
+            .strip_suffix(MONITORING_END)
+            .is_some_and(|stem| stem.len() > 1 && stem.starts_with('/'))
 }
 
 /// The experiment of looks outside of projects.

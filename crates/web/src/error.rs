@@ -6,7 +6,7 @@ use maud::html;
 use trainyard_mlflow::Error as StoreError;
 
 use crate::links::Links;
-use crate::page;
+use crate::{frame, page};
 
 /// The result of a page.
 pub(crate) type Result<T = Response, E = Error> = std::result::Result<T, E>;
@@ -61,9 +61,14 @@ pub(crate) fn draw(links: &Links, response: Response) -> Response {
         StatusCode::BAD_GATEWAY => "The tracking server does not answer",
         _ => "Something failed",
     };
+    let typed = frame::typed();
     let body = html! {
         h1 { (title) }
         p.notice.bad { (message) }
+        @if !typed.is_empty() {
+            h2 { "What you wrote, to copy" }
+            @for (field, text) in &typed { p { (field) } (page::code(text)) }
+        }
         p {
             "Go back, search, or start again from the " a href=(links.home()) { "first page" } ", the "
             a href=(links.experiments()) { "experiments" } " or the " a href=(links.models()) { "models" } "."

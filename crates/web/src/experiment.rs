@@ -8,6 +8,7 @@ use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag};
 use crate::column_choice;
 use crate::columns::{self, Column};
 use crate::error::Result;
+use crate::format;
 use crate::live;
 use crate::markdown;
 use crate::page::{self, Section};
@@ -53,7 +54,7 @@ pub(crate) async fn show(
     };
     let body = html! {
         h1 {
-            (experiment.name)
+            (format::name(&experiment.name, usize::MAX))
             @if experiment.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
         }
         @if let Some(note) = Tag::find(&experiment.tags, "mlflow.note.content") { (markdown::description(note)) }

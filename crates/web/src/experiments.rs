@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use futures::future::try_join_all;
 use maud::{Markup, html};
 use serde::Deserialize;
+use trainyard_base::words::is_kept_experiment;
 use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag, ViewType};
 use trainyard_mlflow::{Page, Result as StoreResult, SearchExperiments, SearchRuns, Wanted};
 
@@ -82,20 +83,38 @@ async fn experiments(
         last.extend(try_join_all(some.iter().map(|one| last_run(web, one))).await?);
     }
     let now = chrono::Utc::now().timestamp_millis();
+    let rows: Vec<(&Experiment, Option<i64>)> = found.items.iter().zip(last).collect();
+    // Whoever asks for something sees it where it is.
+    let folds = asked.q.is_empty();
+    let (kept, own): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(one, _)| folds && is_kept_experiment(&one.name));
     Ok(html! {
         @if welcome { (first_steps(headers)) }
+        @if !own.is_empty() { (table(web, &own, now)) }
+        @if !kept.is_empty() {
+            details.more {
+                summary { (kept.len()) " kept by Trainyard: releases, services, looks at production data" }
+                (table(web, &kept, now))
+            }
+        }
+        @if let Some(next) = next { div.actions { a href=(next) rel="next" { "Next page" } } }
+    })
+}
+
+fn table(web: &Web, rows: &[(&Experiment, Option<i64>)], now: i64) -> Markup {
+    html! {
         div.scroll {
             table {
                 thead { tr { th { "Name" } th.wide { "Description" } th.tight { "Last run" } th.tight.wide { "Edited (UTC)" } th.number { "Id" } } }
                 tbody {
-                    @for (experiment, last) in found.items.iter().zip(last) {
+                    @for (experiment, last) in rows {
                         tr {
-                            td {
-                                a href=(web.links.experiment(&experiment.experiment_id)) { (experiment.name) }
+                            td.named {
+                                a href=(web.links.experiment(&experiment.experiment_id)) { (format::name(&experiment.name, 120)) }
                                 @if experiment.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
                             }
                             td.soft.wide { (format::short(Tag::find(&experiment.tags, "mlflow.note.content").unwrap_or(""), 120)) }
-                            td.tight { @if let Some(at) = last { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
+                            td.tight { @if let Some(at) = last { span title=(format::time_text(*at)) { (format::ago(*at, now)) } } }
                             td.tight.wide { @if let Some(time) = experiment.last_update_time { (format::time(time)) } }
                             td.number.soft { (experiment.experiment_id) }
                         }
@@ -103,8 +122,7 @@ async fn experiments(
                 }
             }
         }
-        @if let Some(next) = next { div.actions { a href=(next) rel="next" { "Next page" } } }
-    })
+    }
 }
 
 /// Whether nothing was logged yet: one experiment, and no run in it.

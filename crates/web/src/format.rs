@@ -123,6 +123,27 @@ pub(crate) fn bytes(size: i64) -> String {
     if unit == 0 { format!("{size} {name}") } else { format!("{value:.1} {name}") }
 }
 
+/// A name that people gave to something, at most `max` characters of it: the whole stands beside it where it is longer,
+/// and one that nobody can see is said to be none, so that there is something to click on.
+pub(crate) fn name(name: &str, max: usize) -> Markup {
+    if is_blank(name) {
+        return html! { span.soft { "(no name)" } };
+    }
+    let is_long = name.char_indices().nth(max).is_some();
+    html! {
+        @if is_long { span title=(name) { (short(name, max)) } } @else { (name) }
+    }
+}
+
+/// Whether nothing of a text can be seen: spaces, control characters, and characters without a width.
+pub(crate) fn is_blank(text: &str) -> bool {
+    let is_unseen = |character: char| {
+        let has_no_width = matches!(character, '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{feff}');
+        character.is_whitespace() || character.is_control() || has_no_width
+    };
+    text.chars().all(is_unseen)
+}
+
 /// At most `max` characters, with an ellipsis for the rest.
 pub(crate) fn short(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
@@ -134,6 +155,16 @@ pub(crate) fn short(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_seen_whatever_it_is() {
+        for blank in ["", " ", "\u{3000}\t", "\0\u{7}", "\u{200b}\u{202e}"] {
+            let shown = name(blank, 9).into_string();
+            assert_eq!(shown, "<span class=\"soft\">(no name)</span>", "{blank:?}");
+        }
+        assert_eq!(name("a b", 3).into_string(), "a b");
+        assert_eq!(name("a<bc", 3).into_string(), "<span title=\"a&lt;bc\">a&lt;b…</span>");
+    }
 
     #[test]
     fn numbers_are_short_and_right() {

@@ -4,6 +4,8 @@
 
 /// Hexadecimal digits from which on a word may be the start of a run's id.
 const ID_DIGITS_MIN: usize = 6;
+/// What may stand before a version's number.
+const WORD: &str = "version";
 
 /// A value within quotes, and whether it is the text itself.
 fn quoted(text: &str, around: &str) -> (String, bool) {
@@ -37,12 +39,39 @@ pub(crate) fn names(text: &str, name: &str) -> String {
 
 /// The same for runs, of which a word may also be the start of the id.
 pub(crate) fn runs(text: &str) -> String {
-    filter(text, |word| {
-        let name = contains("attributes.run_name", word);
-        let is_id =
-            word.len() >= ID_DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_id { format!("({name} OR attributes.run_id ILIKE '{word}%')") } else { name }
-    })
+    filter(text, run)
+}
+
+/// A text that is a part of a run's name, or the start of its id.
+pub(crate) fn run(text: &str) -> String {
+    let name = contains("attributes.run_name", text);
+    let is_id = text.len() >= ID_DIGITS_MIN && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { format!("({name} OR attributes.run_id ILIKE '{text}%')") } else { name }
+}
+
+/// A version as people write it, as a filter: `churn 7`, `churn v7`, `churn/7`, `churn version 7`, and without a part of the
+/// model's name; none where it is no such. A number alone is none: experiments have those.
+pub(crate) fn version(text: &str) -> Option<String> {
+    let (model, number) = match text.rsplit_once([' ', '/']) {
+        Some((model, number)) => (model.trim(), number),
+        None => ("", text),
+    };
+    let digits = number.strip_prefix(['v', 'V']).unwrap_or(number);
+    let has_letter = digits.len() < number.len();
+    let number: i64 =
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+    let before = model.len().checked_sub(WORD.len());
+    let word = before.and_then(|before| model.split_at_checked(before));
+    let (model, has_word) = match word {
+        Some((model, word)) if word.eq_ignore_ascii_case(WORD) => (model.trim(), true),
+        _ => (model, false),
+    };
+    let numbered = format!("version_number = {number}");
+    match model {
+        "" if has_letter || has_word => Some(numbered),
+        "" => None,
+        model => Some(format!("{} AND {numbered}", contains("name", model))),
+    }
 }
 
 fn filter(text: &str, condition: impl Fn(&str) -> String) -> String {
@@ -71,6 +100,29 @@ fn is_filter(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_found_as_people_write_it() {
+        let of_churn = Some("name ILIKE '%churn%' AND version_number = 7");
+        for (text, filter) in [
+            ("churn 7", of_churn),
+            ("churn v7", of_churn),
+            ("churn/7", of_churn),
+            ("churn version 7", of_churn),
+            ("churn Version V7", of_churn),
+            ("v7", Some("version_number = 7")),
+            ("version 7", Some("version_number = 7")),
+            ("7", None),
+            ("churn", None),
+            ("churn v", None),
+            ("churn -7", None),
+            ("é 7", Some("name ILIKE '%é%' AND version_number = 7")),
+            ("v99999999999999999999", None),
+            ("", None),
+        ] {
+            assert_eq!(version(text).as_deref(), filter, "{text}");
+        }
+    }
 
     #[test]
     fn quotes_of_people_end_no_value() {

@@ -3,11 +3,14 @@
 
 use std::cmp::Reverse;
 
-use axum::extract::State;
+use axum::extract;
 use axum::http::{HeaderMap, StatusCode};
-use futures::future::{join, join_all, join3, try_join_all};
+use futures::future::{join_all, join3, try_join_all};
 use maud::{Markup, html};
-use trainyard_mlflow::entities::{Experiment, ModelVersion, RegisteredModel, Run, ViewType};
+use trainyard_base::words::is_kept_experiment;
+use trainyard_mlflow::entities::{
+    AliasAt, Experiment, ModelVersion, RegisteredModel, Run, ViewType,
+};
 use trainyard_mlflow::{
     ErrorCode, Result as StoreResult, SearchExperiments, SearchRegisteredModels, SearchRuns,
     VersionId, Wanted,
@@ -31,13 +34,15 @@ const LATELY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Runs that are read to see which experiments were run last.
 const RECENT_RUNS: i64 = 20;
 const EXPERIMENTS_SHOWN: usize = 10;
+/// Characters of a name.
+const NAME_SHOWN: usize = 120;
 /// Models that are looked through for those in production, and how many at a time.
 const MODELS_MAX: usize = 500;
 const MODELS_AT_ONCE: i64 = 50;
 /// Models that are shown with their state, which is some queries each.
 const MODELS_SHOWN: usize = 12;
 
-pub(crate) async fn show(State(web): State<Web>, headers: HeaderMap) -> Result {
+pub(crate) async fn show(extract::State(web): extract::State<Web>, headers: HeaderMap) -> Result {
     let search = SearchExperiments {
         view_type: ViewType::ActiveOnly,
         max_results: Some(EXPERIMENTS_MAX),
@@ -141,8 +146,8 @@ fn list(web: &Web, experiments: &[Experiment], runs: &[Run], now: i64, nothing: 
                         @for run in runs {
                             @let info = &run.info;
                             tr {
-                                td { a href=(web.links.run(&info.run_id)) { (format::short(page::run_name(&info.run_name, &info.run_id), 60)) } }
-                                td { a href=(web.links.experiment(&info.experiment_id)) { (format::short(name_of(experiments, &info.experiment_id), 60)) } }
+                                td.named { a href=(web.links.run(&info.run_id)) { (format::short(page::run_name(&info.run_name, &info.run_id), 60)) } }
+                                td.named { a href=(web.links.experiment(&info.experiment_id)) { (format::name(name_of(experiments, &info.experiment_id), 60)) } }
                                 td.tight { @if let Some(at) = info.start_time { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
                                 td { (format::short(&info.user_id, 40)) }
                             }
@@ -184,7 +189,9 @@ impl Shown<'_> {
         {
             let is_known =
                 shown.iter().any(|(known, _)| known.experiment_id == experiment.experiment_id);
-            if !is_known && shown.len() < EXPERIMENTS_SHOWN {
+            // Those of people come first, and others are in the list of all.
+            let is_shown = is_pinned(experiment) || !is_kept_experiment(&experiment.name);
+            if is_shown && !is_known && shown.len() < EXPERIMENTS_SHOWN {
                 shown.push((experiment, at));
             }
         }
@@ -212,8 +219,8 @@ impl Shown<'_> {
                     tbody {
                         @for (experiment, at, best) in shown {
                             tr {
-                                td {
-                                    a href=(web.links.experiment(&experiment.experiment_id)) { (format::short(&experiment.name, 120)) }
+                                td.named {
+                                    a href=(web.links.experiment(&experiment.experiment_id)) { (format::name(&experiment.name, NAME_SHOWN)) }
                                     @if is_pinned(experiment) { " " span.badge.plain { "pinned" } }
                                 }
                                 td.tight { @if let Some(at) = at { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
@@ -282,18 +289,20 @@ async fn production(web: &Web, now: i64) -> Markup {
     };
     let states =
         serving.iter().take(MODELS_SHOWN).map(|(model, version)| state(web, model, version, now));
-    let states = join_all(states).await;
+    let mut states: Vec<State<'_>> = join_all(states).await;
+    states.sort_by_key(|state| state.health.rank());
     html! {
         @if serving.is_empty() { p.soft { "No version of a model has the alias " (PRODUCTION) "." } } @else {
             div.scroll {
                 table {
-                    thead { tr { th { "Model" } th.number { "Version" } th { "State" } } }
+                    thead { tr { th { "Model" } th.number { "Version" } th { "Service" } th { "Data" } } }
                     tbody {
-                        @for ((model, version), state) in serving.iter().zip(&states) {
+                        @for state in &states {
                             tr {
-                                td { a href=(web.links.model(&model.name)) { (model.name) } }
-                                td.number { a href=(web.links.version(&model.name, version)) { (version) } }
-                                td { (state) }
+                                td.named { (state.health.dot()) a href=(web.links.model(&state.model.name)) { (format::name(&state.model.name, NAME_SHOWN)) } }
+                                td.number { a href=(web.links.version(&state.model.name, state.version)) { (state.version) } }
+                                td { (state.service) }
+                                td { (state.data) }
                             }
                         }
                     }
@@ -327,9 +336,18 @@ async fn serving(web: &Web) -> StoreResult<Vec<(RegisteredModel, String)>> {
     }
 }
 
-/// The dot of a model, and what its data was found to be.
-async fn state(web: &Web, model: &RegisteredModel, version: &str, now: i64) -> Markup {
-    let id = VersionId { name: &model.name, version };
+/// How a model in production is: whether it is served, and its data.
+struct State<'a> {
+    model: &'a RegisteredModel,
+    version: &'a str,
+    /// The worst of both.
+    health: Health,
+    service: Markup,
+    data: Markup,
+}
+
+async fn state<'a>(web: &Web, model: &'a RegisteredModel, number: &'a str, now: i64) -> State<'a> {
+    let id = VersionId { name: &model.name, version: number };
     let version = match web.tracking.model_versions.get(id).await {
         Ok(version) => version,
         Err(error) => {
@@ -337,12 +355,59 @@ async fn state(web: &Web, model: &RegisteredModel, version: &str, now: i64) -> M
             ModelVersion::default()
         }
     };
-    let last_look = Records::last_look(web, &model.name, &version);
-    let (records, services) = join(last_look, services::read_of(web, model)).await;
-    let look = records.looks.first();
-    html! {
-        (Health::of(&version, look).and(services.health(now)).dot())
-        @if let Some(verdict) = records.verdict() { a href=(web.links.monitoring(&model.name)) { "data " (verdict) } }
-        @else { span.soft { "no look at its data" } }
-    }
+    let (records, services, since) = join3(
+        Records::last_look(web, &model.name, &version),
+        services::read_of(web, model),
+        in_production_since(web, model, number, now),
+    )
+    .await;
+    let looked_at = |run: &Run| run.info.end_time.or(run.info.start_time);
+    let last = records.looks.first();
+    // A look at what another version was given says nothing of this one.
+    let moved = since.filter(|since| last.and_then(looked_at).is_some_and(|at| at < *since));
+    let look = last.filter(|_| moved.is_none());
+    let glance = services.at_a_glance(number, now);
+    let health = Health::of(&version, look).and(glance.as_ref().and_then(|glance| glance.health));
+    let monitoring = web.links.monitoring(&model.name);
+    let data = html! {
+        @match (records.verdict(), moved) {
+            (Some(_of_another), Some(since)) => {
+                a href=(monitoring) { "data: not looked at" }
+                " since version " (number) " came into production " (format::ago(since, now))
+            }
+            (Some(verdict), None) => {
+                a href=(monitoring) { "data: " (format::short(verdict, 40)) }
+                @if let Some(at) = last.and_then(looked_at) { " (looked at " (format::ago(at, now)) ")" }
+            }
+            (None, _) => {
+                @if let Some(windows) = records.windows.first() {
+                    a href=(monitoring) { "data: in windows" }
+                    @if let Some(at) = looked_at(windows) { " (looked at " (format::ago(at, now)) ")" }
+                } @else { span.soft { "no look at its data" } }
+            }
+        }
+    };
+    let service = html! {
+        @match glance {
+            Some(glance) => {
+                @if let Some(run_id) = &glance.run_id { a href=(web.links.service(run_id)) { (glance.words) } }
+                @else { (glance.words) }
+            }
+            None => { span.soft { "no service is recorded" } }
+        }
+    };
+    State { model, version: number, health, service, data }
+}
+
+/// When a version came into production; none where that is not written down.
+async fn in_production_since(
+    web: &Web,
+    model: &RegisteredModel,
+    version: &str,
+    now: i64,
+) -> Option<i64> {
+    let registry = web.tracking.audit.registry_at(now, Some(model.name.as_str())).await.ok()?;
+    let is_it =
+        |alias: &&AliasAt| alias.alias == PRODUCTION && alias.version == version && !alias.is_found;
+    registry.aliases.iter().find(is_it).map(|alias| alias.since)
 }

@@ -27,8 +27,8 @@ pub(crate) fn models(web: &Web, run: &Run, versions: &[ModelVersion]) -> Markup 
                     tbody {
                         @for version in versions {
                             tr {
-                                td {
-                                    a href=(web.links.version(&version.name, &version.version)) { (version.name) " version " (version.version) }
+                                td.named {
+                                    a href=(web.links.version(&version.name, &version.version)) { (format::name(&version.name, 120)) " version " (version.version) }
                                 }
                                 td { (state(web, version)) }
                             }
@@ -111,7 +111,7 @@ pub(crate) fn datasets(
                     tbody {
                         @for input in rows.items {
                             tr {
-                                td { (input.dataset.name) }
+                                td.named { (input.dataset.name) }
                                 td { (context(input)) }
                                 td {
                                     code { (input.dataset.digest) } " "

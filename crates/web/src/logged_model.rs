@@ -75,7 +75,7 @@ fn about(web: &Web, model: &LoggedModel, data: &Markup, asked: Asked<'_>) -> Mar
                     (data)
                     @if let Some(kind) = &info.model_type { tr { th scope="row" { "Kind" } td { (kind) } } }
                     @for registration in &info.registrations {
-                        tr { th scope="row" { "Registered as" } td { a href=(web.links.version(&registration.name, &registration.version)) { (registration.name) " version " (registration.version) } } }
+                        tr { th scope="row" { "Registered as" } td { a href=(web.links.version(&registration.name, &registration.version)) { (format::name(&registration.name, 120)) " version " (registration.version) } } }
                     }
                     @for tag in tags.items {
                         tr { th scope="row" { (tag.key) } td { (page::value(&tag.value)) } }
@@ -97,7 +97,7 @@ fn metrics(model: &LoggedModel, asked: Asked<'_>) -> Markup {
                     tbody {
                         @for metric in rows.items {
                             tr {
-                                td { (metric.key) }
+                                td.named { (metric.key) }
                                 td.number title=(metric.value.to_string()) { (format::number(metric.value)) }
                                 td { (metric.dataset_name.as_deref().unwrap_or("")) }
                                 td.number { (metric.step) }

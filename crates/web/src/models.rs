@@ -1,13 +1,14 @@
 //! The list of registered models.
 
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 use trainyard_mlflow::entities::RegisteredModel;
 use trainyard_mlflow::{Page, SearchRegisteredModels};
 
-use crate::error::{Result, status};
+use crate::error::{self, Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
 use crate::site::Web;
@@ -51,6 +52,17 @@ pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> 
     Ok(page::respond(code, &page))
 }
 
+/// A version's address as some write it, without what says that it is one: leads to the page.
+pub(crate) async fn to_version(
+    State(web): State<Web>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result {
+    if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(error::no_page().await);
+    }
+    Ok(Redirect::to(&web.links.version(&name, &version)).into_response())
+}
+
 fn models(web: &Web, asked: &Asked, found: &Page<RegisteredModel>) -> Markup {
     if found.items.is_empty() {
         let hint = html! {
@@ -69,7 +81,7 @@ fn models(web: &Web, asked: &Asked, found: &Page<RegisteredModel>) -> Markup {
                 tbody {
                     @for model in &found.items {
                         tr {
-                            td { a href=(web.links.model(&model.name)) { (model.name) } }
+                            td.named { a href=(web.links.model(&model.name)) { (format::name(&model.name, 120)) } }
                             td { @for alias in &model.aliases { span.badge { (alias.alias) " → " (alias.version) } } }
                             td.number { (latest(model)) }
                             td.soft { (format::short(model.description.as_deref().unwrap_or(""), 120)) }

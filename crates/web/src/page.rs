@@ -60,12 +60,15 @@ pub(crate) fn layout(
                     form.find method="get" action=(links.search()) role="search" aria-label="Everything" {
                         input type="search" name="q" aria-label="Search everything" aria-keyshortcuts="/" placeholder="Search ( / )";
                     }
+                    @if let Some(me) = frame::me().filter(|me| !me.username.is_empty()) {
+                        a.me href=(me.account) title="Your account, and signing out" { (format::short(&me.username, 30)) span.soft { " · sign out" } }
+                    }
                 }
                 main #main {
                     @if !trail.is_empty() {
                         nav.trail aria-label="Breadcrumb" {
                             @for (address, name) in trail {
-                                a href=(address) { (format::short(name, 60)) } span aria-hidden="true" { "/" }
+                                a href=(address) { (format::name(name, 60)) } span aria-hidden="true" { "/" }
                             }
                         }
                     }
@@ -139,9 +142,9 @@ pub(crate) fn status(status: RunStatus) -> Markup {
     html! { span class={ "badge " (class) } { (word) } }
 }
 
-/// A run's name, or its id when it has none.
+/// A run's name, or its id when it has none that can be seen.
 pub(crate) fn run_name<'a>(name: &'a str, run_id: &'a str) -> &'a str {
-    if name.is_empty() { run_id.get(..8).unwrap_or(run_id) } else { name }
+    if format::is_blank(name) { run_id.get(..8).unwrap_or(run_id) } else { name }
 }
 
 /// A text as Python writes it; JSON's escapes are Python's.

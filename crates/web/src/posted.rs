@@ -7,11 +7,15 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use trainyard_mlflow::{Error as StoreError, ErrorCode};
 
 use crate::error::{Error, Result};
+use crate::frame;
 use crate::ticket::{Ticket, is_own};
 
 /// Largest form, in bytes: what people write by hand. Longer descriptions and tags are set through the API. All
 /// connections of a server together hold some 100 MB of them.
 const BYTES_MAX: usize = 64 << 10;
+
+/// Fields that people write texts into which they would not like to write once more.
+const TEXTS: [&str; 5] = ["name", "key", "value", "description", "reason"];
 
 /// The fields of a form.
 pub(crate) struct Posted {
@@ -47,6 +51,7 @@ impl<S: Send + Sync> FromRequest<S> for Posted {
             let told = "the form is too old, or of another browser: go back, load the page again, and send it";
             return Err(refused(told).into());
         }
+        frame::keep_typed(posted.typed());
         Ok(posted)
     }
 }
@@ -56,6 +61,14 @@ fn refused(told: &str) -> StoreError {
 }
 
 impl Posted {
+    /// What people wrote, and no field of ours and no secret.
+    fn typed(&self) -> Vec<(String, String)> {
+        let is_text = |(key, value): &&(String, String)| {
+            TEXTS.contains(&key.as_str()) && !value.trim().is_empty()
+        };
+        self.fields.iter().filter(is_text).cloned().collect()
+    }
+
     /// A field; empty if it is not there.
     pub(crate) fn text(&self, name: &str) -> &str {
         let mut fields = self.fields.iter();

@@ -7,6 +7,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use trainyard_mlflow::Tracking;
+use trainyard_mlflow::team::Myself;
 
 use crate::gzip;
 use crate::links::Links;
@@ -60,6 +61,7 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
         .route("/logged-models/{model_id}/raw/{*path}", get(artifact::raw_of_model))
         .route("/models", get(models::list))
         .route("/models/{name}", get(cockpit::show).post(cockpit::change))
+        .route("/models/{name}/{version}", get(models::to_version))
         .route("/models/{name}/diff", get(cockpit::show_difference))
         .route("/models/{name}/monitoring", get(monitoring::show))
         .route(
@@ -100,6 +102,12 @@ async fn asset(
     }
 }
 
+/// Who looks at a page; none where the server asks nobody, or cannot tell now.
+async fn signed_in(web: &Web) -> Option<Myself> {
+    let me = web.beside.team.as_ref()?.myself().await;
+    me.map_err(|error| tracing::debug!(%error, "it is not known who looks at a page")).ok()
+}
+
 /// Nothing from elsewhere, no inline script or style, no foreign frames.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
                       connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -112,8 +120,10 @@ async fn finish(State(web): State<Web>, mut request: Request, next: Next) -> Res
     request.extensions_mut().insert(ticket.clone());
     let takes_gzip = gzip::is_taken(request.headers());
     let headers = request.headers().clone();
+    let is_asset = request.uri().path().contains("/assets/");
+    let me = if is_asset { None } else { signed_in(&web).await };
     let draw = async { error::draw(&web.links, next.run(request).await) };
-    let mut response = frame::drawing(&headers, draw).await;
+    let mut response = frame::drawing(&headers, me, draw).await;
     let headers = response.headers_mut();
     // Pages of ours have forms; what users logged is none, and comes with a policy of its own.
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == page::MEDIA_TYPE)

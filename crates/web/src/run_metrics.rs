@@ -92,7 +92,7 @@ fn table(
                 tbody {
                     @for metric in metrics {
                         tr {
-                            td { a href=(web.links.metric(&run.info.run_id, &metric.key)) { (metric.key) } }
+                            td.named { a href=(web.links.metric(&run.info.run_id, &metric.key)) { (metric.key) } }
                             td.number title=(metric.value.to_string()) { (format::number(metric.value)) }
                             td { @if let Some(history) = history(&metric.key) { (history::small(history)) } }
                         }

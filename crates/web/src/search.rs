@@ -33,7 +33,10 @@ pub(crate) struct Asked {
 
 pub(crate) async fn show(State(web): State<Web>, Query(asked): Query<Asked>) -> Result {
     let text: String = asked.q.trim().chars().take(CHARACTERS_MAX).collect();
-    let found = if text.is_empty() { Found::default() } else { Found::look(&web, &text).await? };
+    // No name that is to be found has one, and a store may read a text to its first NUL only.
+    let is_odd = text.chars().any(char::is_control);
+    let found =
+        if text.is_empty() || is_odd { Found::default() } else { Found::look(&web, &text).await? };
     let body = html! {
         h1 { "Search" }
         form.filter method="get" action=(web.links.search()) role="search" aria-label="By name, id or tag" {
@@ -80,7 +83,7 @@ impl Found {
         };
         let runs = SearchRuns {
             experiment_ids: ids(web, everywhere).await?,
-            filter: by_name("attributes.run_name"),
+            filter: by_tag.clone().unwrap_or_else(|| grammar::run(text)),
             max_results: Some(FOUND_MAX),
             order_by: vec!["attributes.start_time DESC".to_owned()],
             ..SearchRuns::default()
@@ -103,7 +106,7 @@ impl Found {
             models: some("Models", models, &mut failed),
             ..Self::default()
         };
-        if let Some(filter) = by_tag {
+        if let Some(filter) = by_tag.or_else(|| grammar::version(text)) {
             let search = SearchModelVersions {
                 filter,
                 max_results: Some(FOUND_MAX),
@@ -168,7 +171,7 @@ impl Found {
             @for (title, found) in &kinds {
                 @if !found.is_empty() {
                     h2 { (title) }
-                    ul { @for (address, name) in found { li { a href=(address) { (format::short(name, 200)) } } } }
+                    ul { @for (address, name) in found { li { a href=(address) { (format::name(name, 200)) } } } }
                     @if found.len() >= FOUND_SHOWN { p.soft { "The first of them; a longer name finds fewer." } }
                 }
             }

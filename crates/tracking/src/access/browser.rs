@@ -36,10 +36,22 @@ pub(super) fn is_open(prefix: &str, path: &str) -> bool {
 
 /// Whether somebody looks at pages, and not a program at the API.
 pub(super) fn wants_page(prefix: &str, request: &Parts) -> bool {
-    let accepts = |line: &str| line.contains("text/html");
+    matches!(request.method, Method::GET | Method::HEAD) && is_for_a_page(prefix, request)
+}
+
+/// Whether somebody sends the form of a page, and not a program what the API takes.
+pub(super) fn sends_form(prefix: &str, request: &Parts) -> bool {
+    const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
+    let is_form = |kind: &str| FORMS.iter().any(|form| kind.starts_with(form));
+    request.method == Method::POST
+        && text(&request.headers, "content-type").is_some_and(is_form)
+        && is_for_a_page(prefix, request)
+}
+
+/// Whether the answer is to be read by somebody in a browser.
+fn is_for_a_page(prefix: &str, request: &Parts) -> bool {
     let path = request.uri.path();
-    matches!(request.method, Method::GET | Method::HEAD)
-        && text(&request.headers, "accept").is_some_and(accepts)
+    text(&request.headers, "accept").is_some_and(|line| line.contains("text/html"))
         && (is_named_page(prefix, path) || !(path.contains("/api/") || path.contains("/ajax-api/")))
 }
 
@@ -214,6 +226,12 @@ mod tests {
         let html = [("accept", "text/html,*/*")];
         assert!(wants_page("", &parts(Method::GET, "/", &html)));
         assert!(!wants_page("", &parts(Method::POST, "/", &html)));
+        let form = [html[0], ("content-type", "application/x-www-form-urlencoded")];
+        assert!(sends_form("", &parts(Method::POST, "/runs/r", &form)));
+        assert!(!sends_form("", &parts(Method::POST, "/runs/r", &form[1..])), "a program");
+        assert!(!sends_form("", &parts(Method::POST, "/runs/r", &html)));
+        assert!(!sends_form("", &parts(Method::GET, "/runs/r", &form)));
+        assert!(!sends_form("", &parts(Method::POST, "/api/2.0/mlflow/runs/create", &form)));
         assert!(!wants_page("", &parts(Method::GET, "/", &[("accept", "*/*")])));
         assert!(!wants_page("", &parts(Method::GET, "/api/2.0/mlflow/runs/get", &html)));
         assert!(wants_page("", &parts(Method::GET, "/models/api/x", &html)));

@@ -29,6 +29,8 @@ pub(super) struct SignInPage<'a> {
     pub(super) next: &'a str,
     /// What went wrong.
     pub(super) problem: Option<&'a str>,
+    /// The name that was given, where the password was wrong.
+    pub(super) username: &'a str,
 }
 
 /// What the page of somebody's account shows.
@@ -83,7 +85,7 @@ pub(super) fn sign_in(status: StatusCode, shown: &SignInPage<'_>) -> Response {
         form method="post" action={ (shown.prefix) "/sign-in" } {
             input type="hidden" name="csrf" value=(shown.csrf);
             input type="hidden" name="next" value=(shown.next);
-            label { "Name" input name="username" autocomplete="username" required; }
+            label { "Name" input name="username" value=[Some(shown.username).filter(|name| !name.is_empty())] autocomplete="username" required; }
             label {
                 "Password"
                 input type="password" name="password" autocomplete="current-password" required;
@@ -101,6 +103,30 @@ pub(super) fn refused(status: StatusCode, prefix: &str, problem: &str) -> Respon
         a.way href={ (prefix) "/sign-in" } { "Sign in" }
     };
     page(status, "Not signed in", &content)
+}
+
+/// The answer to the form of a page by somebody who is signed in no more. What was typed is not read here, so that it
+/// goes nowhere; the browser has it still, and sends it again.
+pub(super) fn signed_out(prefix: &str, next: &str) -> Response {
+    let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+    let next = next.to_string();
+    let content = html! {
+        p.problem role="alert" { "You were signed out, so nothing was saved." }
+        p { "Your browser still has what you typed:" }
+        ol {
+            li {
+                a.way href={ (prefix) "/sign-in?next=" (next) } target="_blank" rel="noopener" { "Sign in" }
+                " in a new tab."
+            }
+            li { "Come back to this tab and reload it. Your browser asks whether to send the form again." }
+        }
+        p { "Going back shows the form as you left it, too." }
+    };
+    let mut answer = page(StatusCode::UNAUTHORIZED, "Signed out", &content);
+    // A browser that is told of basic access asks for a password by itself, and shows no page.
+    let bearer = HeaderValue::from_static(r#"Bearer realm="trainyard""#);
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    answer
 }
 
 /// The page on which an administrator makes a user. Fields are named as on upstream's.
@@ -198,6 +224,7 @@ mod tests {
             csrf: "c",
             next: "/\"><script>",
             problem: Some("<b>no</b>"),
+            username: "",
         };
         let answer = sign_in(StatusCode::UNAUTHORIZED, &page);
         assert!(answer.headers()["content-security-policy"].to_str().unwrap().contains("'none'"));

@@ -26,7 +26,7 @@ use super::oidc::{Oidc, Refused, TOKEN_DAYS, is_jwt};
 use super::open_routes::is_guarded;
 use super::per_user::PerUser;
 use super::sessions::Sessions;
-use super::{browser, cookies, password, token, users_sql};
+use super::{browser, cookies, pages, password, token, users_sql};
 use crate::api::error_answer;
 use crate::server::Authorize;
 use crate::server::actor::{Actor, acting_as};
@@ -387,6 +387,9 @@ impl Authorize for SignIn {
         }
         if verdict.is_none() && browser::wants_page(&self.prefix, request) {
             return Err(Box::new(browser::to_sign_in(&self.prefix, &request.uri)));
+        }
+        if verdict.is_none() && browser::sends_form(&self.prefix, request) {
+            return Err(Box::new(pages::signed_out(&self.prefix, request.uri.path())));
         }
         let actor = admit(verdict, address)?;
         if !is_guarded(&self.prefix, request.uri.path()) {

@@ -96,6 +96,37 @@ fn people(provider: &Provider) -> Team {
     Team::with_providers("127.0.0.1:0", &settings)
 }
 
+#[test]
+fn a_form_of_somebody_who_was_signed_out_says_so_and_how_to_send_it_again() {
+    let team = Team::start("READ");
+    let mut ada = Browser::new(&team);
+    let page = ada.get("/sign-in").text();
+    let typed = [("csrf", hidden(&page, "csrf")), ("next", "/".to_owned())];
+    let [csrf, next] = typed.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let wrong = ada.post("/sign-in", &[csrf, next, ("username", "a\"da"), ("password", "wr0ng")]);
+    assert_eq!(wrong.status, 401, "{}", wrong.text());
+    let page = wrong.text();
+    assert!(page.contains("value=\"a&quot;da\"") && !page.contains("wr0ng"), "{page}");
+
+    // The session has ended.
+    ada.cookies.retain(|(name, _)| name != "trainyard_session");
+    let fields = [("do", "describe"), ("description", "long <b>text</b>")];
+    let answer = ada.post("/runs/a%20b", &fields);
+    assert_eq!(
+        (answer.status, answer.header("www-authenticate")),
+        (401, Some("Bearer realm=\"trainyard\""))
+    );
+    assert!(answer.header("content-type").unwrap().starts_with("text/html"));
+    let page = answer.text();
+    assert!(page.contains("You were signed out, so nothing was saved."), "{page}");
+    assert!(page.contains("/sign-in?next=%2Fruns%2Fa%2520b\" target=\"_blank\""), "{page}");
+    assert!(!page.contains("<b>text"), "{page}");
+    // A program is told as ever.
+    let answer = ada.post("/api/2.0/mlflow/runs/create", &fields);
+    assert!(answer.header("www-authenticate").unwrap().starts_with("Basic"), "{}", answer.text());
+    assert!(answer.text().contains("not authenticated"), "{}", answer.text());
+}
+
 /// Goes to the provider; the state and nonce that it is sent with, and the code's challenge.
 fn leave(browser: &mut Browser<'_>, next: &str) -> (String, String, String) {
     let place = location(&browser.get(&format!("/sign-in/company?next={next}")));

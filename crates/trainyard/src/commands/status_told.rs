@@ -6,9 +6,7 @@ use serde::Serialize;
 use trainyard_base::service::ReleaseAnswer;
 use trainyard_deploy::{Role, ServiceStatus, State, is_reload_due};
 use trainyard_pipeline::monitor::{LastVerdict, last_verdict};
-use trainyard_pipeline::{
-    Difference, FILE_NAME, Project, TakenWish, last_asked_release, service,
-};
+use trainyard_pipeline::{Difference, FILE_NAME, Project, TakenWish, last_asked_release, service};
 
 use super::status_words::much_refused;
 

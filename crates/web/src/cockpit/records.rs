@@ -58,13 +58,15 @@ impl Records {
         runs(web, &words::releases_experiment(model), String::new(), most).await
     }
 
-    /// The last look, alone: for lists of models.
+    /// The last look, alone, and histories where there is none: for lists of models.
     pub(crate) async fn last_look(web: &Web, model: &str, version: &ModelVersion) -> Self {
         let monitoring = monitoring(web, model, Some(version)).await;
         let verdicts = format!("tags.`{}` LIKE '%'", tags::VERDICT);
         let mut looks = runs(web, &monitoring, verdicts, NEWEST_MAX).await;
         looks.retain(|run| is_of(run, model));
-        Self { looks, ..Self::default() }
+        let windows =
+            if looks.is_empty() { windows(web, model, &monitoring).await } else { Vec::new() };
+        Self { looks, windows, ..Self::default() }
     }
 }
 

@@ -159,6 +159,7 @@ impl Shown<'_> {
                 @if let Some(at) = self.run.info.end_time { ", last looked at " (format::time(at)) }
                 ". " a href=(web.links.run(&self.run.info.run_id)) { "All metrics and files" }
             }
+            (looks::last(web, self.records.looks.first()))
             (self.others(web))
             div.over-time {
                 (parts.alerts())

@@ -7,6 +7,7 @@ mod change;
 mod charts;
 mod controls;
 mod detail;
+mod glance;
 mod list;
 mod recorded;
 mod sentence;

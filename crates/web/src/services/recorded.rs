@@ -182,10 +182,10 @@ impl Service {
     }
 }
 
-/// What services say of their model, the worst of them; none where they say nothing: where nothing is to serve, or
-/// only commands told, of which nobody hears more.
-fn health_of(services: &[Service], now: i64) -> Option<Health> {
-    let says = |service: &Service| match (service.heard(now), service.record.by) {
+/// What a service says of its model; none where it says nothing: where it is not to serve, or only a command told, of
+/// which nobody hears more.
+pub(super) fn says(service: &Service, now: i64) -> Option<Health> {
+    match (service.heard(now), service.record.by) {
         // It may be a true one, of a host that may not have the model say so.
         (Heard::Lately, _) if !service.is_vouched => Some(Health::Unknown),
         (Heard::Lately, _) => {
@@ -199,8 +199,13 @@ fn health_of(services: &[Service], now: i64) -> Option<Health> {
         (_, Teller::Up | Teller::Watch) => {
             (service.record.state != ServiceState::Stopped).then_some(Health::Unknown)
         }
-    };
-    services.iter().filter_map(says).min_by_key(|health| health.rank())
+    }
+}
+
+/// What services say of their model, the worst of them; none where they say nothing.
+fn health_of(services: &[Service], now: i64) -> Option<Health> {
+    let told = services.iter().filter_map(|service| says(service, now));
+    told.min_by_key(|health| health.rank())
 }
 
 /// Those that whoever asks may see, of all models, and whether there are more.

@@ -172,7 +172,7 @@ pub(crate) fn in_a_cockpit(web: &Web, of: &OfModel, production: &str, now: i64) 
 
 /// What it serves, where that is not `production` alone: the alias was moved, and the service has not followed yet or
 /// does not.
-fn other_versions(service: &Service, production: &str, now: i64) -> Option<String> {
+pub(super) fn other_versions(service: &Service, production: &str, now: i64) -> Option<String> {
     let versions = versions(&service.record.instances);
     let is_other = versions.iter().any(|version| *version != production);
     (is_other && service.is_vouched && service.is_heard(now))

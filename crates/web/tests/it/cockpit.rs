@@ -171,6 +171,16 @@ async fn the_first_page_and_the_search_lead_to_everything() {
         ("team=risk", "/models/Iris/versions/2\""),
         ("team%20%3D%20RIS", running.as_str()),
         ("1", "/experiments/1\""),
+        (first.get(..7).unwrap(), first.as_str()),
+        ("Iris%202", "/models/Iris/versions/2\""),
+        ("iris%20v2", "/models/Iris/versions/2\""),
+        ("Iris/2", "/models/Iris/versions/2\""),
+        ("v2", "/models/Iris/versions/2\""),
+        ("version%202", "/models/Iris/versions/2\""),
+        ("Iris%209", "Nothing has this name"),
+        ("%00", "Nothing has this name"),
+        ("Iris%00", "Nothing has this name"),
+        ("%07", "Nothing has this name"),
         ("no%22such%27thing", "Nothing has this name"),
         ("a%60b=c", "Nothing has this name"),
         ("%25%27%20OR%20%271%27%3D%271", "Nothing has this name"),
@@ -181,8 +191,86 @@ async fn the_first_page_and_the_search_lead_to_everything() {
         let found = found.replace("&#39;", "'");
         assert!(page.text.contains(&found), "{asked}: {}", page.text);
     }
+    let short = site.get("/models/Iris/2").await;
+    assert_eq!(short.status, StatusCode::SEE_OTHER, "{}", short.text);
+    assert_eq!(site.get("/models/Iris/x").await.status, StatusCode::NOT_FOUND);
     // Looking writes nothing down.
     let events = tracking.audit.events(SearchAudit::default()).await.unwrap().len();
     site.get("/").await;
     assert_eq!(tracking.audit.events(SearchAudit::default()).await.unwrap().len(), events);
+}
+
+#[tokio::test]
+async fn a_look_at_another_version_is_not_told_of_this_one() {
+    let site = Site::empty();
+    recorded(&site).await;
+    let home = site.get("/").await.text;
+    assert!(home.contains("data: warning</a> (looked at just now)"), "{home}");
+    let monitoring = site.get("/models/Iris/monitoring").await.text;
+    assert!(monitoring.contains("warning"), "{monitoring}");
+    // Moves and looks have times of milliseconds.
+    let looked = chrono::Utc::now().timestamp_millis();
+    while chrono::Utc::now().timestamp_millis() <= looked {
+        tokio::task::yield_now().await;
+    }
+    let other = VersionId { name: "Iris", version: "2" };
+    site.tracking.registered_models.set_alias(other, "Production").await.unwrap();
+    let home = site.get("/").await.text;
+    assert!(
+        home.contains("data: not looked at</a> since version 2 came into production just now"),
+        "{home}"
+    );
+    assert!(!home.contains("data: warning"), "{home}");
+}
+
+#[tokio::test]
+async fn names_of_any_length_and_of_nothing_can_be_clicked() {
+    let site = Site::empty();
+    let tracking = &site.tracking;
+    let long = "x".repeat(300);
+    let blank = tracking.experiments.create(" ", None, &[]).await.unwrap();
+    let odd = tracking.experiments.create(&long, None, &[]).await.unwrap();
+    let run_id = run(tracking, " ", &[], &[], &[], None).await;
+    tracking.registered_models.create(&long, &[], None).await.unwrap();
+    let id = |id: &str| format!("/experiments/{id}\"><span class=\"soft\">(no name)</span></a>");
+    for address in ["/", "/experiments"] {
+        let page = site.get(address).await.text;
+        assert!(page.contains(&id(&blank)), "{address}: {page}");
+        assert!(
+            page.contains(&format!("/experiments/{odd}\"><span title=\"{long}\">")),
+            "{address}: {page}"
+        );
+        assert!(!page.contains(&format!(">{long}<")), "{address}: {page}");
+    }
+    let models = site.get("/models").await.text;
+    assert!(
+        models.contains("class=\"named\"") && !models.contains(&format!(">{long}<")),
+        "{models}"
+    );
+    let update = UpdateRun {
+        run_id: run_id.clone(),
+        run_name: Some(" ".to_owned()),
+        ..UpdateRun::default()
+    };
+    tracking.runs.update(update).await.unwrap();
+    let start = run_id.get(..8).unwrap();
+    for address in [format!("/runs/{run_id}"), format!("/experiments/{blank}")] {
+        let page = site.get(&address).await.text;
+        assert!(page.contains(start), "{address}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_program_keeps_comes_after_what_people_made() {
+    let site = Site::empty();
+    recorded(&site).await;
+    let home = site.get("/").await.text;
+    let (_, home) = home.split_once("by their last run").unwrap();
+    assert!(home.contains("/iris_staging") && !home.contains("_releases"), "{home}");
+    let list = site.get("/experiments").await.text;
+    let (own, kept) = list.split_once("2 kept by Trainyard").unwrap();
+    assert!(own.contains("/iris_staging") && !own.contains("/iris_monitoring"), "{own}");
+    assert!(kept.contains("/Iris_releases") && kept.contains("/iris_monitoring"), "{kept}");
+    let asked = site.get("/experiments?q=_releases").await.text;
+    assert!(asked.contains("/Iris_releases") && !asked.contains("kept by"), "{asked}");
 }

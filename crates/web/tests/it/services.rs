@@ -680,4 +680,26 @@ async fn a_release_is_shown_from_the_question_to_its_end() {
     let refused = browser.submit(model, &fields).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
     assert!(refused.text.contains("does not vouch"), "{}", refused.text);
+
+#[tokio::test]
+async fn the_first_page_says_whether_production_is_served() {
+    let site = Site::empty();
+    recorded(&site).await;
+    holds(&site.get("/").await, &["no service is recorded", "data: warning"]);
+    let mut told = record(now());
+    (told.state, told.outage, told.candidate) = (ServiceState::Serving, None, None);
+    let run_id = service(&site, "/Iris_service", &told).await;
+    holds(&site.get("/").await, &[">serving, 312 requests/min", "data: warning"]);
+    told.minute = Some(Traffic { requests: 589, by_class: [0, 0, 589, 0], ..Traffic::default() });
+    tell(&site, &run_id, &told).await;
+    holds(&site.get("/").await, &["serving, refuses 100 % of requests", "data: warning"]);
+    told.mode = GatewayMode::Maintenance;
+    tell(&site, &run_id, &told).await;
+    holds(&site.get("/").await, &["closed for maintenance", "data: warning"]);
+    told.state = ServiceState::Stopped;
+    tell(&site, &run_id, &told).await;
+    holds(&site.get("/").await, &["stopped on purpose", "data: warning"]);
+    (told.state, told.at_ms) = (ServiceState::Serving, now() - 10 * MINUTE);
+    tell(&site, &run_id, &told).await;
+    holds(&site.get("/").await, &["not known, last heard of 10 min ago", "data: warning"]);
 }

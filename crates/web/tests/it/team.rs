@@ -386,3 +386,32 @@ async fn where_there_are_no_users_the_pages_say_so() {
         assert_eq!(site.get(address).await.status, StatusCode::NOT_FOUND, "{address}");
     }
 }
+
+#[tokio::test]
+async fn a_form_that_does_not_work_gives_back_what_was_written_and_no_secret() {
+    let server = Server::start().await;
+    let run = server.site.plain_run("first").await;
+    let mut ada = server.browser(ADA);
+    let form = [("action", "tag"), ("key", "<b>"), ("value", "long & <i>mine</i>")];
+    let page = ada.submit(&format!("/runs/{run}"), &form).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+    assert!(page.text.contains("long &amp; &lt;i&gt;mine&lt;/i&gt;"), "{}", page.text);
+    let form = [("action", "add"), ("username", "eve"), ("password", "s3cret")];
+    let page = ada.submit("/team", &form).await;
+    assert!(page.status.is_client_error() && !page.text.contains("s3cret"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn every_page_says_who_is_signed_in_and_where_they_sign_out() {
+    let server = Server::start().await;
+    let (mut ada, mut reader) = (server.browser(ADA), server.browser(READER));
+    for address in ["/", "/models", "/experiments", "/services", "/team", "/models/none"] {
+        for (browser, name) in [(&mut ada, "ada"), (&mut reader, "reader")] {
+            let page = browser.get(address).await.text;
+            let (head, _) = page.split_once("</header>").unwrap();
+            let (_, link) = head.split_once("class=\"me\" href=\"/account\"").unwrap_or_default();
+            assert!(link.contains(&format!(">{name}<")), "{address} of {name}: {head}");
+        }
+    }
+    assert!(!server.site.get("/").await.text.contains("class=\"me\""), "nobody is asked there");
+}

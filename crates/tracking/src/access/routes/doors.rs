@@ -41,13 +41,14 @@ fn sign_in_page(
     status: StatusCode,
     next: &str,
     problem: Option<&str>,
+    username: &str,
 ) -> Response {
     let sign_in = &users.sign_in;
     let offers = sign_in.oidc.iter().flat_map(Oidc::offers);
     let providers: Vec<&str> =
         offers.filter(|offer| offer.has_pages).map(|offer| offer.name).collect();
     with_form(users, headers, |csrf| {
-        let page = SignInPage { prefix: &sign_in.prefix, providers, csrf, next, problem };
+        let page = SignInPage { prefix: &sign_in.prefix, providers, csrf, next, problem, username };
         pages::sign_in(status, &page)
     })
 }
@@ -55,7 +56,7 @@ fn sign_in_page(
 pub(super) async fn show(State(users): State<Users>, request: Request) -> Response {
     let next = query(&request, "next").unwrap_or_default();
     let next = checked_next(&users.sign_in.prefix, &next);
-    sign_in_page(&users, request.headers(), StatusCode::OK, &next, None)
+    sign_in_page(&users, request.headers(), StatusCode::OK, &next, None, "")
 }
 
 /// A name and a password of a form.
@@ -67,7 +68,9 @@ pub(super) async fn enter(State(users): State<Users>, request: Request) -> Respo
     let headers = &parts.headers;
     let next = field(&text, "next").unwrap_or_default();
     let next = checked_next(&users.sign_in.prefix, &next);
-    let again = |status, problem: &str| sign_in_page(&users, headers, status, &next, Some(problem));
+    let name = field(&text, "username").unwrap_or_default();
+    let again =
+        |status, problem: &str| sign_in_page(&users, headers, status, &next, Some(problem), &name);
     let given = field(&text, "csrf").unwrap_or_default();
     if !is_of_form(headers, &given) {
         return again(
@@ -75,7 +78,6 @@ pub(super) async fn enter(State(users): State<Users>, request: Request) -> Respo
             "the form is too old, or of another browser; try again",
         );
     }
-    let name = field(&text, "username").unwrap_or_default();
     let password = field(&text, "password").unwrap_or_default();
     let verdict = users.sign_in.password(name.clone(), password, address(&parts)).await;
     if matches!(verdict, Verdict::Wrong | Verdict::Wait(_) | Verdict::Refused(_)) {

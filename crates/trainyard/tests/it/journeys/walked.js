@@ -61,7 +61,7 @@ const JOURNEYS = {
     await visitor.sees("at least 1.1");
   },
   "whether data are all right and which column is not": async (visitor) => {
-    await visitor.follow({ name: "data ", within: "main" });
+    await visitor.follow({ name: "data: ", within: "main" });
     const odd = await visitor.texts("table.strip tr:has(td.d, td.b) > th");
     if (!odd.some((one) => one.includes("petal width (cm)"))) throw new Error(`columns that drifted: ${odd}`);
   },
