@@ -680,6 +680,7 @@ async fn a_release_is_shown_from_the_question_to_its_end() {
     let refused = browser.submit(model, &fields).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
     assert!(refused.text.contains("does not vouch"), "{}", refused.text);
+}
 
 #[tokio::test]
 async fn the_first_page_says_whether_production_is_served() {
