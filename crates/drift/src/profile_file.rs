@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_sample_stays_one() {
-        let values = arrow_array::Float64Array::from(vec![1.0, 2.0, 3.0]);
+        let values = Float64Array::from(vec![1.0, 2.0, 3.0]);
         let column = Column::counted(&values, &[1, 7, 2], 0).of_sample(3000, 40, [1, 0]);
         let profile = Profile::from_columns(3000, vec![("x".to_owned(), column)]);
         let read = Profile::read(&mut bytes(&profile).as_slice()).unwrap();

@@ -271,16 +271,15 @@ pub(crate) fn sampled(engine: Engine, relation: &str, shapes: &[&Shape], share: 
             rows.join(" union all ")
         );
     }
-    let (which, value, numbers) = match shapes {
-        [_] => ("0".to_owned(), "c0".to_owned(), String::new()),
-        _ => {
-            let cases: Vec<String> =
-                (0..shapes.len()).map(|index| format!("when {index} then c{index}")).collect();
-            let numbers: Vec<String> =
-                (0..shapes.len()).map(|index| format!("select {index} as number")).collect();
-            let numbers = format!(" cross join ({}) as o", numbers.join(" union all "));
-            ("o.number".to_owned(), format!("case o.number {} end", cases.join(" ")), numbers)
-        }
+    let (which, value, numbers) = if let [_] = shapes {
+        ("0".to_owned(), "c0".to_owned(), String::new())
+    } else {
+        let cases: Vec<String> =
+            (0..shapes.len()).map(|index| format!("when {index} then c{index}")).collect();
+        let numbers: Vec<String> =
+            (0..shapes.len()).map(|index| format!("select {index} as number")).collect();
+        let numbers = format!(" cross join ({}) as o", numbers.join(" union all "));
+        ("o.number".to_owned(), format!("case o.number {} end", cases.join(" ")), numbers)
     };
     let Some(shape) = shapes.first() else { return String::new() };
     format!(

@@ -126,7 +126,7 @@ pub(crate) fn sampled(
         }
         pieces.push(as_type(session, shape, &chosen(batch.column(1))?)?);
     }
-    let found: usize = pieces.iter().skip(1).map(|piece| piece.len()).sum();
+    let found: usize = pieces.iter().skip(1).map(Array::len).sum();
     if found as u64 != drawn.min(POINTS as u64) {
         return Err(wrong(format!("{found} of {drawn} values of {:?}", shape.name)));
     }

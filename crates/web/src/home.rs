@@ -224,7 +224,7 @@ impl Shown<'_> {
                                     @if is_pinned(experiment) { " " span.badge.plain { "pinned" } }
                                 }
                                 td.tight { @if let Some(at) = at { span title=(format::time_text(at)) { (format::ago(at, now)) } } }
-                                @if has_best { td { @if let Some(best) = best { (best.show(web)) } } }
+                                @if has_best { td.sentence { @if let Some(best) = best { (best.show(web)) } } }
                             }
                         }
                     }
