@@ -14,12 +14,17 @@ const START_LIMIT: Duration = Duration::from_mins(5);
 pub struct SparkServer {
     folder: tempfile::TempDir,
     port: u16,
-    _server: KillOnDrop,
+    server: KillOnDrop,
 }
 
 impl SparkServer {
     /// Starts a server with two threads.
     pub fn start() -> Self {
+        Self::start_on("local[2]", &[])
+    }
+
+    /// Starts a server with this master, such as `local-cluster[2,1,1024]`, and further arguments of `spark-submit`.
+    pub fn start_on(master: &str, arguments: &[&str]) -> Self {
         let home = home();
         let folder =
             tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
@@ -29,7 +34,8 @@ impl SparkServer {
         let server = Command::new("bash")
             .arg(home.join("bin/spark-submit"))
             .args(["--class", "org.apache.spark.sql.connect.service.SparkConnectServer"])
-            .args(["--master", "local[2]"])
+            .args(["--master", master])
+            .args(arguments)
             .args(["--conf", &format!("spark.connect.grpc.binding.port={port}")])
             .args(["--conf", "spark.ui.enabled=false"])
             .args(["--conf", "spark.sql.session.timeZone=UTC"])
@@ -47,7 +53,12 @@ impl SparkServer {
             .unwrap_or_else(|error| panic!("bash did not start: {error}"));
         let server = KillOnDrop(server);
         wait_for_port(port, START_LIMIT);
-        Self { folder, port, _server: server }
+        Self { folder, port, server }
+    }
+
+    /// The most memory that its process held, in bytes; without its executors, where it has some.
+    pub fn memory_max(&self) -> u64 {
+        memory_max(&self.server.0.id().to_string())
     }
 
     /// Port on 127.0.0.1.
@@ -59,6 +70,15 @@ impl SparkServer {
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
+}
+
+/// The most memory that a process (`self` or a number) held, in bytes.
+pub fn memory_max(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    1024 * kibibytes
+        .unwrap_or_else(|| panic!("process {process} does not say how much memory it held"))
 }
 
 /// Where the programs and jars are, out of the source archive of a Python package.

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use parquet::arrow::ArrowWriter;
 use trainyard_engine::{Limits, Source, summarize, windows};
-use trainyard_testkit::spark::{SparkServer, driver};
+use trainyard_testkit::spark::{SparkServer, driver, memory_max};
 
 use crate::conditions::{EVERYWHERE, TYPED, same_rows_of};
 use crate::same_report::{quantised, same_reports};
@@ -111,4 +111,56 @@ fn spark_gives_the_report_of_its_rows() {
             (number, 1, since_begin)
         );
     }
+}
+
+/// 400 million rows of eight doubles are 25 GB, of which Spark makes those that a statement reads and keeps none: two executors with
+/// a gigabyte each look at them.
+#[test]
+fn a_table_larger_than_memory_is_drawn_from() {
+    if ["TRAINYARD_TEST_LONG", "TRAINYARD_TEST_SPARK"].map(std::env::var_os) == [None, None] {
+        return;
+    }
+    const ROWS: u64 = 400_000_000;
+    // A prime, so that each number is as frequent as the others, to one in 400.
+    const DIFFERENT: u64 = 1_000_003;
+    let server = SparkServer::start_on("local-cluster[2,1,1024]", &["--driver-memory", "1g"]);
+    let limits = Limits { driver: Some(driver()), ..Limits::default() };
+    let of = |shift: u64| {
+        let column = |index: u64| {
+            let factor = 7919 + 2 * index;
+            // The last one moves.
+            let shift = if index == 7 { shift } else { 0 };
+            format!("cast(id * {factor} % {DIFFERENT} + {shift} as double) / 1000 as c{index}")
+        };
+        let columns: Vec<String> = (0..8).map(column).collect();
+        let query = format!("select {} from range({ROWS})", columns.join(", "));
+        let source = format!("spark://127.0.0.1:{}?query={query}", server.port());
+        summarize(&Source::parse(&source).unwrap(), &limits).unwrap()
+    };
+    let engine = [of(0), of(200_000)];
+    for summary in &engine {
+        let sampled = summary.sampled.as_ref().unwrap();
+        assert_eq!((sampled.columns.len(), summary.profile.rows()), (8, ROWS));
+        for (name, column) in &summary.profile.columns()[..7] {
+            assert!(column.is_sample() && column.missing() == 0, "{name}");
+            for bound in [1.0, 10.0, 250.0, 500.0, 990.0] {
+                let below = column.count_between(0.0, bound) as f64 / column.len() as f64;
+                let wrong = (below - bound / 1000.003).abs();
+                assert!(wrong <= sampled.rank_error, "{name} below {bound}: {wrong}");
+            }
+            let end = column.count_between(1000.0015, 1000.0025);
+            assert!(end >= 1, "{name}: the largest is of all rows");
+        }
+    }
+    let [before, after] = engine.map(|summary| summary.profile);
+    let drift = before.compare(&after, &trainyard_drift::Options::default());
+    let drifted: Vec<&str> = drift
+        .columns
+        .iter()
+        .filter(|column| column.verdict().is_some_and(|verdict| verdict.drifted))
+        .map(|column| column.name.as_str())
+        .collect();
+    assert_eq!(drifted, ["c7"]);
+    let (ours, theirs) = (memory_max("self"), server.memory_max());
+    assert!(ours < 1 << 30 && theirs < 4 << 30, "{ours} and {theirs} bytes");
 }

@@ -227,7 +227,7 @@ async fn a_look_at_another_version_is_not_told_of_this_one() {
 async fn names_of_any_length_and_of_nothing_can_be_clicked() {
     let site = Site::empty();
     let tracking = &site.tracking;
-    let long = "x".repeat(300);
+    let long = "x".repeat(256);
     let blank = tracking.experiments.create(" ", None, &[]).await.unwrap();
     let odd = tracking.experiments.create(&long, None, &[]).await.unwrap();
     let run_id = run(tracking, " ", &[], &[], &[], None).await;
