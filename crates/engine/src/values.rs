@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::types::Int64Type;
-use arrow_array::{Array as _, ArrayRef, BooleanArray, Float64Array, PrimitiveArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, PrimitiveArray, RecordBatch};
 use arrow_schema::DataType;
 use trainyard_drift::Column;
 
@@ -36,7 +36,7 @@ pub(crate) fn counted(
             let grouping = session.whole(VALUES, every(index)?.as_ref())?;
             let is_of_column: BooleanArray =
                 grouping.iter().map(|grouping| Some(grouping == Some(0))).collect();
-            let chosen = |array: &dyn arrow_array::Array| {
+            let chosen = |array: &dyn Array| {
                 arrow_select::filter::filter(array, &is_of_column)
                     .map_err(|error| session.answer(VALUES, error.to_string()))
             };
@@ -153,7 +153,7 @@ fn numbers(counts: &PrimitiveArray<Int64Type>) -> Vec<u64> {
 }
 
 fn together(session: &Session<'_>, pieces: &[ArrayRef]) -> Result<ArrayRef> {
-    let pieces: Vec<&dyn arrow_array::Array> = pieces.iter().map(AsRef::as_ref).collect();
+    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
     if pieces.is_empty() {
         return Ok(arrow_array::new_empty_array(&DataType::Int64));
     }

@@ -117,12 +117,12 @@ fn spark_gives_the_report_of_its_rows() {
 /// a gigabyte each look at them.
 #[test]
 fn a_table_larger_than_memory_is_drawn_from() {
-    if ["TRAINYARD_TEST_LONG", "TRAINYARD_TEST_SPARK"].map(std::env::var_os) == [None, None] {
-        return;
-    }
     const ROWS: u64 = 400_000_000;
     // A prime, so that each number is as frequent as the others, to one in 400.
     const DIFFERENT: u64 = 1_000_003;
+    if ["TRAINYARD_TEST_LONG", "TRAINYARD_TEST_SPARK"].map(std::env::var_os) == [None, None] {
+        return;
+    }
     let server = SparkServer::start_on("local-cluster[2,1,1024]", &["--driver-memory", "1g"]);
     let limits = Limits { driver: Some(driver()), ..Limits::default() };
     let of = |shift: u64| {
