@@ -7,10 +7,6 @@ use super::sentence::{other_versions, state, traffic};
 use crate::cockpit::Health;
 use crate::format;
 
-/// A service that refuses so many of a minute's requests, as a share, somebody should look at: it does what it is to do,
-/// and whoever asks is not served.
-const REFUSED_SHARE: f64 = 0.25;
-
 /// What is said of a model's services.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Glance {
@@ -24,7 +20,7 @@ pub(crate) struct Glance {
 impl OfModel {
     /// The worst of them, where `production` is the version that they should serve; none where there are none.
     pub(crate) fn at_a_glance(&self, production: &str, now: i64) -> Option<Glance> {
-        let told = self.services.iter().map(|service| (service, health(service, now)));
+        let told = self.services.iter().map(|service| (service, says(service, now)));
         let worst = told.min_by_key(|(service, health)| {
             let rank = health.map_or(u8::MAX, Health::rank);
             (rank, std::cmp::Reverse(service.record.at_ms))
@@ -51,23 +47,9 @@ impl OfModel {
     }
 }
 
-/// What a service says of its model; that it refuses much, too.
-fn health(service: &Service, now: i64) -> Option<Health> {
-    let health = says(service, now)?;
-    let refused = minute(service, now).and_then(refused_share);
-    Some(health.and(refused.map(|_share| Health::Warning)))
-}
-
 /// The last minute, where it is about now and the record is to be believed.
 fn minute(service: &Service, now: i64) -> Option<&Traffic> {
     service.record.minute.as_ref().filter(|_| service.is_vouched && service.is_heard(now))
-}
-
-/// The share of requests that were refused, 0 to 1, where that is a large one.
-fn refused_share(minute: &Traffic) -> Option<f64> {
-    let [_, _, refused, _] = minute.by_class;
-    let share = refused as f64 / minute.requests.max(1) as f64;
-    (share >= REFUSED_SHARE).then_some(share.min(1.0))
 }
 
 fn words(service: &Service, now: i64) -> String {
@@ -84,10 +66,7 @@ fn words(service: &Service, now: i64) -> String {
     let state = state(service, now);
     match (record.state, minute(service, now)) {
         (ServiceState::Serving | ServiceState::Degraded, Some(minute)) => {
-            let refused = refused_share(minute);
-            let refused =
-                refused.map(|share| format!(", refuses {:.0} % of requests", share * 100.0));
-            format!("{state}{}, {}", refused.unwrap_or_default(), traffic(minute))
+            format!("{state}, {}", traffic(minute))
         }
         _ => state.to_owned(),
     }
@@ -104,7 +83,8 @@ mod tests {
 
     fn of(state: ServiceState, at_ms: i64, by_class: [u64; 4]) -> Service {
         let requests = by_class.iter().sum();
-        let minute = Some(Traffic { requests, by_class, ..Traffic::default() });
+        let minute =
+            Some(Traffic { requests, by_class, refused: by_class[2], ..Traffic::default() });
         service(ServiceRecord {
             at_ms,
             by: Teller::Up,
@@ -126,9 +106,12 @@ mod tests {
         assert_eq!(OfModel::default().at_a_glance("1", NOW), None);
         let well = || of(Serving, NOW, [90, 0, 10, 0]);
         let is = told(vec![well()]);
-        assert_eq!(is, ("serving, 100 requests/min, 0.0 % errors".to_owned(), Some(Health::Good)));
+        assert_eq!(
+            is,
+            ("serving, 100 requests/min, 0.0 % errors, 10.0 % 4xx".to_owned(), Some(Health::Good),)
+        );
         let (words, health) = told(vec![well(), of(Serving, NOW, [0, 0, 589, 0])]);
-        assert!(words.starts_with("serving, refuses 100 % of requests, 589"), "{words}");
+        assert!(words.starts_with("serving, refuses much, 589"), "{words}");
         assert_eq!(health, Some(Health::Warning));
         let silent = of(Serving, NOW - 240_000, [9, 0, 0, 0]);
         let is = told(vec![well(), silent]);

@@ -691,9 +691,10 @@ async fn the_first_page_says_whether_production_is_served() {
     (told.state, told.outage, told.candidate) = (ServiceState::Serving, None, None);
     let run_id = service(&site, "/Iris_service", &told).await;
     holds(&site.get("/").await, &[">serving, 312 requests/min", "data: warning"]);
-    told.minute = Some(Traffic { requests: 589, by_class: [0, 0, 589, 0], ..Traffic::default() });
+    let by_class = [0, 0, 589, 0];
+    told.minute = Some(Traffic { requests: 589, by_class, refused: 589, ..Traffic::default() });
     tell(&site, &run_id, &told).await;
-    holds(&site.get("/").await, &["serving, refuses 100 % of requests", "data: warning"]);
+    holds(&site.get("/").await, &["serving, refuses much, 589", "data: warning"]);
     told.mode = GatewayMode::Maintenance;
     tell(&site, &run_id, &told).await;
     holds(&site.get("/").await, &["closed for maintenance", "data: warning"]);
