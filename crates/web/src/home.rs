@@ -75,6 +75,7 @@ pub(crate) async fn show(extract::State(web): extract::State<Web>, headers: Head
         (approvals)
         h2 { "In production" }
         (models)
+        p { a href=(web.links.recent()) { "What happened lately" } }
         div.columns {
             section { h2 { "Running now" } (list(&web, &experiments, &running, now, "Nothing runs.")) }
             section { h2 { "Failed in the last week" } (list(&web, &experiments, &failed, now, "Nothing failed.")) }

@@ -54,6 +54,11 @@ impl Links {
         format!("{}/colours", self.prefix)
     }
 
+    /// What happened lately.
+    pub(crate) fn recent(&self) -> String {
+        format!("{}/recent", self.prefix)
+    }
+
     pub(crate) fn search(&self) -> String {
         format!("{}/search", self.prefix)
     }

@@ -36,6 +36,7 @@ pub fn router_with(tracking: Tracking, prefix: &str, beside: Beside) -> Router {
     let web = Web { tracking, links: Links::new(prefix), beside, turns: Turns::new() };
     Router::new()
         .route("/", get(home::show))
+        .route("/recent", get(cockpit::show_recent))
         .route("/search", get(search::show))
         .route("/experiments", get(experiments::list))
         .route("/experiments/{experiment_id}", get(experiment::show))

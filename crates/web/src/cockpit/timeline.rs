@@ -60,7 +60,7 @@ pub(crate) fn releases(web: &Web, model: &str, runs: &[Run]) -> Markup {
 }
 
 /// None where the log is not for whoever asks, or there is none.
-async fn events(web: &Web, search: SearchAudit) -> Option<Vec<AuditEvent>> {
+pub(super) async fn events(web: &Web, search: SearchAudit) -> Option<Vec<AuditEvent>> {
     match web.tracking.audit.events(search).await {
         Ok(events) => Some(events),
         Err(error) => {
@@ -96,7 +96,7 @@ fn table(web: &Web, model: &str, entries: &[Entry]) -> Markup {
     }
 }
 
-fn class(tone: Tone) -> &'static str {
+pub(super) fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",
         Tone::Bad => "bad",

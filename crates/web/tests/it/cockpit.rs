@@ -162,6 +162,12 @@ async fn the_first_page_and_the_search_lead_to_everything() {
     );
     assert!(now.contains(&running) && !now.contains(&failed), "{now}");
     assert!(rest.contains(&failed) && !home.text.contains("<b>"), "{rest}");
+    assert!(home.text.contains("/recent\""), "{}", home.text);
+    let recent = site.get("/recent").await;
+    assert_eq!(recent.status, StatusCode::OK, "{}", recent.text);
+    for told in ["Today", "/models/Iris\"", "registered", "/models/Iris/versions/2\""] {
+        assert!(recent.text.contains(told), "{told}: {}", recent.text);
+    }
 
     for (asked, found) in [
         ("iri", "/models/Iris\""),
