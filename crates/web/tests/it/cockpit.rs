@@ -138,7 +138,7 @@ async fn a_model_says_how_it_is_what_happened_and_how_versions_differ() {
     for told in [
         "The gate refused this version.",
         "accuracy is 0.5000, must be at least 0.9",
-        "trainyard deploy --version 2",
+        "trainyard promote --version 2",
     ] {
         assert!(version.contains(told), "{told}: {version}");
     }
