@@ -302,8 +302,8 @@ async fn production(web: &Web, now: i64) -> Markup {
                             tr {
                                 td.named { (state.health.dot()) a href=(web.links.model(&state.model.name)) { (format::name(&state.model.name, NAME_SHOWN)) } }
                                 td.number { a href=(web.links.version(&state.model.name, state.version)) { (state.version) } }
-                                td { (state.service) }
-                                td { (state.data) }
+                                td.sentence { (state.service) }
+                                td.sentence { (state.data) }
                             }
                         }
                     }

@@ -24,7 +24,10 @@ fn a_run_its_model_and_its_drift_report_can_be_looked_at() {
     let base = format!("http://127.0.0.1:{port}");
 
     let home = browser::dom(&base);
-    assert!(home.contains("/iris_staging") && home.contains("/iris_monitoring"), "{home}");
+    // What the program keeps is in the list, and not among the first.
+    assert!(home.contains("/iris_staging") && !home.contains("/iris_monitoring"), "{home}");
+    let experiments = browser::dom(&format!("{base}/experiments"));
+    assert!(experiments.contains("/iris_monitoring"), "{experiments}");
     let run_id = summary["run_id"].as_str().unwrap();
     let run = browser::dom(&format!("{base}/runs/{run_id}"));
     for part in [
