@@ -23,7 +23,7 @@ pub(in super::super) struct RawTree {
     values: Vec<f64>,
     pub(super) per_node: usize,
     pub(super) outputs: usize,
-    /// Whether values of classes are counts, which they were before scikit-learn 1.3; none if the file does not say
+    /// Whether values of classes are counts, which they were before scikit-learn 1.4; none if the file does not say
     /// who wrote it.
     are_counts: Option<bool>,
 }
@@ -79,7 +79,7 @@ impl RawTree {
             outputs: *outputs,
             are_counts: match fields.version() {
                 (0, 0) => None,
-                version => Some(version < (1, 3)),
+                version => Some(version < (1, 4)),
             },
         };
         if raw.left.len() != *count
@@ -147,7 +147,7 @@ impl RawTree {
         self.values.get(node * self.per_node..(node + 1) * self.per_node).unwrap_or_default()
     }
 
-    /// Class shares of a node for each output; before 1.3 the values were counts.
+    /// Class shares of a node for each output; before 1.4 the values were counts.
     pub(super) fn shares(&self, node: usize) -> Vec<f64> {
         let classes = (self.per_node / self.outputs.max(1)).max(1);
         // Shares of the root add up to 1 but for rounding. So do the weights of AdaBoost's samples.
