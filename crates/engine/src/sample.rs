@@ -6,8 +6,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::limits::POINTS;
-
 /// Rows that are drawn if nobody says how many.
 pub const SAMPLE_ROWS: u64 = 100_000;
 
@@ -16,9 +14,6 @@ pub const SAMPLE_ROWS_ALLOWED: std::ops::RangeInclusive<u64> = 10_000..=1_000_00
 
 /// Rows of a table from which on some are drawn if nobody says how many.
 pub const SAMPLED_FROM: u64 = 1_000_000;
-
-/// How likely it is that a rank is wrong by more than is said.
-const DOUBT: f64 = 0.01;
 
 /// Of how many rows quantiles are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,21 +34,6 @@ pub(crate) struct Drawn {
     pub(crate) share: f64,
     /// As many rows are expected.
     pub(crate) rows: u64,
-}
-
-/// What quantiles of a sample are worth.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sampled {
-    /// The columns.
-    pub columns: Vec<String>,
-    /// About so many rows were drawn.
-    pub rows: u64,
-    /// The values that were drawn of the column with the fewest.
-    pub values_min: u64,
-    /// How far a rank may be wrong, as a share of the rows, in any of these columns.
-    pub rank_error: f64,
-    /// The probability that none is wrong by more.
-    pub probability: f64,
 }
 
 impl Sample {
@@ -80,28 +60,6 @@ impl Drawn {
         let expected = self.share * finite as f64;
         (drawn as f64 - expected).abs() <= 10.0 * expected.sqrt() + 10.0
     }
-}
-
-impl Sampled {
-    /// Of columns, the one with the fewest values drawn having so many.
-    pub(crate) fn new(columns: Vec<String>, drawn: Drawn, values_min: u64) -> Self {
-        Self {
-            rank_error: rank_error(values_min, columns.len()),
-            columns,
-            rows: drawn.rows,
-            values_min,
-            probability: 1.0 - DOUBT,
-        }
-    }
-}
-
-/// How far a rank is wrong at most, as a share: by Dvoretzky, Kiefer and Wolfowitz with Massart's constant, for all columns at once,
-/// what quantiles leave out, and the smallest and the largest value, which are of all rows. That no row is drawn twice
-/// only makes it less.
-fn rank_error(values: u64, columns: usize) -> f64 {
-    let values = values.max(1) as f64;
-    let drawn = ((2.0 * columns as f64 / DOUBT).ln() / (2.0 * values)).sqrt();
-    (drawn + 1.0 / POINTS as f64 + 1.0 / values).min(1.0)
 }
 
 impl FromStr for Sample {
@@ -159,14 +117,5 @@ mod tests {
         for wrong in ["", "0", "9999", "1000001", "-1", "1e5", "on"] {
             assert!(wrong.parse::<Sample>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn more_values_leave_less_doubt_and_more_columns_more() {
-        // sqrt(ln 200 / 200000), 1 in 10,000 and 1 in 100,000.
-        assert!((rank_error(100_000, 1) - 0.005_257).abs() < 1e-6);
-        assert!(rank_error(100_000, 25) > rank_error(100_000, 1));
-        assert!(rank_error(1_000_000, 25) < rank_error(100_000, 1));
-        assert_eq!(rank_error(0, 1), 1.0);
     }
 }

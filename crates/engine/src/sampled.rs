@@ -3,7 +3,8 @@
 use crate::counts::{Counts, changed};
 use crate::error::Result;
 use crate::limits::{COLUMNS_A_STATEMENT, POINTS};
-use crate::sample::{Drawn, Sampled};
+use crate::rank_error::Sampled;
+use crate::sample::Drawn;
 use crate::session::Session;
 use crate::shape::Shape;
 use crate::statements;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::limits::{
     ANSWER_ROWS, COLUMNS_A_STATEMENT, Limits, POINTS, ROWS_BESIDE, SORTED_A_STATEMENT,
 };
-use crate::sample::Sampled;
+use crate::rank_error::Sampled;
 use crate::session::Session;
 use crate::shape::{Form, Shape};
 use crate::source::Source;

@@ -19,8 +19,17 @@ pub(super) struct Pool {
     target: Target,
     /// The place of the host that answered last.
     last: AtomicUsize,
-    idle: Mutex<Vec<PostgresConnection>>,
+    idle: Mutex<Idle>,
     outage: Outage,
+}
+
+/// Connections that wait for a statement.
+#[derive(Default)]
+struct Idle {
+    connections: Vec<PostgresConnection>,
+    /// Nobody asks any more. Whatever comes back ends where it was used: the last to let go of the pool may be a task, in
+    /// which no connection can end.
+    is_over: bool,
 }
 
 impl Pool {
@@ -28,7 +37,7 @@ impl Pool {
         Self {
             target,
             last: AtomicUsize::new(0),
-            idle: Mutex::new(Vec::new()),
+            idle: Mutex::default(),
             outage: Outage::default(),
         }
     }
@@ -43,7 +52,7 @@ impl Pool {
         self.target.connect_timeout.saturating_mul(hosts)
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<PostgresConnection>> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         // The guarded list is whole between any two operations, so a panic elsewhere is no harm.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,7 +60,7 @@ impl Pool {
     /// A connection within a new transaction.
     pub(super) fn begin(&self, begin: Begin) -> Result<PostgresConnection> {
         loop {
-            let waiting = self.idle().pop();
+            let waiting = self.idle().connections.pop();
             let Some(mut connection) = waiting else { break };
             if connection.is_closed() {
                 continue;
@@ -105,7 +114,7 @@ impl Pool {
 
     /// Runs statements that take and return nothing, and are a transaction of their own.
     pub(super) fn run(&self, sql: &str) -> Result<()> {
-        let waiting = self.idle().pop();
+        let waiting = self.idle().connections.pop();
         let mut connection = match waiting.filter(|connection| !connection.is_closed()) {
             Some(connection) => connection,
             None => self.connect()?,
@@ -139,7 +148,7 @@ impl Pool {
 
     /// Whether there is a connection that takes writes.
     pub(super) fn ping(&self, patience: Duration) -> Result<()> {
-        let waiting = self.idle().pop();
+        let waiting = self.idle().connections.pop();
         if let Some(mut connection) = waiting {
             if connection.ping(patience).is_ok() {
                 self.give(connection);
@@ -155,20 +164,22 @@ impl Pool {
 
     /// Takes a connection back whose transaction has ended.
     pub(super) fn give(&self, connection: PostgresConnection) {
-        if !connection.is_closed() {
-            self.idle().push(connection);
+        let mut idle = self.idle();
+        if !connection.is_closed() && !idle.is_over {
+            idle.connections.push(connection);
         }
     }
 
     /// Ends the sessions that wait.
     pub(super) fn close(&self) {
-        let idle = std::mem::take(&mut *self.idle());
-        idle.into_iter().for_each(PostgresConnection::close);
+        let idle = Idle { connections: Vec::new(), is_over: true };
+        let idle = std::mem::replace(&mut *self.idle(), idle);
+        idle.connections.into_iter().for_each(PostgresConnection::close);
     }
 
     /// Lets go of what waits, without a word: it leads to a server that is not the database any more.
     pub(super) fn forget(&self) {
-        let idle = std::mem::take(&mut *self.idle());
+        let idle = std::mem::take(&mut self.idle().connections);
         drop(idle);
     }
 }

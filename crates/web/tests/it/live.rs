@@ -201,7 +201,7 @@ async fn every_live_page_has_its_parts_and_others_stay_as_they_are() {
         (format!("/experiments/{experiment}/curves"), vec!["curves"]),
         (format!("/runs/{run}"), vec!["head", "pictures", "about", "metrics", "artifacts"]),
         (format!("/runs/{run}/metrics/loss/a%20b"), vec!["values"]),
-        ("/models/Iris".to_owned(), vec!["state", "history"]),
+        ("/models/Iris".to_owned(), vec!["state", "release", "history"]),
         ("/models/Iris/monitoring".to_owned(), vec!["windows"]),
         // What was green a while ago is not to look so for as long as the page is open.
         ("/services".to_owned(), vec!["services"]),

@@ -127,7 +127,7 @@ async fn histories_of_a_model_are_its_own_wherever_they_are() {
     let own = history(&site, "/monitoring", "Iris", ("windows.json", file(1))).await;
     let other = history(&site, "/monitoring", "Other", ("recent.json", file(2))).await;
     let text = site.get("/models/Iris/monitoring").await.text;
-    assert!(text.contains("1970-01-02") && !text.contains("Other histories"), "{text}");
+    assert!(text.contains("1970-01-02") && !text.contains("nother history"), "{text}");
     let foreign = site.get(&format!("/models/Iris/monitoring?history={other}")).await;
     assert_eq!(foreign.status, StatusCode::NOT_FOUND, "{}", foreign.text);
 
@@ -137,7 +137,7 @@ async fn histories_of_a_model_are_its_own_wherever_they_are() {
     assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
     assert!(page.text.contains("the recorded windows are no such"), "{}", page.text);
     let page = site.get(&format!("/models/Iris/monitoring?history={own}")).await;
-    assert!(page.text.contains("Other histories") && page.text.contains(&damaged), "{}", page.text);
+    assert!(page.text.contains("Another history") && page.text.contains(&damaged), "{}", page.text);
     let linked = format!("<a href=\"?history={own}&amp;at={DAY}\">");
     assert!(page.text.contains(&linked), "{linked}: {}", page.text);
 }
