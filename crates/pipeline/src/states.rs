@@ -48,10 +48,11 @@ impl State {
 
     /// The state of a version; none where nobody judged it.
     pub fn of(version: &ModelVersion) -> Option<Self> {
-        let state = tag(version, STATE);
-        let state = state.and_then(|name| Self::ALL.into_iter().find(|state| state.name() == name));
-        match (state, tag(version, GATE)) {
-            (None, Some("passed")) => Some(Self::Approved),
+        let written = tag(version, STATE);
+        let named = |name: &str| Self::ALL.into_iter().find(|state| state.name() == name);
+        match (written.and_then(named), tag(version, GATE)) {
+            // One that only another version of the program knows is no approval.
+            (None, Some("passed")) if written.is_none() => Some(Self::Approved),
             // Whoever judged it last did not come to write the state.
             (Some(Self::Approved), Some("failed")) => Some(Self::Refused),
             (state, _) => state,
@@ -143,7 +144,11 @@ mod tests {
         assert_eq!(State::of(&version(Vec::new())), None);
         assert_eq!(State::of(&version(vec![KeyValue::new(GATE, "failed")])), None);
         // Judged by a program that knew no states.
-        assert!(State::is_good(&version(vec![KeyValue::new(GATE, "passed")]), Some("1")));
+        let passed = || KeyValue::new(GATE, "passed");
+        assert!(State::is_good(&version(vec![passed()]), Some("1")));
+        // Or by one that knows others than this one.
+        let newer = version(vec![KeyValue::new(STATE, "quarantined"), passed()]);
+        assert!(!State::is_good(&newer, Some("1")));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use trainyard_mlflow::{SearchAudit, SearchModelVersions, SearchRegisteredModels}
 use super::records::{Records, looks_within};
 use super::show::production;
 use super::standing::PRODUCTION;
-use super::timeline::{class, events};
+use super::timeline::{cells, events};
 use super::timeline_sources::{Entry, of_event, of_looks, of_release, of_version};
 use crate::error::Result;
 use crate::grammar::equals;
@@ -56,7 +56,8 @@ pub(crate) async fn show(State(web): State<Web>) -> Result {
     let own = join_all(models.items.iter().map(|model| of_model(&web, model, since, now)));
     let (own, moves) = join(own, events(&web, moves)).await;
     let has_moves = moves.is_some();
-    let mut told: Vec<Told> = own.into_iter().flatten().collect();
+    let unread = own.iter().filter(|told| told.is_none()).count();
+    let mut told: Vec<Told> = own.into_iter().flatten().flatten().collect();
     told.extend(moves.into_iter().flatten().filter_map(|event| of_move(&event)));
     told.retain(|one| one.entry.at >= since && one.entry.at <= now);
     let mut told = once(told);
@@ -71,7 +72,8 @@ pub(crate) async fn show(State(web): State<Web>) -> Result {
             "."
             @if !has_moves { " Moves of aliases are in the audit log, which is not for everybody." }
         }
-        @if told.is_empty() { (page::empty("Nothing happened.", &html! { p { "No model was released, moved or looked at." } })) }
+        @if unread > 0 { p.notice.bad { "What happened to " (unread) " of the models cannot be read now." } }
+        @if told.is_empty() && unread == 0 { (page::empty("Nothing happened.", &html! { p { "No model was released, moved or looked at." } })) }
         @for told in days { (of_day(&web, told, now)) }
         @if is_cut { p.soft { "The newest " (SHOWN) "; each model's page has more." } }
     };
@@ -79,8 +81,8 @@ pub(crate) async fn show(State(web): State<Web>) -> Result {
     Ok(page::respond(StatusCode::OK, &page::layout(&web.links, "What happened", None, &[], &body)))
 }
 
-/// What is written down of a model.
-async fn of_model(web: &Web, model: &RegisteredModel, since: i64, now: i64) -> Vec<Told> {
+/// What is written down of a model; none where that cannot be read.
+async fn of_model(web: &Web, model: &RegisteredModel, since: i64, now: i64) -> Option<Vec<Told>> {
     let search = SearchModelVersions {
         filter: equals("name", &model.name),
         max_results: Some(OF_A_MODEL_MAX),
@@ -91,7 +93,7 @@ async fn of_model(web: &Web, model: &RegisteredModel, since: i64, now: i64) -> V
         Ok(found) => found.items,
         Err(error) => {
             tracing::debug!(%error, "what happened to a model is not shown");
-            return Vec::new();
+            return None;
         }
     };
     let looks = async {
@@ -105,7 +107,7 @@ async fn of_model(web: &Web, model: &RegisteredModel, since: i64, now: i64) -> V
     let mut entries: Vec<Entry> = releases.iter().filter_map(of_release).collect();
     entries.extend(of_looks(&looks));
     entries.extend(own.flat_map(of_version));
-    entries.into_iter().map(|entry| Told { model: model.name.clone(), entry }).collect()
+    Some(entries.into_iter().map(|entry| Told { model: model.name.clone(), entry }).collect())
 }
 
 fn of_move(event: &AuditEvent) -> Option<Told> {
@@ -122,12 +124,13 @@ fn once(told: Vec<Told>) -> Vec<Told> {
         .filter(|one| is_release(one))
         .map(|one| (one.model.clone(), one.entry.version.clone(), one.entry.at))
         .collect();
+    let moved = format!("{PRODUCTION} moved");
     let is_part = |one: &Told| {
         let Entry { kind, at, text, version, .. } = &one.entry;
         // What is not of the released version is of the one that went.
         let (is_of_one, is_of_both) = match *kind {
             "in production" => (true, false),
-            "alias" => (text.starts_with(PRODUCTION), false),
+            "alias" => (text.starts_with(&moved), false),
             "replaced" | "found bad" => (false, true),
             _ => (false, false),
         };
@@ -163,15 +166,7 @@ fn of_day(web: &Web, told: &[Told], now: i64) -> Markup {
                         tr {
                             td.tight { (format::time_text(entry.at).get(11..16).unwrap_or_default()) }
                             td { a href=(web.links.model(model)) title=(model) { (format::short(model, 60)) } }
-                            td.tight { span class={ "badge " (class(entry.tone)) } { (entry.kind) } }
-                            td.number {
-                                @if let Some(version) = &entry.version { a href=(web.links.version(model, version)) { (format::short(version, 20)) } }
-                            }
-                            td {
-                                (format::short(&entry.text, 240))
-                                @if let Some(run_id) = &entry.run_id { " " a href=(web.links.run(run_id)) { "run" } }
-                            }
-                            td { (format::short(&entry.who, 60)) }
+                            (cells(web, model, entry))
                         }
                     }
                 }
@@ -205,7 +200,7 @@ mod tests {
             of("in production", at - 100, "2", ""),
             of("replaced", at - 90, "1", ""),
             of("alias", at + 50, "2", "Production moved here from version 1"),
-            of("alias", at + 60, "2", "Staging moved here"),
+            of("alias", at + 60, "2", "Production-eu moved here"),
             of("alias", at + 10 * OF_A_RELEASE_MS, "2", "Production moved here from version 3"),
             of("registered", at, "2", ""),
             of("replaced", at - 10 * OF_A_RELEASE_MS, "0", ""),

@@ -79,15 +79,7 @@ fn table(web: &Web, model: &str, entries: &[Entry]) -> Markup {
                     @for entry in entries {
                         tr {
                             td.tight { (format::time(entry.at)) }
-                            td.tight { span class={ "badge " (class(entry.tone)) } { (entry.kind) } }
-                            td.number {
-                                @if let Some(version) = &entry.version { a href=(web.links.version(model, version)) { (format::short(version, 20)) } }
-                            }
-                            td {
-                                (format::short(&entry.text, 240))
-                                @if let Some(run_id) = &entry.run_id { " " a href=(web.links.run(run_id)) { "run" } }
-                            }
-                            td { (format::short(&entry.who, 60)) }
+                            (cells(web, model, entry))
                         }
                     }
                 }
@@ -96,7 +88,22 @@ fn table(web: &Web, model: &str, entries: &[Entry]) -> Markup {
     }
 }
 
-pub(super) fn class(tone: Tone) -> &'static str {
+/// What, version, said and by whom.
+pub(super) fn cells(web: &Web, model: &str, entry: &Entry) -> Markup {
+    html! {
+        td.tight { span class={ "badge " (class(entry.tone)) } { (entry.kind) } }
+        td.number {
+            @if let Some(version) = &entry.version { a href=(web.links.version(model, version)) { (format::short(version, 20)) } }
+        }
+        td {
+            (format::short(&entry.text, 240))
+            @if let Some(run_id) = &entry.run_id { " " a href=(web.links.run(run_id)) { "run" } }
+        }
+        td { (format::short(&entry.who, 60)) }
+    }
+}
+
+fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",
         Tone::Bad => "bad",

@@ -1,6 +1,6 @@
 //! The services of a model in a few words, for lists of models: the one that is worst.
 
-use trainyard_base::service::{ServiceState, Traffic};
+use trainyard_base::service::ServiceState;
 
 use super::recorded::{OfModel, Service, says};
 use super::sentence::{other_versions, state, traffic};
@@ -47,11 +47,6 @@ impl OfModel {
     }
 }
 
-/// The last minute, where it is about now and the record is to be believed.
-fn minute(service: &Service, now: i64) -> Option<&Traffic> {
-    service.record.minute.as_ref().filter(|_| service.is_vouched && service.is_heard(now))
-}
-
 fn words(service: &Service, now: i64) -> String {
     let record = &service.record;
     if !service.is_vouched {
@@ -64,7 +59,7 @@ fn words(service: &Service, now: i64) -> String {
         return format!("{is}, last heard of {ago}");
     }
     let state = state(service, now);
-    match (record.state, minute(service, now)) {
+    match (record.state, &record.minute) {
         (ServiceState::Serving | ServiceState::Degraded, Some(minute)) => {
             format!("{state}, {}", traffic(minute))
         }
@@ -74,7 +69,7 @@ fn words(service: &Service, now: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use trainyard_base::service::{GatewayMode, ServiceRecord, Teller};
+    use trainyard_base::service::{GatewayMode, ServiceRecord, Teller, Traffic};
 
     use super::super::recorded::tests::service;
     use super::*;
